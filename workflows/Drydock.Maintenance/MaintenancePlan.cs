@@ -1,0 +1,104 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance;
+
+/// <summary>What a maintenance of a node would do, and every reason it could not. Read-only; persisted in the history.</summary>
+public sealed record MaintenancePlan(string Node, DateTimeOffset At)
+{
+    /// <summary>The node exists, with this uid.</summary>
+    public string? NodeUid { get; init; }
+
+    /// <summary>It is cordoned already, by somebody else.</summary>
+    public bool WasCordoned { get; init; }
+
+    /// <summary>Every pod on the node with the rule that decides it.</summary>
+    public IReadOnlyList<PodDecision> Pods { get; init; } = [];
+
+    /// <summary>Every virtual machine on the node with what will happen to it.</summary>
+    public IReadOnlyList<VmForecast> VirtualMachines { get; init; } = [];
+
+    /// <summary>What stands in the way: refusals first, then what will hold things up, then what is worth knowing.</summary>
+    public IReadOnlyList<PlanFinding> Findings { get; init; } = [];
+
+    /// <summary>No finding refuses the maintenance.</summary>
+    public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
+}
+
+/// <summary>How bad a finding is.</summary>
+public enum FindingSeverity
+{
+    /// <summary>The maintenance does not start.</summary>
+    Refuses,
+
+    /// <summary>It starts, and this will hold it up until somebody acts or a deadline decides.</summary>
+    Blocks,
+
+    /// <summary>Worth knowing.</summary>
+    Notes,
+}
+
+/// <summary>One thing the plan found.</summary>
+/// <param name="Severity">How bad it is.</param>
+/// <param name="Kind">Stable name, kebab case, such as <c>node-not-found</c>, <c>lease-held</c>, <c>budget-exhausted</c>.</param>
+/// <param name="Message">One sentence for people.</param>
+/// <param name="Object">The object to look at, or null.</param>
+/// <param name="NextStep">What to do about it, one sentence, or null.</param>
+public sealed record PlanFinding(FindingSeverity Severity, string Kind, string Message, string? Object = null, string? NextStep = null);
+
+/// <summary>What happens to a pod.</summary>
+public enum PodVerdict
+{
+    /// <summary>It stays where it is.</summary>
+    Keep,
+
+    /// <summary>It is evicted.</summary>
+    Evict,
+
+    /// <summary>It refuses the drain.</summary>
+    Deny,
+
+    /// <summary>It is a launcher pod: the VM's own ladder moves it.</summary>
+    MoveVm,
+}
+
+/// <summary>What was decided about a pod.</summary>
+/// <param name="Pod">Which pod.</param>
+/// <param name="Uid">Which life of it.</param>
+/// <param name="Verdict">What happens.</param>
+/// <param name="Rule">The rule that decided, kebab case, such as <c>daemon-set</c>.</param>
+/// <param name="Reason">One sentence for people.</param>
+public sealed record PodDecision(ObjectRef Pod, string Uid, PodVerdict Verdict, string Rule, string Reason);
+
+/// <summary>What will happen to a virtual machine.</summary>
+public enum VmFate
+{
+    /// <summary>It migrates and never stops.</summary>
+    Migrates,
+
+    /// <summary>It is shut down by the eviction and comes back on another node (Always, RerunOnFailure).</summary>
+    RestartsElsewhere,
+
+    /// <summary>It is shut down by the eviction and stays down (Manual, Once, bare instances).</summary>
+    StaysDown,
+
+    /// <summary>It is stopped by us and started again after the maintenance, by policy.</summary>
+    StoppedAndRestored,
+
+    /// <summary>It is marked and an external actor must move it.</summary>
+    WaitsForExternal,
+
+    /// <summary>It blocks until somebody acts.</summary>
+    Blocks,
+}
+
+/// <summary>What the plan says about a virtual machine.</summary>
+/// <param name="Vmi">Which instance.</param>
+/// <param name="Uid">Which life of it.</param>
+/// <param name="Fate">What will happen.</param>
+/// <param name="EvictionStrategy">The effective strategy.</param>
+/// <param name="StrategySource">Where it comes from: <c>VirtualMachineInstance</c>, <c>KubeVirt</c>, <c>HyperConverged</c>, <c>default</c>.</param>
+/// <param name="IsLiveMigratable">What KubeVirt says.</param>
+/// <param name="RunStrategy">The VM's run strategy, or null for a bare instance.</param>
+/// <param name="Reason">One sentence for people.</param>
+public sealed record VmForecast(
+    ObjectRef Vmi, string Uid, VmFate Fate, string EvictionStrategy, string StrategySource, bool IsLiveMigratable, string? RunStrategy, string Reason);

@@ -1,0 +1,153 @@
+namespace Drydock.Maintenance;
+
+/// <summary>What somebody asked for: the input of the orchestration <c>node.maintenance</c>. Persisted; only ever gains optional members.</summary>
+public sealed record MaintenanceRequest(string Node)
+{
+    /// <summary>Why, in the words of whoever asked.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Who asked, as the door knows it: user name, <c>cli:user@host</c>, <c>nodemaintenance/NAME</c>, <c>rollout/ID</c>.</summary>
+    public string? RequestedBy { get; init; }
+
+    /// <summary>The hub this runs on; part of the lease holder's identity.</summary>
+    public string HubId { get; init; } = "";
+
+    /// <summary>What happens between the drain and the health check.</summary>
+    public MaintenanceAction Action { get; init; } = MaintenanceAction.None;
+
+    /// <summary>How the pods leave.</summary>
+    public DrainPolicy Drain { get; init; } = new();
+
+    /// <summary>How the virtual machines leave.</summary>
+    public VirtualMachinePolicy VirtualMachines { get; init; } = new();
+
+    /// <summary>What must be true before the node takes work again.</summary>
+    public HealthPolicy Health { get; init; } = new();
+
+    /// <summary>What becomes of the node if the maintenance fails.</summary>
+    public FailurePolicy OnFailure { get; init; } = FailurePolicy.Restore;
+
+    /// <summary>How long to wait for a lease that somebody else holds; zero: refuse at once.</summary>
+    public TimeSpan LeaseWait { get; init; }
+
+    /// <summary>How long the lease lasts without renewal. The default is that of the Node Maintenance Operator.</summary>
+    public TimeSpan LeaseDuration { get; init; } = TimeSpan.FromHours(1);
+}
+
+/// <summary>What happens between the drain and the health check.</summary>
+public enum MaintenanceAction
+{
+    /// <summary>Nothing: drain, check, restore.</summary>
+    None,
+
+    /// <summary>Hold the drained node until told to go on; pods that come later are evicted.</summary>
+    Hold,
+}
+
+/// <summary>What becomes of the node if the maintenance fails.</summary>
+public enum FailurePolicy
+{
+    /// <summary>Everything is put back as it was.</summary>
+    Restore,
+
+    /// <summary>The node stays cordoned and marked, listed as left behind, until somebody says <c>restore</c>.</summary>
+    KeepCordoned,
+}
+
+/// <summary>What to do when a deadline passes and something is still in the way.</summary>
+public enum DeadlinePolicy
+{
+    /// <summary>Go on trying without a deadline; it shows as overdue.</summary>
+    Wait,
+
+    /// <summary>The maintenance fails.</summary>
+    Fail,
+
+    /// <summary>Delete instead of evict. Needs its own permission.</summary>
+    Force,
+}
+
+/// <summary>How the pods leave. Defaults deny what kubectl denies.</summary>
+public sealed record DrainPolicy
+{
+    /// <summary>How long until the node is empty. The default is one hour.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>When that time is over.</summary>
+    public DeadlinePolicy OnTimeout { get; init; } = DeadlinePolicy.Fail;
+
+    /// <summary>Grace period for every pod, or null: the pod's own.</summary>
+    public TimeSpan? GracePeriod { get; init; }
+
+    /// <summary>kubectl's --ignore-daemonsets: leave their pods where they are. Else they refuse the drain.</summary>
+    public bool IgnoreDaemonSets { get; init; } = true;
+
+    /// <summary>kubectl's --delete-emptydir-data.</summary>
+    public bool DeleteEmptyDirData { get; init; }
+
+    /// <summary>kubectl's --force: evict pods that nothing will bring back.</summary>
+    public bool EvictUnmanaged { get; init; }
+
+    /// <summary>kubectl's --skip-wait-for-delete-timeout: pods that terminate longer than this do not hold the drain; null: they do.</summary>
+    public TimeSpan? SkipTerminatingAfter { get; init; }
+
+    /// <summary>How many evictions are asked for in one activity at the most, 1 to 50.</summary>
+    public int MaxParallelEvictions { get; init; } = 50;
+}
+
+/// <summary>What to do with a virtual machine that does not leave by itself.</summary>
+public enum StuckVmPolicy
+{
+    /// <summary>Leave it running and go on waiting until the drain's deadline.</summary>
+    Wait,
+
+    /// <summary>Stop it and start it again, with its original run strategy, after the maintenance.</summary>
+    ShutDown,
+
+    /// <summary>The maintenance fails.</summary>
+    Fail,
+}
+
+/// <summary>How the virtual machines leave.</summary>
+public sealed record VirtualMachinePolicy
+{
+    /// <summary>How long a migration may wait in Pending although slots are free. The default is five minutes.</summary>
+    public TimeSpan PendingTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long a migration may be in Scheduling. The default is four minutes, less than KubeVirt's own five.</summary>
+    public TimeSpan SchedulingTimeout { get; init; } = TimeSpan.FromMinutes(4);
+
+    /// <summary>How long one migration may take from Scheduled to its end. The default is one hour.</summary>
+    public TimeSpan RunningTimeout { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How many migrations are tried before <see cref="OnStuck"/> decides.</summary>
+    public int MaxAttempts { get; init; } = 3;
+
+    /// <summary>Pause before another attempt; doubles with each.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>What to do with a VM whose migrations do not succeed.</summary>
+    public StuckVmPolicy OnStuck { get; init; } = StuckVmPolicy.Wait;
+
+    /// <summary>What to do with a VM that KubeVirt cannot migrate and will not let go.</summary>
+    public StuckVmPolicy OnNotMigratable { get; init; } = StuckVmPolicy.Wait;
+
+    /// <summary>Grace period of a stop, or null: the VM's own.</summary>
+    public TimeSpan? StopGracePeriod { get; init; }
+
+    /// <summary>How long a VM that was restarted elsewhere, or restored, may stay Pending or Scheduling.</summary>
+    public TimeSpan RestartTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>When a restarted VM is not Running by then: Wait leaves it reported and goes on, Fail fails the maintenance.</summary>
+    public StuckVmPolicy OnRestartTimeout { get; init; } = StuckVmPolicy.Wait;
+}
+
+/// <summary>What must be true before the node takes work again.</summary>
+public sealed record HealthPolicy
+{
+    /// <summary>How long to wait for it. The default is 15 minutes.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>How long the node must have been Ready without a break. The default is ten seconds.</summary>
+    public TimeSpan StableFor { get; init; } = TimeSpan.FromSeconds(10);
+}
