@@ -1,0 +1,163 @@
+using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+
+namespace Drydock.Api;
+
+/// <summary>
+/// Talks to a Drydock server. Each method throws <see cref="ApiProblemException"/> if the server says no and
+/// <see cref="HttpRequestException"/> if it cannot be reached.
+/// </summary>
+/// <param name="http">Its <see cref="HttpClient.BaseAddress"/> is the server's address. Watching needs an infinite <see cref="HttpClient.Timeout"/>.</param>
+public sealed class DrydockApiClient(HttpClient http)
+{
+    /// <summary>The header that makes a repeated create harmless.</summary>
+    public const string IdempotencyKeyHeader = "Idempotency-Key";
+
+    /// <summary>The header in which a caller on loopback says who it is.</summary>
+    public const string UserHeader = "Drydock-User";
+
+    /// <summary>A client for the address, with a connection of its own.</summary>
+    /// <param name="server">Such as <c>http://127.0.0.1:5480</c>.</param>
+    /// <param name="user">Who asks, such as <c>cli:ada@laptop</c>; null if nobody in particular.</param>
+    public static DrydockApiClient For(Uri server, string? user = null)
+    {
+        var http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        if (user is not null)
+        {
+            http.DefaultRequestHeaders.TryAddWithoutValidation(UserHeader, user);
+        }
+
+        return new DrydockApiClient(http);
+    }
+
+    /// <summary>Starts a maintenance. With the same key and request, a second call returns the maintenance of the first.</summary>
+    public Task<MaintenanceView> CreateMaintenanceAsync(MaintenanceCreate request, string? idempotencyKey, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(HttpMethod.Post, "api/v1/maintenances", request, idempotencyKey, cancellationToken);
+
+    /// <summary>One page of maintenances, the newest first.</summary>
+    public Task<MaintenanceList> ListMaintenancesAsync(string? node, bool onlyRunning, string? after, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceList>(
+            HttpMethod.Get, $"api/v1/maintenances{Query(("node", node), ("running", onlyRunning ? "true" : null), ("after", after))}", null, null, cancellationToken);
+
+    /// <summary>One maintenance.</summary>
+    public Task<MaintenanceView> GetMaintenanceAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}", null, null, cancellationToken);
+
+    /// <summary>Yields the maintenance as it stands and then after each change; ends when it is over or the server goes.</summary>
+    public async IAsyncEnumerable<MaintenanceView> WatchMaintenanceAsync(string id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/events");
+        request.Headers.Accept.ParseAdd("text/event-stream");
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        await ThrowIfProblemAsync(response, cancellationToken);
+        await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await foreach (var item in SseParser.Create(body).EnumerateAsync(cancellationToken))
+        {
+            if (item.EventType == "maintenance")
+            {
+                yield return JsonSerializer.Deserialize<MaintenanceView>(item.Data, ApiJson.Options)!;
+            }
+        }
+    }
+
+    /// <summary>Asks to cancel; returns when that is durable, not when it is done.</summary>
+    public Task<MaintenanceView> CancelMaintenanceAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/cancel", new CancelRequest(reason), null, cancellationToken);
+
+    /// <summary>Lets a held node go on; returns when that is durable, not when it is done.</summary>
+    public Task<MaintenanceView> CompleteMaintenanceAsync(string id, bool skipHealth, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", new CompleteRequest(skipHealth), null, cancellationToken);
+
+    /// <summary>Everything that happened in a maintenance and its parts, in order of time.</summary>
+    public Task<IReadOnlyList<HistoryEventView>> GetHistoryAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync<IReadOnlyList<HistoryEventView>>(
+            HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/history", null, null, cancellationToken);
+
+    /// <summary>What a maintenance would do; nothing is changed.</summary>
+    public Task<PlanView> PlanAsync(MaintenanceCreate request, CancellationToken cancellationToken) =>
+        SendAsync<PlanView>(HttpMethod.Post, "api/v1/plans", request, null, cancellationToken);
+
+    /// <summary>Starts a rollout.</summary>
+    public Task<RolloutView> CreateRolloutAsync(RolloutCreate request, string? idempotencyKey, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(HttpMethod.Post, "api/v1/rollouts", request, idempotencyKey, cancellationToken);
+
+    /// <summary>All rollouts, the newest first.</summary>
+    public Task<IReadOnlyList<RolloutView>> ListRolloutsAsync(CancellationToken cancellationToken) =>
+        SendAsync<IReadOnlyList<RolloutView>>(HttpMethod.Get, "api/v1/rollouts", null, null, cancellationToken);
+
+    /// <summary>One rollout.</summary>
+    public Task<RolloutView> GetRolloutAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(HttpMethod.Get, $"api/v1/rollouts/{Uri.EscapeDataString(id)}", null, null, cancellationToken);
+
+    /// <summary>Asks to cancel a rollout and the maintenances it has under way.</summary>
+    public Task<RolloutView> CancelRolloutAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(
+            HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/cancel", new CancelRequest(reason), null, cancellationToken);
+
+    /// <summary>Sets up a window.</summary>
+    public Task<WindowView> CreateWindowAsync(WindowCreate request, CancellationToken cancellationToken) =>
+        SendAsync<WindowView>(HttpMethod.Post, "api/v1/windows", request, null, cancellationToken);
+
+    /// <summary>All windows, by name.</summary>
+    public Task<IReadOnlyList<WindowView>> ListWindowsAsync(CancellationToken cancellationToken) =>
+        SendAsync<IReadOnlyList<WindowView>>(HttpMethod.Get, "api/v1/windows", null, null, cancellationToken);
+
+    /// <summary>Removes a window; a rollout it started goes on.</summary>
+    public async Task DeleteWindowAsync(string name, CancellationToken cancellationToken)
+    {
+        using var response = await http.DeleteAsync($"api/v1/windows/{Uri.EscapeDataString(name)}", cancellationToken);
+        await ThrowIfProblemAsync(response, cancellationToken);
+    }
+
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, string? key, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        if (body is not null)
+        {
+            request.Content = JsonContent.Create(body, body.GetType(), options: ApiJson.Options);
+        }
+
+        if (key is not null)
+        {
+            request.Headers.TryAddWithoutValidation(IdempotencyKeyHeader, key);
+        }
+
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        await ThrowIfProblemAsync(response, cancellationToken);
+        return (await response.Content.ReadFromJsonAsync<T>(ApiJson.Options, cancellationToken))!;
+    }
+
+    private static async Task ThrowIfProblemAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (response.IsSuccessStatusCode)
+        {
+            return;
+        }
+
+        if (response.Content.Headers.ContentType?.MediaType != "application/problem+json")
+        {
+            // Not our server, or a proxy before it.
+            response.EnsureSuccessStatusCode();
+        }
+
+        throw new ApiProblemException((await response.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, cancellationToken))!);
+    }
+
+    private static string Query(params ReadOnlySpan<(string Name, string? Value)> parts)
+    {
+        var query = new List<string>(parts.Length);
+        foreach (var (name, value) in parts)
+        {
+            if (value is not null)
+            {
+                query.Add($"{name}={Uri.EscapeDataString(value)}");
+            }
+        }
+
+        return query.Count == 0 ? "" : "?" + string.Join('&', query);
+    }
+}

@@ -1,0 +1,116 @@
+namespace Drydock.Api;
+
+/// <summary>Asks for the maintenance of one node. What is left out takes the server's default.</summary>
+public sealed record MaintenanceCreate : MaintenanceSettings
+{
+    /// <summary>The name of the node.</summary>
+    public string? Node { get; init; }
+}
+
+/// <summary>
+/// How a node is maintained. Durations are text: <c>90s</c>, <c>10m</c>, <c>1h30m</c> or ISO 8601. Choices are text too, so that the
+/// answer to a wrong one can name the field, the value and what is allowed.
+/// </summary>
+public record MaintenanceSettings
+{
+    /// <summary>Why, in the words of whoever asks.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>What happens between the drain and the health check: <c>None</c> or <c>Hold</c>.</summary>
+    public string? Action { get; init; }
+
+    /// <summary>How the pods leave.</summary>
+    public DrainSettings? Drain { get; init; }
+
+    /// <summary>How the virtual machines leave.</summary>
+    public VirtualMachineSettings? VirtualMachines { get; init; }
+
+    /// <summary>What must be true before the node takes work again.</summary>
+    public HealthSettings? Health { get; init; }
+
+    /// <summary>What becomes of the node if the maintenance fails: <c>Restore</c> or <c>KeepCordoned</c>.</summary>
+    public string? OnFailure { get; init; }
+
+    /// <summary>How long to wait for a lease that somebody else holds; <c>0</c> refuses at once.</summary>
+    public string? LeaseWait { get; init; }
+}
+
+/// <summary>How the pods leave.</summary>
+public sealed record DrainSettings
+{
+    /// <summary>How long until the node is empty; one hour unless said otherwise.</summary>
+    public string? Timeout { get; init; }
+
+    /// <summary>When that time is over: <c>Wait</c> or <c>Fail</c>. Default <c>Fail</c>.</summary>
+    public string? OnTimeout { get; init; }
+
+    /// <summary>Grace period for every pod; the pod's own unless said otherwise.</summary>
+    public string? GracePeriod { get; init; }
+
+    /// <summary>Leave the pods of DaemonSets where they are. Default true.</summary>
+    public bool? IgnoreDaemonSets { get; init; }
+
+    /// <summary>Evict pods although their emptyDir volumes are lost. Default false.</summary>
+    public bool? DeleteEmptyDirData { get; init; }
+
+    /// <summary>Evict pods that nothing will bring back. Default false.</summary>
+    public bool? EvictUnmanaged { get; init; }
+
+    /// <summary>Pods that terminate longer than this do not hold the drain.</summary>
+    public string? SkipTerminatingAfter { get; init; }
+
+    /// <summary>How many evictions are asked for at once, 1 to 50.</summary>
+    public int? MaxParallelEvictions { get; init; }
+}
+
+/// <summary>How the virtual machines leave.</summary>
+public sealed record VirtualMachineSettings
+{
+    /// <summary>How long a migration may wait in Pending although slots are free.</summary>
+    public string? PendingTimeout { get; init; }
+
+    /// <summary>How long a migration may be in Scheduling.</summary>
+    public string? SchedulingTimeout { get; init; }
+
+    /// <summary>How long one migration may take from Scheduled to its end.</summary>
+    public string? RunningTimeout { get; init; }
+
+    /// <summary>How many migrations are tried, 1 to 20.</summary>
+    public int? MaxAttempts { get; init; }
+
+    /// <summary>Pause before another attempt; doubles with each.</summary>
+    public string? RetryDelay { get; init; }
+
+    /// <summary>What to do with a VM whose migrations do not succeed: <c>Wait</c>, <c>ShutDown</c> or <c>Fail</c>.</summary>
+    public string? OnStuck { get; init; }
+
+    /// <summary>What to do with a VM that cannot be migrated: <c>Wait</c>, <c>ShutDown</c> or <c>Fail</c>.</summary>
+    public string? OnNotMigratable { get; init; }
+
+    /// <summary>Grace period of a stop; the VM's own unless said otherwise.</summary>
+    public string? StopGracePeriod { get; init; }
+
+    /// <summary>How long a VM that was restarted elsewhere, or restored, may take until it runs.</summary>
+    public string? RestartTimeout { get; init; }
+
+    /// <summary>When it does not run by then: <c>Wait</c> reports it and goes on, <c>Fail</c> fails the maintenance.</summary>
+    public string? OnRestartTimeout { get; init; }
+}
+
+/// <summary>What must be true before the node takes work again.</summary>
+public sealed record HealthSettings
+{
+    /// <summary>How long to wait for it.</summary>
+    public string? Timeout { get; init; }
+
+    /// <summary>How long the node must have been Ready without a break.</summary>
+    public string? StableFor { get; init; }
+}
+
+/// <summary>Asks to cancel.</summary>
+/// <param name="Reason">Why, in the words of whoever asks.</param>
+public sealed record CancelRequest(string? Reason = null);
+
+/// <summary>Lets a held node go on.</summary>
+/// <param name="SkipHealth">Restore without the health check.</param>
+public sealed record CompleteRequest(bool SkipHealth = false);
