@@ -19,6 +19,15 @@ public sealed record ResourceType(
     /// <summary>Categories for kubectl, such as <c>all</c>.</summary>
     public IReadOnlyList<string> Categories { get; init; } = [];
 
+    /// <summary>Whether the server counts changes of the spec in <c>metadata.generation</c>.</summary>
+    public bool HasGeneration { get; init; } = true;
+
+    /// <summary>Whether the type is defined by a CustomResourceDefinition: its objects are untyped.</summary>
+    public bool IsCustom { get; init; }
+
+    /// <summary>Whether the type has a <c>scale</c> subresource.</summary>
+    public bool HasScale { get; init; }
+
     /// <summary><c>v1</c> or <c>policy/v1</c>.</summary>
     public string ApiVersion => Group.Length == 0 ? Version : $"{Group}/{Version}";
 
@@ -113,6 +122,33 @@ public interface IObjectStore
     /// enqueue. Dispose to stop.
     /// </summary>
     IDisposable Subscribe(Action<Change> observer);
+
+    /// <summary>As <see cref="Subscribe(Action{Change})"/>, after the writes since a version, without a gap.</summary>
+    /// <exception cref="ApiException">410 Expired: the log does not reach back that far.</exception>
+    IDisposable Subscribe(long sinceResourceVersion, Action<Change> observer);
+
+    /// <summary>The list as it was at a version.</summary>
+    /// <exception cref="ApiException">410 Expired: the log does not reach back that far.</exception>
+    IReadOnlyList<JsonObject> ListAt(ResourceType type, string? @namespace, long resourceVersion);
+
+    /// <summary>What <see cref="List"/> answers, with the version it is of.</summary>
+    (IReadOnlyList<JsonObject> Items, long ResourceVersion) Snapshot(ResourceType type, string? @namespace);
+
+    /// <summary>As <see cref="Create(ResourceType, JsonObject)"/>; a dry run answers the same and stores nothing.</summary>
+    JsonObject Create(ResourceType type, JsonObject @object, bool dryRun);
+
+    /// <summary>Puts an object in the place of the one given, if that is still the stored one.</summary>
+    /// <returns>The object as stored, or null if somebody else was faster.</returns>
+    JsonObject? Replace(ResourceType type, JsonObject before, JsonObject after, bool dryRun);
+
+    /// <summary>As <see cref="Delete(ResourceType, string?, string, Deletion)"/>; a dry run answers the same and changes nothing.</summary>
+    JsonObject? Delete(ResourceType type, string? @namespace, string name, Deletion deletion, bool dryRun);
+
+    /// <summary>Serves a type from now on, or replaces what is known of it.</summary>
+    void Register(ResourceType type);
+
+    /// <summary>Serves the type no more; its objects are forgotten.</summary>
+    void Unregister(ResourceType type);
 }
 
 /// <summary>A refusal, as the API server puts it: an HTTP code and a Status object.</summary>

@@ -1,0 +1,64 @@
+using System.Text.Json.Nodes;
+
+namespace Drydock.Simulator.Store;
+
+/// <summary>What a CustomResourceDefinition says.</summary>
+public static class CustomResource
+{
+    /// <summary>The type it defines, in its storage version.</summary>
+    public static ResourceType TypeOf(JsonObject definition)
+    {
+        var names = definition.At("spec", "names");
+        var version = StorageVersion(definition);
+
+        return new ResourceType(
+            definition.Text("spec", "group") ?? "",
+            version.Text("name") ?? "",
+            names.Text("plural") ?? "",
+            names.Text("singular") is { Length: > 0 } singular ? singular : (names.Text("kind") ?? "").ToLowerInvariant(),
+            names.Text("kind") ?? "",
+            definition.Text("spec", "scope") == "Namespaced",
+            version.At("subresources", "status") is not null)
+        {
+            IsCustom = true,
+            HasScale = version.At("subresources", "scale") is not null,
+            ShortNames = Texts(names.At("shortNames")),
+            Categories = Texts(names.At("categories")),
+        };
+    }
+
+    /// <summary>The version objects are stored in.</summary>
+    public static JsonObject StorageVersion(JsonObject definition) =>
+        definition.Objects("spec", "versions").FirstOrDefault(v => v.Flag("storage"))
+        ?? definition.Objects("spec", "versions").FirstOrDefault()
+        ?? [];
+
+    /// <summary>The status right after creation: names not yet looked at.</summary>
+    public static JsonObject NewStatus(JsonObject definition) => new()
+    {
+        ["conditions"] = null,
+        ["acceptedNames"] = new JsonObject { ["plural"] = "", ["kind"] = "" },
+        ["storedVersions"] = new JsonArray(StorageVersion(definition).Text("name")),
+    };
+
+    /// <summary>The status once the names are accepted and the type is served.</summary>
+    public static JsonObject EstablishedStatus(JsonObject definition, DateTimeOffset now) => new()
+    {
+        ["conditions"] = new JsonArray(
+            Condition("NamesAccepted", "NoConflicts", "no conflicts found", now),
+            Condition("Established", "InitialNamesAccepted", "the initial names have been accepted", now)),
+        ["acceptedNames"] = definition.At("spec", "names")?.DeepClone(),
+        ["storedVersions"] = new JsonArray(StorageVersion(definition).Text("name")),
+    };
+
+    private static JsonObject Condition(string type, string reason, string message, DateTimeOffset now) => new()
+    {
+        ["type"] = type,
+        ["status"] = "True",
+        ["lastTransitionTime"] = now.Timestamp(),
+        ["reason"] = reason,
+        ["message"] = message,
+    };
+
+    private static string[] Texts(JsonNode? array) => array is JsonArray items ? [.. items.Select(i => (string?)i ?? "")] : [];
+}
