@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test. Installs with apt-get what tests need and this machine lacks, and says so.
+# The last line is "N passed, N failed, N skipped"; the exit code is 0 only if nothing failed.
+#
+#   bash tests/run.sh                 everything
+#   bash tests/run.sh Unit Simulation only the test projects whose names contain one of the words
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
+
+need() { # command package
+  command -v "$1" >/dev/null 2>&1 && return
+  echo "tests/run.sh: installing $2 (for $1)"
+  local sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
+  { $sudo apt-get install -y -qq "$2" || { $sudo apt-get update -qq && $sudo apt-get install -y -qq "$2"; }; } >/dev/null 2>&1 \
+    || { echo "tests/run.sh: could not install $2; install it by hand and run again" >&2; exit 1; }
+}
+need kubectl kubernetes-client
+
+echo "tests/run.sh: building (Release)"
+dotnet build Workflows.sln -c Release -v quiet -nologo -clp:ErrorsOnly || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+# The orchestrations must also build against the official SDK's API (src/README.md, "Two SDKs, one source").
+dotnet build workflows/Drydock.Maintenance -c Release -p:DurableTaskSdk=Stub -v quiet -nologo -clp:ErrorsOnly \
+  || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for project in tests/Drydock.*Tests/*.csproj; do
+  name=$(basename "$project" .csproj)
+  if [ $# -gt 0 ]; then
+    wanted=0; for word in "$@"; do [[ $name == *"$word"* ]] && wanted=1; done
+    [ $wanted = 1 ] || continue
+  fi
+  echo "tests/run.sh: $name"
+  timeout 1500 dotnet run --no-build -c Release --project "$project" -- -noLogo -noColor 2>&1 | tee "$log"
+  code=${PIPESTATUS[0]}
+  summary=$(grep -E 'Total: [0-9]+' "$log" | tail -1)
+  number() { grep -oE "$1: [0-9]+" <<<"$summary" | grep -oE '[0-9]+' | tail -1; }
+  total=$(number Total) bad=$(( $(number Failed || echo 0) + $(number Errors || echo 0) )) skip=$(number Skipped || true)
+  if [ -z "$total" ]; then # it died before it could count: a crash is a failure
+    failed=$((failed + 1)); echo "tests/run.sh: $name ended with code $code without a summary" >&2; continue
+  fi
+  [ "$code" != 0 ] && [ "$bad" = 0 ] && bad=1
+  failed=$((failed + bad)); skipped=$((skipped + ${skip:-0})); passed=$((passed + total - bad - ${skip:-0}))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
