@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance;
@@ -25,6 +26,7 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
 }
 
 /// <summary>How bad a finding is.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<FindingSeverity>))]
 public enum FindingSeverity
 {
     /// <summary>The maintenance does not start.</summary>
@@ -46,6 +48,7 @@ public enum FindingSeverity
 public sealed record PlanFinding(FindingSeverity Severity, string Kind, string Message, string? Object = null, string? NextStep = null);
 
 /// <summary>What happens to a pod.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<PodVerdict>))]
 public enum PodVerdict
 {
     /// <summary>It stays where it is.</summary>
@@ -70,6 +73,7 @@ public enum PodVerdict
 public sealed record PodDecision(ObjectRef Pod, string Uid, PodVerdict Verdict, string Rule, string Reason);
 
 /// <summary>What will happen to a virtual machine.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<VmFate>))]
 public enum VmFate
 {
     /// <summary>It migrates and never stops.</summary>

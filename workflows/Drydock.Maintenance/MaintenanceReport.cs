@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance;
@@ -36,6 +37,7 @@ public sealed record PodResult(
     ObjectRef Pod, string Uid, bool IsGone, int Attempts, DateTimeOffset? AcceptedAt, DateTimeOffset? GoneAt, string? LastAnswer);
 
 /// <summary>How a virtual machine left. Serialised by name.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<VmOutcome>))]
 public enum VmOutcome
 {
     /// <summary>It migrated without a stop.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Drydock.Maintenance;
 
 /// <summary>What somebody asked for: the input of the orchestration <c>node.maintenance</c>. Persisted; only ever gains optional members.</summary>
@@ -35,6 +37,7 @@ public sealed record MaintenanceRequest(string Node)
 }
 
 /// <summary>What happens between the drain and the health check.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<MaintenanceAction>))]
 public enum MaintenanceAction
 {
     /// <summary>Nothing: drain, check, restore.</summary>
@@ -45,6 +48,7 @@ public enum MaintenanceAction
 }
 
 /// <summary>What becomes of the node if the maintenance fails.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<FailurePolicy>))]
 public enum FailurePolicy
 {
     /// <summary>Everything is put back as it was.</summary>
@@ -55,6 +59,7 @@ public enum FailurePolicy
 }
 
 /// <summary>What to do when a deadline passes and something is still in the way.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<DeadlinePolicy>))]
 public enum DeadlinePolicy
 {
     /// <summary>Go on trying without a deadline; it shows as overdue.</summary>
@@ -96,6 +101,7 @@ public sealed record DrainPolicy
 }
 
 /// <summary>What to do with a virtual machine that does not leave by itself.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<StuckVmPolicy>))]
 public enum StuckVmPolicy
 {
     /// <summary>Leave it running and go on waiting until the drain's deadline.</summary>

@@ -1,8 +1,10 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance;
 
 /// <summary>The steps of a maintenance, in order. Serialised by name.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<MaintenanceStep>))]
 public enum MaintenanceStep
 {
     /// <summary>Reading what is there.</summary>
@@ -31,6 +33,7 @@ public enum MaintenanceStep
 }
 
 /// <summary>How a maintenance ended. Serialised by name.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<MaintenanceOutcome>))]
 public enum MaintenanceOutcome
 {
     /// <summary>Everything was done and everything was put back.</summary>
@@ -110,6 +113,7 @@ public sealed record Blocker(
     string Kind, string Pod, string? Object, string? Message, DateTimeOffset Since, int Attempts, DateTimeOffset? NextTry, DateTimeOffset? Deadline, string NextStep);
 
 /// <summary>Where a virtual machine is on its way. Serialised by name.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<VmProgress>))]
 public enum VmProgress
 {
     /// <summary>Nothing was done yet.</summary>

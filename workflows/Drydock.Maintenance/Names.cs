@@ -1,3 +1,5 @@
+using Drydock.Kubernetes;
+
 namespace Drydock.Maintenance;
 
 /// <summary>Names of the orchestrations. Written into every stored history: rename the classes freely, never these.</summary>
@@ -42,3 +44,86 @@ public sealed record Cancel(string By, string? Reason = null);
 /// <param name="By">Who said so.</param>
 /// <param name="SkipHealth">Restore without the health check, as deleting a NodeMaintenance does.</param>
 public sealed record Complete(string By, bool SkipHealth = false);
+
+/// <summary>Names of the external events of <see cref="Orchestrations.Rollout"/>.</summary>
+public static class RolloutEvents
+{
+    /// <summary>Take no new node and cancel those under maintenance. Payload: <see cref="Maintenance.Cancel"/>.</summary>
+    public const string Cancel = "cancel";
+
+    /// <summary>Take no new node; those under maintenance go on to their end. Payload: <see cref="Maintenance.Cancel"/>.</summary>
+    public const string Stop = "stop";
+
+    /// <summary>Go on after a pause, with a new failure budget. Payload: the name of whoever said so.</summary>
+    public const string Resume = "resume";
+}
+
+/// <summary>Names of the external events of <see cref="Orchestrations.Window"/>.</summary>
+public static class WindowEvents
+{
+    /// <summary>No further window; a rollout under way is told to stop. Payload: <see cref="Maintenance.Cancel"/>.</summary>
+    public const string Cancel = "cancel";
+}
+
+/// <summary>Instance ids of the children of a maintenance, a rollout or a window.</summary>
+public static class InstanceIds
+{
+    /// <summary>The child that holds the lease.</summary>
+    public static string Lease(string maintenance) => $"{maintenance}:lease";
+
+    /// <summary>The child that evicts pods; its custom status is a <see cref="DrainStatus"/>.</summary>
+    public static string Pods(string maintenance) => $"{maintenance}:pods";
+
+    /// <summary>The child that moves a virtual machine; its custom status is a <see cref="VmStatus"/>.</summary>
+    public static string Vm(string maintenance, ObjectRef vmi) => $"{maintenance}:vm:{vmi}";
+
+    /// <summary>The child that puts the node back.</summary>
+    public static string Restore(string maintenance) => $"{maintenance}:restore";
+
+    /// <summary>The maintenance of one node of a rollout.</summary>
+    public static string Node(string rollout, string node) => $"{rollout}:{node}";
+}
+
+/// <summary>Names of the activities. Written into every stored history: rename the classes freely, never these.</summary>
+internal static class Activities
+{
+    public const string Plan = "node.plan";
+    public const string ReadNode = "node.read";
+    public const string MarkNode = "node.mark";
+    public const string UnmarkNode = "node.unmark";
+    public const string AwaitHealth = "node.health";
+    public const string AcquireLease = "lease.acquire";
+    public const string RenewLease = "lease.renew";
+    public const string CancelLease = "lease.mark-cancelled";
+    public const string ReleaseLease = "lease.release";
+    public const string AwaitPods = "pods.await";
+    public const string EvictPods = "pods.evict";
+    public const string AwaitVm = "vm.observe";
+    public const string EvictLauncher = "vm.evict-launcher";
+    public const string CancelEvacuation = "vm.cancel-evacuation";
+    public const string DeleteMigration = "vm.delete-migration";
+    public const string MarkVm = "vm.mark";
+    public const string StopVm = "vm.stop";
+    public const string RestoreVm = "vm.restore";
+    public const string ListHeldVms = "vm.list-held";
+    public const string AwaitRunning = "vm.await-running";
+    public const string WakeWaits = "cluster.wake";
+    public const string RecordEvent = "event.record";
+    public const string NextWindow = "window.next";
+}
+
+/// <summary>Events between a maintenance and its children.</summary>
+internal static class ChildEvents
+{
+    /// <summary>To a child: end, change nothing more.</summary>
+    public const string End = "end";
+
+    /// <summary>From the drain: the node is empty.</summary>
+    public const string Drained = "drained";
+
+    /// <summary>From the drain: virtual machines that no child moves yet.</summary>
+    public const string VmsFound = "vms-found";
+
+    /// <summary>From the lease: whether it is ours.</summary>
+    public const string Lease = "lease";
+}

@@ -1,0 +1,65 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance;
+
+/// <summary>What a maintenance must be allowed to do.</summary>
+public static class Access
+{
+    /// <summary>The calls a maintenance like this needs; those for virtual machines only where KubeVirt is installed.</summary>
+    public static IReadOnlyList<AccessRule> Needed(MaintenanceRequest request, bool hasKubeVirt)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        List<AccessRule> needed =
+        [
+            new("get", "", "nodes"),
+            new("list", "", "nodes"),
+            new("patch", "", "nodes"),
+            new("get", "", "pods"),
+            new("list", "", "pods"),
+            new("create", "", "pods", "eviction"),
+            new("list", "policy", "poddisruptionbudgets"),
+            new("get", "apps", "daemonsets"),
+            new("get", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
+            new("create", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
+            new("update", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
+            new("delete", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
+        ];
+        if (request.Drain.OnTimeout == DeadlinePolicy.Force)
+        {
+            needed.Add(new("delete", "", "pods"));
+        }
+
+        if (hasKubeVirt)
+        {
+            AddVirtualMachines(needed, request);
+        }
+
+        return needed;
+    }
+
+    private static void AddVirtualMachines(List<AccessRule> needed, MaintenanceRequest request)
+    {
+        needed.AddRange(
+        [
+            new("list", "kubevirt.io", "kubevirts"),
+            new("get", "kubevirt.io", "virtualmachineinstances"),
+            new("list", "kubevirt.io", "virtualmachineinstances"),
+            new("get", "kubevirt.io", "virtualmachines"),
+            new("list", "kubevirt.io", "virtualmachines"),
+            new("list", "kubevirt.io", "virtualmachineinstancemigrations"),
+            new("delete", "kubevirt.io", "virtualmachineinstancemigrations"),
+            new("update", "subresources.kubevirt.io", "virtualmachineinstances", "evacuate/cancel"),
+        ]);
+        var vms = request.VirtualMachines;
+        if (vms.OnStuck == StuckVmPolicy.ShutDown || vms.OnNotMigratable == StuckVmPolicy.ShutDown
+            || request.Drain.OnTimeout == DeadlinePolicy.Force)
+        {
+            needed.AddRange(
+            [
+                new("patch", "kubevirt.io", "virtualmachines"),
+                new("update", "subresources.kubevirt.io", "virtualmachines", "stop"),
+                new("update", "subresources.kubevirt.io", "virtualmachines", "start"),
+            ]);
+        }
+    }
+}

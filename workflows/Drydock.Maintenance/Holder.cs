@@ -1,0 +1,17 @@
+namespace Drydock.Maintenance;
+
+/// <summary>Who holds a node: the identity in the lease and in the marks, <c>drydock/&lt;hub id&gt;/&lt;instance id&gt;</c>.</summary>
+public static class Holder
+{
+    /// <summary>The holder of a maintenance.</summary>
+    public static string Of(string hubId, string instanceId) => $"drydock/{hubId}/{instanceId}";
+
+    /// <summary>For people: the instance id of one of ours, else the holder as it stands.</summary>
+    public static string Describe(string? holder) => holder?.Split('/', 3) switch
+    {
+        null => "nobody",
+        ["drydock", _, var instance] => $"maintenance {instance}",
+        ["node-maintenance"] => "the Node Maintenance Operator",
+        _ => holder,
+    };
+}

@@ -1,0 +1,81 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Planning;
+
+namespace Drydock.Maintenance;
+
+/// <summary>Reads what a maintenance would do. Changes nothing and needs no hub.</summary>
+public sealed class PlanReader(ICluster cluster, TimeProvider clock)
+{
+    /// <summary>Every pod and VM on the node with what would happen to it, and every reason it could not.</summary>
+    /// <param name="request">What is asked for.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public Task<MaintenancePlan> ReadAsync(MaintenanceRequest request, CancellationToken cancellationToken) =>
+        ReadAsync(request, holder: null, cancellationToken);
+
+    /// <summary>The same for a maintenance that has a name already: its own lease and its own marks are not in its way.</summary>
+    public async Task<MaintenancePlan> ReadAsync(MaintenanceRequest request, string? holder, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var now = clock.GetUtcNow();
+        var findings = new List<PlanFinding>(RequestChecks.Check(request));
+        findings.AddRange(await MissingAccessAsync(request, cancellationToken));
+        var empty = new MaintenancePlan(request.Node, now);
+        if (findings.Count > 0)
+        {
+            return empty with { Findings = findings };
+        }
+
+        if (await cluster.GetNodeAsync(request.Node, cancellationToken) is not { } node)
+        {
+            findings.Add(new(FindingSeverity.Refuses, "node-not-found", $"There is no node named {request.Node}."));
+            return empty with { Findings = findings };
+        }
+
+        var lease = await cluster.GetLeaseAsync(request.Node, cancellationToken);
+        findings.AddRange(PlanFindings.OfNode(request, node, lease, holder, now));
+        var pods = await new PodReader(cluster, clock).ReadAsync(request.Node, request.Drain, cancellationToken);
+        findings.AddRange(PlanFindings.OfPods(pods));
+        findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
+        var forecasts = await ForecastAsync(request, cancellationToken);
+        findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
+
+        return empty with
+        {
+            NodeUid = node.Uid,
+            WasCordoned = node.Unschedulable && node.Mark is null,
+            Pods = [.. pods.Select(pod => pod.Decision)],
+            VirtualMachines = forecasts,
+            Findings = [.. findings.OrderBy(finding => finding.Severity)],
+        };
+    }
+
+    private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(MaintenanceRequest request, CancellationToken cancellationToken)
+    {
+        var identity = await cluster.GetIdentityAsync(cancellationToken);
+        var missing = await cluster.GetMissingAccessAsync(Access.Needed(request, identity.HasKubeVirt), cancellationToken);
+        return missing.Select(rule => new PlanFinding(
+            FindingSeverity.Refuses,
+            "missing-permission",
+            $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}.",
+            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}{(rule.Subresource is null ? "" : "/" + rule.Subresource)}."));
+    }
+
+    private async Task<IReadOnlyList<VmForecast>> ForecastAsync(MaintenanceRequest request, CancellationToken cancellationToken)
+    {
+        var instances = await cluster.ListVmisOnNodeAsync(request.Node, cancellationToken);
+        if (instances.Count == 0)
+        {
+            return [];
+        }
+
+        var kubeVirt = await cluster.GetKubeVirtAsync(cancellationToken);
+        var forecasts = new List<VmForecast>(instances.Count);
+        foreach (var vmi in instances.Where(vmi => vmi.Phase is not ("Succeeded" or "Failed")))
+        {
+            var vm = vmi.Vm is { } name ? await cluster.GetVmAsync(name, cancellationToken) : null;
+            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, request.VirtualMachines));
+        }
+
+        return forecasts;
+    }
+}

@@ -1,0 +1,113 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Planning;
+
+/// <summary>What stands in the way of a maintenance, from what was read.</summary>
+internal static class PlanFindings
+{
+    /// <summary>The node is held, or its lease is somebody else's, or it was cordoned before.</summary>
+    public static IEnumerable<PlanFinding> OfNode(
+        MaintenanceRequest request, NodeSnapshot node, LeaseSnapshot? lease, string? holder, DateTimeOffset now)
+    {
+        var isHeld = lease is { Holder: { Length: > 0 } other } && other != holder && lease.ExpiresAt > now;
+        if (isHeld)
+        {
+            yield return new(
+                request.LeaseWait > TimeSpan.Zero ? FindingSeverity.Blocks : FindingSeverity.Refuses,
+                "lease-held",
+                $"Node {node.Name} is already under maintenance: its lease is held by {Holder.Describe(lease!.Holder)} until {lease.ExpiresAt:u}.",
+                $"lease/medik8s-leases/node-{node.Name}",
+                "Wait until it is over, or cancel it there.");
+        }
+
+        if (node.Mark is { } mark && mark.HeldBy != holder && !(isHeld && lease!.Holder == mark.HeldBy))
+        {
+            yield return new(
+                FindingSeverity.Refuses,
+                "node-left-behind",
+                $"Node {node.Name} still carries the marks of {Holder.Describe(mark.HeldBy)}.",
+                $"node/{node.Name}",
+                $"Put it back with: drydock restore {node.Name}");
+        }
+        else if (node is { Unschedulable: true, Mark: null })
+        {
+            yield return new(
+                FindingSeverity.Notes, "was-cordoned", $"Node {node.Name} is cordoned already; it will be so afterwards too.", $"node/{node.Name}");
+        }
+    }
+
+    /// <summary>Pods that refuse the drain.</summary>
+    public static IEnumerable<PlanFinding> OfPods(IEnumerable<ClassifiedPod> pods) =>
+        from pod in pods
+        where pod.Decision.Verdict == PodVerdict.Deny
+        select new PlanFinding(
+            FindingSeverity.Refuses,
+            $"pod-{pod.Decision.Rule}",
+            $"Pod {pod.Pod.Ref} refuses the drain: {pod.Decision.Reason}",
+            $"pod/{pod.Pod.Ref}",
+            pod.Decision.Rule switch
+            {
+                "local-storage" => "Allow it with --delete-emptydir-data, or delete the pod.",
+                "daemon-set" => "Leave pods of DaemonSets where they are with --ignore-daemonsets.",
+                _ => "Allow it with --force, or delete the pod.",
+            });
+
+    /// <summary>Budgets that hold pods now, can never be met, or overlap.</summary>
+    public static IEnumerable<PlanFinding> OfBudgets(IReadOnlyList<ClassifiedPod> pods, IReadOnlyList<BudgetSnapshot> budgets)
+    {
+        var leaving = pods.Where(pod => pod.Decision.Verdict == PodVerdict.Evict && !pod.Pod.IsFinished).Select(pod => pod.Pod).ToList();
+        foreach (var budget in budgets)
+        {
+            var covered = leaving.Count(budget.Covers);
+            if (covered > 0 && budget.DisruptionsAllowed == 0)
+            {
+                yield return Exhausted(budget, covered);
+            }
+        }
+
+        foreach (var pod in leaving)
+        {
+            var covering = budgets.Where(budget => budget.Covers(pod)).Select(budget => budget.Ref.ToString()).ToList();
+            if (covering.Count > 1)
+            {
+                yield return new(
+                    FindingSeverity.Blocks,
+                    "several-budgets",
+                    $"Pod {pod.Ref} is covered by {covering.Count} budgets ({string.Join(", ", covering)}), which the Eviction API does not support.",
+                    $"pod/{pod.Ref}",
+                    "Change the selectors so that one budget covers it.");
+            }
+        }
+    }
+
+    /// <summary>Virtual machines that do not leave by themselves.</summary>
+    public static IEnumerable<PlanFinding> OfVirtualMachines(IEnumerable<VmForecast> forecasts) =>
+        from forecast in forecasts
+        where forecast.Fate is VmFate.Blocks or VmFate.WaitsForExternal
+        select new PlanFinding(
+            FindingSeverity.Blocks,
+            forecast.Fate == VmFate.Blocks ? "vm-not-migratable" : "vm-external",
+            $"Virtual machine {forecast.Vmi}: {forecast.Reason}",
+            $"virtualmachineinstance/{forecast.Vmi}",
+            forecast.Fate == VmFate.Blocks
+                ? "Stop it, make it migratable, or let the policy shut it down (on-not-migratable: ShutDown)."
+                : "Move it by whoever moves it.");
+
+    private static PlanFinding Exhausted(BudgetSnapshot budget, int covered)
+    {
+        var never = budget.MaxUnavailable is "0" or "0%" || (budget.ExpectedPods > 0 && budget.DesiredHealthy >= budget.ExpectedPods);
+        return never
+            ? new(
+                FindingSeverity.Blocks,
+                "budget-can-never-be-met",
+                $"Budget {budget.Ref} never allows a disruption (it wants {budget.DesiredHealthy} of {budget.ExpectedPods} pods); it holds {covered} pods.",
+                $"poddisruptionbudget/{budget.Ref}",
+                "Raise its maxUnavailable, lower its minAvailable or add replicas.")
+            : new(
+                FindingSeverity.Blocks,
+                "budget-exhausted",
+                $"Budget {budget.Ref} allows no disruption now ({budget.CurrentHealthy} healthy, {budget.DesiredHealthy} wanted); it holds {covered} pods.",
+                $"poddisruptionbudget/{budget.Ref}",
+                "It frees up when its pods are healthy again.");
+    }
+}

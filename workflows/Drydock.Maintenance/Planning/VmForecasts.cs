@@ -1,0 +1,87 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Planning;
+
+/// <summary>What KubeVirt and the policy will do to a virtual machine on a node that is drained.</summary>
+public static class VmForecasts
+{
+    /// <summary>KubeVirt's name for migrating or refusing.</summary>
+    public const string LiveMigrate = "LiveMigrate";
+
+    /// <summary>KubeVirt's name for migrating if it can, else shutting down.</summary>
+    public const string LiveMigrateIfPossible = "LiveMigrateIfPossible";
+
+    /// <summary>KubeVirt's name for leaving it to somebody else.</summary>
+    public const string External = "External";
+
+    /// <summary>KubeVirt's name for shutting down.</summary>
+    public const string None = "None";
+
+    /// <summary>The strategy that applies, and where it comes from (facts 2.3.2).</summary>
+    public static (string Strategy, string Source) Effective(string? ofInstance, KubeVirtSnapshot? kubeVirt) => (ofInstance, kubeVirt) switch
+    {
+        ({ Length: > 0 }, _) => (ofInstance, "VirtualMachineInstance"),
+        (_, { EvictionStrategy: { Length: > 0 } ofCluster, ManagedByHyperConverged: true }) => (ofCluster, "HyperConverged"),
+        (_, { EvictionStrategy: { Length: > 0 } ofCluster }) => (ofCluster, "KubeVirt"),
+        _ => (None, "default"),
+    };
+
+    /// <summary>The run strategy, with the deprecated <c>running</c> told by the name it stands for; null without a VM.</summary>
+    public static string? RunStrategyOf(VmSnapshot? vm) =>
+        vm is null ? null : vm.RunStrategy ?? (vm.Running is true ? "Always" : "Halted");
+
+    /// <summary>What will happen to it.</summary>
+    public static VmForecast Forecast(VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt, VirtualMachinePolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(vmi);
+        ArgumentNullException.ThrowIfNull(policy);
+        var (strategy, source) = Effective(vmi.EvictionStrategy, kubeVirt);
+        var (fate, reason) = Fate(strategy, vmi, vm, policy);
+
+        return new VmForecast(
+            vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + AfterRestart(vmi, vm, kubeVirt));
+    }
+
+    private static (VmFate Fate, string Reason) Fate(string strategy, VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
+        (strategy, vmi.IsLiveMigratable) switch
+        {
+            (LiveMigrate or LiveMigrateIfPossible, true) => (VmFate.Migrates, "It migrates to another node without a stop."),
+            (LiveMigrate, false) => NotMigratable(vmi, vm, policy),
+            (LiveMigrateIfPossible, false) => ShutDown($"{WhyNot(vmi)} LiveMigrateIfPossible shuts it down", vmi, vm),
+            (External, _) => (VmFate.WaitsForExternal, "Its eviction strategy is External: it is marked, and somebody else must move it."),
+            _ => ShutDown($"Eviction strategy {strategy} shuts it down", vmi, vm),
+        };
+
+    private static (VmFate Fate, string Reason) NotMigratable(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
+        (policy.OnNotMigratable, vm) switch
+        {
+            (StuckVmPolicy.ShutDown, not null) => (VmFate.StoppedAndRestored, $"{WhyNot(vmi)} The policy stops it and starts it again after the maintenance."),
+            (StuckVmPolicy.ShutDown, null) => (VmFate.Blocks, $"{WhyNot(vmi)} It has no VirtualMachine: stopping it would delete it."),
+            _ => (VmFate.Blocks, $"{WhyNot(vmi)} KubeVirt does not let it go."),
+        };
+
+    private static (VmFate Fate, string Reason) ShutDown(string why, VmiSnapshot vmi, VmSnapshot? vm) =>
+        (RunStrategyOf(vm), vmi.Controller?.Kind) switch
+        {
+            ("Always" or "RerunOnFailure", _) => (VmFate.RestartsElsewhere, $"{why}; run strategy {RunStrategyOf(vm)} starts it elsewhere."),
+            ({ } strategy, _) => (VmFate.StaysDown, $"{why}; with run strategy {strategy} it stays down."),
+            (null, { } kind) => (VmFate.RestartsElsewhere, $"{why}; its {kind} replaces it."),
+            _ => (VmFate.StaysDown, $"{why}; it has no VirtualMachine that could start it again."),
+        };
+
+    private static string WhyNot(VmiSnapshot vmi) => vmi.LiveMigratable switch
+    {
+        { Reason: { Length: > 0 } reason, Message: { Length: > 0 } message } => $"It cannot migrate ({reason}: {message}).",
+        { Reason: { Length: > 0 } reason } => $"It cannot migrate ({reason}).",
+        _ => "It cannot migrate: KubeVirt gives no reason.",
+    };
+
+    // KubeVirt writes the strategy into the instance when it is created; later changes of template or cluster wait for a restart.
+    private static string AfterRestart(VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt)
+    {
+        var configured = vm is null ? null : vm.TemplateEvictionStrategy ?? kubeVirt?.EvictionStrategy ?? None;
+        return configured is null || vmi.EvictionStrategy is null || vmi.EvictionStrategy == configured
+            ? ""
+            : $" Running with {vmi.EvictionStrategy}; {configured} applies after a restart.";
+    }
+}
