@@ -1,4 +1,3 @@
-using Drydock.DurableTask;
 
 namespace Drydock.Maintenance;
 
