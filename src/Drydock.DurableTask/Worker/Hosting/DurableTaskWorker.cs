@@ -1,0 +1,13 @@
+using Microsoft.Extensions.Hosting;
+
+namespace Drydock.DurableTask.Worker.Hosting;
+
+/// <summary>Runs orchestrations and activities for as long as the host runs.</summary>
+public abstract class DurableTaskWorker(string? name, IDurableTaskFactory factory) : BackgroundService
+{
+    /// <summary>The name of the worker; empty for the only one.</summary>
+    protected virtual string Name { get; } = name ?? string.Empty;
+
+    /// <summary>Creates the tasks.</summary>
+    protected virtual IDurableTaskFactory Factory { get; } = factory;
+}
