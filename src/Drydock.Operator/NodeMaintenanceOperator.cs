@@ -1,0 +1,108 @@
+using System.Collections.Concurrent;
+using Drydock.Kubernetes;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Drydock.Operator;
+
+/// <summary>
+/// Keeps maintenances and NodeMaintenance resources in step. Level-triggered: each reconcile reads both sides afresh, so missed
+/// events, restarts and duplicates change nothing.
+/// </summary>
+internal sealed class NodeMaintenanceOperator(
+    INodeMaintenances resources,
+    IInstanceFeed feed,
+    NodeMaintenanceReconciler reconciler,
+    TimeProvider clock,
+    ILogger<NodeMaintenanceOperator> logger) : BackgroundService
+{
+    private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(30);
+
+    private readonly ReconcileQueue _queue = new(clock);
+    private readonly ConcurrentDictionary<string, string> _nameByInstance = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TimeSpan> _retry = new(StringComparer.Ordinal);
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(WatchResourcesAsync(stoppingToken), WatchInstancesAsync(stoppingToken), ReconcileAsync(stoppingToken));
+
+    private async Task WatchResourcesAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var name in resources.WatchAsync(stoppingToken))
+        {
+            _queue.Add(name, TimeSpan.Zero);
+        }
+    }
+
+    private async Task WatchInstancesAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var changed in feed.WatchAsync(stoppingToken))
+        {
+            if (changed is null)
+            {
+                foreach (var name in _nameByInstance.Values)
+                {
+                    _queue.Add(name, Settle);
+                }
+            }
+            else if (_nameByInstance.TryGetValue(RootOf(changed), out var name))
+            {
+                // Progress comes in bursts: one write of the status for all that changed within the pause.
+                _queue.Add(name, Settle);
+            }
+        }
+    }
+
+    private async Task ReconcileAsync(CancellationToken stoppingToken)
+    {
+        await ReconcileOneAsync("the maintenances without a resource", reconciler.EndOrphansAsync, stoppingToken);
+        while (true)
+        {
+            var name = await _queue.TakeAsync(stoppingToken);
+            await ReconcileOneAsync(name, token => ReconcileAsync(name, token), stoppingToken);
+        }
+    }
+
+    private async Task ReconcileAsync(string name, CancellationToken cancellationToken)
+    {
+        var result = await reconciler.ReconcileAsync(name, cancellationToken);
+        foreach (var gone in _nameByInstance.Where(entry => entry.Value == name && entry.Key != result.InstanceId).ToList())
+        {
+            _nameByInstance.TryRemove(gone);
+        }
+
+        if (result.InstanceId is { } instance)
+        {
+            _nameByInstance[instance] = name;
+        }
+
+        if (result.Again is { } delay)
+        {
+            _queue.Add(name, delay);
+        }
+    }
+
+    private async Task ReconcileOneAsync(string name, Func<CancellationToken, Task> reconcile, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await reconcile(stoppingToken);
+            _retry.Remove(name);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (Exception error)
+        {
+            // The border of the loop: whatever went wrong with one resource, the others go on and this one is tried again.
+            var delay = _retry.TryGetValue(name, out var before) ? TimeSpan.FromTicks(Math.Min(before.Ticks * 2, LastRetry.Ticks)) : FirstRetry;
+            _retry[name] = delay;
+            logger.LogWarning(error, "NodeMaintenance {Name} could not be reconciled; next try in {Delay}.", name, delay);
+            _queue.Add(name, delay);
+        }
+    }
+
+    private static string RootOf(string instance) => instance.Split(':', 2)[0];
+}

@@ -1,0 +1,202 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Microsoft.Extensions.Logging;
+
+namespace Drydock.Operator;
+
+/// <summary>What a reconcile found.</summary>
+/// <param name="InstanceId">The maintenance whose changes matter to the resource, or null.</param>
+/// <param name="Again">When to look again although nothing changes, or null.</param>
+internal sealed record ReconcileResult(string? InstanceId, TimeSpan? Again = null);
+
+/// <summary>Brings one NodeMaintenance and its maintenance into step. May run any number of times.</summary>
+internal sealed class NodeMaintenanceReconciler(
+    INodeMaintenances resources, ICluster cluster, DurableTaskClient client, Func<string> hubId, ILogger<NodeMaintenanceReconciler> logger)
+{
+    private const string RequestedByPrefix = "nodemaintenance/";
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(200);
+
+    // A feed may lose a change when it reconnects; a deletion must not hang on it.
+    private static readonly TimeSpan WhileEnding = TimeSpan.FromSeconds(10);
+
+    // Told once per life of this process: a raised event is durable, and every wake-up would raise another.
+    private readonly HashSet<string> _told = new(StringComparer.Ordinal);
+
+    /// <summary>The instance id of a resource: a new life of the same name is a new maintenance.</summary>
+    public static string InstanceIdOf(string uid) => "nm-" + uid;
+
+    /// <summary>Reads both sides and does what is missing.</summary>
+    public async Task<ReconcileResult> ReconcileAsync(string name, CancellationToken cancellationToken)
+    {
+        if (await resources.GetAsync(name, cancellationToken) is not { } resource)
+        {
+            // Somebody took the finalizer off by hand: what we started for it must not stay.
+            await EndOrphansAsync(cancellationToken);
+            return new ReconcileResult(null);
+        }
+
+        var id = InstanceIdOf(resource.Uid);
+        var instance = await client.GetInstanceAsync(id, getInputsAndOutputs: true, cancellationToken);
+        if (resource.IsBeingDeleted)
+        {
+            return await ReconcileDeletionAsync(resource, id, instance, cancellationToken);
+        }
+
+        if (!resource.HasFinalizer && !await resources.SetFinalizerAsync(resource, present: true, cancellationToken))
+        {
+            return new ReconcileResult(id, Soon);
+        }
+
+        if (instance is null)
+        {
+            await StartAsync(resource, id, cancellationToken);
+            return new ReconcileResult(id, Soon);
+        }
+
+        await ProjectAsync(resource, id, instance, cancellationToken);
+        return new ReconcileResult(id);
+    }
+
+    /// <summary>Ends every maintenance that was started for a resource which is not there any more.</summary>
+    public async Task EndOrphansAsync(CancellationToken cancellationToken)
+    {
+        var running = new OrchestrationQuery(
+            Statuses: [OrchestrationRuntimeStatus.Pending, OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Suspended],
+            InstanceIdPrefix: "nm-",
+            FetchInputsAndOutputs: true);
+        await foreach (var instance in client.GetAllInstancesAsync(running).WithCancellation(cancellationToken))
+        {
+            if (instance.Name != Orchestrations.Maintenance
+                || instance.ReadInputAs<MaintenanceRequest>()?.RequestedBy is not { } by
+                || !by.StartsWith(RequestedByPrefix, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            var resource = await resources.GetAsync(by[RequestedByPrefix.Length..], cancellationToken);
+            if (resource is null || InstanceIdOf(resource.Uid) != instance.InstanceId)
+            {
+                logger.LogInformation("{By} is gone; maintenance {Instance} ends.", by, instance.InstanceId);
+                await EndAsync(instance, by, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<ReconcileResult> ReconcileDeletionAsync(
+        NodeMaintenanceSnapshot resource, string id, OrchestrationMetadata? instance, CancellationToken cancellationToken)
+    {
+        if (!resource.HasFinalizer)
+        {
+            return new ReconcileResult(id);
+        }
+
+        if (instance is { IsCompleted: false })
+        {
+            await EndAsync(instance, RequestedByPrefix + resource.Name, cancellationToken);
+            await ProjectAsync(resource, id, instance, cancellationToken);
+            return new ReconcileResult(id, WhileEnding);
+        }
+
+        // The finalizer goes last: as long as it is there, the node may still be marked.
+        if (!await resources.SetFinalizerAsync(resource, present: false, cancellationToken))
+        {
+            return new ReconcileResult(id, Soon);
+        }
+
+        await RecordAsync(resource, id, isWarning: false, "UncordonNode", "Uncordon a node", cancellationToken);
+        await RecordAsync(resource, id, isWarning: false, "RemovedMaintenance", "Removed a node maintenance", cancellationToken);
+        return new ReconcileResult(null);
+    }
+
+    private async Task StartAsync(NodeMaintenanceSnapshot resource, string id, CancellationToken cancellationToken)
+    {
+        var once = new StartOrchestrationOptions(id).WithDedupeStatuses(
+            OrchestrationRuntimeStatus.Pending,
+            OrchestrationRuntimeStatus.Running,
+            OrchestrationRuntimeStatus.Suspended,
+            OrchestrationRuntimeStatus.Completed,
+            OrchestrationRuntimeStatus.Failed,
+            OrchestrationRuntimeStatus.Terminated);
+        try
+        {
+            await client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Maintenance, RequestOf(resource, hubId()), once, cancellationToken);
+            logger.LogInformation("NodeMaintenance {Name} starts {Instance} on {Node}.", resource.Name, id, resource.NodeName);
+        }
+        catch (OrchestrationAlreadyExistsException)
+        {
+            // Another delivery of the same news was faster.
+        }
+    }
+
+    /// <summary>What the Node Maintenance Operator does: drain without giving up, keep the node, restore on deletion.</summary>
+    internal static MaintenanceRequest RequestOf(NodeMaintenanceSnapshot resource, string hubId) => new(resource.NodeName)
+    {
+        Reason = resource.Reason,
+        RequestedBy = RequestedByPrefix + resource.Name,
+        HubId = hubId,
+        Action = MaintenanceAction.Hold,
+        OnFailure = FailurePolicy.Restore,
+        Drain = new DrainPolicy
+        {
+            OnTimeout = DeadlinePolicy.Wait, EvictUnmanaged = true, DeleteEmptyDirData = true, IgnoreDaemonSets = true,
+        },
+    };
+
+    private async Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken)
+    {
+        var status = instance.ReadCustomStatusAs<MaintenanceStatus>();
+        if (status is { IsCancelling: true } or { Step: MaintenanceStep.Health or MaintenanceStep.Restore or MaintenanceStep.Done }
+            || _told.Contains(instance.InstanceId))
+        {
+            return;
+        }
+
+        // A cancel that arrives when the node is held by now restores it too, also without a health check.
+        if (status is { IsHolding: true })
+        {
+            await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: true), cancellationToken);
+        }
+        else
+        {
+            await client.RaiseEventAsync(
+                instance.InstanceId, MaintenanceEvents.Cancel, new Cancel(by, "The NodeMaintenance was deleted."), cancellationToken);
+        }
+
+        _told.Add(instance.InstanceId);
+    }
+
+    private async Task ProjectAsync(
+        NodeMaintenanceSnapshot resource, string id, OrchestrationMetadata instance, CancellationToken cancellationToken)
+    {
+        var drain = await client.GetInstanceAsync(InstanceIds.Pods(id), getInputsAndOutputs: true, cancellationToken);
+        var pods = instance.IsCompleted ? [] : await cluster.ListPodsOnNodeAsync(resource.NodeName, cancellationToken);
+        var status = StatusProjection.Project(resource, instance, drain?.ReadCustomStatusAs<DrainStatus>(), pods);
+        await resources.WriteStatusAsync(resource, status, cancellationToken);
+        if (status.Phase == resource.Status.Phase)
+        {
+            return;
+        }
+
+        // After the status, so that a crash in between loses an event rather than repeating it at every start.
+        if (resource.Status.Phase.Length == 0)
+        {
+            await RecordAsync(resource, id, isWarning: false, "BeginMaintenance", "Begin a node maintenance", cancellationToken);
+        }
+
+        if (status.Phase == NodeMaintenancePhases.Succeeded)
+        {
+            await RecordAsync(resource, id, isWarning: false, "SucceedMaintenance", "Node maintenance was succeeded", cancellationToken);
+        }
+        else if (status.Phase == NodeMaintenancePhases.Failed)
+        {
+            await RecordAsync(resource, id, isWarning: true, "FailedMaintenance", "Failed a node maintenance", cancellationToken);
+        }
+    }
+
+    private async Task RecordAsync(
+        NodeMaintenanceSnapshot resource, string id, bool isWarning, string reason, string message, CancellationToken cancellationToken)
+    {
+        var node = await cluster.GetNodeAsync(resource.NodeName, cancellationToken);
+        await cluster.RecordEventAsync(new NodeEvent(resource.NodeName, node?.Uid, isWarning, reason, message, id), cancellationToken);
+    }
+}

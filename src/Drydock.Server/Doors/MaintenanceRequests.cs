@@ -1,0 +1,89 @@
+using Drydock.Api;
+using Drydock.Maintenance;
+
+namespace Drydock.Server;
+
+/// <summary>Turns what a caller sent into what is persisted, or into everything that is wrong with it.</summary>
+internal static class MaintenanceRequests
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+    private static readonly TimeSpan Week = TimeSpan.FromDays(7);
+
+    /// <summary>Reads a request for one node.</summary>
+    public static Answer<MaintenanceRequest> Read(MaintenanceCreate create)
+    {
+        var reader = new FieldReader();
+        var node = reader.NodeName("node", create.Node);
+        var request = ReadSettings(reader, "", create, node);
+        return reader.Errors.Count == 0 ? request : Problems.Invalid(reader.Errors);
+    }
+
+    /// <summary>Reads how a node is maintained; errors go to the reader, with the prefix before each field.</summary>
+    public static MaintenanceRequest ReadSettings(FieldReader reader, string prefix, MaintenanceSettings settings, string node)
+    {
+        var defaults = new MaintenanceRequest(node);
+        return defaults with
+        {
+            Reason = reader.Text(prefix + "reason", settings.Reason, 1024),
+            Action = reader.Choice(prefix + "action", settings.Action, defaults.Action, MaintenanceAction.None, MaintenanceAction.Hold),
+            Drain = ReadDrain(reader, prefix + "drain.", settings.Drain ?? new DrainSettings()),
+            VirtualMachines = ReadVms(reader, prefix + "virtualMachines.", settings.VirtualMachines ?? new VirtualMachineSettings()),
+            Health = ReadHealth(reader, prefix + "health.", settings.Health ?? new HealthSettings()),
+            OnFailure = reader.Choice(
+                prefix + "onFailure", settings.OnFailure, defaults.OnFailure, FailurePolicy.Restore, FailurePolicy.KeepCordoned),
+            LeaseWait = reader.Duration(prefix + "leaseWait", settings.LeaseWait, defaults.LeaseWait, TimeSpan.Zero, Week),
+        };
+    }
+
+    private static DrainPolicy ReadDrain(FieldReader reader, string prefix, DrainSettings drain)
+    {
+        var defaults = new DrainPolicy();
+        return new DrainPolicy
+        {
+            Timeout = reader.Duration(prefix + "timeout", drain.Timeout, defaults.Timeout, Second, Week),
+
+            // Force needs a permission of its own, which comes with authentication.
+            OnTimeout = reader.Choice(prefix + "onTimeout", drain.OnTimeout, defaults.OnTimeout, DeadlinePolicy.Wait, DeadlinePolicy.Fail),
+            GracePeriod = reader.OptionalDuration(prefix + "gracePeriod", drain.GracePeriod, TimeSpan.Zero, Day),
+            IgnoreDaemonSets = drain.IgnoreDaemonSets ?? defaults.IgnoreDaemonSets,
+            DeleteEmptyDirData = drain.DeleteEmptyDirData ?? defaults.DeleteEmptyDirData,
+            EvictUnmanaged = drain.EvictUnmanaged ?? defaults.EvictUnmanaged,
+            SkipTerminatingAfter = reader.OptionalDuration(prefix + "skipTerminatingAfter", drain.SkipTerminatingAfter, Second, Day),
+            MaxParallelEvictions = reader.Number(
+                prefix + "maxParallelEvictions", drain.MaxParallelEvictions, defaults.MaxParallelEvictions, 1, 50),
+        };
+    }
+
+    private static VirtualMachinePolicy ReadVms(FieldReader reader, string prefix, VirtualMachineSettings vms)
+    {
+        var defaults = new VirtualMachinePolicy();
+        return new VirtualMachinePolicy
+        {
+            PendingTimeout = reader.Duration(prefix + "pendingTimeout", vms.PendingTimeout, defaults.PendingTimeout, Second, Day),
+            SchedulingTimeout = reader.Duration(prefix + "schedulingTimeout", vms.SchedulingTimeout, defaults.SchedulingTimeout, Second, Day),
+            RunningTimeout = reader.Duration(prefix + "runningTimeout", vms.RunningTimeout, defaults.RunningTimeout, Second, Week),
+            MaxAttempts = reader.Number(prefix + "maxAttempts", vms.MaxAttempts, defaults.MaxAttempts, 1, 20),
+            RetryDelay = reader.Duration(prefix + "retryDelay", vms.RetryDelay, defaults.RetryDelay, TimeSpan.Zero, Day),
+            OnStuck = Stuck("onStuck", vms.OnStuck, defaults.OnStuck),
+            OnNotMigratable = Stuck("onNotMigratable", vms.OnNotMigratable, defaults.OnNotMigratable),
+            StopGracePeriod = reader.OptionalDuration(prefix + "stopGracePeriod", vms.StopGracePeriod, TimeSpan.Zero, Day),
+            RestartTimeout = reader.Duration(prefix + "restartTimeout", vms.RestartTimeout, defaults.RestartTimeout, Second, Day),
+            OnRestartTimeout = reader.Choice(
+                prefix + "onRestartTimeout", vms.OnRestartTimeout, defaults.OnRestartTimeout, StuckVmPolicy.Wait, StuckVmPolicy.Fail),
+        };
+
+        StuckVmPolicy Stuck(string field, string? text, StuckVmPolicy otherwise) =>
+            reader.Choice(prefix + field, text, otherwise, StuckVmPolicy.Wait, StuckVmPolicy.ShutDown, StuckVmPolicy.Fail);
+    }
+
+    private static HealthPolicy ReadHealth(FieldReader reader, string prefix, HealthSettings health)
+    {
+        var defaults = new HealthPolicy();
+        return new HealthPolicy
+        {
+            Timeout = reader.Duration(prefix + "timeout", health.Timeout, defaults.Timeout, Second, Day),
+            StableFor = reader.Duration(prefix + "stableFor", health.StableFor, defaults.StableFor, TimeSpan.Zero, Day),
+        };
+    }
+}

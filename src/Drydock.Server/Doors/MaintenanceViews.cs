@@ -1,0 +1,155 @@
+using Drydock.Api;
+using Drydock.Maintenance;
+
+namespace Drydock.Server;
+
+/// <summary>Says what is persisted in the words of the API.</summary>
+internal static class MaintenanceViews
+{
+    private const int MostBlockers = 20;
+
+    /// <summary>A maintenance as it stands.</summary>
+    /// <param name="tree">What the hub has.</param>
+    /// <param name="withPods">Whether the report lists each pod.</param>
+    public static MaintenanceView View(InstanceTree tree, bool withPods)
+    {
+        var (root, request, status, report) = (tree.Root, tree.Request, tree.Status, tree.Report);
+        var drain = tree.Statuses<DrainStatus>(Orchestrations.Drain).FirstOrDefault();
+        var vms = tree.Statuses<VmStatus>(Orchestrations.MoveVm).ToList();
+        var state = State(root, status, report);
+        var isOver = root.IsCompleted;
+        return new MaintenanceView(
+            root.InstanceId, request.Node, state, isOver ? nameof(MaintenanceStep.Done) : (status?.Step ?? MaintenanceStep.Plan).ToString(), Message(tree, state))
+        {
+            Reason = request.Reason,
+            RequestedBy = request.RequestedBy,
+            Action = request.Action.ToString(),
+            StartedAt = root.CreatedAt,
+            EndedAt = isOver ? root.LastUpdatedAt : null,
+            StepSince = isOver ? null : status?.StepSince,
+            Deadline = isOver ? null : status?.Deadline,
+            Steps = [.. (report?.Steps ?? status?.Steps ?? []).Select(static step => new StepView(step.Step.ToString(), step.From, step.To))],
+            Pods = Count(status, drain, report),
+            Vms = Vms(vms, report),
+            Blockers = isOver ? [] : Blockers(drain, vms),
+            Findings = [.. (report?.Findings ?? []).Select(View)],
+            LeftBehind = LeftBehind(tree, state),
+            Report = report is null ? null : View(report, withPods),
+        };
+    }
+
+    /// <summary>A plan.</summary>
+    public static PlanView View(MaintenancePlan plan) => new(plan.Node, plan.At, plan.CanStart, plan.WasCordoned)
+    {
+        Pods = [.. plan.Pods.Select(static pod => new PlannedPod(pod.Pod.Namespace, pod.Pod.Name, pod.Verdict.ToString(), pod.Rule, pod.Reason))],
+        Vms =
+        [
+            .. plan.VirtualMachines.Select(static vm => new PlannedVm(vm.Vmi.Namespace, vm.Vmi.Name, vm.Fate.ToString(), vm.Reason)
+            {
+                EvictionStrategy = vm.EvictionStrategy,
+                StrategySource = vm.StrategySource,
+                IsLiveMigratable = vm.IsLiveMigratable,
+                RunStrategy = vm.RunStrategy,
+            }),
+        ],
+        Findings = [.. plan.Findings.Select(View)],
+    };
+
+    /// <summary>Where a maintenance stands.</summary>
+    public static MaintenanceState State(OrchestrationMetadata root, MaintenanceStatus? status, MaintenanceReport? report) => root.RuntimeStatus switch
+    {
+        OrchestrationRuntimeStatus.Pending => MaintenanceState.Pending,
+        OrchestrationRuntimeStatus.Suspended => MaintenanceState.Suspended,
+        OrchestrationRuntimeStatus.Terminated => MaintenanceState.Abandoned,
+        OrchestrationRuntimeStatus.Failed => MaintenanceState.Failed,
+        OrchestrationRuntimeStatus.Completed => report?.Outcome switch
+        {
+            MaintenanceOutcome.Completed => MaintenanceState.Completed,
+            MaintenanceOutcome.Refused => MaintenanceState.Refused,
+            MaintenanceOutcome.Cancelled => MaintenanceState.Cancelled,
+            _ => MaintenanceState.Failed,
+        },
+        _ => status switch
+        {
+            { IsLeaseLost: true } => MaintenanceState.LeaseLost,
+            { IsCancelling: true } => MaintenanceState.Cancelling,
+            { IsHolding: true } => MaintenanceState.Holding,
+            _ => MaintenanceState.Running,
+        },
+    };
+
+    private static string Message(InstanceTree tree, MaintenanceState state) => state switch
+    {
+        MaintenanceState.Pending => "It is recorded and begins as soon as a worker is free.",
+        MaintenanceState.Abandoned => "It was ended by force.",
+        _ => tree.Report?.Message ?? tree.Root.FailureDetails?.ErrorMessage ?? tree.Status?.Message ?? "It begins.",
+    };
+
+    private static IReadOnlyList<string> LeftBehind(InstanceTree tree, MaintenanceState state) => (tree.Report, state) switch
+    {
+        ({ } report, _) => report.LeftBehind,
+        (null, MaintenanceState.Failed or MaintenanceState.Abandoned) =>
+            [$"Node {tree.Request.Node} may still be cordoned and marked; 'drydock restore {tree.Request.Node}' puts it back."],
+        _ => [],
+    };
+
+    private static PodCounts Count(MaintenanceStatus? status, DrainStatus? drain, MaintenanceReport? report)
+    {
+        var toEvict = Math.Max(status?.PodsToEvict ?? 0, report?.Pods.Count ?? 0);
+        var gone = report is null ? drain?.Gone ?? 0 : report.Pods.Count(static pod => pod.IsGone);
+        return new PodCounts(status?.PodsTotal ?? 0, toEvict, gone, report is null ? drain?.Terminating ?? 0 : 0);
+    }
+
+    private static List<VmView> Vms(List<VmStatus> moving, MaintenanceReport? report)
+    {
+        var results = (report?.VirtualMachines ?? []).ToDictionary(static vm => vm.Vmi);
+        var views = new SortedDictionary<string, VmView>(StringComparer.Ordinal);
+        foreach (var vm in moving)
+        {
+            views[vm.Vmi.ToString()] = new VmView(vm.Vmi.Namespace, vm.Vmi.Name, vm.Progress.ToString(), vm.Message)
+            {
+                Phase = vm.MigrationPhase,
+                Attempts = vm.Attempts,
+                Since = vm.Since,
+                Deadline = vm.Deadline,
+            };
+        }
+
+        foreach (var (vmi, result) in results)
+        {
+            var progress = result.Outcome == VmOutcome.StillThere ? VmProgress.Blocked : VmProgress.Gone;
+            var before = views.GetValueOrDefault(vmi.ToString()) ?? new VmView(vmi.Namespace, vmi.Name, "", "");
+            views[vmi.ToString()] = before with
+            {
+                Progress = progress.ToString(),
+                Message = result.Message,
+                Attempts = result.Attempts,
+                Deadline = null,
+                Outcome = result.Outcome.ToString(),
+                Node = result.Node,
+                IsRestored = result.IsRestored,
+            };
+        }
+
+        return [.. views.Values];
+    }
+
+    private static List<BlockerView> Blockers(DrainStatus? drain, List<VmStatus> vms) =>
+        [.. (drain?.Blockers ?? [])
+            .Concat(vms.Select(static vm => vm.Blocker).OfType<Blocker>())
+            .OrderBy(static blocker => blocker.Since)
+            .Take(MostBlockers)
+            .Select(static blocker => new BlockerView(
+                blocker.Kind, blocker.Pod, blocker.Object, blocker.Message, blocker.Since, blocker.Attempts, blocker.NextTry, blocker.Deadline, blocker.NextStep))];
+
+    private static FindingView View(PlanFinding finding) =>
+        new(finding.Severity.ToString(), finding.Kind, finding.Message, finding.Object, finding.NextStep);
+
+    private static ReportView View(MaintenanceReport report, bool withPods) => new(report.Outcome.ToString(), report.Message, report.IsRestored)
+    {
+        Pods = withPods
+            ? [.. report.Pods.Select(static pod => new PodResultView(
+                pod.Pod.Namespace, pod.Pod.Name, pod.Uid, pod.IsGone, pod.Attempts, pod.AcceptedAt, pod.GoneAt, pod.LastAnswer))]
+            : [],
+    };
+}

@@ -1,0 +1,272 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Drydock.Api;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+
+namespace Drydock.Server;
+
+/// <summary>The one place where doors start, signal and read maintenances. What it acknowledges is durable.</summary>
+public sealed class Maintenances : IDisposable
+{
+    private const int PageSize = 50;
+    private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly DurableTaskClient _client;
+    private readonly ICluster _cluster;
+    private readonly HistoryReader _history;
+    private readonly InstanceFeed _feed;
+    private readonly HubIdentity _hub;
+    private readonly TimeProvider _clock;
+    private readonly PlanReader _plans;
+
+    // Two creates for one node in this process see each other; across processes the lease decides.
+    private readonly SemaphoreSlim _creating = new(1);
+
+    internal Maintenances(
+        DurableTaskClient client, ICluster cluster, HistoryReader history, InstanceFeed feed, HubIdentity hub, TimeProvider clock)
+    {
+        (_client, _cluster, _history, _feed, _hub, _clock) = (client, cluster, history, feed, hub, clock);
+        _plans = new PlanReader(cluster, clock);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _creating.Dispose();
+
+    /// <summary>
+    /// Starts a maintenance and returns it, or the problem that forbids it. The same idempotency key with the same request returns the
+    /// maintenance that was started then.
+    /// </summary>
+    /// <param name="create">What is asked for.</param>
+    /// <param name="requestedBy">Who asks, as the door knows it.</param>
+    /// <param name="idempotencyKey">Makes a repetition harmless; null: every call is a new request.</param>
+    /// <param name="cancellationToken">Gives up waiting; what was started by then goes on.</param>
+    public async Task<Answer<MaintenanceView>> CreateAsync(
+        MaintenanceCreate create, string? requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
+    {
+        var read = MaintenanceRequests.Read(create);
+        if (!read.IsOk)
+        {
+            return read.Problem;
+        }
+
+        if (idempotencyKey is { Length: 0 or > 255 })
+        {
+            return Problems.Invalid(new FieldError(DrydockApiClient.IdempotencyKeyHeader, idempotencyKey, "1 to 255 characters"));
+        }
+
+        var request = read.Value with { RequestedBy = requestedBy, HubId = _hub.Id };
+        await _creating.WaitAsync(cancellationToken);
+        try
+        {
+            return await CreateAsync(request, idempotencyKey, cancellationToken);
+        }
+        finally
+        {
+            _creating.Release();
+        }
+    }
+
+    /// <summary>The maintenance, or null if there is none of that id.</summary>
+    public async Task<MaintenanceView?> FindAsync(string id, CancellationToken cancellationToken) =>
+        await InstanceTree.ReadAsync(_client, id, cancellationToken) is { } tree ? MaintenanceViews.View(tree, withPods: true) : null;
+
+    /// <summary>The maintenance of a node that is not over, or null.</summary>
+    public async Task<MaintenanceView?> FindRunningAsync(string node, CancellationToken cancellationToken)
+    {
+        await foreach (var instance in QueryAsync(onlyRunning: true, cancellationToken))
+        {
+            if (instance.ReadInputAs<MaintenanceRequest>()?.Node == node)
+            {
+                return await FindAsync(instance.InstanceId, cancellationToken);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>One page of maintenances, the newest first.</summary>
+    /// <param name="node">Only of this node, if not null.</param>
+    /// <param name="onlyRunning">Only those that are not over.</param>
+    /// <param name="after">The last id of the page before, or null.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<MaintenanceList> ListAsync(string? node, bool onlyRunning, string? after, CancellationToken cancellationToken)
+    {
+        var all = new List<OrchestrationMetadata>();
+        await foreach (var instance in QueryAsync(onlyRunning, cancellationToken))
+        {
+            if (node is null || instance.ReadInputAs<MaintenanceRequest>()?.Node == node)
+            {
+                all.Add(instance);
+            }
+        }
+
+        var ids = all.OrderByDescending(static instance => instance.CreatedAt)
+            .ThenByDescending(static instance => instance.InstanceId, StringComparer.Ordinal)
+            .Select(static instance => instance.InstanceId)
+            .ToList();
+        var from = after is null ? 0 : ids.IndexOf(after) + 1;
+        var page = ids.Skip(from).Take(PageSize).ToList();
+        var views = new List<MaintenanceView>(page.Count);
+        foreach (var id in page)
+        {
+            if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is { } tree)
+            {
+                views.Add(MaintenanceViews.View(tree, withPods: false));
+            }
+        }
+
+        return new MaintenanceList(views, from + page.Count < ids.Count ? page[^1] : null);
+    }
+
+    /// <summary>Asks to cancel. Repeating it is harmless; a maintenance that is over cannot be cancelled.</summary>
+    public async Task<Answer<MaintenanceView>> CancelAsync(string id, string by, string? reason, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(id, cancellationToken) is not { } view)
+        {
+            return Problems.NotFound("maintenance", id);
+        }
+
+        if (view.IsOver)
+        {
+            return Problems.WrongState(id, $"Maintenance {id} is over already: {view.State}. {view.Message}");
+        }
+
+        await _client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by, reason), cancellationToken);
+        return await FindAsync(id, cancellationToken) ?? view;
+    }
+
+    /// <summary>Lets a held node go on to its health check and be restored.</summary>
+    public async Task<Answer<MaintenanceView>> CompleteAsync(string id, string by, bool skipHealth, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(id, cancellationToken) is not { } view)
+        {
+            return Problems.NotFound("maintenance", id);
+        }
+
+        if (view.State != MaintenanceState.Holding)
+        {
+            return Problems.WrongState(id, $"Maintenance {id} is not holding its node: {view.State}. {view.Message}");
+        }
+
+        await _client.RaiseEventAsync(id, MaintenanceEvents.Complete, new Complete(by, skipHealth), cancellationToken);
+        return await FindAsync(id, cancellationToken) ?? view;
+    }
+
+    /// <summary>What a maintenance would do. Reads only.</summary>
+    public async Task<Answer<PlanView>> PlanAsync(MaintenanceCreate create, CancellationToken cancellationToken)
+    {
+        var read = MaintenanceRequests.Read(create);
+        if (!read.IsOk)
+        {
+            return read.Problem;
+        }
+
+        if (await CheckNodeAsync(read.Value.Node, cancellationToken) is { } unknown)
+        {
+            return unknown;
+        }
+
+        return MaintenanceViews.View(await _plans.ReadAsync(read.Value, cancellationToken));
+    }
+
+    /// <summary>Everything that happened in a maintenance and its parts, in order of time.</summary>
+    public async Task<Answer<IReadOnlyList<HistoryEventView>>> HistoryAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
+        {
+            return Problems.NotFound("maintenance", id);
+        }
+
+        var instances = tree.Children.Select(static child => child.InstanceId).Prepend(id);
+        return Answer<IReadOnlyList<HistoryEventView>>.Of(await _history.ReadAsync(instances, cancellationToken));
+    }
+
+    /// <summary>
+    /// Yields the maintenance as it stands and then after each change, five times a second at the most; ends when it is over or gone.
+    /// </summary>
+    public async IAsyncEnumerable<MaintenanceView> WatchAsync(string id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string? last = null;
+        await foreach (var _ in _feed.WakeUpsAsync(id, cancellationToken))
+        {
+            if (await FindAsync(id, cancellationToken) is not { } view)
+            {
+                yield break;
+            }
+
+            var text = JsonSerializer.Serialize(view, ApiJson.Options);
+            if (text != last)
+            {
+                last = text;
+                yield return view;
+            }
+
+            if (view.IsOver)
+            {
+                yield break;
+            }
+
+            await Task.Delay(LeastPause, _clock, cancellationToken);
+        }
+    }
+
+    private async Task<Answer<MaintenanceView>> CreateAsync(MaintenanceRequest request, string? key, CancellationToken cancellationToken)
+    {
+        var id = key is null ? NewId(request.Node) : KeyedId(key);
+        if (key is not null && await InstanceTree.ReadAsync(_client, id, cancellationToken) is { } before)
+        {
+            return SameRequest(before.Request, request) ? MaintenanceViews.View(before, withPods: true) : Problems.KeyReused(key, id);
+        }
+
+        if (await CheckNodeAsync(request.Node, cancellationToken) is { } unknown)
+        {
+            return unknown;
+        }
+
+        if (await FindRunningAsync(request.Node, cancellationToken) is { } running)
+        {
+            return Problems.AlreadyUnderMaintenance(request.Node, running.Id, running.State);
+        }
+
+        await _client.ScheduleNewOrchestrationInstanceAsync(
+            Orchestrations.Maintenance, request, Instances.StartOnce(id), cancellationToken);
+        return await FindAsync(id, cancellationToken) is { } view
+            ? view
+            : throw new InvalidOperationException($"Maintenance '{id}' was started and is not there.");
+    }
+
+    private async Task<Problem?> CheckNodeAsync(string node, CancellationToken cancellationToken)
+    {
+        if (await _cluster.GetNodeAsync(node, cancellationToken) is not null)
+        {
+            return null;
+        }
+
+        var nodes = await _cluster.ListNodesAsync(cancellationToken);
+        return Problems.NodeNotFound("node", node, [.. nodes.Select(static known => known.Name)]);
+    }
+
+    private async IAsyncEnumerable<OrchestrationMetadata> QueryAsync(bool onlyRunning, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var query = new OrchestrationQuery(Statuses: onlyRunning ? Instances.NotOver : null, FetchInputsAndOutputs: true);
+        await foreach (var instance in _client.GetAllInstancesAsync(query).WithCancellation(cancellationToken))
+        {
+            if (instance.Name == Orchestrations.Maintenance)
+            {
+                yield return instance;
+            }
+        }
+    }
+
+    private static bool SameRequest(MaintenanceRequest one, MaintenanceRequest other) =>
+        one with { RequestedBy = null, HubId = "" } == other with { RequestedBy = null, HubId = "" };
+
+    private string NewId(string node) =>
+        $"m-{node}-{_clock.GetUtcNow():yyyyMMddHHmmss}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}";
+
+    private static string KeyedId(string key) =>
+        "m-key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..20];
+}

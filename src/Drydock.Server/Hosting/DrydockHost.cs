@@ -1,0 +1,71 @@
+using Drydock.Api;
+using Drydock.Server.Rest;
+using Scalar.AspNetCore;
+
+namespace Drydock.Server;
+
+/// <summary>The server: Drydock behind REST.</summary>
+public static class DrydockHost
+{
+    private const long LargestBody = 1024 * 1024;
+
+    /// <summary>
+    /// The server, ready to be started. Nothing is opened, bound or listened on before its start;
+    /// <see cref="StartFailure.Describe"/> tells why a start failed.
+    /// </summary>
+    /// <param name="options">What it is told.</param>
+    /// <param name="configure">Last changes to the services, for tests and for callers with a logger of their own.</param>
+    /// <exception cref="DrydockOptionsException">The options are wrong; the message lists everything.</exception>
+    public static WebApplication Build(DrydockOptions options, Action<IServiceCollection>? configure = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            ApplicationName = "Drydock.Server",
+            ContentRootPath = AppContext.BaseDirectory,
+            EnvironmentName = Environments.Production,
+        });
+
+        // Everything comes by the options: an ASPNETCORE_ variable must not open another port.
+        builder.Configuration.Sources.Clear();
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Services.AddDrydock(options);
+        builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
+        builder.Services.AddExceptionHandler<Faults>();
+        builder.Services.AddProblemDetails();
+        builder.Services.AddOpenApi("v1", static openApi => openApi.AddDocumentTransformer(static (document, _, _) =>
+        {
+            document.Info.Title = "Drydock";
+            document.Info.Version = "v1";
+            document.Info.Description = "Durable maintenance of Kubernetes nodes. Errors are RFC 9457 problems.";
+            return Task.CompletedTask;
+        }));
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = LargestBody;
+            foreach (var url in options.Urls)
+            {
+                DrydockOptions.ReadUrl(url, out var endpoint);
+                kestrel.Listen(endpoint);
+            }
+        });
+        configure?.Invoke(builder.Services);
+        var app = builder.Build();
+        Map(app);
+        return app;
+    }
+
+    private static void Map(WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages(Faults.DescribeStatusAsync);
+        app.Use(LoopbackGuard.InvokeAsync);
+        app.MapProbes();
+        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapScalarApiReference("/docs", static docs => docs.Title = "Drydock");
+        app.MapGet("/", static () => TypedResults.Redirect("/docs")).ExcludeFromDescription();
+        var api = app.MapGroup("/api/v1");
+        api.MapMaintenances();
+    }
+}

@@ -1,0 +1,137 @@
+using System.Data.Common;
+using System.Net;
+using Drydock.DurableTask.TaskHub;
+using Drydock.Kubernetes;
+
+namespace Drydock.Server;
+
+/// <summary>Everything a Drydock process is told at its start.</summary>
+public sealed record DrydockOptions
+{
+    /// <summary>The address that is listened on unless said otherwise.</summary>
+    public const string DefaultUrl = "http://127.0.0.1:5480";
+
+    /// <summary>The task hub. The default is <c>Data Source=drydock.db</c>.</summary>
+    public string Hub { get; init; } = "Data Source=drydock.db";
+
+    /// <summary>The cluster. The default is what kubectl would take.</summary>
+    public ClusterConnection Cluster { get; init; } = ClusterConnection.Default;
+
+    /// <summary>Where REST is served; port 0 takes a free one. Only <see cref="DrydockHost"/> reads it.</summary>
+    public IReadOnlyList<string> Urls { get; init; } = [DefaultUrl];
+
+    /// <summary>Whether NodeMaintenance resources are acted upon. The default is true.</summary>
+    public bool Operator { get; init; } = true;
+
+    /// <summary>The least level that is logged. The default is Information.</summary>
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
+
+    /// <summary>Whether the start asks the API server for every permission that is needed. The default is true.</summary>
+    public bool CheckAccess { get; init; } = true;
+
+    /// <summary>More settings of the SQLite hub, for tests.</summary>
+    public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
+
+    /// <summary>The file of the SQLite hub.</summary>
+    /// <exception cref="DrydockOptionsException">The connection string names none.</exception>
+    internal string HubPath => ReadHub(out var path) is { } error ? throw new DrydockOptionsException([error]) : path;
+
+    /// <summary>What is wrong with these options, one sentence each; empty if nothing.</summary>
+    public IReadOnlyList<string> Validate()
+    {
+        var errors = new List<string>();
+        if (ReadHub(out _) is { } hubError)
+        {
+            errors.Add(hubError);
+        }
+
+        if (Urls.Count == 0)
+        {
+            errors.Add("urls: at least one address to listen on is needed, such as " + DefaultUrl + ".");
+        }
+
+        errors.AddRange(Urls.Select(static url => ReadUrl(url, out _)).OfType<string>());
+        if (Cluster is { InCluster: true, KubeconfigPath: not null })
+        {
+            errors.Add("cluster: give a kubeconfig or in-cluster, not both.");
+        }
+
+        if (!Enum.IsDefined(LogLevel))
+        {
+            errors.Add($"log level: '{LogLevel}' is not one of {string.Join(", ", Enum.GetNames<LogLevel>())}.");
+        }
+
+        return errors;
+    }
+
+    /// <summary>Reads an address to listen on.</summary>
+    /// <returns>What is wrong with it, or null.</returns>
+    internal static string? ReadUrl(string url, out IPEndPoint endpoint)
+    {
+        endpoint = new IPEndPoint(IPAddress.Loopback, 0);
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme != Uri.UriSchemeHttp)
+        {
+            return $"urls: '{url}' is not an address such as {DefaultUrl}; https comes with authentication, in a later version.";
+        }
+
+        if (uri.PathAndQuery != "/")
+        {
+            return $"urls: '{url}' has a path; the API is always at /api/v1.";
+        }
+
+        var address = uri.Host == "localhost" ? IPAddress.Loopback
+            : IPAddress.TryParse(uri.Host.Trim('[', ']'), out var parsed) ? parsed : null;
+        if (address is null || !IPAddress.IsLoopback(address))
+        {
+            return $"urls: '{url}' is not a loopback address; callers are not authenticated in this version, so only 127.0.0.1, [::1] and localhost are served"
+                + " (the option 'auth' of a later version will lift this).";
+        }
+
+        endpoint = new IPEndPoint(address, uri.Port);
+        return null;
+    }
+
+    private string? ReadHub(out string path)
+    {
+        path = "";
+        var builder = new DbConnectionStringBuilder();
+        try
+        {
+            builder.ConnectionString = Hub;
+        }
+        catch (ArgumentException)
+        {
+            return $"hub: '{Hub}' is not a connection string; write Data Source=FILE.";
+        }
+
+        if (builder.ContainsKey("Host") || builder.ContainsKey("Server"))
+        {
+            return "hub: PostgreSQL (Host=…) is not in this version; write Data Source=FILE.";
+        }
+
+        if (builder.ContainsKey("Endpoint"))
+        {
+            return "hub: the Durable Task Scheduler (Endpoint=…) is not in this version; write Data Source=FILE.";
+        }
+
+        if (!builder.TryGetValue("Data Source", out var file) || file is not string { Length: > 0 } text)
+        {
+            return $"hub: '{Hub}' names no file; write Data Source=FILE.";
+        }
+
+        if (builder.Keys.Cast<string>().FirstOrDefault(static key => !key.Equals("Data Source", StringComparison.OrdinalIgnoreCase)) is { } unknown)
+        {
+            return $"hub: '{unknown}' is not known; only Data Source=FILE is.";
+        }
+
+        path = Path.GetFullPath(text);
+        return null;
+    }
+}
+
+/// <summary>The options contradict themselves or say something impossible; nothing was started.</summary>
+public sealed class DrydockOptionsException(IReadOnlyList<string> errors) : Exception(string.Join(' ', errors))
+{
+    /// <summary>All that is wrong, one sentence each.</summary>
+    public IReadOnlyList<string> Errors { get; } = errors;
+}

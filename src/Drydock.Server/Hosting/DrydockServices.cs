@@ -1,0 +1,60 @@
+using Drydock.DurableTask.TaskHub;
+using Drydock.DurableTask.Worker;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Operator;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Drydock.Server;
+
+/// <summary>The composition of Drydock without HTTP: what <c>maintain</c> and the server have in common.</summary>
+public static class DrydockServices
+{
+    /// <summary>
+    /// Hub, worker, client, cluster, orchestrations and <see cref="Maintenances"/>. The start of the host opens the hub, binds it to the
+    /// cluster and checks the permissions before anything is handed to the worker; <see cref="StartFailure.Describe"/> tells its failures
+    /// in one sentence.
+    /// </summary>
+    /// <exception cref="DrydockOptionsException">The options are wrong; the message lists everything.</exception>
+    public static IServiceCollection AddDrydock(this IServiceCollection services, DrydockOptions options)
+    {
+        if (options.Validate() is { Count: > 0 } errors)
+        {
+            throw new DrydockOptionsException(errors);
+        }
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddLogging(logging => logging.SetMinimumLevel(options.LogLevel));
+        services.AddSingleton(options);
+        services.AddKubernetesCluster(options.Cluster);
+
+        // The order of the hosted services is the order of the start: hub, checks, worker, operator.
+        services.AddSqliteTaskHub(options.HubPath, options.ConfigureHub);
+        services.AddSingleton<ClusterState>();
+        services.AddSingleton<IHostedService, StartChecks>();
+        services.AddDurableTaskClient(client => client.UseTaskHub());
+        services.AddDurableTaskWorker(worker => worker.AddTasks(static tasks => tasks.AddMaintenance()).UseTaskHub());
+        services.AddDoors();
+        if (options.Operator)
+        {
+            services.AddNodeMaintenanceOperator(static provider => provider.GetRequiredService<HubIdentity>().Id);
+        }
+
+        return services;
+    }
+
+    private static void AddDoors(this IServiceCollection services)
+    {
+        services.AddSingleton(static provider => new HubIdentity(() => provider.GetRequiredService<SqliteTaskHub>().HubId));
+        services.AddSingleton<HistoryReader>();
+        services.AddSingleton<InstanceFeed>();
+        services.AddSingleton<IInstanceFeed>(static provider => provider.GetRequiredService<InstanceFeed>());
+        services.AddSingleton(static provider => new Maintenances(
+            provider.GetRequiredService<DurableTaskClient>(),
+            provider.GetRequiredService<ICluster>(),
+            provider.GetRequiredService<HistoryReader>(),
+            provider.GetRequiredService<InstanceFeed>(),
+            provider.GetRequiredService<HubIdentity>(),
+            provider.GetRequiredService<TimeProvider>()));
+    }
+}

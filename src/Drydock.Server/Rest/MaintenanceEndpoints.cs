@@ -1,0 +1,147 @@
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using Drydock.Api;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Drydock.Server.Rest;
+
+/// <summary>The resource <c>maintenances</c>, and plans.</summary>
+internal static class MaintenanceEndpoints
+{
+    public static void MapMaintenances(this IEndpointRouteBuilder api)
+    {
+        var maintenances = api.MapGroup("/maintenances").WithTags("Maintenances");
+        maintenances.MapPost("/", CreateAsync).WithName("CreateMaintenance").WithSummary("Start the maintenance of a node.");
+        maintenances.MapGet("/", ListAsync).WithName("ListMaintenances").WithSummary("One page of maintenances, the newest first.");
+        maintenances.MapGet("/{id}", GetAsync).WithName("GetMaintenance").WithSummary("One maintenance as it stands.");
+        maintenances.MapGet("/{id}/history", HistoryAsync).WithName("GetMaintenanceHistory").WithSummary("Everything that happened in it.");
+        maintenances.MapGet("/{id}/events", EventsAsync).WithName("WatchMaintenance")
+            .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.");
+        maintenances.MapPost("/{id}/cancel", CancelAsync).WithName("CancelMaintenance").WithSummary("Stop it and put everything back.");
+        maintenances.MapPost("/{id}/complete", CompleteAsync).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
+        api.MapPost("/plans", PlanAsync).WithTags("Maintenances").WithName("PlanMaintenance")
+            .WithSummary("What a maintenance would do, and every reason it could not. Changes nothing.");
+        api.MapPost("/maintenances:plan", PlanAsync).WithTags("Maintenances").ExcludeFromDescription();
+    }
+
+    private static async Task<Results<Created<MaintenanceView>, ProblemResult>> CreateAsync(
+        Body<MaintenanceCreate> body,
+        [FromHeader(Name = DrydockApiClient.IdempotencyKeyHeader)] string? idempotencyKey,
+        HttpContext context,
+        Maintenances maintenances,
+        CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await maintenances.CreateAsync(body.Value, Caller.Of(context), idempotencyKey, cancellationToken);
+        return answer.IsOk
+            ? TypedResults.Created($"/api/v1/maintenances/{answer.Value.Id}", answer.Value)
+            : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<Ok<MaintenanceList>, ProblemResult>> ListAsync(
+        string? node, string? running, string? after, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        var onlyRunning = false;
+        if (running is not null && !bool.TryParse(running, out onlyRunning))
+        {
+            return new ProblemResult(Problems.Invalid(new FieldError("running", running, "true or false")));
+        }
+
+        return TypedResults.Ok(await maintenances.ListAsync(node, onlyRunning, after, cancellationToken));
+    }
+
+    private static async Task<Results<Ok<MaintenanceView>, ProblemResult>> GetAsync(
+        string id, Maintenances maintenances, CancellationToken cancellationToken) =>
+        await maintenances.FindAsync(id, cancellationToken) is { } view
+            ? TypedResults.Ok(view)
+            : new ProblemResult(Problems.NotFound("maintenance", id));
+
+    private static async Task<Results<Ok<IReadOnlyList<HistoryEventView>>, ProblemResult>> HistoryAsync(
+        string id, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        var answer = await maintenances.HistoryAsync(id, cancellationToken);
+        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<ServerSentEventsResult<MaintenanceView>, ProblemResult>> EventsAsync(
+        string id, Maintenances maintenances, IHostApplicationLifetime lifetime, HttpContext context, CancellationToken cancellationToken)
+    {
+        if (await maintenances.FindAsync(id, cancellationToken) is null)
+        {
+            return new ProblemResult(Problems.NotFound("maintenance", id));
+        }
+
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.ServerSentEvents(StreamAsync(id, maintenances, lifetime, cancellationToken));
+    }
+
+    /// <summary>Each event is the whole state, so a client that comes back needs nothing that it missed.</summary>
+    private static async IAsyncEnumerable<SseItem<MaintenanceView>> StreamAsync(
+        string id, Maintenances maintenances, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
+        var number = 0;
+        var views = maintenances.WatchAsync(id, stop.Token).GetAsyncEnumerator(stop.Token);
+        await using (views)
+        {
+            while (await NextAsync(views, stop.Token))
+            {
+                yield return new SseItem<MaintenanceView>(views.Current, "maintenance") { EventId = $"{number++}" };
+            }
+        }
+    }
+
+    private static async Task<bool> NextAsync(IAsyncEnumerator<MaintenanceView> views, CancellationToken stop)
+    {
+        try
+        {
+            return await views.MoveNextAsync();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The client went, or the server stops: the stream just ends.
+            return false;
+        }
+    }
+
+    private static async Task<Results<Accepted<MaintenanceView>, ProblemResult>> CancelAsync(
+        string id, Body<CancelRequest> body, HttpContext context, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await maintenances.CancelAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken);
+        return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<Accepted<MaintenanceView>, ProblemResult>> CompleteAsync(
+        string id, Body<CompleteRequest> body, HttpContext context, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await maintenances.CompleteAsync(id, Caller.Of(context), body.Value.SkipHealth, cancellationToken);
+        return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<Ok<PlanView>, ProblemResult>> PlanAsync(
+        Body<MaintenanceCreate> body, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await maintenances.PlanAsync(body.Value, cancellationToken);
+        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
+    }
+}
