@@ -125,7 +125,11 @@ public interface ICluster
 /// <summary>What is under way between this process and the API server.</summary>
 /// <param name="RequestsInFlight">Calls that wait for an answer; watches do not count.</param>
 /// <param name="ParkedWaits">Callers inside <see cref="ICluster.WaitForChangeAsync"/> that have nothing to do.</param>
-public sealed record ClusterCounts(int RequestsInFlight, int ParkedWaits);
+public sealed record ClusterCounts(int RequestsInFlight, int ParkedWaits)
+{
+    /// <summary>How many watch events were taken in since the start: a test compares it with how many the server sent.</summary>
+    public long WatchEventsSeen { get; init; }
+}
 
 /// <summary>Why the API server could not be asked or did not do what it was asked.</summary>
 public enum ClusterErrorKind
@@ -167,6 +171,9 @@ public sealed class ClusterException(ClusterErrorKind kind, string verb, string 
 
     /// <summary>The resource asked for, such as <c>nodes</c>.</summary>
     public string Resource { get; } = resource;
+
+    /// <summary>The HTTP code, or null if no answer came.</summary>
+    public int? Code { get; init; }
 
     /// <summary>How long the server asks to wait, if it did.</summary>
     public TimeSpan? RetryAfter { get; init; }

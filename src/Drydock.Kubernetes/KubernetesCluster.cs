@@ -1,108 +1,196 @@
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes.Api;
+using Drydock.Kubernetes.Changes;
+using Drydock.Kubernetes.Eviction;
+using Drydock.Kubernetes.Leases;
+using Drydock.Kubernetes.Maintenances;
+using Drydock.Kubernetes.Reading;
+using Drydock.Kubernetes.Watching;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Drydock.Kubernetes;
 
 /// <summary>The cluster behind one API server.</summary>
-public sealed class KubernetesCluster : ICluster, IAsyncDisposable
+public sealed partial class KubernetesCluster : ICluster, IAsyncDisposable
 {
+    private readonly ApiClient _api;
+    private readonly Evictions _evictions;
+    private readonly NodeLeases _leases;
+    private readonly NodeEvents _events;
+    private readonly VirtualMachines _vms;
+    private readonly ChangeFeed _changes;
+
+    private KubernetesCluster(ClusterConnection connection, ApiClient api, ILoggerFactory loggers)
+    {
+        _api = api;
+        _evictions = new Evictions(api);
+        _leases = new NodeLeases(api, connection.LeaseNamespace);
+        _events = new NodeEvents(api, loggers.CreateLogger<NodeEvents>());
+        _vms = new VirtualMachines(api);
+        _changes = new ChangeFeed(api, loggers.CreateLogger<ChangeFeed>());
+        NodeMaintenances = new NodeMaintenances(api, loggers.CreateLogger<NodeMaintenances>());
+    }
+
     /// <summary>Opens the connection; nothing is sent before the first call.</summary>
     /// <exception cref="ClusterConnectionException">The connection cannot be used.</exception>
     public static KubernetesCluster Open(ClusterConnection connection, TimeProvider clock, ILoggerFactory? loggers = null) =>
-        throw new NotSupportedException("KubernetesCluster is being built.");
+        new(connection, ApiConnection.Open(connection, clock), loggers ?? NullLoggerFactory.Instance);
 
     /// <summary>The NodeMaintenance resources of the same cluster.</summary>
-    public INodeMaintenances NodeMaintenances => throw new NotSupportedException("KubernetesCluster is being built.");
+    public INodeMaintenances NodeMaintenances { get; }
 
     /// <inheritdoc/>
-    public ClusterCounts Counts => throw new NotSupportedException("KubernetesCluster is being built.");
+    public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen };
 
     /// <inheritdoc/>
-    public Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken)
+    {
+        var system = await _api.DoAsync(new ApiCall("get", Resource.Namespaces) { Name = "kube-system" }, cancellationToken);
+        var version = await _api.DoAsync(new ApiCall("get", Resource.Version), cancellationToken);
+        return new ClusterIdentity(
+            system.Uid(),
+            version.Text("gitVersion") ?? "",
+            _api.Server,
+            await IsServedAsync(Resource.Vmis, cancellationToken),
+            await IsServedAsync(Resource.NodeMaintenances, cancellationToken));
+    }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(
+        IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken)
+    {
+        var allowed = await Task.WhenAll(needed.Select(rule => IsAllowedAsync(rule, cancellationToken)));
+        return [.. needed.Where((_, index) => !allowed[index])];
+    }
 
     /// <inheritdoc/>
-    public Task<NodeSnapshot?> GetNodeAsync(string name, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<NodeSnapshot?> GetNodeAsync(string name, CancellationToken cancellationToken) =>
+        await _api.GetAsync(Resource.Nodes, @namespace: null, name, cancellationToken) is { } node ? NodeSnapshots.From(node) : null;
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<NodeSnapshot>> ListNodesAsync(CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<IReadOnlyList<NodeSnapshot>> ListNodesAsync(CancellationToken cancellationToken) =>
+    [
+        .. (await _api.ListAllAsync(Resource.Nodes, selector: null, cancellationToken)).Select(NodeSnapshots.From)
+            .OrderBy(node => node.Name, StringComparer.Ordinal),
+    ];
 
     /// <inheritdoc/>
-    public Task<NodeSnapshot?> ChangeNodeAsync(NodeSnapshot node, NodeChange change, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<NodeSnapshot?> ChangeNodeAsync(NodeSnapshot node, NodeChange change, CancellationToken cancellationToken)
+    {
+        var taints = default(System.Text.Json.JsonElement);
+        if (NodePatch.ChangesTaints(node, change))
+        {
+            var fresh = await _api.DoAsync(new ApiCall("get", Resource.Nodes) { Name = node.Name }, cancellationToken);
+            if (fresh.ResourceVersion() != node.ResourceVersion)
+            {
+                return null;
+            }
+
+            taints = fresh.At("spec", "taints");
+        }
+
+        if (NodePatch.From(node, change, taints) is not { } patch)
+        {
+            return node;
+        }
+
+        var answer = await _api.SendAsync(
+            new ApiCall("patch", Resource.Nodes) { Name = node.Name, Body = patch.ToJsonString() }, cancellationToken);
+        return answer.Code == 409 ? null : answer.IsSuccess ? NodeSnapshots.From(answer.Body) : throw ApiErrors.From(answer);
+    }
 
     /// <inheritdoc/>
-    public Task<PodSnapshot?> GetPodAsync(ObjectRef pod, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<PodSnapshot?> GetPodAsync(ObjectRef pod, CancellationToken cancellationToken) =>
+        await _api.GetAsync(Resource.Pods, pod.Namespace, pod.Name, cancellationToken) is { } found ? PodSnapshots.From(found) : null;
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) =>
+        InOrder((await _api.ListAllAsync(Resource.Pods, Selectors.OnNode(node), cancellationToken)).Select(PodSnapshots.From), pod => pod.Ref);
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
+        InOrder((await _api.ListAllAsync(Resource.Budgets, selector: null, cancellationToken)).Select(BudgetSnapshots.From), budget => budget.Ref);
 
     /// <inheritdoc/>
-    public Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken) =>
+        await _api.GetAsync(Resource.DaemonSets, daemonSet.Namespace, daemonSet.Name, cancellationToken) is not null;
 
     /// <inheritdoc/>
-    public Task<EvictionOutcome> EvictPodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<EvictionOutcome> EvictPodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>
+        _evictions.EvictAsync(pod, gracePeriod, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<EvictionOutcome> DeletePodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<EvictionOutcome> DeletePodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>
+        _evictions.DeleteAsync(pod, gracePeriod, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<KubeVirtSnapshot?> GetKubeVirtAsync(CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<LeaseSnapshot?> GetLeaseAsync(string node, CancellationToken cancellationToken) => _leases.GetAsync(node, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<VmiSnapshot?> GetVmiAsync(ObjectRef vmi, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<LeaseOutcome> AcquireLeaseAsync(
+        string node, string? nodeUid, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        _leases.AcquireAsync(node, nodeUid, holder, duration, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<VmiSnapshot>> ListVmisOnNodeAsync(string node, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<LeaseOutcome> RenewLeaseAsync(string node, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        _leases.RenewAsync(node, holder, duration, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<VmSnapshot?> GetVmAsync(ObjectRef vm, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<bool> MarkLeaseCancelledAsync(string node, string holder, CancellationToken cancellationToken) =>
+        _leases.MarkCancelledAsync(node, holder, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<VmSnapshot>> ListMarkedVmsAsync(string? heldBy, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) =>
+        _leases.ReleaseAsync(node, holder, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<MigrationSnapshot>> ListMigrationsAsync(ObjectRef? vmi, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken) => _events.RecordAsync(nodeEvent, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<VmSnapshot?> MarkVmAsync(VmSnapshot vm, HoldMark? mark, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<VmCallOutcome> CallVmAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<VmSnapshot?> SetRunStrategyAsync(VmSnapshot vm, string runStrategy, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<LeaseSnapshot?> GetLeaseAsync(string node, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<LeaseOutcome> AcquireLeaseAsync(string node, string? nodeUid, string holder, TimeSpan duration, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<LeaseOutcome> RenewLeaseAsync(string node, string holder, TimeSpan duration, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<bool> MarkLeaseCancelledAsync(string node, string holder, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
-
-    /// <inheritdoc/>
-    public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) => throw new NotSupportedException("KubernetesCluster is being built.");
+    public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
+        _changes.WaitAsync(node, cursor, until, cancellationToken);
 
     /// <summary>Ends the watches and closes the connection.</summary>
-    public ValueTask DisposeAsync() => throw new NotSupportedException("KubernetesCluster is being built.");
+    public async ValueTask DisposeAsync()
+    {
+        await _changes.DisposeAsync();
+        _api.Dispose();
+    }
+
+    private static IReadOnlyList<T> InOrder<T>(IEnumerable<T> items, Func<T, ObjectRef> name) =>
+    [
+        .. items.OrderBy(item => name(item).Namespace, StringComparer.Ordinal).ThenBy(item => name(item).Name, StringComparer.Ordinal),
+    ];
+
+    private async Task<bool> IsServedAsync(Resource resource, CancellationToken cancellationToken)
+    {
+        var answer = await _api.SendAsync(new ApiCall("get", resource.Discovery), cancellationToken);
+        return answer.IsSuccess
+            ? answer.Body.At("resources").Items().Any(served => served.Text("name") == resource.Plural)
+            : answer.Code == 404 ? false : throw ApiErrors.From(answer);
+    }
+
+    private async Task<bool> IsAllowedAsync(AccessRule rule, CancellationToken cancellationToken)
+    {
+        var attributes = new JsonObject { ["verb"] = rule.Verb, ["group"] = rule.Group, ["resource"] = rule.Resource };
+        if (rule.Subresource is not null)
+        {
+            attributes["subresource"] = rule.Subresource;
+        }
+
+        if (rule.Namespace is not null)
+        {
+            attributes["namespace"] = rule.Namespace;
+        }
+
+        var review = new JsonObject
+        {
+            ["apiVersion"] = "authorization.k8s.io/v1",
+            ["kind"] = "SelfSubjectAccessReview",
+            ["spec"] = new JsonObject { ["resourceAttributes"] = attributes },
+        };
+        var answer = await _api.DoAsync(new ApiCall("create", Resource.AccessReviews) { Body = review.ToJsonString() }, cancellationToken);
+        return answer.Flag("status", "allowed") == true;
+    }
 }

@@ -1,0 +1,131 @@
+using System.Text;
+using k8s;
+using k8s.KubeConfigModels;
+
+namespace Drydock.Kubernetes;
+
+/// <summary>Reads what the connection names and says in one sentence what is wrong with it.</summary>
+internal static class Kubeconfig
+{
+    public static KubernetesClientConfiguration Read(ClusterConnection connection)
+    {
+        if (connection.KubeconfigText is { } text)
+        {
+            return Build(connection, "The given kubeconfig", () => LoadText(text));
+        }
+
+        if (connection.KubeconfigPath is { } path)
+        {
+            return FromFiles(connection, [path]);
+        }
+
+        if (connection.InCluster)
+        {
+            return InCluster();
+        }
+
+        var variable = Environment.GetEnvironmentVariable("KUBECONFIG");
+        if (!string.IsNullOrWhiteSpace(variable))
+        {
+            return FromFiles(connection, variable.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries));
+        }
+
+        var home = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".kube", "config");
+        return !File.Exists(home) && KubernetesClientConfiguration.IsInCluster() ? InCluster() : FromFiles(connection, [home]);
+    }
+
+    private static KubernetesClientConfiguration FromFiles(ClusterConnection connection, string[] paths)
+    {
+        // As kubectl does: of several files, those that are not there are passed over.
+        var present = paths.Where(File.Exists).ToArray();
+        var all = string.Join(Path.PathSeparator, paths);
+        if (present.Length == 0)
+        {
+            throw new ClusterConnectionException($"The kubeconfig '{all}' does not exist.");
+        }
+
+        return Build(connection, $"The kubeconfig '{all}'", () => Merge(
+            [.. present.Select(path => KubernetesClientConfiguration.LoadKubeConfig(new FileInfo(path), useRelativePaths: true))]));
+    }
+
+    /// <summary>As kubectl does: the first file that says something wins.</summary>
+    private static K8SConfiguration Merge(IReadOnlyList<K8SConfiguration> configs)
+    {
+        var first = configs[0];
+        if (configs.Count > 1)
+        {
+            first.CurrentContext = configs.Select(config => config.CurrentContext).FirstOrDefault(name => !string.IsNullOrEmpty(name));
+            first.Contexts = [.. configs.SelectMany(config => config.Contexts ?? []).DistinctBy(context => context.Name)];
+            first.Clusters = [.. configs.SelectMany(config => config.Clusters ?? []).DistinctBy(cluster => cluster.Name)];
+            first.Users = [.. configs.SelectMany(config => config.Users ?? []).DistinctBy(user => user.Name)];
+        }
+
+        return first;
+    }
+
+    private static K8SConfiguration LoadText(string text)
+    {
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes(text));
+        return KubernetesClientConfiguration.LoadKubeConfig(stream);
+    }
+
+    private static KubernetesClientConfiguration InCluster()
+    {
+        try
+        {
+            return KubernetesClientConfiguration.InClusterConfig();
+        }
+        catch (Exception exception)
+        {
+            throw new ClusterConnectionException(
+                $"This process does not run in a pod with a service account: {OneLine(exception.Message)}", exception);
+        }
+    }
+
+    private static KubernetesClientConfiguration Build(ClusterConnection connection, string what, Func<K8SConfiguration> load)
+    {
+        K8SConfiguration config;
+        try
+        {
+            config = load() ?? new K8SConfiguration();
+        }
+        catch (Exception exception)
+        {
+            throw new ClusterConnectionException($"{what} does not parse: {OneLine(exception.GetBaseException().Message)}", exception);
+        }
+
+        CheckContext(connection, what, config);
+        try
+        {
+            return KubernetesClientConfiguration.BuildConfigFromConfigObject(
+                config, connection.Context, connection.Address?.GetLeftPart(UriPartial.Authority));
+        }
+        catch (Exception exception)
+        {
+            throw new ClusterConnectionException($"{what} cannot be used: {OneLine(exception.GetBaseException().Message)}", exception);
+        }
+    }
+
+    private static void CheckContext(ClusterConnection connection, string what, K8SConfiguration config)
+    {
+        var contexts = config.Contexts?.Select(context => context.Name).ToList() ?? [];
+        if (contexts.Count == 0)
+        {
+            throw new ClusterConnectionException($"{what} has no context.");
+        }
+
+        var wanted = connection.Context ?? config.CurrentContext;
+        if (string.IsNullOrEmpty(wanted))
+        {
+            throw new ClusterConnectionException($"{what} has no current context; it has: {string.Join(", ", contexts)}.");
+        }
+
+        if (!contexts.Contains(wanted, StringComparer.Ordinal))
+        {
+            throw new ClusterConnectionException($"{what} has no context '{wanted}'; it has: {string.Join(", ", contexts)}.");
+        }
+    }
+
+    private static string OneLine(string message) =>
+        string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+}

@@ -1,0 +1,81 @@
+using System.Text.Json;
+
+namespace Drydock.Kubernetes.Reading;
+
+/// <summary>Pods.</summary>
+internal static class PodSnapshots
+{
+    private const int DefaultGrace = 30;
+
+    public static PodSnapshot From(JsonElement pod)
+    {
+        var annotations = pod.Map("metadata", "annotations");
+        var scheduled = pod.Condition("PodScheduled");
+        return new PodSnapshot(pod.Ref(), pod.Uid(), pod.Text("spec", "nodeName"))
+        {
+            Phase = pod.Text("status", "phase") ?? "Unknown",
+            Controller = pod.Controller(),
+            IsMirror = annotations.ContainsKey("kubernetes.io/config.mirror"),
+            HasEmptyDir = pod.At("spec", "volumes").Items().Any(volume => volume.At("emptyDir").ValueKind == JsonValueKind.Object),
+            DeletionRequestedAt = DeletionRequestedAt(pod),
+            Finalizers = pod.Texts("metadata", "finalizers"),
+            Labels = pod.Map("metadata", "labels"),
+            Annotations = annotations,
+            IsReady = pod.Condition("Ready")?.Status == "True",
+            UnschedulableMessage = scheduled is { Status: "False" } ? scheduled.Message ?? scheduled.Reason : null,
+            TerminationGracePeriodSeconds = pod.Number("spec", "terminationGracePeriodSeconds") ?? DefaultGrace,
+            RequestedMilliCpu = Requested(pod, "cpu", Quantities.Milli),
+            RequestedMemory = Requested(pod, "memory", Quantities.Whole),
+            CreatedAt = pod.CreatedAt(),
+        };
+    }
+
+    /// <summary>deletionTimestamp is when the grace period ends: the request came that much earlier.</summary>
+    private static DateTimeOffset? DeletionRequestedAt(JsonElement pod) =>
+        pod.Time("metadata", "deletionTimestamp") - TimeSpan.FromSeconds(pod.Number("metadata", "deletionGracePeriodSeconds") ?? 0);
+
+    /// <summary>What the scheduler counts: containers and sidecars together, or the largest init container, plus the overhead.</summary>
+    private static long Requested(JsonElement pod, string resource, Func<string?, long> amount)
+    {
+        long Of(JsonElement container) => amount(container.Text("resources", "requests", resource));
+
+        var init = pod.At("spec", "initContainers").Items().ToList();
+        var sidecars = init.Where(container => container.Text("restartPolicy") == "Always").Sum(Of);
+        var running = pod.At("spec", "containers").Items().Sum(Of) + sidecars;
+        var starting = init.Select(Of).DefaultIfEmpty().Max();
+        return Math.Max(running, starting) + amount(pod.Text("spec", "overhead", resource));
+    }
+}
+
+/// <summary>Disruption budgets.</summary>
+internal static class BudgetSnapshots
+{
+    public static BudgetSnapshot From(JsonElement budget) => new(budget.Ref(), Selector(budget.At("spec", "selector")))
+    {
+        DisruptionsAllowed = budget.Number("status", "disruptionsAllowed") ?? 0,
+        CurrentHealthy = budget.Number("status", "currentHealthy") ?? 0,
+        DesiredHealthy = budget.Number("status", "desiredHealthy") ?? 0,
+        ExpectedPods = budget.Number("status", "expectedPods") ?? 0,
+        MinAvailable = budget.Text("spec", "minAvailable"),
+        MaxUnavailable = budget.Text("spec", "maxUnavailable"),
+        IsObserved = (budget.Number("status", "observedGeneration") ?? 0) >= (budget.Number("metadata", "generation") ?? 0),
+        AlwaysAllowUnhealthy = budget.Text("spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow",
+    };
+
+    /// <summary>
+    /// Whether the budget, with as many pods as it counts now, can never allow a disruption: it wants all of them, or its controller
+    /// cannot count them (pods without a scalable owner under a percentage or maxUnavailable).
+    /// </summary>
+    public static bool CanNeverAllow(BudgetSnapshot budget) =>
+        budget.MaxUnavailable is "0" or "0%"
+        || budget.MinAvailable is "100%"
+        || (budget.ExpectedPods > 0 && budget.DesiredHealthy >= budget.ExpectedPods)
+        || (budget is { IsObserved: true, ExpectedPods: 0, CurrentHealthy: > 0 } && (budget.MaxUnavailable ?? budget.MinAvailable) is not null);
+
+    private static LabelSelector Selector(JsonElement selector) => new(
+        selector.Map("matchLabels"),
+        [
+            .. selector.At("matchExpressions").Items().Select(expression => new LabelRequirement(
+                expression.Text("key") ?? "", expression.Text("operator") ?? "", expression.Texts("values"))),
+        ]);
+}

@@ -1,0 +1,171 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Drydock.Kubernetes.Reading;
+
+namespace Drydock.Kubernetes.Watching;
+
+/// <summary>Whom a change concerns.</summary>
+/// <param name="Everyone">All who wait.</param>
+/// <param name="Nodes">Else those who wait for one of these nodes.</param>
+internal sealed record Concern(bool Everyone, IReadOnlyCollection<string> Nodes)
+{
+    public static readonly Concern Nobody = new(Everyone: false, []);
+    public static readonly Concern All = new(Everyone: true, []);
+
+    public static Concern Of(params IEnumerable<string?> nodes) =>
+        new(Everyone: false, [.. nodes.Where(node => !string.IsNullOrEmpty(node)).Select(node => node!).Distinct(StringComparer.Ordinal)]);
+}
+
+/// <summary>What of a node can matter: everything but the heartbeat, which the kubelet writes every few seconds, and images.</summary>
+internal sealed record NodeState(string Name, bool TakesPods, ulong Rest)
+{
+    public static NodeState From(JsonElement node)
+    {
+        var snapshot = NodeSnapshots.From(node);
+        return new NodeState(
+            snapshot.Name,
+            snapshot is { Unschedulable: false, IsReady: true } && snapshot.KubeVirtSchedulable != false
+                && !snapshot.Taints.Any(taint => taint.Effect is "NoSchedule" or "NoExecute"),
+            Fingerprint.Of(
+            [
+                snapshot.Uid,
+                snapshot.BootId,
+                snapshot.KubeletVersion,
+                node.Text("metadata", "deletionTimestamp"),
+                Raw(node.At("spec")),
+                Raw(node.At("metadata", "labels")),
+                Raw(node.At("metadata", "annotations")),
+                Raw(node.At("status", "allocatable")),
+                .. snapshot.Conditions.Select(condition => $"{condition.Type}={condition.Status} {condition.Reason}"),
+            ]));
+    }
+
+    /// <summary>A node's own maintenance wants every change; the others only that it takes pods again.</summary>
+    public static Concern Concerns(NodeState? before, NodeState? after) =>
+        before == after ? Concern.Nobody
+        : after is { TakesPods: true } && before is not { TakesPods: true } ? Concern.All
+        : Concern.Of((after ?? before)!.Name);
+
+    private static string Raw(JsonElement element) => element.ValueKind == JsonValueKind.Undefined ? "" : element.GetRawText();
+}
+
+/// <summary>What of a pod can matter: that it ends, is gone, or becomes ready.</summary>
+internal sealed record PodState(ulong Rest)
+{
+    public static PodState From(JsonElement pod)
+    {
+        var snapshot = PodSnapshots.From(pod);
+        return new PodState(Fingerprint.Of(
+        [
+            snapshot.Uid,
+            snapshot.Node,
+            snapshot.Phase,
+            snapshot.IsReady ? "ready" : "",
+            pod.Text("metadata", "deletionTimestamp"),
+            snapshot.UnschedulableMessage is null ? "" : "unschedulable",
+            string.Join(',', snapshot.Finalizers),
+            string.Join(',', snapshot.Labels.Select(label => $"{label.Key}={label.Value}")),
+        ]));
+    }
+}
+
+/// <summary>What of a budget can matter: it allows more, it is another one, it goes, its controller caught up.</summary>
+internal sealed record BudgetState(int Allowed, bool IsObserved, ulong Spec)
+{
+    public static BudgetState From(JsonElement budget)
+    {
+        var snapshot = BudgetSnapshots.From(budget);
+        var spec = budget.At("spec");
+        return new BudgetState(
+            snapshot.DisruptionsAllowed,
+            snapshot.IsObserved,
+            Fingerprint.Of([budget.Uid(), spec.ValueKind == JsonValueKind.Undefined ? "" : spec.GetRawText()]));
+    }
+
+    /// <summary>A budget that allows less wakes nobody: nothing can be done that could not be done before.</summary>
+    public static Concern Concerns(BudgetState? before, BudgetState? after) =>
+        before is null || after is null
+        || after.Spec != before.Spec
+        || after.Allowed > before.Allowed
+        || (after.IsObserved && !before.IsObserved)
+            ? Concern.All
+            : Concern.Nobody;
+}
+
+/// <summary>What of a virtual machine instance can matter.</summary>
+internal sealed record VmiState(ObjectRef Ref, string? Node, bool IsUp, ulong Rest)
+{
+    private static readonly string[] MigrationFields =
+        ["migrationUid", "sourceNode", "targetNode", "completed", "failed", "abortRequested", "abortStatus", "failureReason"];
+
+    public static VmiState From(JsonElement vmi)
+    {
+        var snapshot = KubeVirtSnapshots.Vmi(vmi);
+        var migration = vmi.At("status", "migrationState");
+        return new VmiState(
+            snapshot.Ref,
+            snapshot.Node,
+            snapshot.Phase == "Running" && snapshot.Ready?.Status == "True",
+            Fingerprint.Of(
+            [
+                snapshot.Uid,
+                snapshot.Phase,
+                snapshot.EvictionStrategy,
+                snapshot.EvacuationNode,
+                vmi.Text("metadata", "deletionTimestamp"),
+                snapshot.LiveMigratable?.Status + snapshot.LiveMigratable?.Reason,
+                snapshot.Ready?.Status + snapshot.Ready?.Reason,
+                .. MigrationFields.Select(field => migration.Text(field) ?? migration.Flag(field)?.ToString()),
+            ]));
+    }
+
+    /// <summary>A machine without a node, or one that came up, may be anybody's; else it concerns the nodes it was on.</summary>
+    /// <param name="before">What it was.</param>
+    /// <param name="after">What it is.</param>
+    /// <param name="seenOn">The nodes on which an instance of this name was seen: a machine that restarts elsewhere concerns the node it left.</param>
+    public static Concern Concerns(VmiState? before, VmiState? after, IEnumerable<string> seenOn) =>
+        before == after ? Concern.Nobody
+        : after is not null && (after.Node is null || (after.IsUp && before is not { IsUp: true })) ? Concern.All
+        : Concern.Of([before?.Node, after?.Node, .. seenOn]);
+}
+
+/// <summary>What of a migration can matter.</summary>
+internal sealed record MigrationState(ObjectRef Vmi, string? Source, string? Target, ulong Rest)
+{
+    public static MigrationState From(JsonElement migration)
+    {
+        var snapshot = KubeVirtSnapshots.Migration(migration);
+        return new MigrationState(
+            snapshot.Vmi,
+            snapshot.SourceNode,
+            snapshot.TargetNode,
+            Fingerprint.Of(
+            [
+                snapshot.Uid,
+                snapshot.Phase,
+                snapshot.FailureReason,
+                snapshot.IsBeingDeleted ? "deleting" : "",
+                .. migration.Conditions().Select(condition => $"{condition.Type}={condition.Status}"),
+            ]));
+    }
+
+    /// <summary>Concerns the nodes of the instance; everyone if none is known.</summary>
+    public static Concern Concerns(MigrationState? before, MigrationState? after, IEnumerable<string> seenOn)
+    {
+        if (before == after)
+        {
+            return Concern.Nobody;
+        }
+
+        var nodes = Concern.Of([before?.Source, before?.Target, after?.Source, after?.Target, .. seenOn]);
+        return nodes.Nodes.Count == 0 ? Concern.All : nodes;
+    }
+}
+
+/// <summary>Eight bytes that differ when the texts do.</summary>
+internal static class Fingerprint
+{
+    public static ulong Of(IEnumerable<string?> texts) =>
+        BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', texts))));
+}
