@@ -1,0 +1,50 @@
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+
+namespace Drydock.DurableTask.Worker;
+
+/// <summary>Calls that must reach the hub although it is away for a while.</summary>
+internal sealed class HubCalls(TimeProvider clock, ILogger logger)
+{
+    private const int MaximumAttempts = 10;
+    private static readonly TimeSpan _firstDelay = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan _longestDelay = TimeSpan.FromSeconds(15);
+
+    /// <summary>Calls until the hub has answered, at most ten times.</summary>
+    /// <exception cref="TaskHubException">The hub refused, or could not be reached in the end.</exception>
+    public async Task CallAsync(Func<CancellationToken, Task> call, CancellationToken cancellationToken)
+    {
+        var delay = _firstDelay;
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await call(cancellationToken);
+                return;
+            }
+            catch (TaskHubException refusal) when (IsTransient(refusal.Status) && attempt < MaximumAttempts)
+            {
+                Log.HubCallRetried(logger, refusal, attempt);
+            }
+
+            await Task.Delay(delay, clock, cancellationToken);
+            delay = delay * 2 > _longestDelay ? _longestDelay : delay * 2;
+        }
+    }
+
+    /// <summary>Gives an item back. If that fails too, the hub takes it back when the stream ends.</summary>
+    public async Task AbandonAsync(Func<CancellationToken, Task> abandon, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await abandon(cancellationToken);
+        }
+        catch (Exception exception)
+        {
+            Log.AbandonFailed(logger, exception);
+        }
+    }
+
+    private static bool IsTransient(StatusCode status) =>
+        status is StatusCode.Unavailable or StatusCode.Unknown or StatusCode.DeadlineExceeded or StatusCode.Internal;
+}
