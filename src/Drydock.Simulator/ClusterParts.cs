@@ -1,0 +1,132 @@
+using System.Text.Json.Nodes;
+using Drydock.Simulator.Controllers;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator;
+
+/// <summary>The controllers of a cluster, wired to each other, and the objects its scenario starts with.</summary>
+internal sealed class ClusterParts
+{
+    private readonly Scenario _scenario;
+    private readonly IObjectStore _store;
+    private readonly ClusterContext _cluster;
+    private readonly Machines _machines = new();
+    private readonly StartPlacement _placement;
+    private readonly Scheduler _scheduler;
+    private readonly NodeHeartbeats _heartbeats;
+    private readonly FaultController _faults;
+    private readonly InstanceController _instances;
+
+    public ClusterParts(Scenario scenario, IObjectStore store, TimeProvider clock, Random random)
+    {
+        _scenario = scenario;
+        _store = store;
+        _cluster = new ClusterContext(store, clock, random, new EventRecorder(store, clock));
+        _placement = new StartPlacement(scenario);
+        _scheduler = new Scheduler(_cluster) { Prefer = _placement.NodeFor };
+        _heartbeats = new NodeHeartbeats(_cluster, _machines);
+        _faults = new FaultController(_cluster, _machines, scenario);
+        _instances = new InstanceController(_cluster) { MayNotStart = _faults.HoldsPending };
+        Controllers =
+        [
+            new NamespaceController(_cluster), new GarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
+            new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats),
+            new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
+            new DaemonSetController(_cluster), new JobController(_cluster), new DisruptionController(_cluster),
+            new VirtualMachineController(_cluster), _instances, new MigrationController(_cluster),
+            new EvacuationController(_cluster), new VirtHandler(_cluster, _machines), new VirtHandlerHeartbeats(_cluster, _machines),
+            _faults,
+        ];
+    }
+
+    public IReadOnlyList<IController> Controllers { get; }
+
+    public void WakeThrough(ControllerLoop loop)
+    {
+        _heartbeats.Wake = node => loop.Wake(_heartbeats, new(null, node));
+        _heartbeats.Rebooted = node => _faults.Rebooted(node, key => loop.Wake(_faults, key));
+        _faults.MachineChanged = node => loop.Wake(_heartbeats, new(null, node));
+        _faults.VirtualMachineFreed = key => loop.Wake(_instances, key);
+    }
+
+    public void CreateObjects()
+    {
+        ClusterBasics.Create(_store, _scenario.EvictionStrategy);
+        foreach (var (index, spec) in _scenario.Nodes.Index())
+        {
+            _machines.Add(new()
+            {
+                Node = spec.Name,
+                BootId = Machine.NewBootId(_cluster.Random),
+                Address = ScenarioObjects.AddressOf(index),
+                RebootTakes = spec.RebootTakes,
+                CpuModel = spec.CpuModel,
+            });
+            _store.Create(ResourceTypes.Nodes, ScenarioObjects.Node(spec with { Cordoned = false }, index));
+        }
+
+        foreach (var space in Namespaces().Distinct())
+        {
+            ClusterBasics.CreateNamespace(_store, space);
+        }
+
+        foreach (var spec in _scenario.Workloads)
+        {
+            var (type, item) = ScenarioObjects.Workload(spec);
+            _store.Create(type, item);
+        }
+
+        foreach (var spec in _scenario.Budgets)
+        {
+            _store.Create(ResourceTypes.PodDisruptionBudgets, ScenarioObjects.Budget(spec));
+        }
+
+        foreach (var spec in _scenario.VirtualMachines)
+        {
+            _store.Create(KubeVirtTypes.VirtualMachines, ScenarioObjects.VirtualMachine(spec));
+        }
+    }
+
+    /// <summary>Whether everything that can run does: no pod on its way, no VM that should run and does not.</summary>
+    public bool IsSettled() =>
+        _store.List(ResourceTypes.Nodes).All(node => node.IsTrue("Ready") && !node.Objects("spec", "taints").Any(IsTemporary))
+        && _scenario.Workloads.All(HasItsPods)
+        && _store.List(ResourceTypes.Pods).All(pod => pod.IsFinished() || pod.IsReady() || IsMeantToWait(pod))
+        && _scenario.VirtualMachines.All(spec => spec.RunStrategy is "Halted" or "Manual"
+            || _store.Get(KubeVirtTypes.VirtualMachines, spec.Namespace, spec.Name).Text("status", "printableStatus") is "Running" or "ErrorUnschedulable");
+
+    /// <summary>From now on pods go where the scheduler wants; nodes somebody else cordoned before are.</summary>
+    public void StartUpIsOver()
+    {
+        _scheduler.Prefer = null;
+        foreach (var spec in _scenario.Nodes.Where(each => each.Cordoned))
+        {
+            _store.Update(ResourceTypes.Nodes, null, spec.Name, node =>
+            {
+                node.Ensure("spec")["unschedulable"] = true;
+                return true;
+            });
+        }
+    }
+
+    public void BeginFaults(ControllerLoop loop) => _faults.Begin(key => loop.Wake(_faults, key));
+
+    private static bool IsTemporary(JsonObject taint) =>
+        taint.Text("key")?.StartsWith("node.kubernetes.io/", StringComparison.Ordinal) == true;
+
+    private static bool IsMeantToWait(JsonObject pod) =>
+        pod.IsSteered("never-ready") || pod.IsSteered("never-start") || pod.Condition("PodScheduled").Text("reason") == "Unschedulable";
+
+    private IEnumerable<string> Namespaces() =>
+        _scenario.Workloads.Select(each => each.Namespace)
+            .Concat(_scenario.Budgets.Select(each => each.Namespace))
+            .Concat(_scenario.VirtualMachines.Select(each => each.Namespace));
+
+    private bool HasItsPods(WorkloadSpec spec)
+    {
+        var pods = _store.List(ResourceTypes.Pods, spec.Namespace).Count(pod => pod.Label("app") == spec.Name);
+        return spec.Kind == "daemonSet" ? pods > 0 : pods >= (spec.Kind == "pod" ? 1 : spec.Replicas);
+    }
+}

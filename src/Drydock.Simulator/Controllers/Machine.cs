@@ -1,0 +1,67 @@
+using System.Text.Json.Nodes;
+
+namespace Drydock.Simulator.Controllers;
+
+/// <summary>One simulated machine with its kubelet: what a Node object only reports.</summary>
+internal sealed class Machine
+{
+    public required string Node { get; init; }
+
+    public required string BootId { get; set; }
+
+    public required string Address { get; init; }
+
+    /// <summary>How long a reboot takes.</summary>
+    public TimeSpan RebootTakes { get; init; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>The CPU model its virt-handler reports.</summary>
+    public string CpuModel { get; init; } = string.Empty;
+
+    /// <summary>The kubelet is silent: no lease, no status, no pod work.</summary>
+    public bool Dead { get; set; }
+
+    /// <summary>Set while the machine is down for a reboot.</summary>
+    public DateTimeOffset? UpAgainAt { get; set; }
+
+    /// <summary>Set while the kubelet reports that it is not ready.</summary>
+    public string? NotReadyMessage { get; set; }
+
+    public bool Works => !Dead && UpAgainAt is null;
+
+    public int Boots { get; set; } = 1;
+
+    /// <summary>The next pod address of the node.</summary>
+    public string NextPodAddress()
+    {
+        _pods++;
+        var octets = Address.Split('.');
+        return $"10.{128 + (int.Parse(octets[2]) % 100)}.{octets[3]}.{(_pods % 250) + 2}";
+    }
+
+    private int _pods;
+
+    public static string NewBootId(Random random)
+    {
+        var octets = new byte[16];
+        random.NextBytes(octets);
+        return new Guid(octets).ToString();
+    }
+}
+
+/// <summary>The machines of a cluster by the name of their node. A Node object without one has no kubelet.</summary>
+internal sealed class Machines
+{
+    private readonly Dictionary<string, Machine> _byNode = [];
+
+    public Machine? Of(string? node) => node is not null && _byNode.TryGetValue(node, out var machine) ? machine : null;
+
+    public void Add(Machine machine) => _byNode.Add(machine.Node, machine);
+
+    public IEnumerable<Machine> All => _byNode.Values;
+
+    /// <summary>Whether a pod's command reboots the machine it runs on.</summary>
+    public static bool Reboots(JsonNode? pod) =>
+        Drydock.Simulator.Store.Json.Objects(pod, "spec", "containers")
+            .SelectMany(container => Fields.Texts(container, "command").Concat(Fields.Texts(container, "args")))
+            .Any(word => word.Split(' ', '/').Contains("reboot"));
+}

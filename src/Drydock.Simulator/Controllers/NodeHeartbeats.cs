@@ -1,0 +1,174 @@
+using System.Text.Json.Nodes;
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator.Controllers;
+
+/// <summary>
+/// What the kubelets say about their nodes: a lease renewed every ten seconds, the Ready condition, boot ID and versions. A machine
+/// that is dead or rebooting says nothing; one that came back has a new boot ID and restarts its containers.
+/// </summary>
+internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) : IController
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
+    private readonly Dictionary<string, DateTimeOffset> _nextLease = [];
+
+    /// <summary>Asks for a look at a node whose machine changed.</summary>
+    public Action<string>? Wake { get; set; }
+
+    /// <summary>Called when a machine comes back from a reboot; a fault may then keep it from becoming ready.</summary>
+    public Action<string>? Rebooted { get; set; }
+
+    public IEnumerable<ObjectKey> Affected(Change change) =>
+        change.Type.Equals(ResourceTypes.Nodes) && change.Kind != ChangeKind.Deleted ? [new(null, change.Name)] : [];
+
+    public TimeSpan? Reconcile(ObjectKey key)
+    {
+        if (machines.Of(key.Name) is not { Dead: false } machine || cluster.Store.Get(ResourceTypes.Nodes, null, key.Name) is not { } node)
+        {
+            return null;
+        }
+
+        if (machine.UpAgainAt is { } up)
+        {
+            if (cluster.Until(up) is { Ticks: > 0 } wait)
+            {
+                return wait;
+            }
+
+            ComeBack(machine);
+        }
+
+        Renew(node);
+        Report(node, machine);
+        return cluster.Until(_nextLease[key.Name]);
+    }
+
+    /// <summary>Whether the control plane has given the node up; its kubelet then has to report before its pods count as ready again.</summary>
+    public bool IsUnreachable(string node) =>
+        cluster.Store.Get(ResourceTypes.Nodes, null, node) is { } item && !item.IsTrue("Ready");
+
+    /// <summary>The machine goes down now and comes back when a reboot takes.</summary>
+    public void Reboot(string node)
+    {
+        if (machines.Of(node) is not { Works: true } machine || cluster.Store.Get(ResourceTypes.Nodes, null, node) is not { } item)
+        {
+            return;
+        }
+
+        machine.UpAgainAt = cluster.Now + machine.RebootTakes;
+        cluster.Events.Warning(ResourceTypes.Nodes, item, "Rebooting", $"Node {node} is shutting down to reboot", "kubelet");
+        cluster.Change(ResourceTypes.Nodes, item, current => SetReady(current, "False", "KubeletNotReady", "node is shutting down"));
+        Wake?.Invoke(node);
+    }
+
+    private void ComeBack(Machine machine)
+    {
+        machine.UpAgainAt = null;
+        machine.Boots++;
+        machine.BootId = Machine.NewBootId(cluster.Random);
+        foreach (var pod in cluster.Store.PodsOnNode(machine.Node).Where(each => each.IsRunning()))
+        {
+            if (pod.Text("spec", "restartPolicy") == "Always")
+            {
+                cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.Restart(current, cluster.Now));
+            }
+            else
+            {
+                cluster.Change(ResourceTypes.Pods, pod, current => current.Finish(cluster.Now, succeeded: false));
+            }
+        }
+
+        Rebooted?.Invoke(machine.Node);
+    }
+
+    private void Renew(JsonObject node)
+    {
+        var name = node.NameOf();
+        if (_nextLease.TryGetValue(name, out var next) && next > cluster.Now)
+        {
+            return;
+        }
+
+        _nextLease[name] = cluster.Now + Period;
+        var renewed = cluster.Store.Update(ResourceTypes.Leases, "kube-node-lease", name, lease =>
+        {
+            lease.Ensure("spec")["renewTime"] = cluster.Now.MicroStamp();
+            return true;
+        });
+        if (renewed is null)
+        {
+            cluster.Store.Create(ResourceTypes.Leases, NewLease(node));
+        }
+    }
+
+    private JsonObject NewLease(JsonObject node) => new()
+    {
+        ["apiVersion"] = "coordination.k8s.io/v1",
+        ["kind"] = "Lease",
+        ["metadata"] = new JsonObject
+        {
+            ["name"] = node.NameOf(),
+            ["namespace"] = "kube-node-lease",
+            ["ownerReferences"] = new JsonArray(new JsonObject
+            {
+                ["apiVersion"] = "v1",
+                ["kind"] = "Node",
+                ["name"] = node.NameOf(),
+                ["uid"] = node.UidOf(),
+            }),
+        },
+        ["spec"] = new JsonObject
+        {
+            ["holderIdentity"] = node.NameOf(),
+            ["leaseDurationSeconds"] = 40,
+            ["renewTime"] = cluster.Now.MicroStamp(),
+        },
+    };
+
+    private void Report(JsonObject node, Machine machine)
+    {
+        var ready = machine.NotReadyMessage is null;
+        var upToDate = node.IsTrue("Ready") == ready
+            && (ready || node.Condition("Ready").Text("reason") == "KubeletNotReady")
+            && node.Text("status", "nodeInfo", "bootID") == machine.BootId
+            && node.At("status", "conditions") is not null;
+        if (upToDate)
+        {
+            return;
+        }
+
+        cluster.Change(ResourceTypes.Nodes, node, current =>
+        {
+            var info = current.Ensure("status", "nodeInfo");
+            info["bootID"] = machine.BootId;
+            SetPressures(current);
+            if (ready)
+            {
+                SetReady(current, "True", "KubeletReady", "kubelet is posting ready status");
+            }
+            else
+            {
+                SetReady(current, "False", "KubeletNotReady", machine.NotReadyMessage!);
+            }
+        });
+    }
+
+    private void SetPressures(JsonObject node)
+    {
+        Set("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available");
+        Set("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
+        Set("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available");
+
+        void Set(string type, string reason, string message)
+        {
+            node.SetCondition(type, "False", cluster.Now, reason, message);
+            node.Condition(type)!["lastHeartbeatTime"] = cluster.Now.Timestamp();
+        }
+    }
+
+    private void SetReady(JsonObject node, string status, string reason, string message)
+    {
+        node.SetCondition("Ready", status, cluster.Now, reason, message);
+        node.Condition("Ready")!["lastHeartbeatTime"] = cluster.Now.Timestamp();
+    }
+}

@@ -1,0 +1,247 @@
+using System.Text.Json.Nodes;
+
+namespace Drydock.Simulator.Scenarios;
+
+/// <summary>A cluster to simulate: what is in it, what goes wrong, and how a maintenance of one of its nodes should end.</summary>
+public sealed record Scenario
+{
+    private const string Prefix = "Drydock.Simulator.Scenarios.";
+
+    /// <summary>Name, such as <c>healthy</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>One sentence for people.</summary>
+    public string Description { get; init; } = string.Empty;
+
+    /// <summary>The eviction strategy of VMs that have none of their own; null: KubeVirt's default, None.</summary>
+    public string? EvictionStrategy { get; init; }
+
+    /// <summary>The nodes.</summary>
+    public required IReadOnlyList<NodeSpec> Nodes { get; init; }
+
+    /// <summary>What runs, besides virtual machines.</summary>
+    public IReadOnlyList<WorkloadSpec> Workloads { get; init; } = [];
+
+    /// <summary>The disruption budgets.</summary>
+    public IReadOnlyList<BudgetSpec> Budgets { get; init; } = [];
+
+    /// <summary>The virtual machines.</summary>
+    public IReadOnlyList<VirtualMachineSpec> VirtualMachines { get; init; } = [];
+
+    /// <summary>What goes wrong.</summary>
+    public IReadOnlyList<FaultSpec> Faults { get; init; } = [];
+
+    /// <summary>The node a demonstration maintains.</summary>
+    public string? Maintain { get; init; }
+
+    /// <summary>What to ask of the maintenance; the simulator only hands it on.</summary>
+    public JsonObject Request { get; init; } = [];
+
+    /// <summary>How it should end.</summary>
+    public Expectation Expect { get; init; } = new();
+
+    /// <summary>The names of the scenarios that come with the simulator; <c>healthy</c> first.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+        [.. typeof(Scenario).Assembly.GetManifestResourceNames()
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(".yaml", StringComparison.Ordinal))
+            .Select(name => name[Prefix.Length..^".yaml".Length])
+            .OrderBy(name => name != "healthy").ThenBy(name => name, StringComparer.Ordinal)];
+
+    /// <summary>A scenario that comes with the simulator.</summary>
+    /// <exception cref="ScenarioException">There is none of that name; the message lists those there are.</exception>
+    public static Scenario Named(string name)
+    {
+        using var stream = typeof(Scenario).Assembly.GetManifestResourceStream($"{Prefix}{name}.yaml")
+            ?? throw new ScenarioException($"There is no scenario '{name}'. There are: {string.Join(", ", Names)}.");
+        using var reader = new StreamReader(stream);
+        return Load(reader.ReadToEnd());
+    }
+
+    /// <summary>Reads a scenario file.</summary>
+    /// <exception cref="ScenarioException">It is not one: the message names the field, the value and what is allowed.</exception>
+    public static Scenario Load(string text) => ScenarioReader.Read(text);
+}
+
+/// <summary>A scenario file that cannot be used; the message says where and why.</summary>
+public sealed class ScenarioException(string message) : Exception(message);
+
+/// <summary>A node with its machine.</summary>
+public sealed record NodeSpec(string Name)
+{
+    /// <summary>The zone; the default is <c>zone-1</c>.</summary>
+    public string Zone { get; init; } = "zone-1";
+
+    /// <summary>Whether it carries the control plane: role label and NoSchedule taint.</summary>
+    public bool ControlPlane { get; init; }
+
+    /// <summary>Further labels.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Allocatable CPU.</summary>
+    public string Cpu { get; init; } = "16";
+
+    /// <summary>Allocatable memory.</summary>
+    public string Memory { get; init; } = "64Gi";
+
+    /// <summary>Allocatable pods.</summary>
+    public int Pods { get; init; } = 250;
+
+    /// <summary>The CPU model: a live migration needs a target of the same.</summary>
+    public string CpuModel { get; init; } = "Skylake-Server-IBRS";
+
+    /// <summary>How long a reboot takes.</summary>
+    public TimeSpan RebootTakes { get; init; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>Whether somebody else cordoned it before.</summary>
+    public bool Cordoned { get; init; }
+}
+
+/// <summary>A Deployment, StatefulSet, DaemonSet or bare pod.</summary>
+public sealed record WorkloadSpec(string Kind, string Namespace, string Name)
+{
+    /// <summary>How many pods; not for a DaemonSet or a bare pod.</summary>
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>Where its first pods start, in turn; empty: the scheduler decides.</summary>
+    public IReadOnlyList<string> On { get; init; } = [];
+
+    /// <summary>Labels; <c>app: NAME</c> is always there.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>CPU request of each pod.</summary>
+    public string? Cpu { get; init; }
+
+    /// <summary>Memory request of each pod.</summary>
+    public string? Memory { get; init; }
+
+    /// <summary>How long a pod takes to start; null: half a second to one and a half.</summary>
+    public TimeSpan? StartAfter { get; init; }
+
+    /// <summary>How long a pod takes to end; null: a second.</summary>
+    public TimeSpan? TerminateAfter { get; init; }
+
+    /// <summary>The kubelet never ends its pods.</summary>
+    public bool NeverTerminates { get; init; }
+
+    /// <summary>Its pods run but never become ready.</summary>
+    public bool NeverReady { get; init; }
+
+    /// <summary>Its pods have an emptyDir volume.</summary>
+    public bool EmptyDir { get; init; }
+
+    /// <summary>No two of its pods on one node.</summary>
+    public bool Spread { get; init; }
+
+    /// <summary>Labels a node must have.</summary>
+    public IReadOnlyDictionary<string, string> NodeSelector { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Priority class.</summary>
+    public string? PriorityClass { get; init; }
+}
+
+/// <summary>A disruption budget for the pods labelled <c>app: NAME of the workload</c>.</summary>
+public sealed record BudgetSpec(string Namespace, string Name, string For)
+{
+    /// <summary>A number or percentage.</summary>
+    public string? MinAvailable { get; init; }
+
+    /// <summary>A number or percentage.</summary>
+    public string? MaxUnavailable { get; init; }
+}
+
+/// <summary>A virtual machine.</summary>
+public sealed record VirtualMachineSpec(string Namespace, string Name)
+{
+    /// <summary>Where it starts; null: the scheduler decides.</summary>
+    public string? On { get; init; }
+
+    /// <summary>Run strategy.</summary>
+    public string RunStrategy { get; init; } = "Always";
+
+    /// <summary>Eviction strategy; null: that of the cluster.</summary>
+    public string? EvictionStrategy { get; init; }
+
+    /// <summary>Why it cannot be migrated, such as <c>HostDeviceNotLiveMigratable</c>; null: it can.</summary>
+    public string? NotMigratable { get; init; }
+
+    /// <summary>How long a migration copies.</summary>
+    public TimeSpan Copy { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long the guest takes to shut down.</summary>
+    public TimeSpan Shutdown { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Guest memory.</summary>
+    public string Memory { get; init; } = "1Gi";
+
+    /// <summary>How many of its migrations fail before one succeeds.</summary>
+    public int FailingMigrations { get; init; }
+}
+
+/// <summary>When a fault begins.</summary>
+public enum FaultStart
+{
+    /// <summary>With the scenario.</summary>
+    Start,
+
+    /// <summary>When the maintained node is cordoned.</summary>
+    Cordon,
+
+    /// <summary>When the maintained node comes back from a reboot.</summary>
+    Reboot,
+}
+
+/// <summary>Something that goes wrong, or ends going wrong.</summary>
+/// <param name="Kind">budgetFrees, nodeNotReady, kubeletDies, vmiStaysPending.</param>
+/// <param name="Target">What it happens to: a node, or NAMESPACE/NAME.</param>
+public sealed record FaultSpec(string Kind, string Target)
+{
+    /// <summary>What it waits for.</summary>
+    public FaultStart Since { get; init; }
+
+    /// <summary>How long after that it begins.</summary>
+    public TimeSpan After { get; init; }
+
+    /// <summary>How long it lasts; null: for ever, or until the maintained node is uncordoned (vmiStaysPending).</summary>
+    public TimeSpan? For { get; init; }
+}
+
+/// <summary>How the maintenance should end, seen from the cluster.</summary>
+public sealed record Expectation
+{
+    /// <summary>The outcome the maintenance should report; only for whoever reads that report.</summary>
+    public string? Outcome { get; init; }
+
+    /// <summary>How long it may take.</summary>
+    public TimeSpan Within { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Whether the maintained node takes pods again.</summary>
+    public bool Schedulable { get; init; } = true;
+
+    /// <summary>Whether the maintained node is ready.</summary>
+    public bool Ready { get; init; } = true;
+
+    /// <summary>How many of the pods that were on the node at the start, those of DaemonSets apart, have left it; null: all of them.</summary>
+    public int? PodsOff { get; init; }
+
+    /// <summary>What became of each virtual machine, by NAMESPACE/NAME.</summary>
+    public IReadOnlyDictionary<string, VirtualMachineEnd> VirtualMachines { get; init; } = new Dictionary<string, VirtualMachineEnd>();
+}
+
+/// <summary>What became of a virtual machine.</summary>
+public enum VirtualMachineEnd
+{
+    /// <summary>The same VMI runs on another node: it never stopped.</summary>
+    Migrated,
+
+    /// <summary>Another VMI runs on another node, with the run strategy of before.</summary>
+    Restarted,
+
+    /// <summary>Another VMI runs, with the run strategy of before, wherever it is.</summary>
+    Restored,
+
+    /// <summary>No VMI runs.</summary>
+    Down,
+
+    /// <summary>The same VMI runs on the same node.</summary>
+    Untouched,
+}

@@ -1,0 +1,163 @@
+namespace Drydock.Simulator.Scenarios;
+
+/// <summary>Reads scenario files. Scenarios/README.md describes them.</summary>
+internal static class ScenarioReader
+{
+    private static readonly string[] WorkloadKinds = ["deployment", "statefulSet", "daemonSet", "pod"];
+    private static readonly string[] FaultKinds = ["budgetFrees", "nodeNotReady", "kubeletDies", "vmiStaysPending"];
+    private static readonly string[] EvictionStrategies = ["None", "LiveMigrate", "LiveMigrateIfPossible", "External"];
+
+    public static Scenario Read(string text)
+    {
+        var file = YamlFields.Document(text);
+        var scenario = new Scenario
+        {
+            Name = file.Required("name"),
+            Description = file.Text("description") ?? string.Empty,
+            EvictionStrategy = file.OneOf("evictionStrategy", EvictionStrategies),
+            Nodes = [.. file.Each("nodes", ReadNodes).SelectMany(nodes => nodes)],
+            Workloads = file.Each("workloads", ReadWorkload),
+            Budgets = file.Each("budgets", ReadBudget),
+            VirtualMachines = file.Each("virtualMachines", ReadVirtualMachine),
+            Faults = file.Each("faults", ReadFault),
+            Maintain = file.Text("maintain"),
+            Request = file.Free("request"),
+            Expect = file.Nested("expect", ReadExpectation) ?? new(),
+        };
+        file.Done();
+        CheckReferences(scenario);
+        return scenario;
+    }
+
+    private static IReadOnlyList<NodeSpec> ReadNodes(YamlFields fields)
+    {
+        var name = fields.Required("name");
+        var count = fields.Int("count") ?? 1;
+        if (count > 1 && !name.Contains("{n}", StringComparison.Ordinal))
+        {
+            throw fields.Refusal("name", "a name with {n} when there is a count, such as worker-{n}");
+        }
+
+        var node = new NodeSpec(name);
+        node = node with
+        {
+            Zone = fields.Text("zone") ?? node.Zone,
+            ControlPlane = fields.Flag("controlPlane") ?? false,
+            Labels = fields.Map("labels"),
+            Cpu = fields.Text("cpu") ?? node.Cpu,
+            Memory = fields.Text("memory") ?? node.Memory,
+            Pods = fields.Int("pods") ?? node.Pods,
+            CpuModel = fields.Text("cpuModel") ?? node.CpuModel,
+            RebootTakes = fields.Duration("rebootTakes") ?? node.RebootTakes,
+            Cordoned = fields.Flag("cordoned") ?? false,
+        };
+        return [.. Enumerable.Range(1, count).Select(n => node with { Name = name.Replace("{n}", n.ToString(), StringComparison.Ordinal) })];
+    }
+
+    private static WorkloadSpec ReadWorkload(YamlFields fields)
+    {
+        var kind = WorkloadKinds.FirstOrDefault(each => fields.Text(each) is not null)
+            ?? throw new ScenarioException($"A workload has one of the fields {string.Join(", ", WorkloadKinds)}, with NAMESPACE/NAME.");
+        var (space, name) = fields.Reference(kind);
+        return new(kind, space, name)
+        {
+            Replicas = fields.Int("replicas") ?? 1,
+            On = fields.Texts("on"),
+            Labels = fields.Map("labels"),
+            Cpu = fields.Text("cpu"),
+            Memory = fields.Text("memory"),
+            StartAfter = fields.Duration("startAfter"),
+            TerminateAfter = fields.Duration("terminateAfter"),
+            NeverTerminates = fields.Flag("neverTerminates") ?? false,
+            NeverReady = fields.Flag("neverReady") ?? false,
+            EmptyDir = fields.Flag("emptyDir") ?? false,
+            Spread = fields.Flag("spread") ?? false,
+            NodeSelector = fields.Map("nodeSelector"),
+            PriorityClass = fields.Text("priorityClass"),
+        };
+    }
+
+    private static BudgetSpec ReadBudget(YamlFields fields)
+    {
+        var (space, name) = fields.Reference("name");
+        var budget = new BudgetSpec(space, name, fields.Text("for") ?? name)
+        {
+            MinAvailable = fields.Text("minAvailable"),
+            MaxUnavailable = fields.Text("maxUnavailable"),
+        };
+        return (budget.MinAvailable is null) != (budget.MaxUnavailable is null)
+            ? budget
+            : throw fields.Refusal("minAvailable", "one of minAvailable and maxUnavailable, not both");
+    }
+
+    private static VirtualMachineSpec ReadVirtualMachine(YamlFields fields)
+    {
+        var (space, name) = fields.Reference("name");
+        var machine = new VirtualMachineSpec(space, name);
+        return machine with
+        {
+            On = fields.Text("on"),
+            RunStrategy = fields.OneOf("runStrategy", "Always", "RerunOnFailure", "Manual", "Halted", "Once") ?? machine.RunStrategy,
+            EvictionStrategy = fields.OneOf("evictionStrategy", EvictionStrategies),
+            NotMigratable = fields.OneOf("notMigratable", [.. KubeVirt.MigrationReasons.All]),
+            Copy = fields.Duration("copy") ?? machine.Copy,
+            Shutdown = fields.Duration("shutdown") ?? machine.Shutdown,
+            Memory = fields.Text("memory") ?? machine.Memory,
+            FailingMigrations = fields.Int("failingMigrations") ?? 0,
+        };
+    }
+
+    private static FaultSpec ReadFault(YamlFields fields)
+    {
+        var kind = FaultKinds.FirstOrDefault(each => fields.Text(each) is not null)
+            ?? throw new ScenarioException($"A fault has one of the fields {string.Join(", ", FaultKinds)}, with what it happens to.");
+        var target = kind is "nodeNotReady" or "kubeletDies" ? fields.Required(kind) : Qualified(fields.Reference(kind));
+        return new(kind, target)
+        {
+            Since = fields.Enum<FaultStart>("since") ?? FaultStart.Start,
+            After = fields.Duration("after") ?? TimeSpan.Zero,
+            For = fields.Duration("for"),
+        };
+    }
+
+    private static string Qualified((string Namespace, string Name) reference) => $"{reference.Namespace}/{reference.Name}";
+
+    private static Expectation ReadExpectation(YamlFields fields) => new()
+    {
+        Outcome = fields.OneOf("outcome", "Completed", "Failed", "Cancelled", "Refused"),
+        Within = fields.Duration("within") ?? TimeSpan.FromMinutes(1),
+        Schedulable = fields.Flag("schedulable") ?? true,
+        Ready = fields.Flag("ready") ?? true,
+        PodsOff = fields.Int("podsOff"),
+        VirtualMachines = fields.EnumMap<VirtualMachineEnd>("virtualMachines"),
+    };
+
+    // A name that means nothing would silently never happen.
+    private static void CheckReferences(Scenario scenario)
+    {
+        var nodes = scenario.Nodes.Select(node => node.Name).ToList();
+        var machines = scenario.VirtualMachines.Select(vm => $"{vm.Namespace}/{vm.Name}").ToList();
+        var budgets = scenario.Budgets.Select(budget => $"{budget.Namespace}/{budget.Name}").ToList();
+        Known("maintain", scenario.Maintain is { } node ? [node] : [], nodes);
+        Known("workloads.on", scenario.Workloads.SelectMany(each => each.On), nodes);
+        Known("virtualMachines.on", scenario.VirtualMachines.Select(vm => vm.On).OfType<string>(), nodes);
+        Known("expect.virtualMachines", scenario.Expect.VirtualMachines.Keys, machines);
+        foreach (var fault in scenario.Faults)
+        {
+            Known($"faults.{fault.Kind}", [fault.Target], fault.Kind switch
+            {
+                "budgetFrees" => budgets,
+                "vmiStaysPending" => machines,
+                _ => nodes,
+            });
+        }
+    }
+
+    private static void Known(string field, IEnumerable<string> names, List<string> known)
+    {
+        if (names.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
+        {
+            throw new ScenarioException($"{field} is '{unknown}'. Allowed: {string.Join(", ", known)}.");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+using Drydock.Simulator.Controllers;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator;
+
+/// <summary>A simulated Kubernetes cluster with KubeVirt: objects, API server, controllers, kubelets, and the faults of a scenario.</summary>
+public sealed class SimulatedCluster : IAsyncDisposable
+{
+    // Simulated time in which the cluster starts up before it is handed over; none of it passes in reality.
+    private static readonly TimeSpan History = TimeSpan.FromMinutes(10);
+
+    private readonly Scenario _scenario;
+    private readonly SimulationClock _clock;
+    private readonly ClusterParts _parts;
+    private readonly ControllerLoop _loop;
+    private Snapshot? _start;
+
+    private SimulatedCluster(Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed, double speed)
+    {
+        _scenario = scenario;
+        _clock = new SimulationClock(clock, speed, History);
+        var store = new ObjectStore(_clock, seed);
+        Store = store;
+        _parts = new ClusterParts(scenario, store, _clock, new Random(seed));
+        _loop = new ControllerLoop(store, _parts.Controllers, _clock, logs.CreateLogger<ControllerLoop>());
+        _parts.WakeThrough(_loop);
+    }
+
+    /// <summary>The objects of the cluster.</summary>
+    public IObjectStore Store { get; }
+
+    /// <summary>The cluster's time.</summary>
+    public TimeProvider Clock => _clock;
+
+    /// <summary>The scenario it plays.</summary>
+    public Scenario Scenario => _scenario;
+
+    /// <summary>Changes no controller has seen yet and keys queued or being looked at; not what is due in the future.</summary>
+    public int PendingWork => _loop.PendingWork;
+
+    /// <summary>When a controller next acts although nothing changes, or null if none will.</summary>
+    public DateTimeOffset? NextDue => _loop.NextDue;
+
+    /// <summary>Makes a cluster; it is empty until it is started.</summary>
+    /// <param name="scenario">What is in it.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="logs">Where its controllers log.</param>
+    /// <param name="seed">The same seed gives the same names, uids and durations.</param>
+    /// <param name="speed">How many times faster than the clock its time passes.</param>
+    public static SimulatedCluster Create(Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed = 1, double speed = 1) =>
+        new(scenario, clock, logs, seed, speed);
+
+    /// <summary>
+    /// Brings the cluster to the settled start state of its scenario (every pod running and ready, every VM running) without waiting,
+    /// then lets time run.
+    /// </summary>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        StartPaused();
+        _loop.GoLive();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Compares the cluster with the end its scenario expects.</summary>
+    public IReadOnlyList<CheckResult> Check() =>
+        ScenarioCheck.Run(_scenario, _start ?? throw new InvalidOperationException("The cluster was not started."), Store);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
+
+    /// <summary>As <see cref="StartAsync"/>, but nothing runs until <see cref="RunReady"/> is called: for tests in virtual time.</summary>
+    internal void StartPaused()
+    {
+        _parts.CreateObjects();
+        Settle();
+        _parts.StartUpIsOver();
+        Settle(TimeSpan.FromSeconds(1));
+        _clock.Run();
+        _start = Snapshot.Of(Store);
+        _parts.BeginFaults(_loop);
+    }
+
+    /// <summary>Does all that is ready, on the calling thread.</summary>
+    internal void RunReady() => _loop.RunReady();
+
+    // Time jumps from one due look to the next until the scenario stands; heartbeats alone would go on for ever.
+    private void Settle(TimeSpan? atMost = null)
+    {
+        var end = _clock.GetUtcNow() + (atMost ?? (History - TimeSpan.FromMinutes(1)));
+        _loop.RunReady();
+        while ((atMost is not null || !_parts.IsSettled()) && _loop.NextDue is { } due && due < end)
+        {
+            _clock.JumpTo(due);
+            _loop.RunReady();
+        }
+    }
+}
