@@ -1,0 +1,259 @@
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.Sqlite;
+using Drydock.DurableTask.TaskHub.State;
+
+namespace Drydock.DurableTask.TaskHub.Dispatch;
+
+/// <summary>
+/// Who holds what: gives ready work to streams that have room, and takes back what a stream leaves behind. Nothing of this is
+/// stored: the file lock proves that after a restart nobody holds anything. Used by the hub's thread only.
+/// </summary>
+internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHubOptions options, TimeProvider clock)
+{
+    // Tokens of an earlier run of this hub must not match.
+    private readonly string _run = Guid.NewGuid().ToString("N");
+    private readonly Dictionary<string, HandOut> _handOuts = [];
+    private readonly List<WorkStream> _streams = [];
+    private readonly PriorityQueue<HandOut, DateTime> _delayed = new();
+    private readonly TurnRequests _turns = new(writer, options, clock);
+    private readonly ICrashPoints _crashPoints = options.CrashPoints ?? CrashPoints.None;
+    private long _lastToken;
+    private int _nextStream;
+
+    /// <summary>How many items the streams hold.</summary>
+    public int Outstanding { get; private set; }
+
+    /// <summary>When the next abandoned item is ready again.</summary>
+    public DateTime? EarliestDelayed => _delayed.TryPeek(out _, out var due) ? due : null;
+
+    public void Open(WorkStream stream) => _streams.Add(stream);
+
+    /// <summary>What the stream held is ready again; until it is handed out anew, an answer to the old token still counts.</summary>
+    public void Close(WorkStream stream)
+    {
+        _streams.Remove(stream);
+        stream.Items.Writer.TryComplete();
+        foreach (var handOut in stream.Held)
+        {
+            Outstanding--;
+            handOut.Stream = null;
+            MakeReady(handOut.Unit);
+            if (handOut.Unit.Phase != Phase.Ready)
+            {
+                _handOuts.Remove(handOut.Token);
+            }
+        }
+
+        stream.Held.Clear();
+    }
+
+    public void CloseAll()
+    {
+        while (_streams.Count > 0)
+        {
+            Close(_streams[^1]);
+        }
+    }
+
+    /// <summary>The hand-out of a token; null if it has ended, or the unit was given to somebody else.</summary>
+    public HandOut? Find(string token) => _handOuts.TryGetValue(token, out var handOut) && !handOut.IsEnding ? handOut : null;
+
+    /// <summary>Ends a hand-out for good: its token means nothing any more, its stream has room.</summary>
+    public void Release(HandOut handOut)
+    {
+        _handOuts.Remove(handOut.Token);
+        if (handOut.Unit.HandOut == handOut)
+        {
+            handOut.Unit.HandOut = null;
+        }
+
+        if (handOut.Stream is { } stream && stream.Held.Remove(handOut))
+        {
+            Outstanding--;
+            GiveRoom(stream, handOut.Unit);
+        }
+
+        handOut.Stream = null;
+    }
+
+    /// <summary>Takes an item back; it is ready again after the delay, so that a worker that refuses it does not spin.</summary>
+    public void Abandon(string token)
+    {
+        if (Find(token) is not { } handOut)
+        {
+            return;
+        }
+
+        Release(handOut);
+        switch (handOut.Unit)
+        {
+            case Instance { Turn: not null } instance:
+                state.Turns.Withdraw(instance, Phase.Delayed);
+                break;
+            case ActivityUnit { Phase: not Phase.Gone } activity:
+                state.Activities.Withdraw(activity, Phase.Delayed);
+                break;
+            default:
+                return;
+        }
+
+        _delayed.Enqueue(handOut, clock.GetUtcNow().UtcDateTime + options.AbandonDelay);
+    }
+
+    /// <summary>Hands out as much as there is room for.</summary>
+    public void Dispatch(DateTime now)
+    {
+        while (_delayed.TryPeek(out var handOut, out var due) && due <= now)
+        {
+            _delayed.Dequeue();
+            if (handOut.Unit.Phase == Phase.Delayed)
+            {
+                MakeReady(handOut.Unit);
+            }
+        }
+
+        var idle = 0;
+        while (idle < _streams.Count && (state.Turns.Count > 0 || state.Activities.Count > 0))
+        {
+            // Round robin, one item each, so that one worker does not take everything.
+            _nextStream = (_nextStream + 1) % _streams.Count;
+            var stream = _streams[_nextStream];
+            idle = TryHandOutTurn(stream) | TryHandOutActivity(stream) ? 0 : idle + 1;
+        }
+    }
+
+    /// <summary>After the image was loaded anew: workers still hold what they held.</summary>
+    public void Reattach()
+    {
+        _delayed.Clear();
+        foreach (var handOut in _handOuts.Values.ToList())
+        {
+            handOut.IsEnding = false;
+            WorkUnit? unit = handOut.Unit switch
+            {
+                Instance earlier => ReattachTurn(handOut, earlier.Key),
+                ActivityUnit earlier => ReattachActivity(earlier),
+                _ => null,
+            };
+            if (unit is null)
+            {
+                Release(handOut);
+                continue;
+            }
+
+            handOut.Unit = unit;
+            unit.HandOut = handOut;
+            if (handOut.Stream is null)
+            {
+                MakeReady(unit);
+            }
+        }
+    }
+
+    private bool TryHandOutTurn(WorkStream stream)
+    {
+        if (stream.OrchestratorRoom == 0 || !state.Turns.TryTake(stream.Orchestrators, out var instance))
+        {
+            return false;
+        }
+
+        stream.OrchestratorRoom--;
+        instance.TakeBackTurn();
+        var request = _turns.Next(instance, stream);
+        HandOut(instance, stream, new WorkItem { OrchestratorRequest = request });
+        return true;
+    }
+
+    private bool TryHandOutActivity(WorkStream stream)
+    {
+        if (stream.ActivityRoom == 0 || !state.Activities.TryTake(stream.Activities, out var unit))
+        {
+            return false;
+        }
+
+        stream.ActivityRoom--;
+        unit.Request ??= writer.ReadTask(unit.InstanceKey, unit.Seq);
+        HandOut(unit, stream, new WorkItem { ActivityRequest = unit.Request });
+        return true;
+    }
+
+    private void HandOut(WorkUnit unit, WorkStream stream, WorkItem item)
+    {
+        if (unit.HandOut is { } earlier)
+        {
+            _handOuts.Remove(earlier.Token);
+        }
+
+        var instance = unit as Instance;
+        var handOut = new HandOut($"{_run}.{++_lastToken}", unit, stream)
+        {
+            Turn = instance?.Turn,
+            ExecutionId = instance?.ExecutionId,
+        };
+        unit.HandOut = handOut;
+        _handOuts.Add(handOut.Token, handOut);
+        stream.Held.Add(handOut);
+        Outstanding++;
+        item.CompletionToken = handOut.Token;
+        stream.Items.Writer.TryWrite(item);
+        _crashPoints.Hit(CrashPoints.DispatchAfterHandOut);
+    }
+
+    private void MakeReady(WorkUnit unit)
+    {
+        switch (unit)
+        {
+            case { Phase: Phase.Gone or Phase.Ready }:
+                break;
+            case Instance { Turn: not null } instance:
+                state.Turns.Add(instance);
+                break;
+            case ActivityUnit activity:
+                state.Activities.Add(activity);
+                break;
+        }
+    }
+
+    private Instance? ReattachTurn(HandOut handOut, long key)
+    {
+        if (state.Find(key) is not { } instance || instance.ExecutionId != handOut.ExecutionId)
+        {
+            return null;
+        }
+
+        var seqs = handOut.Turn!.Messages.Select(message => message.Seq).ToHashSet();
+        if (instance.Inbox.RemoveAll(message => seqs.Contains(message.Seq)) != seqs.Count)
+        {
+            // Its messages are gone: somebody else's turn was committed, or the instance has ended.
+            return null;
+        }
+
+        instance.Turn = handOut.Turn;
+        state.Turns.Withdraw(instance, Phase.InHand);
+        return instance;
+    }
+
+    private ActivityUnit? ReattachActivity(ActivityUnit earlier)
+    {
+        if (state.FindActivity(earlier.Seq) is not { } unit)
+        {
+            return null;
+        }
+
+        unit.Request = earlier.Request;
+        state.Activities.Withdraw(unit, Phase.InHand);
+        return unit;
+    }
+
+    private static void GiveRoom(WorkStream stream, WorkUnit unit)
+    {
+        if (unit is Instance)
+        {
+            stream.OrchestratorRoom++;
+        }
+        else
+        {
+            stream.ActivityRoom++;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Drydock.DurableTask.Protobuf;
+
+namespace Drydock.DurableTask.TaskHub.Dispatch;
+
+/// <summary>Where a piece of work is.</summary>
+internal enum Phase
+{
+    /// <summary>Nothing to do.</summary>
+    Idle,
+
+    /// <summary>Waits for a worker with room.</summary>
+    Ready,
+
+    /// <summary>A worker has it.</summary>
+    InHand,
+
+    /// <summary>Was abandoned; will be ready after the delay.</summary>
+    Delayed,
+
+    /// <summary>Was deleted; whoever still holds it must let go.</summary>
+    Gone,
+}
+
+/// <summary>What can be handed out: the next turn of an instance, or an activity.</summary>
+internal abstract class WorkUnit
+{
+    public Phase Phase { get; set; }
+
+    /// <summary>The last hand-out, until it is done or another follows.</summary>
+    public HandOut? HandOut { get; set; }
+
+    public abstract string Name { get; }
+
+    public abstract string? Version { get; }
+}
+
+/// <summary>An activity that was scheduled and has no result yet.</summary>
+internal sealed class ActivityUnit(long instanceKey, long seq, long generation, string name, string? version) : WorkUnit
+{
+    public long InstanceKey { get; } = instanceKey;
+
+    public long Seq { get; } = seq;
+
+    public long Generation { get; } = generation;
+
+    public override string Name { get; } = name;
+
+    public override string? Version { get; } = version;
+
+    /// <summary>Null until it is needed: a backlog must not fill the memory after a restart.</summary>
+    public ActivityRequest? Request { get; set; }
+}
+
+/// <summary>A message in the inbox of an instance that can be consumed now.</summary>
+internal sealed class Message(long seq, MessageFlags flags)
+{
+    public long Seq { get; set; } = seq;
+
+    public MessageFlags Flags { get; } = flags;
+
+    /// <summary>The event as it is stored. Null until it is needed.</summary>
+    public byte[]? Payload { get; set; }
+
+    public HistoryEvent? Event { get; set; }
+}
+
+/// <summary>What the store must know of a message without reading it.</summary>
+[Flags]
+internal enum MessageFlags
+{
+    None = 0,
+
+    /// <summary>It is not there before its time: a timer, or a scheduled start.</summary>
+    Waits = 1,
+
+    /// <summary>It starts the execution, so it comes first whenever it arrived.</summary>
+    Starts = 2,
+}
+
+/// <summary>A turn in the hands of a worker: the events it was given, which a commit moves from the inbox to the history.</summary>
+internal sealed record Turn(HistoryEvent Started, List<Message> Messages);
+
+/// <summary>One hand-out of a unit. Its token is fresh, so a late answer to an earlier one finds nothing.</summary>
+internal sealed class HandOut(string token, WorkUnit unit, WorkStream stream)
+{
+    public string Token { get; } = token;
+
+    /// <summary>Changes when the memory is rebuilt from the store.</summary>
+    public WorkUnit Unit { get; set; } = unit;
+
+    /// <summary>Null after the stream ended: the unit waits for another, and until then this token still counts.</summary>
+    public WorkStream? Stream { get; set; } = stream;
+
+    /// <summary>What was handed out, if it is a turn. The instance forgets its turn in a commit, even in one that then fails.</summary>
+    public Turn? Turn { get; init; }
+
+    /// <summary>The execution the turn belongs to.</summary>
+    public string? ExecutionId { get; init; }
+
+    /// <summary>The commit that ends this hand-out is on its way.</summary>
+    public bool IsEnding { get; set; }
+
+    /// <summary>The chunks of an answer that comes in pieces.</summary>
+    public OrchestratorResponse? Partial { get; set; }
+}

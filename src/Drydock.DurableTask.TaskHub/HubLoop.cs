@@ -1,0 +1,343 @@
+using Drydock.DurableTask.TaskHub.Dispatch;
+using Drydock.DurableTask.TaskHub.Sqlite;
+using Drydock.DurableTask.TaskHub.State;
+using Grpc.Core;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using SQLitePCL;
+
+namespace Drydock.DurableTask.TaskHub;
+
+/// <summary>
+/// The one thread that owns the hub. Whatever became ready while the last commit was on its way to the disk shares the next one;
+/// only then are callers told and is the work that follows handed out. Nothing is polled.
+/// </summary>
+internal sealed class HubLoop : IDisposable
+{
+    // The clock that timers run on stands still while a computer sleeps: look at the real one now and then.
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(30);
+
+    private readonly HubDatabase _database;
+    private readonly HubWriter _writer;
+    private readonly HubState _state;
+    private readonly SqliteTaskHubOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly ICrashPoints _crashPoints;
+    private readonly ITimer _alarm;
+    private readonly Thread _thread;
+    private readonly object _gate = new();
+    private readonly List<TaskCompletionSource<DateTimeOffset?>> _idleWaiters = [];
+    private List<Command> _incoming = [];
+    private bool _woken;
+    private bool _stopping;
+    private bool _imageLost;
+    private int _pending;
+    private volatile TaskHubCounts _counts = new(0, 0, 0, 0);
+
+    public HubLoop(HubDatabase database, SqliteTaskHubOptions options, TimeProvider clock, ILogger logger)
+    {
+        _database = database;
+        _options = options;
+        _clock = clock;
+        _logger = logger;
+        _crashPoints = options.CrashPoints ?? CrashPoints.None;
+        _writer = new HubWriter(database.Writer, _crashPoints);
+        _state = new HubState(_writer, _crashPoints);
+        Dispatcher = new Dispatcher(_state, _writer, options, clock);
+        _state.Load(Now);
+        _alarm = clock.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _thread = new Thread(Run) { Name = "task hub", IsBackground = true };
+    }
+
+    /// <summary>Only for commands, which run on the hub's thread.</summary>
+    public HubWriter Writer => _writer;
+
+    /// <summary>Only for commands, which run on the hub's thread.</summary>
+    public Dispatcher Dispatcher { get; }
+
+    public Waiters Waiters { get; } = new();
+
+    public ChangeFeed Feed { get; } = new();
+
+    public TaskHubCounts Counts => _counts with { PendingCommits = Volatile.Read(ref _pending) };
+
+    private DateTime Now => _clock.GetUtcNow().UtcDateTime;
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Completes when what the command wrote is on disk.</summary>
+    public Task<T> WriteAsync<T>(Func<HubState, T> apply, CancellationToken cancellationToken) =>
+        Post(new Command<T>(apply) { Writes = true }, cancellationToken);
+
+    /// <summary>Runs something that writes nothing, after the transaction that is on its way.</summary>
+    public Task<T> RunAsync<T>(Func<HubState, T> apply, CancellationToken cancellationToken) =>
+        Post(new Command<T>(apply) { Writes = false }, cancellationToken);
+
+    /// <summary>Completes when there is nothing ready, nothing handed out and nothing on its way to disk.</summary>
+    public async Task<DateTimeOffset?> WhenIdleAsync(CancellationToken cancellationToken)
+    {
+        var waiter = new TaskCompletionSource<DateTimeOffset?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await RunAsync(
+            _ =>
+            {
+                _idleWaiters.Add(waiter);
+                return true;
+            },
+            cancellationToken);
+        return await waiter.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Commits what was posted before, ends all streams and stops the thread.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_stopping)
+            {
+                return;
+            }
+
+            _stopping = true;
+            Monitor.Pulse(_gate);
+        }
+
+        _thread.Join();
+        _alarm.Dispose();
+        _writer.Dispose();
+    }
+
+    private async Task<T> Post<T>(Command<T> command, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            if (_stopping)
+            {
+                throw Closed();
+            }
+
+            Interlocked.Increment(ref _pending);
+            _incoming.Add(command);
+            Monitor.Pulse(_gate);
+        }
+
+        return await command.Done.WaitAsync(cancellationToken);
+    }
+
+    private void Wake()
+    {
+        lock (_gate)
+        {
+            _woken = true;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Run()
+    {
+        List<Command> batch = [];
+        while (Take(ref batch))
+        {
+            RunBatch(batch);
+            Interlocked.Add(ref _pending, -batch.Count);
+            batch.Clear();
+            SetAlarm();
+            AnswerIdleWaiters();
+        }
+
+        Stop();
+    }
+
+    /// <summary>Waits until there is something to do and takes all of it; false when the hub stops and everything is done.</summary>
+    private bool Take(ref List<Command> batch)
+    {
+        lock (_gate)
+        {
+            while (_incoming.Count == 0 && !_woken && !_stopping)
+            {
+                Monitor.Wait(_gate);
+            }
+
+            _woken = false;
+            (batch, _incoming) = (_incoming, batch);
+            return batch.Count > 0 || !_stopping;
+        }
+    }
+
+    private void RunBatch(List<Command> batch)
+    {
+        Commit(batch.FindAll(command => command.Writes));
+        foreach (var command in batch.Where(command => !command.Writes))
+        {
+            Quietly(command);
+        }
+
+        _crashPoints.Hit(CrashPoints.CommitAfterAcknowledge);
+        HandOut();
+        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count, Dispatcher.Outstanding, 0, _state.Timers.Count);
+    }
+
+    private void Commit(List<Command> writes)
+    {
+        try
+        {
+            Restore();
+            _state.BeginBatch(Now);
+            foreach (var command in writes)
+            {
+                command.Apply(_state);
+                _crashPoints.Hit(CrashPoints.CommitAfterCommand);
+            }
+
+            _writer.Commit();
+        }
+        catch (Exception e)
+        {
+            Recover(writes, e);
+            return;
+        }
+
+        // From here on it has happened.
+        _state.Ending.ForEach(Dispatcher.Release);
+        _state.Ending.Clear();
+        writes.ForEach(command => command.Acknowledge());
+        Feed.Publish(_state.Changed);
+        Waiters.Signal(_state.Changed, _state);
+        _state.Changed.Clear();
+    }
+
+    /// <summary>
+    /// Nothing of the transaction happened. If the disk refused, all callers are told; if one command was at fault, the others must not
+    /// suffer: each gets a transaction of its own.
+    /// </summary>
+    private void Recover(List<Command> writes, Exception cause)
+    {
+        _imageLost = true;
+        if (cause is not SqliteException && writes.Count > 1)
+        {
+            writes.ForEach(command => Commit([command]));
+            return;
+        }
+
+        _logger.LogError(cause, "A transaction of the task hub {Path} failed; nothing of it was stored.", _database.Path);
+        var refusal = Explain(cause);
+        writes.ForEach(command => command.Fail(refusal));
+    }
+
+    /// <summary>Loads the image anew after a failure, as after a crash; workers keep what they hold.</summary>
+    private void Restore()
+    {
+        if (!_imageLost)
+        {
+            return;
+        }
+
+        _writer.Rollback();
+        _state.Load(Now);
+        Dispatcher.Reattach();
+        _imageLost = false;
+    }
+
+    private void HandOut()
+    {
+        try
+        {
+            Restore();
+            Dispatcher.Dispatch(Now);
+            _state.Trim(_options.CachedInstances);
+        }
+        catch (Exception e)
+        {
+            // The next round, at the latest after the longest sleep, tries again.
+            _imageLost = true;
+            _logger.LogError(e, "The task hub {Path} cannot be read.", _database.Path);
+        }
+    }
+
+    private void Quietly(Command command)
+    {
+        try
+        {
+            Restore();
+            command.Apply(_state);
+            command.Acknowledge();
+        }
+        catch (Exception e)
+        {
+            command.Fail(Explain(e));
+        }
+    }
+
+    private void SetAlarm()
+    {
+        if (_imageLost)
+        {
+            _alarm.Change(LongestSleep, Timeout.InfiniteTimeSpan);
+        }
+        else if (EarliestDue() is { } due)
+        {
+            var wait = due - Now;
+            if (wait <= TimeSpan.Zero)
+            {
+                Wake();
+                return;
+            }
+
+            // Rounded up: a timer must not be early, and must not spin through the last millisecond.
+            wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
+            _alarm.Change(wait < LongestSleep ? wait : LongestSleep, Timeout.InfiniteTimeSpan);
+        }
+        else
+        {
+            _alarm.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private DateTime? EarliestDue() => (_state.Timers.Earliest, Dispatcher.EarliestDelayed) switch
+    {
+        ({ } timer, { } delayed) => timer < delayed ? timer : delayed,
+        var (timer, delayed) => timer ?? delayed,
+    };
+
+    private void AnswerIdleWaiters()
+    {
+        if (_idleWaiters.Count == 0 || _imageLost || _state.Turns.Count + _state.Activities.Count + Dispatcher.Outstanding > 0)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (_incoming.Count > 0 || _woken)
+            {
+                return;
+            }
+        }
+
+        DateTimeOffset? due = EarliestDue() is { } at ? new DateTimeOffset(at, TimeSpan.Zero) : null;
+        _idleWaiters.ForEach(waiter => waiter.TrySetResult(due));
+        _idleWaiters.Clear();
+    }
+
+    private void Stop()
+    {
+        Dispatcher.CloseAll();
+        Waiters.FailAll(Closed());
+        _idleWaiters.ForEach(waiter => waiter.TrySetException(Closed()));
+    }
+
+    private TaskHubException Closed() => new(StatusCode.Unavailable, $"The task hub '{_database.Path}' is closed.");
+
+    private TaskHubException Explain(Exception cause) => cause switch
+    {
+        SqliteException { SqliteErrorCode: raw.SQLITE_FULL } => new TaskHubException(
+            StatusCode.ResourceExhausted,
+            $"The disk of the task hub '{_database.Path}' is full; nothing of this request was stored. Free some space: it goes on by itself.",
+            cause),
+        SqliteException => new TaskHubException(
+            StatusCode.Unavailable,
+            $"The task hub '{_database.Path}' cannot be written: {cause.Message} Nothing of this request was stored.", cause),
+        _ => new TaskHubException(StatusCode.Internal, $"The request failed inside the task hub: {cause.Message}", cause),
+    };
+}

@@ -1,0 +1,167 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Drydock.DurableTask.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.Data.Sqlite;
+using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
+
+namespace Drydock.DurableTask.TaskHub.Sqlite;
+
+/// <summary>Reads what is committed, on connections of its own, so that a reader neither waits for the writer nor holds it up.</summary>
+internal sealed class HubReaders(HubDatabase database) : IDisposable
+{
+    private readonly ConcurrentBag<HubReader> _free = [];
+    private volatile bool _closed;
+
+    public T Read<T>(Func<HubReader, T> read)
+    {
+        if (!_free.TryTake(out var reader))
+        {
+            reader = new HubReader(database.OpenReader());
+        }
+
+        try
+        {
+            return read(reader);
+        }
+        finally
+        {
+            _free.Add(reader);
+            if (_closed)
+            {
+                Dispose();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _closed = true;
+        while (_free.TryTake(out var reader))
+        {
+            reader.Dispose();
+        }
+    }
+}
+
+/// <summary>One connection that reads.</summary>
+internal sealed class HubReader : IDisposable
+{
+    private const string Columns =
+        """
+        i.key, i.id, i.status, i.execution_id, i.name, i.version, i.parent_id, i.created_at, i.updated_at, i.completed_at,
+        i.scheduled_at, v.started, i.custom_status, v.failure, v.input, v.output
+        """;
+
+    private const int ColumnsWithoutValues = 12;
+    private readonly SqliteConnection _connection;
+    private readonly Statement _instance;
+    private readonly Statement _place;
+    private readonly Statement _history;
+
+    public HubReader(SqliteConnection connection)
+    {
+        _connection = connection;
+        _instance = new Statement(
+            connection, $"SELECT {Columns} FROM instances i JOIN instance_values v ON v.key = i.key WHERE i.id = ?1");
+        _place = new Statement(connection, "SELECT key, execution_id, history_length FROM instances WHERE id = ?1 AND status <> -1");
+        _history = new Statement(
+            connection,
+            """
+            SELECT h.seq, h.payload FROM history h JOIN instances i ON i.key = h.instance_key
+            WHERE h.instance_key = ?1 AND h.seq >= ?2 AND h.seq < ?3 AND i.execution_id = ?4 ORDER BY h.seq
+            """);
+    }
+
+    public OrchestrationState? Instance(string id, bool values)
+    {
+        _instance.Bind(1, id);
+        var state = _instance.Step() ? State(_instance, values) : null;
+        _instance.Reset();
+        return state;
+    }
+
+    /// <summary>Which execution an instance is in, and how long its history is.</summary>
+    public (long Key, string ExecutionId, long Length)? Place(string id)
+    {
+        _place.Bind(1, id);
+        (long, string, long)? place = _place.Step() ? (_place.Int64(0), _place.Text(1), _place.Int64(2)) : null;
+        _place.Reset();
+        return place;
+    }
+
+    /// <summary>About <paramref name="bytes"/> of history from an event on; nothing if the execution has ended or gone.</summary>
+    public (HistoryChunk Chunk, long Next) History(long key, string executionId, long from, long until, int bytes)
+    {
+        var chunk = new HistoryChunk();
+        _history.Bind(1, key).Bind(2, from).Bind(3, until).Bind(4, executionId);
+        var size = 0;
+        while (size < bytes && _history.Step())
+        {
+            var payload = _history.Blob(1);
+            size += payload.Length;
+            var turn = HistoryChunk.Parser.ParseFrom(payload);
+            from = _history.Int64(0) + turn.Events.Count;
+            chunk.Events.Add(turn.Events);
+        }
+
+        _history.Reset();
+        return (chunk, from);
+    }
+
+    /// <summary>The instances that a filter lets through, in the order in which they were created, after a key.</summary>
+    public List<(long Key, OrchestrationState State)> Query(InstanceFilter filter, long after, int limit, bool values)
+    {
+        var sql = new StringBuilder(
+            $"SELECT {Columns} FROM instances i JOIN instance_values v ON v.key = i.key WHERE i.key > ?1 AND i.status <> -1");
+        filter.AppendTo(sql);
+        sql.Append(" ORDER BY i.key LIMIT ?2");
+        using var statement = new Statement(_connection, sql.ToString());
+        filter.Bind(statement.Bind(1, after).Bind(2, limit));
+        var rows = new List<(long, OrchestrationState)>();
+        while (statement.Step())
+        {
+            rows.Add((statement.Int64(0), State(statement, values)));
+        }
+
+        return rows;
+    }
+
+    public void Dispose()
+    {
+        _instance.Dispose();
+        _place.Dispose();
+        _history.Dispose();
+        _connection.Dispose();
+    }
+
+    private static OrchestrationState State(Statement row, bool values)
+    {
+        var started = ExecutionStartedEvent.Parser.ParseFrom(row.Blob(11));
+        var state = new OrchestrationState
+        {
+            InstanceId = row.Text(1),
+            OrchestrationStatus = (OrchestrationStatus)row.Int64(2),
+            ExecutionId = row.Text(3),
+            Name = row.Text(4),
+            Version = row.TextOrNull(5),
+            ParentInstanceId = row.TextOrNull(6),
+            CreatedTimestamp = Time(row.Int64(7)),
+            LastUpdatedTimestamp = Time(row.Int64(8)),
+            CompletedTimestamp = Time(row.Int64OrNull(9)),
+            ScheduledStartTimestamp = Time(row.Int64OrNull(10)),
+            Tags = { started.Tags },
+        };
+        if (values)
+        {
+            state.CustomStatus = row.TextOrNull(ColumnsWithoutValues);
+            state.FailureDetails = row.BlobOrNull(13) is { } failure ? Failure.Parser.ParseFrom(failure) : null;
+            state.Input = row.TextOrNull(14);
+            state.Output = row.TextOrNull(15);
+        }
+
+        return state;
+    }
+
+    private static Timestamp? Time(long? ticks) => ticks is { } value ? Timestamp.FromDateTime(new DateTime(value, DateTimeKind.Utc)) : null;
+}

@@ -1,0 +1,179 @@
+using System.Runtime.CompilerServices;
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.Dispatch;
+using Grpc.Core;
+
+namespace Drydock.DurableTask.TaskHub;
+
+/// <summary>What workers use.</summary>
+public sealed partial class SqliteTaskHub
+{
+    private const int ChunkBytes = 256 * 1024;
+
+    /// <inheritdoc/>
+    public Task HelloAsync(CancellationToken cancellationToken) => Loop.RunAsync(_ => true, cancellationToken);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<WorkItem> GetWorkItemsAsync(
+        GetWorkItemsRequest request, bool keepsOrchestrators, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var loop = Loop;
+        var stream = new WorkStream(request, keepsOrchestrators);
+        await loop.RunAsync(
+            _ =>
+            {
+                loop.Dispatcher.Open(stream);
+                return true;
+            },
+            cancellationToken);
+        try
+        {
+            await foreach (var item in stream.Items.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return item;
+            }
+        }
+        finally
+        {
+            await CloseAsync(loop, stream);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task CompleteOrchestratorTaskAsync(OrchestratorResponse response, CancellationToken cancellationToken)
+    {
+        var loop = Loop;
+#pragma warning disable CS0612 // Chunked completions are deprecated in the protocol, and still sent.
+        var isPartial = response.IsPartial;
+#pragma warning restore CS0612
+        if (isPartial)
+        {
+            return loop.RunAsync(
+                _ =>
+                {
+                    var handOut = Held(loop, response.CompletionToken);
+                    if (handOut.Partial is { } earlier)
+                    {
+                        earlier.Actions.Add(response.Actions);
+                    }
+                    else
+                    {
+                        handOut.Partial = response.Clone();
+                    }
+
+                    return true;
+                },
+                cancellationToken);
+        }
+
+        return loop.WriteAsync(
+            state =>
+            {
+                var handOut = Held(loop, response.CompletionToken);
+                state.CommitTurn(handOut, Whole(handOut.Partial, response));
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task CompleteActivityTaskAsync(ActivityResponse response, CancellationToken cancellationToken)
+    {
+        var loop = Loop;
+        return loop.WriteAsync(
+            state =>
+            {
+                state.CompleteActivity(Held(loop, response.CompletionToken), response);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task AbandonOrchestratorTaskAsync(AbandonOrchestrationTaskRequest request, CancellationToken cancellationToken) =>
+        AbandonAsync(request.CompletionToken, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task AbandonActivityTaskAsync(AbandonActivityTaskRequest request, CancellationToken cancellationToken) =>
+        AbandonAsync(request.CompletionToken, cancellationToken);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<HistoryChunk> StreamInstanceHistoryAsync(
+        StreamInstanceHistoryRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var readers = Open.Readers;
+        // The turn in hand is not stored before it is committed, so what is stored is the past in both cases.
+        if (readers.Read(reader => reader.Place(request.InstanceId)) is not { } place)
+        {
+            throw new TaskHubException(StatusCode.NotFound, $"There is no orchestration with the id '{request.InstanceId}'.");
+        }
+
+        if (!string.IsNullOrEmpty(request.ExecutionId) && request.ExecutionId != place.ExecutionId)
+        {
+            throw new TaskHubException(
+                StatusCode.NotFound, $"The execution '{request.ExecutionId}' of '{request.InstanceId}' has ended; its history is gone.");
+        }
+
+        long next = 0;
+        while (next < place.Length)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var from = next;
+            (var chunk, next) = readers.Read(reader => reader.History(place.Key, place.ExecutionId, from, place.Length, ChunkBytes));
+            if (chunk.Events.Count == 0)
+            {
+                throw new TaskHubException(
+                    StatusCode.NotFound, $"The execution '{place.ExecutionId}' of '{request.InstanceId}' ended while its history was read.");
+            }
+
+            yield return chunk;
+            await Task.Yield();
+        }
+    }
+
+    private Task AbandonAsync(string token, CancellationToken cancellationToken)
+    {
+        var loop = Loop;
+        return loop.RunAsync(
+            _ =>
+            {
+                loop.Dispatcher.Abandon(token);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    private static async Task CloseAsync(HubLoop loop, WorkStream stream)
+    {
+        try
+        {
+            await loop.RunAsync(
+                _ =>
+                {
+                    loop.Dispatcher.Close(stream);
+                    return true;
+                },
+                CancellationToken.None);
+        }
+        catch (TaskHubException e) when (e.Status == StatusCode.Unavailable)
+        {
+            // The hub is closed, and with it all its streams.
+        }
+    }
+
+    private static HandOut Held(HubLoop loop, string token) => loop.Dispatcher.Find(token) ?? throw new TaskHubException(
+        StatusCode.NotFound, "This work item is not in hand any more: it was completed, abandoned or given to somebody else.");
+
+    private static OrchestratorResponse Whole(OrchestratorResponse? first, OrchestratorResponse last)
+    {
+        if (first is null)
+        {
+            return last;
+        }
+
+        var whole = first.Clone();
+        whole.Actions.Add(last.Actions);
+        whole.CustomStatus = last.CustomStatus;
+        return whole;
+    }
+}

@@ -1,0 +1,265 @@
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.Dispatch;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
+
+namespace Drydock.DurableTask.TaskHub.State;
+
+/// <summary>The life of an instance: created, sent to, finished, deleted.</summary>
+internal sealed partial class HubState
+{
+    /// <summary>
+    /// Creates an instance whose first turn follows at once, or at its scheduled start. An instance of that id must be finished, or
+    /// not created yet; then the events that were kept for it come after its start.
+    /// </summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="started">How it starts, with the input; the hub owns the message from here on.</param>
+    /// <param name="parent">Who created it.</param>
+    public Instance Create(string id, ExecutionStartedEvent started, Instance? parent)
+    {
+        var kept = Find(id) is { } earlier ? Replace(earlier) : [];
+        var input = started.Input;
+        started.Input = null;
+        started.OrchestrationInstance = new OrchestrationInstance { InstanceId = id, ExecutionId = NewId() };
+        var key = writer.InsertInstance(id, OrchestrationStatus.Pending, started.OrchestrationInstance.ExecutionId, started, parent?.Key, Now);
+        writer.InsertValues(key, input, started);
+        var instance = new Instance(key, id)
+        {
+            Status = OrchestrationStatus.Pending,
+            ExecutionId = started.OrchestrationInstance.ExecutionId,
+            Started = started,
+            UpdatedAt = Now,
+        };
+        _byId.Add(id, instance);
+        _byKey.Add(key, instance);
+        DeliverStart(instance, input);
+        MoveTo(instance, kept);
+        Changed.Add(id);
+        return instance;
+    }
+
+    /// <summary>Puts an event into an inbox. What arrives during a turn waits for the next.</summary>
+    /// <param name="target">The instance.</param>
+    /// <param name="historyEvent">The event.</param>
+    /// <param name="generation">The execution that the event answers; null if it is for whichever is there.</param>
+    /// <param name="flags">Whether it waits, or starts the execution.</param>
+    /// <param name="arrivesAt">When it arrives, if not now.</param>
+    public void Deliver(
+        Instance target, HistoryEvent historyEvent, long? generation = null, MessageFlags flags = MessageFlags.None, DateTime? arrivesAt = null)
+    {
+        var seq = _nextSeq++;
+        var payload = historyEvent.ToByteArray();
+        var at = arrivesAt ?? Now;
+        writer.InsertMessage(target.Key, seq, at, flags, generation, payload);
+        if (flags.HasFlag(MessageFlags.Waits) && at > Now)
+        {
+            Timers.Add(new TimerQueue.Entry(at.Ticks, seq, target.Key, flags));
+            return;
+        }
+
+        target.Inbox.Add(new Message(seq, flags) { Payload = payload, Event = historyEvent });
+        MakeReady(target);
+    }
+
+    /// <summary>Sends an external event; it is kept for an instance that does not exist yet, and dropped by a finished one.</summary>
+    public void RaiseEvent(string id, string name, string? input)
+    {
+        var target = Find(id) ?? KeepFor(id);
+        if (!target.IsFinished)
+        {
+            Deliver(target, NewEvent(new EventRaisedEvent { Name = name, Input = input }));
+        }
+    }
+
+    /// <summary>
+    /// Asks an instance to end. One that never took a turn ends at once, without a worker: none of its code has run, so none needs to.
+    /// </summary>
+    public void Terminate(Instance instance, string? output, bool recurse)
+    {
+        if (!instance.Exists || instance.IsFinished)
+        {
+            return;
+        }
+
+        var terminated = NewEvent(-1);
+        terminated.ExecutionTerminated = new ExecutionTerminatedEvent { Input = output, Recurse = recurse };
+        if (instance.HistoryLength > 0 || instance.Turn is not null || instance.Status != OrchestrationStatus.Pending)
+        {
+            Deliver(instance, terminated);
+            return;
+        }
+
+        var start = writer.MessagesOf(instance.Key).First(place => place.Flags.HasFlag(MessageFlags.Starts));
+        _chunk.Clear();
+        _chunk.Add(OrchestratorStarted());
+        _chunk.Add(writer.ReadMessage(instance.Key, start.Seq));
+        _chunk.Add(terminated);
+        _chunk.Add(Completed(-1, OrchestrationStatus.Terminated, output, null));
+        AppendHistory(instance);
+        Finish(instance, OrchestrationStatus.Terminated, output, null, null);
+    }
+
+    /// <summary>Deletes an instance and everything it has. Whoever holds work of it finds it gone.</summary>
+    public void Delete(Instance instance)
+    {
+        DropMessages(instance);
+        DropActivities(instance);
+        writer.DeleteInstance(instance.Key);
+        Turns.Withdraw(instance, Phase.Gone);
+        Forget(instance);
+        Changed.Add(instance.Id);
+    }
+
+    private void Finish(Instance instance, OrchestrationStatus status, string? output, Failure? failure, string? customStatus)
+    {
+        instance.Status = status;
+        instance.UpdatedAt = Now;
+        writer.UpdateInstance(instance, customStatus, Now);
+        writer.UpdateResult(instance.Key, output, failure);
+        Turns.Withdraw(instance, Phase.Idle);
+        DropMessages(instance);
+        if (status == OrchestrationStatus.Terminated)
+        {
+            // Terminate means stop: what no worker has yet must not begin.
+            DropActivities(instance);
+        }
+
+        AnswerParent(instance, output, failure);
+        Changed.Add(instance.Id);
+    }
+
+    /// <summary>Tells the execution that created this instance how it ended; if that one has continued as new, nobody asks any more.</summary>
+    private void AnswerParent(Instance child, string? output, Failure? failure)
+    {
+        if (child.Started.ParentInstance is not { } link
+            || Find(link.OrchestrationInstance.InstanceId) is not { IsFinished: false } parent
+            || parent.ExecutionId != link.OrchestrationInstance.ExecutionId)
+        {
+            return;
+        }
+
+        var answer = NewEvent(-1);
+        if (child.Status == OrchestrationStatus.Completed)
+        {
+            answer.SubOrchestrationInstanceCompleted = new() { TaskScheduledId = link.TaskScheduledId, Result = output };
+        }
+        else
+        {
+            failure ??= new Failure
+            {
+                ErrorType = "OrchestrationTerminated",
+                ErrorMessage = $"The sub-orchestration '{child.Id}' was terminated{(output is null ? "." : $": {output}")}",
+            };
+            answer.SubOrchestrationInstanceFailed = new() { TaskScheduledId = link.TaskScheduledId, FailureDetails = failure };
+        }
+
+        Deliver(parent, answer, parent.Generation);
+    }
+
+    private void DeliverStart(Instance instance, string? input)
+    {
+        var start = NewEvent(-1);
+        start.ExecutionStarted = new ExecutionStartedEvent(instance.Started) { Input = input };
+        var scheduled = instance.Started.ScheduledStartTimestamp?.ToDateTime();
+        if (scheduled > Now)
+        {
+            Deliver(instance, start, flags: MessageFlags.Starts | MessageFlags.Waits, arrivesAt: scheduled);
+        }
+        else
+        {
+            Deliver(instance, start, flags: MessageFlags.Starts);
+        }
+    }
+
+    private List<(long Key, Message Message)> Replace(Instance earlier)
+    {
+        if (earlier.Exists)
+        {
+            if (!earlier.IsFinished)
+            {
+                earlier.Status = OrchestrationStatus.Terminated;
+                AnswerParent(earlier, "replaced by a new instance of the same id", null);
+            }
+
+            Delete(earlier);
+            return [];
+        }
+
+        writer.DeleteInstance(earlier.Key);
+        Forget(earlier);
+        return [.. earlier.Inbox.Select(message => (earlier.Key, message))];
+    }
+
+    private void MoveTo(Instance instance, List<(long Key, Message Message)> messages)
+    {
+        foreach (var (key, message) in messages)
+        {
+            var seq = _nextSeq++;
+            writer.MoveMessage(key, message.Seq, instance.Key, seq, Now);
+            message.Seq = seq;
+            instance.Inbox.Add(message);
+        }
+    }
+
+    /// <summary>A row that only holds the inbox of an instance that does not exist yet.</summary>
+    private Instance KeepFor(string id)
+    {
+        var key = writer.InsertInstance(id, Instance.NotCreated, "", new ExecutionStartedEvent(), null, Now);
+        var instance = new Instance(key, id) { Status = Instance.NotCreated };
+        _byId.Add(id, instance);
+        _byKey.Add(key, instance);
+        return instance;
+    }
+
+    private void DropMessages(Instance instance)
+    {
+        writer.DeleteMessages(instance.Key).ForEach(Timers.Remove);
+        instance.Inbox.Clear();
+        instance.Turn = null;
+    }
+
+    private void DropActivities(Instance instance)
+    {
+        foreach (var seq in writer.DeleteTasks(instance.Key))
+        {
+            if (_activities.Remove(seq, out var unit))
+            {
+                Activities.Withdraw(unit, Phase.Gone);
+            }
+        }
+    }
+
+    private void AppendHistory(Instance instance)
+    {
+        _chunk.Add(new HistoryEvent { EventId = -1, Timestamp = Timestamp.FromDateTime(Now), OrchestratorCompleted = new() });
+        writer.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
+        instance.HistoryLength += _chunk.Count;
+        instance.HistoryBytes += _chunk.Written.Length;
+    }
+
+    private HistoryEvent NewEvent(int eventId) => new() { EventId = eventId, Timestamp = Timestamp.FromDateTime(Now) };
+
+    private HistoryEvent NewEvent(EventRaisedEvent raised)
+    {
+        var historyEvent = NewEvent(-1);
+        historyEvent.EventRaised = raised;
+        return historyEvent;
+    }
+
+    private HistoryEvent OrchestratorStarted()
+    {
+        var historyEvent = NewEvent(-1);
+        historyEvent.OrchestratorStarted = new();
+        return historyEvent;
+    }
+
+    private HistoryEvent Completed(int eventId, OrchestrationStatus status, string? result, Failure? failure)
+    {
+        var historyEvent = NewEvent(eventId);
+        historyEvent.ExecutionCompleted = new() { OrchestrationStatus = status, Result = result, FailureDetails = failure };
+        return historyEvent;
+    }
+
+    private static string NewId() => Guid.NewGuid().ToString("N");
+}
