@@ -109,6 +109,7 @@ internal static class Activities
     public const string AwaitRunning = "vm.await-running";
     public const string WakeWaits = "cluster.wake";
     public const string RecordEvent = "event.record";
+    public const string CheckRestore = "node.check-restore";
     public const string NextWindow = "window.next";
 }
 

@@ -1,0 +1,58 @@
+using Drydock.DurableTask;
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance;
+
+/// <summary>What all orchestrators here need of their context.</summary>
+internal static class Context
+{
+    // A database or network outage that lasts longer than this ends the maintenance by its failure policy.
+    private static readonly TaskOptions Patiently = TaskOptions.FromRetryPolicy(Policy(TimeSpan.FromMinutes(15)));
+
+    // Undoing is worth more patience: nobody else does it.
+    private static readonly TaskOptions VeryPatiently = TaskOptions.FromRetryPolicy(Policy(TimeSpan.FromHours(2)));
+
+    /// <summary>The time of the turn.</summary>
+    public static DateTimeOffset Now(this TaskOrchestrationContext context) =>
+        new(DateTime.SpecifyKind(context.CurrentUtcDateTime, DateTimeKind.Utc));
+
+    /// <summary>Completes at that moment.</summary>
+    public static Task CreateTimer(this TaskOrchestrationContext context, DateTimeOffset at, CancellationToken cancellationToken) =>
+        context.CreateTimer(at.UtcDateTime, cancellationToken);
+
+    /// <summary>Calls an activity; what another try can mend is tried again.</summary>
+    public static Task<T> Do<T>(this TaskOrchestrationContext context, string activity, object input) =>
+        context.CallActivityAsync<T>(activity, input, Patiently);
+
+    /// <summary>Calls an activity that undoes something; tried for longer.</summary>
+    public static Task<T> Undo<T>(this TaskOrchestrationContext context, string activity, object input) =>
+        context.CallActivityAsync<T>(activity, input, VeryPatiently);
+
+    /// <summary>
+    /// The result of an activity that waits. If the end comes first, the wait is cut short: an orchestration cannot end before its
+    /// activities have.
+    /// </summary>
+    public static async Task<T> Await<T>(this TaskOrchestrationContext context, string activity, object input, string node, Task end)
+    {
+        var waiting = context.Do<T>(activity, input);
+        if (await Task.WhenAny(waiting, end) != waiting)
+        {
+            await context.Do<bool>(Activities.WakeWaits, node);
+        }
+
+        return await waiting;
+    }
+
+    /// <summary>What a failed task said.</summary>
+    public static string Sentence(this TaskFailedException failure)
+    {
+        ArgumentNullException.ThrowIfNull(failure);
+        return failure.FailureDetails.ErrorMessage;
+    }
+
+    private static RetryPolicy Policy(TimeSpan forAsLongAs) =>
+        new(int.MaxValue, TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(30), forAsLongAs)
+        {
+            HandleFailure = failure => failure.IsCausedBy<ClusterException>() && !failure.IsCausedBy<ClusterRefusalException>(),
+        };
+}

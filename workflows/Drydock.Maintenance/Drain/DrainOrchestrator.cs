@@ -1,0 +1,174 @@
+using System.Text.Json.Serialization;
+using Drydock.DurableTask;
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Drain;
+
+/// <summary>A node to drain.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Holder">Whose maintenance it is.</param>
+/// <param name="Parent">The instance to tell about virtual machines and when the node is empty.</param>
+/// <param name="Policy">How the pods leave.</param>
+/// <param name="Deadline">When the node must be empty.</param>
+/// <param name="KeepsEmpty">Go on after that, evicting what comes, until told to end.</param>
+/// <param name="State">What was done in earlier generations.</param>
+internal sealed record DrainInput(
+    string Node, string Holder, string Parent, DrainPolicy Policy, DateTimeOffset Deadline, bool KeepsEmpty, DrainState State);
+
+/// <summary>What a drain carries from generation to generation.</summary>
+internal sealed record DrainState
+{
+    public IReadOnlyList<PodEntry> Pods { get; init; } = [];
+
+    public IReadOnlyList<ObjectRef> Vms { get; init; } = [];
+
+    /// <summary>Those the parent was not told of yet.</summary>
+    public IReadOnlyList<ObjectRef> NewVms { get; init; } = [];
+
+    public IReadOnlyDictionary<string, int> Allowed { get; init; } = new Dictionary<string, int>(StringComparer.Ordinal);
+
+    public string? Cursor { get; init; }
+
+    public int Launchers { get; init; }
+
+    /// <summary>The node was empty once: the deadline is met.</summary>
+    public bool WasEmpty { get; init; }
+
+    /// <summary>The deadline passed and the policy forces.</summary>
+    public bool IsForced { get; init; }
+
+    /// <summary>The deadline passed and the policy waits.</summary>
+    public bool IsOverdue { get; init; }
+
+    /// <summary>The lease was lost at the last try: not again before that.</summary>
+    public DateTimeOffset? LeaseRetryAt { get; init; }
+}
+
+/// <summary>How a drain ended. Serialised by name.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<DrainEnd>))]
+internal enum DrainEnd
+{
+    /// <summary>The node is empty.</summary>
+    Empty,
+
+    /// <summary>It was told to end.</summary>
+    Told,
+
+    /// <summary>The deadline passed and the policy fails.</summary>
+    TimedOut,
+}
+
+/// <summary>What a drain did.</summary>
+internal sealed record DrainResult(DrainEnd End, IReadOnlyList<PodResult> Pods, IReadOnlyList<Blocker> Blockers);
+
+/// <summary>Evicts the pods of a node: look, evict what may go, wait for a change, look again.</summary>
+internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResult>
+{
+    private const int RoundsBeforeNew = 80;
+
+    private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
+
+    public override async Task<DrainResult> RunAsync(TaskOrchestrationContext context, DrainInput input)
+    {
+        var end = context.WaitForExternalEvent<string>(ChildEvents.End);
+        var state = input.State;
+        for (var round = 0; round < RoundsBeforeNew; round++)
+        {
+            state = DrainBook.Seen(state, await LookAsync(context, input, state, end));
+            if (end.IsCompleted)
+            {
+                return Result(DrainEnd.Told, state, context.Now());
+            }
+
+            state = TellParent(context, input, state);
+            if (state.WasEmpty && !input.KeepsEmpty)
+            {
+                return Result(DrainEnd.Empty, state, context.Now());
+            }
+
+            state = AtDeadline(input, state, context.Now());
+            if (IsTimedOut(input, state, context.Now()))
+            {
+                return Result(DrainEnd.TimedOut, state, context.Now());
+            }
+
+            (state, var wasCancelled) = await EvictAsync(context, input, state);
+            Report(context, input, state);
+            if (wasCancelled || end.IsCompleted)
+            {
+                return Result(DrainEnd.Told, state, context.Now());
+            }
+        }
+
+        context.ContinueAsNew(input with { State = state });
+        return Result(DrainEnd.Told, state, context.Now());
+    }
+
+    private static Task<PodsSeen> LookAsync(TaskOrchestrationContext context, DrainInput input, DrainState state, Task end)
+    {
+        var now = context.Now();
+        var next = state.LeaseRetryAt ?? PodSchedule.NextDue(state.Pods, state.Allowed);
+        var until = Earliest(now + TimeSpan.FromMinutes(1), next, state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null);
+        var known = state.Pods.Where(pod => pod.GoneAt is null).Select(pod => pod.Uid).ToList();
+        return context.Await<PodsSeen>(
+            Activities.AwaitPods, new AwaitPodsInput(input.Node, input.Policy, known, state.Vms, state.Allowed, state.Cursor, until), input.Node, end);
+    }
+
+    private static DrainState TellParent(TaskOrchestrationContext context, DrainInput input, DrainState state)
+    {
+        var (told, news) = DrainBook.TakeVms(state);
+        if (news.Count > 0)
+        {
+            context.SendEvent(input.Parent, ChildEvents.VmsFound, news);
+        }
+
+        if (told.WasEmpty || !DrainBook.IsEmpty(told))
+        {
+            return told;
+        }
+
+        context.SendEvent(input.Parent, ChildEvents.Drained, told.Pods.Count);
+        return told with { WasEmpty = true };
+    }
+
+    private static DrainState AtDeadline(DrainInput input, DrainState state, DateTimeOffset now) =>
+        state.WasEmpty || now < input.Deadline || input.Policy.OnTimeout == DeadlinePolicy.Fail
+            ? state
+            : state with { IsOverdue = true, IsForced = input.Policy.OnTimeout == DeadlinePolicy.Force };
+
+    private static bool IsTimedOut(DrainInput input, DrainState state, DateTimeOffset now) =>
+        !state.WasEmpty && now >= input.Deadline && input.Policy.OnTimeout == DeadlinePolicy.Fail;
+
+    private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(TaskOrchestrationContext context, DrainInput input, DrainState state)
+    {
+        var now = context.Now();
+        if (state.LeaseRetryAt > now)
+        {
+            return (state, false);
+        }
+
+        var due = state.IsForced ? DrainBook.Forced(state, now) : PodSchedule.Due(state.Pods, state.Allowed, now);
+        if (due.Count == 0)
+        {
+            return (state with { LeaseRetryAt = null }, false);
+        }
+
+        var batches = DrainBook.Batches(due, input.Policy.MaxParallelEvictions);
+        var results = await Task.WhenAll(batches.Select(batch => context.Do<PodsEvicted>(
+            Activities.EvictPods, new EvictPodsInput(input.Node, input.Holder, batch, input.Policy.GracePeriod, state.IsForced))));
+
+        now = context.Now();
+        state = results.Aggregate(state, (before, result) => DrainBook.Tried(before, result, now));
+        var isLost = results.Any(result => result.Verdict == Verdict.LeaseLost);
+        return (state with { LeaseRetryAt = isLost ? now + LeaseRetry : null }, results.Any(result => result.Verdict == Verdict.Cancelled));
+    }
+
+    private static void Report(TaskOrchestrationContext context, DrainInput input, DrainState state) =>
+        context.SetCustomStatus(DrainBook.StatusOf(state, input.Deadline, input.Policy, context.Now()));
+
+    private static DrainResult Result(DrainEnd end, DrainState state, DateTimeOffset now) =>
+        new(end, [.. state.Pods.Select(DrainBook.ResultOf)], DrainBook.Blockers(state, now));
+
+    private static DateTimeOffset Earliest(DateTimeOffset one, params DateTimeOffset?[] others) =>
+        others.Aggregate(one, (earliest, other) => other < earliest ? other.Value : earliest);
+}

@@ -1,0 +1,42 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
+
+namespace Drydock.Maintenance.Lease;
+
+/// <summary>The lease of a node and who wants it.</summary>
+internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, TimeSpan Duration);
+
+/// <summary>Takes the lease, or takes it over if it has expired. Safe to run twice: ours is renewed.</summary>
+internal sealed class AcquireLeaseActivity(ICluster cluster) : ClusterActivity<LeaseInput, LeaseOutcome>
+{
+    protected override Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
+        cluster.AcquireLeaseAsync(input.Node, input.NodeUid, input.Holder, input.Duration, cancellationToken);
+}
+
+/// <summary>Renews the lease if it is still ours.</summary>
+internal sealed class RenewLeaseActivity(ICluster cluster) : ClusterActivity<LeaseInput, LeaseOutcome>
+{
+    protected override Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
+        cluster.RenewLeaseAsync(input.Node, input.Holder, input.Duration, cancellationToken);
+}
+
+/// <summary>Writes the cancel mark on the lease, from when on no activity changes anything but to undo, and ends the waits.</summary>
+internal sealed class CancelLeaseActivity(ICluster cluster, Wakeups wakeups) : ClusterActivity<NodeInput, bool>
+{
+    protected override async Task<bool> RunAsync(NodeInput input, CancellationToken cancellationToken)
+    {
+        var marked = await cluster.MarkLeaseCancelledAsync(input.Node, input.Holder, cancellationToken);
+        wakeups.Wake(input.Node);
+        return marked;
+    }
+}
+
+/// <summary>Deletes the lease if it is ours.</summary>
+internal sealed class ReleaseLeaseActivity(ICluster cluster) : ClusterActivity<NodeInput, bool>
+{
+    protected override async Task<bool> RunAsync(NodeInput input, CancellationToken cancellationToken)
+    {
+        await cluster.ReleaseLeaseAsync(input.Node, input.Holder, cancellationToken);
+        return true;
+    }
+}

@@ -1,0 +1,42 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Node;
+
+/// <summary>Whose health to wait for.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Before">What it was like before.</param>
+/// <param name="Policy">What must be true.</param>
+/// <param name="Known">The failing checks that are known already, or null: return at once.</param>
+/// <param name="Cursor">From the wait before.</param>
+/// <param name="Until">Return by then, whatever is.</param>
+internal sealed record AwaitHealthInput(
+    string Node, HealthBaseline Before, HealthPolicy Policy, string? Known, string? Cursor, DateTimeOffset Until);
+
+/// <summary>What fails now; nothing: the node is healthy.</summary>
+internal sealed record HealthSeen(IReadOnlyList<FailedCheck> Failing, string? Cursor)
+{
+    /// <summary>The failing checks, to tell whether others fail by now.</summary>
+    public string Fingerprint() => string.Join('|', Failing.Select(check => check.Check));
+}
+
+/// <summary>Waits until a node is healthy, or fails other checks than those known. Changes nothing.</summary>
+internal sealed class AwaitHealthActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitHealthInput, HealthSeen>
+{
+    protected override async Task<HealthSeen> RunAsync(AwaitHealthInput input, CancellationToken cancellationToken)
+    {
+        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        while (true)
+        {
+            var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
+            var pods = await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken);
+            var failing = HealthRules.Check(node, pods, input.Before, input.Policy, clock.GetUtcNow());
+            var seen = new HealthSeen(failing, wait.Cursor);
+            if (failing.Count == 0 || seen.Fingerprint() != input.Known || wait.IsOver)
+            {
+                return seen;
+            }
+
+            await wait.NextAsync(failing.Select(check => check.PassesAt).Where(at => at is not null).Min(), cancellationToken);
+        }
+    }
+}

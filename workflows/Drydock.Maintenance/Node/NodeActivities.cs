@@ -1,0 +1,110 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Node;
+
+/// <summary>The node under maintenance and who holds it.</summary>
+internal sealed record NodeInput(string Node, string Holder);
+
+/// <summary>The plan for an instance that has a name by now.</summary>
+internal sealed record PlanInput(MaintenanceRequest Request, string Holder);
+
+/// <summary>Reads the plan.</summary>
+internal sealed class PlanActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<PlanInput, MaintenancePlan>
+{
+    protected override Task<MaintenancePlan> RunAsync(PlanInput input, CancellationToken cancellationToken) =>
+        new PlanReader(cluster, clock).ReadAsync(input.Request, input.Holder, cancellationToken);
+}
+
+/// <summary>What was read of a node before it is changed.</summary>
+/// <param name="Prior">What it was; null if it is gone or held by somebody else.</param>
+/// <param name="Uid">Its uid; null if it is gone.</param>
+/// <param name="HeldBy">Who marked it, or null.</param>
+/// <param name="Baseline">What its health check asks for again.</param>
+internal sealed record NodeReading(NodePrior? Prior, string? Uid, string? HeldBy, HealthBaseline? Baseline);
+
+/// <summary>Reads what a node is before a maintenance changes it; from the mark, if it is marked as ours already.</summary>
+internal sealed class ReadNodeActivity(ICluster cluster) : ClusterActivity<NodeInput, NodeReading>
+{
+    protected override async Task<NodeReading> RunAsync(NodeInput input, CancellationToken cancellationToken)
+    {
+        if (await cluster.GetNodeAsync(input.Node, cancellationToken) is not { } node)
+        {
+            return new(null, null, null, null);
+        }
+
+        var baseline = HealthBaseline.Of(node, await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken));
+        return node.Mark switch
+        {
+            null => new(NodePrior.Of(node), node.Uid, null, baseline),
+            { } mark when mark.HeldBy == input.Holder => new(LedgerJson.Read<NodePrior>(mark.Prior), node.Uid, mark.HeldBy, baseline),
+            { } mark => new(null, node.Uid, mark.HeldBy, baseline),
+        };
+    }
+}
+
+/// <summary>Marks a node with what it was.</summary>
+internal sealed record MarkNodeInput(string Node, string Holder, NodePrior Prior);
+
+/// <summary>Cordons, taints, labels and marks a node as ours in one patch. Safe to run twice: its own mark means it is done.</summary>
+internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(MarkNodeInput input, CancellationToken cancellationToken)
+    {
+        var guard = new Guard(cluster, clock, input.Node, input.Holder);
+        for (var attempt = 0; attempt < NodeUndo.MaxConflicts; attempt++)
+        {
+            var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
+            if (node is null)
+            {
+                return new(Verdict.Refused, $"Node {input.Node} is gone.");
+            }
+
+            if (node.Mark is { } mark)
+            {
+                return mark.HeldBy == input.Holder
+                    ? ActResult.Done
+                    : new(Verdict.Refused, $"Node {input.Node} is held by {Holder.Describe(mark.HeldBy)}.");
+            }
+
+            if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
+            {
+                return no;
+            }
+
+            if (await cluster.ChangeNodeAsync(node, input.Prior.Mark(input.Holder), cancellationToken) is not null)
+            {
+                return ActResult.Done;
+            }
+        }
+
+        throw NodeUndo.KeepsChanging("nodes", input.Node);
+    }
+}
+
+/// <summary>Undoes what the mark on a node says. Safe to run twice: no mark means it is done.</summary>
+internal sealed class UnmarkNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<UndoInput, UndoResult>
+{
+    protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
+        await input.RefusalAsync(cluster, clock, cancellationToken)
+        ?? await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, cancellationToken);
+}
+
+/// <summary>Records a Kubernetes Event on the node: a courtesy, never a reason to fail.</summary>
+internal sealed class RecordEventActivity(ICluster cluster) : ClusterActivity<NodeEvent, bool>
+{
+    protected override async Task<bool> RunAsync(NodeEvent input, CancellationToken cancellationToken)
+    {
+        await cluster.RecordEventAsync(input, cancellationToken);
+        return true;
+    }
+}
+
+/// <summary>Ends the waits for a node in this process.</summary>
+internal sealed class WakeWaitsActivity(Wakeups wakeups) : ClusterActivity<string, bool>
+{
+    protected override Task<bool> RunAsync(string input, CancellationToken cancellationToken)
+    {
+        wakeups.Wake(input);
+        return Task.FromResult(true);
+    }
+}

@@ -1,0 +1,130 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.VirtualMachines;
+
+namespace Drydock.Maintenance.Node;
+
+/// <summary>Who undoes what.</summary>
+/// <param name="Node">The node whose maintenance it was.</param>
+/// <param name="Holder">Only marks of this holder, or of any if null.</param>
+/// <param name="UnderLease">Only while the lease is the holder's.</param>
+/// <param name="Vm">The virtual machine to restore, where one is.</param>
+internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, ObjectRef? Vm = null)
+{
+    /// <summary>Null if the undo may go on. A cancel does not stop an undo: it is its reason.</summary>
+    public async Task<UndoResult?> RefusalAsync(ICluster cluster, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        if (!UnderLease || Holder is null)
+        {
+            return null;
+        }
+
+        var answer = await new Guard(cluster, clock, Node, Holder).CheckAsync(cancellationToken, isUndo: true);
+        return answer.Verdict == Verdict.Done ? null : new UndoResult(answer.Verdict, null, answer.Message);
+    }
+}
+
+/// <summary>What came of an undo.</summary>
+/// <param name="Verdict">Done also where there was nothing of ours.</param>
+/// <param name="Done">What was put back, one sentence, or null if nothing was.</param>
+/// <param name="Problem">Why it could not be put back, or null.</param>
+/// <param name="WaitsToRun">A virtual machine was told to start: it is on its way.</param>
+internal sealed record UndoResult(Verdict Verdict, string? Done, string? Problem = null, bool WaitsToRun = false);
+
+/// <summary>
+/// Puts objects back as their marks say: only where the mark is the holder's, the mark goes with the last change (design D8).
+/// Used by the activities and, without any hub, by <see cref="NodeRestore"/>.
+/// </summary>
+internal sealed class NodeUndo(ICluster cluster)
+{
+    /// <summary>How often a change is tried on an object that somebody else changes at the same time.</summary>
+    public const int MaxConflicts = 5;
+
+    /// <summary>Uncordons, untaints, unlabels and unmarks, each as it was before.</summary>
+    public async Task<UndoResult> UnmarkNodeAsync(string name, string? holder, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < MaxConflicts; attempt++)
+        {
+            var node = await cluster.GetNodeAsync(name, cancellationToken);
+            if (node?.Mark is not { } mark || (holder is not null && mark.HeldBy != holder))
+            {
+                return new(Verdict.Done, null);
+            }
+
+            if (LedgerJson.Read<NodePrior>(mark.Prior) is not { } prior)
+            {
+                return new(Verdict.Refused, null, $"The mark on node {name} cannot be read: {mark.Prior}");
+            }
+
+            if (await cluster.ChangeNodeAsync(node, prior.Undo(), cancellationToken) is not null)
+            {
+                return new(Verdict.Done, prior.Unschedulable
+                    ? $"Node {name}: taints and label removed; it stays cordoned, as it was before."
+                    : $"Node {name}: uncordoned, taints and label removed.");
+            }
+        }
+
+        throw KeepsChanging("nodes", name);
+    }
+
+    /// <summary>Gives a virtual machine that we stopped its run strategy and its running state back.</summary>
+    public async Task<UndoResult> RestoreVmAsync(ObjectRef name, string? holder, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < MaxConflicts; attempt++)
+        {
+            var vm = await cluster.GetVmAsync(name, cancellationToken);
+            if (vm?.Mark is not { } mark || (holder is not null && mark.HeldBy != holder))
+            {
+                return new(Verdict.Done, null);
+            }
+
+            if (LedgerJson.Read<VmPrior>(mark.Prior) is not { } prior)
+            {
+                return new(Verdict.Refused, null, $"The mark on virtual machine {name} cannot be read: {mark.Prior}");
+            }
+
+            var step = prior.NextUndo(vm, await cluster.GetVmiAsync(name, cancellationToken));
+            if (step.IsBusy)
+            {
+                throw new ClusterException(
+                    ClusterErrorKind.Conflict, "update", "virtualmachines", $"Virtual machine {name} has unprocessed start or stop requests.");
+            }
+
+            if (step.RunStrategy is { } strategy)
+            {
+                // Each change gives a new resource version: go round and look again.
+                await cluster.SetRunStrategyAsync(vm, strategy, cancellationToken);
+                continue;
+            }
+
+            if (step.Start && await cluster.CallVmAsync(name, VmCall.Start, null, cancellationToken) is { IsAccepted: false, Code: not 409 } no)
+            {
+                return new(Verdict.Refused, null, $"Virtual machine {name} could not be started: {no.Message}");
+            }
+
+            if (await UnmarkVmAsync(name, mark.HeldBy, cancellationToken))
+            {
+                return new(Verdict.Done, step.Sentence(name, prior), null, step.WaitsToRun);
+            }
+        }
+
+        throw KeepsChanging("virtualmachines", name.ToString());
+    }
+
+    /// <summary>For an object that changes faster than it can be changed: worth another try later.</summary>
+    public static ClusterException KeepsChanging(string resource, string name) => new(
+        ClusterErrorKind.Conflict, "patch", resource, $"{resource}/{name} changed between reading and writing {MaxConflicts} times in a row.");
+
+    private async Task<bool> UnmarkVmAsync(ObjectRef name, string heldBy, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < MaxConflicts; attempt++)
+        {
+            var vm = await cluster.GetVmAsync(name, cancellationToken);
+            if (vm?.Mark?.HeldBy != heldBy || await cluster.MarkVmAsync(vm, null, cancellationToken) is not null)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,46 @@
+using Drydock.DurableTask;
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>A virtual machine to move off a node.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Holder">Whose maintenance it is.</param>
+/// <param name="Vm">The machine.</param>
+/// <param name="Policy">How it leaves.</param>
+/// <param name="GracePeriod">Grace period of the launcher pod, or null: its own.</param>
+/// <param name="Deadline">When the node must be empty.</param>
+/// <param name="OnTimeout">What then.</param>
+/// <param name="State">What was done in earlier generations.</param>
+internal sealed record MoveVmInput(
+    string Node, string Holder, ObjectRef Vm, VirtualMachinePolicy Policy, TimeSpan? GracePeriod, DateTimeOffset Deadline, DeadlinePolicy OnTimeout,
+    MoveVmState State);
+
+/// <summary>What a move carries from generation to generation.</summary>
+internal sealed record MoveVmState
+{
+    public VmLadderState Ladder { get; init; } = new();
+
+    /// <summary>What was seen last.</summary>
+    public VmObservation? Seen { get; init; }
+
+    /// <summary>The run strategy it had when we stopped it.</summary>
+    public string? StoppedStrategy { get; init; }
+
+    /// <summary>What the status says and since when.</summary>
+    public VmStatus? Told { get; init; }
+}
+
+/// <summary>What became of it.</summary>
+/// <param name="Result">For the report.</param>
+/// <param name="IsFailure">The policy says that the maintenance fails.</param>
+internal sealed record MoveVmResult(VmResult Result, bool IsFailure);
+
+/// <summary>Moves one virtual machine off a node: look, decide by the ladder, act or wait, look again.</summary>
+internal sealed class MoveVmOrchestrator : TaskOrchestrator<MoveVmInput, MoveVmResult>
+{
+    private const int RoundsBeforeNew = 80;
+
+    public override Task<MoveVmResult> RunAsync(TaskOrchestrationContext context, MoveVmInput input) =>
+        new MoveVmRun(context, input).RunAsync(RoundsBeforeNew);
+}

@@ -1,0 +1,301 @@
+using Drydock.DurableTask;
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>One generation of <see cref="MoveVmOrchestrator"/>.</summary>
+internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput input)
+{
+    private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan StopMustFinishWithin = TimeSpan.FromMinutes(5);
+
+    private readonly Task<string> _end = context.WaitForExternalEvent<string>(ChildEvents.End);
+
+    private MoveVmState _state = input.State;
+
+    // Set when an act could not be done now: decide again, but not before that.
+    private DateTimeOffset? _notBefore;
+
+    private VmLadderState Ladder
+    {
+        get => _state.Ladder;
+        set => _state = _state with { Ladder = value };
+    }
+
+    public async Task<MoveVmResult> RunAsync(int rounds)
+    {
+        VmStep? waiting = null;
+        for (var round = 0; round < rounds; round++)
+        {
+            var seen = await LookAsync(waiting as VmStep.Wait);
+            if (_end.IsCompleted)
+            {
+                return await EndAsync(seen);
+            }
+
+            waiting = await DecideAsync(seen);
+            if (waiting is VmStep.Done done)
+            {
+                return Finish(done.Outcome, done.Message, done.Node, isFailure: false);
+            }
+
+            if (waiting is VmStep.Failed failed)
+            {
+                return Finish(failed.Outcome, failed.Message, null, isFailure: true);
+            }
+        }
+
+        context.ContinueAsNew(input with { State = _state });
+        return Finish(VmOutcome.StillThere, "", null, isFailure: false, tell: false);
+    }
+
+    private async Task<VmObservation> LookAsync(VmStep.Wait? wait)
+    {
+        var now = context.Now();
+        var until = now + TimeSpan.FromMinutes(1);
+        foreach (var earlier in new[] { wait?.Until, _notBefore, input.Deadline > now ? input.Deadline : null })
+        {
+            until = earlier < until ? earlier.Value : until;
+        }
+
+        // After an act, not a wait, look at once.
+        var known = wait is null && _notBefore is null ? null : _state.Seen?.Fingerprint();
+        var seen = await context.Await<VmObservation>(
+            Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, known, _state.Seen?.Cursor, until), input.Node, _end);
+        if (known is not null && seen.Fingerprint() != known)
+        {
+            _notBefore = null;
+        }
+
+        _state = _state with { Seen = seen };
+        if (Ladder.OriginalUid is null && seen.Instance is { } instance)
+        {
+            Ladder = Ladder with { OriginalUid = instance.Uid, RunStrategy = seen.Machine?.RunStrategy, OtherOwner = instance.OtherOwner };
+        }
+
+        return seen;
+    }
+
+    /// <summary>Decides and acts. A step that is over, or a wait; null after an act.</summary>
+    private async Task<VmStep?> DecideAsync(VmObservation seen)
+    {
+        var now = context.Now();
+        if (_notBefore > now)
+        {
+            return null;
+        }
+
+        _notBefore = null;
+        var step = AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, input.Policy, now), seen, now);
+        switch (step)
+        {
+            case VmStep.Wait wait:
+                Ladder = wait.State;
+                Tell(wait, seen);
+                return wait;
+            case VmStep.EvictLauncher evict:
+                await EvictAsync(seen, evict.Why);
+                return null;
+            case VmStep.Count count:
+                Ladder = Ladder with { Attempts = Ladder.Attempts + 1, CountedMigration = count.MigrationUid, LastAnswer = count.Why };
+                return await DecideAsync(seen);
+            case VmStep.Abort abort:
+                await AbortAsync(abort);
+                return null;
+            case VmStep.Stop stop:
+                await StopAsync(stop.Why, seen);
+                return null;
+            default:
+                return step;
+        }
+    }
+
+    private VmStep AtDeadline(VmStep step, VmObservation seen, DateTimeOffset now)
+    {
+        if (now < input.Deadline || step is not (VmStep.Wait or VmStep.EvictLauncher or VmStep.Abort) || Ladder.IsStopped || Ladder.GoneSince is not null)
+        {
+            return step;
+        }
+
+        return input.OnTimeout switch
+        {
+            DeadlinePolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, $"It was still on the node at the deadline: {(step as VmStep.Wait)?.Message ?? "it did not leave."}"),
+            DeadlinePolicy.Force when seen.Machine is not null => new VmStep.Stop("The deadline has passed."),
+            DeadlinePolicy.Force when seen.Launcher is { IsTerminating: false } => new VmStep.EvictLauncher("by force: the deadline has passed"),
+            _ => step,
+        };
+    }
+
+    private async Task EvictAsync(VmObservation seen, string why)
+    {
+        if (seen.Launcher is not { } launcher)
+        {
+            Tell(VmProgress.Waiting, "It has no launcher pod yet.", null);
+            _notBefore = context.Now() + VmLadder.AskAgainAfter;
+            return;
+        }
+
+        Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
+        var force = input.OnTimeout == DeadlinePolicy.Force && context.Now() >= input.Deadline;
+        var answer = await context.Do<LauncherEvicted>(
+            Activities.EvictLauncher,
+            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod));
+        if (!IsDone(answer.Act))
+        {
+            return;
+        }
+
+        var now = context.Now();
+        var isAsked = answer.Kind is Answers.VmMigrating;
+        Ladder = Ladder with
+        {
+            Asked = Ladder.Asked + 1,
+            IsShuttingDown = Ladder.IsShuttingDown || Answers.IsLeaving(answer.Kind),
+            AskedAt = now,
+            LastAnswer = isAsked ? null : answer.Message,
+        };
+
+        if (!isAsked && !Answers.IsLeaving(answer.Kind) && answer.Kind != Answers.Gone)
+        {
+            // Refused for a reason of its own (a budget, a webhook): told as it is, and asked for again.
+            Tell(VmProgress.Blocked, answer.Message ?? answer.Kind, now + VmLadder.AskAgainAfter, answer.Kind, answer.Object);
+            _notBefore = now + VmLadder.AskAgainAfter;
+            Ladder = Ladder with { AskedAt = null };
+        }
+    }
+
+    private async Task AbortAsync(VmStep.Abort abort)
+    {
+        Tell(VmProgress.Blocked, abort.Why, null);
+        var withdrawn = await context.Do<ActResult>(Activities.CancelEvacuation, new VmInput(input.Node, input.Holder, input.Vm));
+        if (withdrawn.Verdict is Verdict.LeaseLost or Verdict.Cancelled)
+        {
+            IsDone(withdrawn);
+            return;
+        }
+
+        if (abort.Migration is { } migration)
+        {
+            var deleted = await context.Do<ActResult>(
+                Activities.DeleteMigration,
+                new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration), abort.MigrationUid!));
+            if (!IsDone(deleted))
+            {
+                return;
+            }
+        }
+
+        var attempts = Ladder.Attempts + 1;
+        Ladder = Ladder with
+        {
+            Attempts = attempts,
+            CountedMigration = abort.MigrationUid ?? Ladder.CountedMigration,
+            AskedAt = null,
+            RetryAt = context.Now() + VmLadder.Pause(input.Policy, attempts),
+            ClockFor = null,
+            ClockSince = null,
+            LastAnswer = withdrawn.Verdict == Verdict.Refused ? withdrawn.Message : abort.Why,
+        };
+    }
+
+    private async Task StopAsync(string why, VmObservation seen)
+    {
+        Tell(VmProgress.Stopping, $"{why} It is stopped now and started again after the maintenance.", null);
+        var vm = new VmInput(input.Node, input.Holder, input.Vm);
+        if (seen.Instance?.EvacuationNode is not null && !IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, vm), refusedIsDone: true))
+        {
+            return;
+        }
+
+        var marked = await context.Do<VmMarked>(Activities.MarkVm, vm);
+        if (!IsDone(marked.Act))
+        {
+            return;
+        }
+
+        var stopped = await context.Do<ActResult>(
+            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, input.Policy.StopGracePeriod));
+        if (IsDone(stopped))
+        {
+            Ladder = Ladder with { IsStopped = true };
+            _state = _state with { StoppedStrategy = marked.Prior?.StrategyName };
+        }
+    }
+
+    /// <summary>Told to end: nothing new is begun, what is on its way is left to finish, what only waits is withdrawn.</summary>
+    private async Task<MoveVmResult> EndAsync(VmObservation seen)
+    {
+        if (Ladder.IsStopped)
+        {
+            // A start would be refused while it is still going down.
+            var until = context.Now() + StopMustFinishWithin;
+            while (seen.Launcher is not null && context.Now() < until)
+            {
+                seen = await context.Do<VmObservation>(
+                    Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, seen.Fingerprint(), seen.Cursor, until));
+            }
+        }
+
+        if (seen.Instance?.EvacuationNode is not null && Ladder.AskedAt is not null)
+        {
+            await context.Do<ActResult>(Activities.CancelEvacuation, new VmInput(input.Node, input.Holder, input.Vm));
+            if (seen.Migration is { IsFinished: false, IsBeingDeleted: false } migration && (migration.IsWaiting || migration.IsScheduling))
+            {
+                await context.Do<ActResult>(
+                    Activities.DeleteMigration,
+                    new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
+            }
+        }
+
+        return VmLadder.Decide(seen, Ladder, input.Node, input.Policy, context.Now()) is VmStep.Done done
+            ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
+            : Finish(VmOutcome.StillThere, "The maintenance ended before it left.", null, isFailure: false);
+    }
+
+    private bool IsDone(ActResult act, bool refusedIsDone = false)
+    {
+        if (act.Verdict == Verdict.Done || (refusedIsDone && act.Verdict == Verdict.Refused))
+        {
+            return true;
+        }
+
+        _notBefore = context.Now() + (act.Verdict == Verdict.LeaseLost ? LeaseRetry : VmLadder.AskAgainAfter);
+        Tell(VmProgress.Blocked, act.Message ?? act.Verdict.ToString(), _notBefore, Kebab.Of(act.Verdict.ToString()));
+        return false;
+    }
+
+    private MoveVmResult Finish(VmOutcome outcome, string message, string? node, bool isFailure, bool tell = true)
+    {
+        if (tell)
+        {
+            Tell(outcome == VmOutcome.StillThere ? VmProgress.Blocked : VmProgress.Gone, message, null);
+        }
+
+        var attempts = Ladder.Attempts + (outcome == VmOutcome.Migrated ? 1 : 0);
+        return new(new VmResult(input.Vm, outcome, attempts, message, _state.StoppedStrategy) { Node = node }, isFailure);
+    }
+
+    private void Tell(VmStep.Wait wait, VmObservation seen) =>
+        Tell(wait.Progress, wait.Message, wait.Until, wait.Blocker, null, wait.NextStep, seen.Migration is { IsFinished: false } moving ? moving.Phase : null);
+
+    private void Tell(
+        VmProgress progress, string message, DateTimeOffset? deadline, string? blocker = null, string? lookAt = null, string? nextStep = null,
+        string? phase = null)
+    {
+        var since = _state.Told is { } told && told.Progress == progress && told.Message == message ? told.Since : context.Now();
+        var status = new VmStatus(input.Vm, progress, message)
+        {
+            MigrationPhase = phase,
+            Attempts = Ladder.Attempts,
+            Since = since,
+            Deadline = deadline,
+            Blocker = blocker is null ? null : new Blocker(
+                blocker, input.Vm.ToString(), lookAt ?? $"virtualmachineinstance/{input.Vm}", message, since, Ladder.Attempts, deadline,
+                input.Deadline, nextStep ?? Answers.NextStep(blocker, lookAt)),
+        };
+        _state = _state with { Told = status };
+        context.SetCustomStatus(status);
+    }
+}

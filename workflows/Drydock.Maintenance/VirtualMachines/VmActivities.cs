@@ -1,0 +1,243 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>One virtual machine of a node under maintenance.</summary>
+internal sealed record VmInput(string Node, string Holder, ObjectRef Vm);
+
+/// <summary>Which machine to wait for.</summary>
+/// <param name="Node">The node under maintenance.</param>
+/// <param name="Vm">The machine.</param>
+/// <param name="Known">The fingerprint of what is known already, or null: return at once.</param>
+/// <param name="Cursor">From the wait before.</param>
+/// <param name="Until">Return by then, whatever happened.</param>
+internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, string? Cursor, DateTimeOffset Until);
+
+/// <summary>Waits until something about the machine differs from what is known. Changes nothing.</summary>
+internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitVmInput, VmObservation>
+{
+    // A slot that is free for a moment between two migrations is no news.
+    private static readonly TimeSpan SlotMustStayFor = TimeSpan.FromSeconds(5);
+
+    protected override async Task<VmObservation> RunAsync(AwaitVmInput input, CancellationToken cancellationToken)
+    {
+        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        var observer = new VmObserver(cluster, clock);
+        DateTimeOffset? onlySlotSince = null;
+        while (true)
+        {
+            // Known is read against the cursor of the wait before: whatever changed since ends this wait at once.
+            if (input.Known is not null)
+            {
+                await wait.NextAsync(onlySlotSince + SlotMustStayFor, cancellationToken);
+            }
+
+            var seen = await observer.ReadAsync(input.Node, input.Vm, cancellationToken);
+            var now = clock.GetUtcNow();
+            onlySlotSince = DiffersOnlyInSlot(seen, input.Known) ? onlySlotSince ?? now : null;
+            var isNews = seen.Fingerprint() != input.Known && (onlySlotSince is null || now - onlySlotSince >= SlotMustStayFor);
+            if (isNews || wait.IsOver)
+            {
+                return seen with { Cursor = wait.Cursor };
+            }
+        }
+    }
+
+    private static bool DiffersOnlyInSlot(VmObservation seen, string? known) =>
+        seen.Fingerprint() != known && (seen with { HasFreeSlot = !seen.HasFreeSlot }).Fingerprint() == known;
+}
+
+/// <summary>Evicts a launcher pod once: the request that makes KubeVirt migrate the machine or shut it down.</summary>
+internal sealed record EvictLauncherInput(string Node, string Holder, PodInstance Launcher, bool Force, TimeSpan? GracePeriod);
+
+/// <summary>What came of it.</summary>
+/// <param name="Act">Whether it was asked for at all.</param>
+/// <param name="Kind">The answer by its stable name (<see cref="Drain.Answers"/>).</param>
+/// <param name="Message">The server's words.</param>
+/// <param name="Object">The object to look at.</param>
+internal sealed record LauncherEvicted(ActResult Act, string Kind, string? Message, string? Object);
+
+/// <summary>Evicts the launcher pod of a machine, once. Safe to run twice: a machine on its way answers that it is.</summary>
+internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<EvictLauncherInput, LauncherEvicted>
+{
+    protected override async Task<LauncherEvicted> RunAsync(EvictLauncherInput input, CancellationToken cancellationToken)
+    {
+        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
+        if (go.Verdict != Verdict.Done)
+        {
+            return new(go, "", null, null);
+        }
+
+        var answer = input.Force
+            ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
+            : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken);
+        return new(ActResult.Done, Kebab.Of(answer.Answer.ToString()), answer.Message, answer.Object);
+    }
+}
+
+/// <summary>Withdraws the mark that makes KubeVirt migrate a machine again and again. Refused: this KubeVirt has no such call.</summary>
+internal sealed class CancelEvacuationActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<VmInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(VmInput input, CancellationToken cancellationToken)
+    {
+        // Withdrawing a request is an undo: a cancel of the maintenance does not stop it.
+        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken, isUndo: true);
+        if (go.Verdict != Verdict.Done || await cluster.GetVmiAsync(input.Vm, cancellationToken) is not { } vmi)
+        {
+            return go;
+        }
+
+        return await cluster.CancelEvacuationAsync(vmi, cancellationToken)
+            ? ActResult.Done
+            : new(Verdict.Refused, "This KubeVirt has no evacuate/cancel (before 1.7): it makes another migration by itself.");
+    }
+}
+
+/// <summary>One migration.</summary>
+internal sealed record MigrationInput(string Node, string Holder, ObjectRef Migration, string Uid);
+
+/// <summary>Deletes a migration, which aborts it. Safe to run twice.</summary>
+internal sealed class DeleteMigrationActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MigrationInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(MigrationInput input, CancellationToken cancellationToken)
+    {
+        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken, isUndo: true);
+        if (go.Verdict == Verdict.Done)
+        {
+            await cluster.DeleteMigrationAsync(input.Migration, input.Uid, cancellationToken);
+        }
+
+        return go;
+    }
+}
+
+/// <summary>What came of marking a machine.</summary>
+internal sealed record VmMarked(ActResult Act, VmPrior? Prior);
+
+/// <summary>Writes on a machine what it was before it is stopped. Safe to run twice: its own mark means it is done.</summary>
+internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<VmInput, VmMarked>
+{
+    protected override async Task<VmMarked> RunAsync(VmInput input, CancellationToken cancellationToken)
+    {
+        var guard = new Guard(cluster, clock, input.Node, input.Holder);
+        for (var attempt = 0; attempt < NodeUndo.MaxConflicts; attempt++)
+        {
+            var vm = await cluster.GetVmAsync(input.Vm, cancellationToken);
+            if (vm is null)
+            {
+                return new(new(Verdict.Refused, $"There is no virtual machine {input.Vm}."), null);
+            }
+
+            if (vm.Mark is { } mark)
+            {
+                return mark.HeldBy == input.Holder
+                    ? new(ActResult.Done, LedgerJson.Read<VmPrior>(mark.Prior))
+                    : new(new(Verdict.Refused, $"Virtual machine {input.Vm} is held by {Holder.Describe(mark.HeldBy)}."), null);
+            }
+
+            if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
+            {
+                return new(no, null);
+            }
+
+            var prior = VmPrior.Of(input.Node, vm);
+            if (await cluster.MarkVmAsync(vm, new HoldMark(input.Holder, LedgerJson.Write(prior)), cancellationToken) is not null)
+            {
+                return new(ActResult.Done, prior);
+            }
+        }
+
+        throw NodeUndo.KeepsChanging("virtualmachines", input.Vm.ToString());
+    }
+}
+
+/// <summary>A machine to stop.</summary>
+internal sealed record StopVmInput(string Node, string Holder, ObjectRef Vm, TimeSpan? GracePeriod);
+
+/// <summary>Calls stop on a machine that is marked as ours. Safe to run twice: one that is stopped or stopping is left alone.</summary>
+internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<StopVmInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(StopVmInput input, CancellationToken cancellationToken)
+    {
+        var vm = await cluster.GetVmAsync(input.Vm, cancellationToken);
+        if (vm is null || vm.Mark?.HeldBy != input.Holder)
+        {
+            return new(Verdict.Refused, $"Virtual machine {input.Vm} does not carry our mark.");
+        }
+
+        // Halted (and running: false) is what a stop leaves of Always and Once; a request is what it leaves of the others.
+        if (vm.RunStrategy == "Halted" || vm.Running is false || vm.HasStateChangeRequests
+            || await cluster.GetVmiAsync(input.Vm, cancellationToken) is null)
+        {
+            return ActResult.Done;
+        }
+
+        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
+        if (go.Verdict != Verdict.Done)
+        {
+            return go;
+        }
+
+        var answer = await cluster.CallVmAsync(input.Vm, VmCall.Stop, input.GracePeriod, cancellationToken);
+
+        // 409 "VM is not running": it went down by itself meanwhile.
+        return answer.IsAccepted || answer.Code == 409 ? ActResult.Done : new(Verdict.Refused, answer.Message);
+    }
+}
+
+/// <summary>Gives a machine that we stopped its run strategy and its running state back. Safe to run twice.</summary>
+internal sealed class RestoreVmActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<UndoInput, UndoResult>
+{
+    protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
+        await input.RefusalAsync(cluster, clock, cancellationToken)
+        ?? await new NodeUndo(cluster).RestoreVmAsync(input.Vm!.Value, input.Holder, cancellationToken);
+}
+
+/// <summary>Names the machines that carry marks of the maintenance of this node.</summary>
+internal sealed class ListHeldVmsActivity(ICluster cluster) : ClusterActivity<UndoInput, IReadOnlyList<ObjectRef>>
+{
+    protected override async Task<IReadOnlyList<ObjectRef>> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
+        await HeldVms.OfAsync(cluster, input.Node, input.Holder, cancellationToken);
+}
+
+/// <summary>The machines stopped for a node.</summary>
+internal static class HeldVms
+{
+    public static async Task<IReadOnlyList<ObjectRef>> OfAsync(
+        ICluster cluster, string node, string? holder, CancellationToken cancellationToken)
+    {
+        var marked = await cluster.ListMarkedVmsAsync(holder, cancellationToken);
+        return [.. marked.Where(vm => LedgerJson.Read<VmPrior>(vm.Mark!.Prior)?.Node == node).Select(vm => vm.Ref)];
+    }
+}
+
+/// <summary>Which machine must run again, and how long to wait for it.</summary>
+internal sealed record AwaitRunningInput(string Node, ObjectRef Vm, string? Cursor, DateTimeOffset Until);
+
+/// <summary>Whether it runs.</summary>
+/// <param name="IsRunning">It is Running.</param>
+/// <param name="Node">Where.</param>
+/// <param name="Reason">Why it does not run yet, if that is known.</param>
+/// <param name="Cursor">For the next wait.</param>
+internal sealed record RunningSeen(bool IsRunning, string? Node, string? Reason, string? Cursor);
+
+/// <summary>Waits until a machine is Running. Changes nothing.</summary>
+internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : ClusterActivity<AwaitRunningInput, RunningSeen>
+{
+    protected override async Task<RunningSeen> RunAsync(AwaitRunningInput input, CancellationToken cancellationToken)
+    {
+        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        while (true)
+        {
+            var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
+            var isRunning = vmi?.Phase == "Running";
+            if (isRunning || wait.IsOver)
+            {
+                return new(isRunning, vmi?.Node, vmi is null ? "KubeVirt has not made an instance of it." : vmi.Ready?.Message ?? vmi.Phase, wait.Cursor);
+            }
+
+            await wait.NextAsync(null, cancellationToken);
+        }
+    }
+}

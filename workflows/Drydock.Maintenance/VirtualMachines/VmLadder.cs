@@ -1,0 +1,132 @@
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>What was done for a virtual machine so far; survives the loop's continue-as-new.</summary>
+internal sealed record VmLadderState
+{
+    /// <summary>The instance that ran on the node when the move began.</summary>
+    public string? OriginalUid { get; init; }
+
+    /// <summary>Its run strategy then; null for a bare instance.</summary>
+    public string? RunStrategy { get; init; }
+
+    /// <summary>Something other than a VirtualMachine owns and replaces it.</summary>
+    public string? OtherOwner { get; init; }
+
+    /// <summary>Its launcher's eviction was accepted: it shuts down.</summary>
+    public bool IsShuttingDown { get; init; }
+
+    /// <summary>We stopped it: restore starts it again.</summary>
+    public bool IsStopped { get; init; }
+
+    /// <summary>Evictions of the launcher asked for.</summary>
+    public int Asked { get; init; }
+
+    /// <summary>Since when KubeVirt owes us a migration; null if none was asked for.</summary>
+    public DateTimeOffset? AskedAt { get; init; }
+
+    /// <summary>Migrations that failed or were aborted.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>The last migration that was counted.</summary>
+    public string? CountedMigration { get; init; }
+
+    /// <summary>No new eviction before that.</summary>
+    public DateTimeOffset? RetryAt { get; init; }
+
+    /// <summary>The migration whose phase the clock runs for.</summary>
+    public string? ClockFor { get; init; }
+
+    /// <summary>Since when it waits in Pending although a slot is free, or is in its phase.</summary>
+    public DateTimeOffset? ClockSince { get; init; }
+
+    /// <summary>Since when it is in the state the status shows.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>Since when it is gone from the node and not Running elsewhere.</summary>
+    public DateTimeOffset? GoneSince { get; init; }
+
+    /// <summary>What the last eviction was answered, where it says more than we see.</summary>
+    public string? LastAnswer { get; init; }
+}
+
+/// <summary>What is to be done next for a virtual machine.</summary>
+internal abstract record VmStep
+{
+    private VmStep()
+    {
+    }
+
+    /// <summary>Evict its launcher pod: KubeVirt migrates it or shuts it down.</summary>
+    internal sealed record EvictLauncher(string Why) : VmStep;
+
+    /// <summary>Withdraw the evacuation, delete the migration, count it and pause.</summary>
+    internal sealed record Abort(string? Migration, string? MigrationUid, string Why) : VmStep;
+
+    /// <summary>Count a migration that failed by itself, then decide again.</summary>
+    internal sealed record Count(string MigrationUid, string? Why) : VmStep;
+
+    /// <summary>Mark it, stop it; restore starts it again.</summary>
+    internal sealed record Stop(string Why) : VmStep;
+
+    /// <summary>Wait for a change, until then at the latest.</summary>
+    /// <param name="Progress">Where it is.</param>
+    /// <param name="Message">One sentence.</param>
+    /// <param name="Until">When to decide again without a change, or null.</param>
+    /// <param name="Blocker">Kind of blocker, or null if it is on its way.</param>
+    /// <param name="NextStep">What a person can do about it.</param>
+    /// <param name="State">The state with its clocks started or stopped.</param>
+    internal sealed record Wait(
+        VmProgress Progress, string Message, DateTimeOffset? Until, string? Blocker, string? NextStep, VmLadderState State) : VmStep;
+
+    /// <summary>It left.</summary>
+    internal sealed record Done(VmOutcome Outcome, string Message, string? Node = null) : VmStep;
+
+    /// <summary>The policy says that the maintenance fails.</summary>
+    internal sealed record Failed(VmOutcome Outcome, string Message) : VmStep;
+}
+
+/// <summary>
+/// The ladder of a virtual machine: migrate ▸ retry ▸ abort ▸ stop. Pure: an observation, what was done so far and the policy in, the
+/// next step out. The rules stand in the order they apply.
+/// </summary>
+internal static class VmLadder
+{
+    /// <summary>How often an eviction that was refused is asked for again.</summary>
+    public static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longest pause between attempts.</summary>
+    public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+
+    /// <summary>The next step.</summary>
+    public static VmStep Decide(
+        VmObservation seen, VmLadderState state, string node, VirtualMachinePolicy policy, DateTimeOffset now)
+    {
+        var move = new VmMove(seen, state, node, policy, now);
+        return move.Gone()
+            ?? move.GoingDown()
+            ?? move.MigrationThatFailed()
+            ?? move.GivingUp()
+            ?? move.MigrationUnderWay()
+            ?? move.NotMigratable()
+            ?? move.TriedTooOften()
+            ?? move.Pausing()
+            ?? move.ExternalActor()
+            ?? move.AlreadyAsked()
+            ?? new VmStep.EvictLauncher(move.WhyEvict());
+    }
+
+    /// <summary>The pause before the next attempt: doubles with each, five minutes at the most.</summary>
+    public static TimeSpan Pause(VirtualMachinePolicy policy, int attempts)
+    {
+        if (attempts >= policy.MaxAttempts)
+        {
+            return LongestPause;
+        }
+
+        var pause = policy.RetryDelay * Math.Pow(2, Math.Clamp(attempts - 1, 0, 16));
+        return pause < LongestPause ? pause : LongestPause;
+    }
+
+    /// <summary>Whether KubeVirt starts it again elsewhere after its instance ended.</summary>
+    public static bool ComesBack(VmLadderState state) => state.RunStrategy is "Always" or "RerunOnFailure" || state.OtherOwner is not null;
+}

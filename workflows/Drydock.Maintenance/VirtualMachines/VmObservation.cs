@@ -1,0 +1,79 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>Everything the ladder needs to know about one virtual machine, read at one moment.</summary>
+internal sealed record VmObservation(DateTimeOffset At)
+{
+    /// <summary>For the next wait.</summary>
+    public string? Cursor { get; init; }
+
+    /// <summary>The running instance, or null.</summary>
+    public ObservedInstance? Instance { get; init; }
+
+    /// <summary>The launcher pod of the instance on the node under maintenance, unless it has finished.</summary>
+    public ObservedLauncher? Launcher { get; init; }
+
+    /// <summary>The migration under way, else the newest that ended.</summary>
+    public ObservedMigration? Migration { get; init; }
+
+    /// <summary>The virtual machine, or null for a bare instance.</summary>
+    public ObservedMachine? Machine { get; init; }
+
+    /// <summary>Fewer migrations are active than KubeVirt allows for the node and for the cluster.</summary>
+    public bool HasFreeSlot { get; init; } = true;
+
+    /// <summary>The virtual machines whose migrations take the slots.</summary>
+    public IReadOnlyList<string> Ahead { get; init; } = [];
+
+    /// <summary>Why the scheduler cannot place the instance or its migration target, or null.</summary>
+    public string? Unschedulable { get; init; }
+
+    /// <summary>What must differ for the orchestrator to be told: not the times, and of the others only whether a slot is free.</summary>
+    public string Fingerprint() => string.Join(
+        '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
+        Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null);
+}
+
+/// <summary>A running instance.</summary>
+internal sealed record ObservedInstance(string Uid, string? Node, string Phase, string Strategy, bool IsLiveMigratable)
+{
+    /// <summary>Why it cannot migrate, or null.</summary>
+    public string? WhyNot { get; init; }
+
+    /// <summary>The node it is to be evacuated from, or null.</summary>
+    public string? EvacuationNode { get; init; }
+
+    /// <summary>The owner that replaces it, where that is not a VirtualMachine.</summary>
+    public string? OtherOwner { get; init; }
+
+    /// <summary>Over.</summary>
+    public bool IsFinal => Phase is "Succeeded" or "Failed";
+
+    public string Fingerprint() => string.Join('|', Uid, Node, Phase, Strategy, IsLiveMigratable, EvacuationNode);
+}
+
+/// <summary>A launcher pod that has not finished.</summary>
+internal sealed record ObservedLauncher(ObjectRef Pod, string Uid, bool IsTerminating);
+
+/// <summary>A migration.</summary>
+internal sealed record ObservedMigration(string Name, string Uid, string Phase, DateTimeOffset Since)
+{
+    /// <summary>Where to, if known.</summary>
+    public string? TargetNode { get; init; }
+
+    /// <summary>Why it failed, or null.</summary>
+    public string? FailureReason { get; init; }
+
+    /// <summary>Its deletion was asked for.</summary>
+    public bool IsBeingDeleted { get; init; }
+
+    public bool IsFinished => Phase is "Succeeded" or "Failed";
+
+    public bool IsWaiting => Phase is "" or "Pending";
+
+    public bool IsScheduling => Phase is "Scheduling";
+}
+
+/// <summary>A virtual machine.</summary>
+internal sealed record ObservedMachine(string RunStrategy, string? Status);

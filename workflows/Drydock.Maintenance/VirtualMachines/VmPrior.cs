@@ -1,0 +1,60 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Planning;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>What a virtual machine was before a maintenance stopped it: the ledger of design D8, in the history and in the mark.</summary>
+/// <param name="Node">The node whose maintenance it was.</param>
+/// <param name="RunStrategy"><c>spec.runStrategy</c>, or null where <c>spec.running</c> was used.</param>
+/// <param name="Running">The deprecated <c>spec.running</c>.</param>
+internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
+{
+    /// <summary>For people and for the report.</summary>
+    public string StrategyName => RunStrategy ?? (Running is true ? "Always" : "Halted");
+
+    /// <summary>Reads it off a machine that is not marked. We stop only machines that run, so a restored one runs again.</summary>
+    public static VmPrior Of(string node, VmSnapshot vm) => new(node, vm.RunStrategy, vm.Running);
+
+    /// <summary>What is to be done next to put it back.</summary>
+    public VmUndoStep NextUndo(VmSnapshot vm, VmiSnapshot? vmi)
+    {
+        var isAlive = vmi is not null && vmi.Phase is not ("Succeeded" or "Failed");
+        if (VmForecasts.RunStrategyOf(vm) != StrategyName && !WasLeftByOurStop(vm))
+        {
+            // Somebody gave it another strategy since: theirs holds.
+            return new(null, false, false, WasChanged: true);
+        }
+
+        if (RunStrategy is { } original && vm.RunStrategy != original)
+        {
+            return new(original, false, false);
+        }
+
+        if (vm.HasStateChangeRequests)
+        {
+            // A stop is still on its way; a start now would be refused, and the machine would stay down.
+            return new(null, false, false, IsBusy: true);
+        }
+
+        // Always and Once run by their strategy alone; the others, and spec.running, by a call.
+        var needsStart = !isAlive && (RunStrategy is "Manual" or "RerunOnFailure" || (Running is true && vm.Running is false));
+        return new(null, needsStart, !isAlive);
+    }
+
+    // A stop turns Always and Once into Halted, running: true into false, and leaves Manual and RerunOnFailure (observed f).
+    private static bool WasLeftByOurStop(VmSnapshot vm) => vm.RunStrategy is "Halted" || vm.Running is false;
+}
+
+/// <summary>One step of putting a virtual machine back.</summary>
+/// <param name="RunStrategy">Write this run strategy first, then look again.</param>
+/// <param name="Start">Call start.</param>
+/// <param name="WaitsToRun">Then it is on its way to Running.</param>
+/// <param name="WasChanged">Somebody changed its strategy meanwhile: only the mark goes.</param>
+/// <param name="IsBusy">A call is still on its way: try again later.</param>
+internal sealed record VmUndoStep(string? RunStrategy, bool Start, bool WaitsToRun, bool WasChanged = false, bool IsBusy = false)
+{
+    /// <summary>What was done, for people.</summary>
+    public string Sentence(ObjectRef vm, VmPrior prior) => WasChanged
+        ? $"Virtual machine {vm}: somebody changed its run strategy meanwhile; left as it is."
+        : $"Virtual machine {vm}: run strategy {prior.StrategyName} restored, running again.";
+}

@@ -1,0 +1,58 @@
+using System.Collections.Concurrent;
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance;
+
+/// <summary>
+/// Waits for changes of the cluster that can be cut short when the maintenance itself has news (a cancel, the end of a hold). An
+/// orchestration ends only when its activities have; without this a cancel would take as long as the longest wait. A wait in another
+/// process is not reached and ends by itself, after a minute at the latest.
+/// </summary>
+internal sealed class Wakeups(TimeProvider clock)
+{
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(60);
+
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _nodes = new(StringComparer.Ordinal);
+
+    /// <summary>Ends every wait for this node that runs now.</summary>
+    public void Wake(string node)
+    {
+        // The cancelled source is not disposed: waits may still be linking to its token.
+        if (_nodes.TryRemove(node, out var waits))
+        {
+            waits.Cancel();
+        }
+    }
+
+    /// <summary>Opens a wait that ends at <paramref name="until"/>, or after a minute.</summary>
+    public Waiting Open(ICluster cluster, string node, string? cursor, DateTimeOffset until) =>
+        new(cluster, node, cursor, Earlier(until, clock.GetUtcNow() + LongestWait), clock, _nodes.GetOrAdd(node, _ => new()).Token);
+
+    private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
+}
+
+/// <summary>One wait of an activity: changes in, until it is time to return.</summary>
+internal sealed class Waiting(
+    ICluster cluster, string node, string? cursor, DateTimeOffset until, TimeProvider clock, CancellationToken woken)
+{
+    /// <summary>For the next wait of the orchestration.</summary>
+    public string? Cursor { get; private set; } = cursor;
+
+    /// <summary>It is time to return what there is.</summary>
+    public bool IsOver => woken.IsCancellationRequested || clock.GetUtcNow() >= until;
+
+    /// <summary>Returns at a change, when the wait is over, or at <paramref name="atTheLatest"/>.</summary>
+    public async Task NextAsync(DateTimeOffset? atTheLatest, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, woken);
+        try
+        {
+            Cursor = await cluster.WaitForChangeAsync(
+                node, Cursor, atTheLatest is { } earlier && earlier < until ? earlier : until, either.Token);
+        }
+        catch (OperationCanceledException) when (woken.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            // Woken: the caller returns what it sees now.
+        }
+    }
+}
