@@ -1,4 +1,3 @@
-using Drydock.DurableTask;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance;

@@ -1,3 +1,10 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
+using Drydock.Maintenance.Lease;
+using Drydock.Maintenance.Node;
+using Drydock.Maintenance.Rollouts;
+using Drydock.Maintenance.VirtualMachines;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Drydock.Maintenance;
 
@@ -5,12 +12,59 @@ namespace Drydock.Maintenance;
 public static class MaintenanceTasks
 {
     /// <summary>
-    /// Adds all of them under the names of <see cref="Orchestrations"/>. The activities take <c>ICluster</c>, <c>TimeProvider</c> and
-    /// loggers from the container.
+    /// Adds all of them under the names of <see cref="Orchestrations"/>. The activities take <see cref="ICluster"/> and
+    /// <see cref="TimeProvider"/> from the container.
     /// </summary>
     public static DurableTaskRegistry AddMaintenance(this DurableTaskRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        return registry;
+        return registry.AddOrchestrations().AddActivities();
+    }
+
+    private static DurableTaskRegistry AddOrchestrations(this DurableTaskRegistry registry) => registry
+        .AddOrchestrator<MaintenanceOrchestrator>(Orchestrations.Maintenance)
+        .AddOrchestrator<HoldLeaseOrchestrator>(Orchestrations.HoldLease)
+        .AddOrchestrator<DrainOrchestrator>(Orchestrations.Drain)
+        .AddOrchestrator<MoveVmOrchestrator>(Orchestrations.MoveVm)
+        .AddOrchestrator<RestoreOrchestrator>(Orchestrations.Restore)
+        .AddOrchestrator<RolloutOrchestrator>(Orchestrations.Rollout)
+        .AddOrchestrator<WindowOrchestrator>(Orchestrations.Window);
+
+    private static DurableTaskRegistry AddActivities(this DurableTaskRegistry registry)
+    {
+        // One for all waits of the worker, so that a wake-up reaches them.
+        Wakeups? wakeups = null;
+        DurableTaskRegistry Add(string name, Func<ICluster, TimeProvider, Wakeups, ITaskActivity> create) =>
+            registry.AddActivity(name, services =>
+            {
+                var clock = services.GetRequiredService<TimeProvider>();
+                var shared = LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(clock));
+                return create(services.GetRequiredService<ICluster>(), clock, shared);
+            });
+
+        Add(Activities.Plan, static (cluster, clock, _) => new PlanActivity(cluster, clock));
+        Add(Activities.ReadNode, static (cluster, _, _) => new ReadNodeActivity(cluster));
+        Add(Activities.MarkNode, static (cluster, clock, _) => new MarkNodeActivity(cluster, clock));
+        Add(Activities.UnmarkNode, static (cluster, clock, _) => new UnmarkNodeActivity(cluster, clock));
+        Add(Activities.AwaitHealth, static (cluster, clock, wakeups) => new AwaitHealthActivity(cluster, clock, wakeups));
+        Add(Activities.AcquireLease, static (cluster, _, _) => new AcquireLeaseActivity(cluster));
+        Add(Activities.RenewLease, static (cluster, _, _) => new RenewLeaseActivity(cluster));
+        Add(Activities.CancelLease, static (cluster, _, wakeups) => new CancelLeaseActivity(cluster, wakeups));
+        Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));
+        Add(Activities.AwaitPods, static (cluster, clock, wakeups) => new AwaitPodsActivity(cluster, clock, wakeups));
+        Add(Activities.EvictPods, static (cluster, clock, _) => new EvictPodsActivity(cluster, clock));
+        Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));
+        Add(Activities.EvictLauncher, static (cluster, clock, _) => new EvictLauncherActivity(cluster, clock));
+        Add(Activities.CancelEvacuation, static (cluster, clock, _) => new CancelEvacuationActivity(cluster, clock));
+        Add(Activities.DeleteMigration, static (cluster, clock, _) => new DeleteMigrationActivity(cluster, clock));
+        Add(Activities.MarkVm, static (cluster, clock, _) => new MarkVmActivity(cluster, clock));
+        Add(Activities.StopVm, static (cluster, clock, _) => new StopVmActivity(cluster, clock));
+        Add(Activities.RestoreVm, static (cluster, clock, _) => new RestoreVmActivity(cluster, clock));
+        Add(Activities.ListHeldVms, static (cluster, _, _) => new ListHeldVmsActivity(cluster));
+        Add(Activities.AwaitRunning, static (cluster, _, wakeups) => new AwaitRunningActivity(cluster, wakeups));
+        Add(Activities.WakeWaits, static (_, _, wakeups) => new WakeWaitsActivity(wakeups));
+        Add(Activities.RecordEvent, static (cluster, _, _) => new RecordEventActivity(cluster));
+        Add(Activities.CheckRestore, static (cluster, clock, _) => new CheckRestoreActivity(cluster, clock));
+        return registry.AddActivity<NextWindowActivity>(Activities.NextWindow);
     }
 }

@@ -1,4 +1,6 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
+using Drydock.Maintenance.VirtualMachines;
 
 namespace Drydock.Maintenance;
 
@@ -7,21 +9,67 @@ public sealed class NodeRestore(ICluster cluster, TimeProvider clock)
 {
     /// <summary>
     /// Undoes what a maintenance changed on the node and on the virtual machines it stopped, as their marks say, and releases its
-    /// lease. Does nothing where there is no mark.
+    /// lease. Does nothing where there is no mark. Does not wait until the virtual machines run.
     /// </summary>
     /// <param name="node">The node.</param>
     /// <param name="evenIfRunning">Also if the maintenance that holds the node still renews its lease.</param>
     /// <param name="cancellationToken">Ends it between two changes.</param>
-    public Task<RestoreResult> RestoreAsync(string node, bool evenIfRunning, CancellationToken cancellationToken)
+    public async Task<RestoreResult> RestoreAsync(string node, bool evenIfRunning, CancellationToken cancellationToken)
     {
-        _ = cluster;
-        _ = clock;
-        throw new NotSupportedException("Restoring from the marks is not there yet.");
+        if (await RefusalAsync(cluster, clock, node, evenIfRunning, cancellationToken) is { } refusal)
+        {
+            return new RestoreResult(true, [], [refusal]);
+        }
+
+        var holder = (await cluster.GetNodeAsync(node, cancellationToken))?.Mark?.HeldBy;
+        var undo = new NodeUndo(cluster);
+        List<UndoResult> results = [await undo.UnmarkNodeAsync(node, null, cancellationToken)];
+        foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
+        {
+            results.Add(await undo.RestoreVmAsync(vm, null, cancellationToken));
+        }
+
+        if (holder is not null)
+        {
+            await cluster.ReleaseLeaseAsync(node, holder, cancellationToken);
+        }
+
+        return new RestoreResult(
+            false,
+            [.. results.Select(result => result.Done).OfType<string>()],
+            [.. results.Select(result => result.Problem).OfType<string>()]);
+    }
+
+    /// <summary>Why a restore by hand must not be done, or null.</summary>
+    internal static async Task<string?> RefusalAsync(
+        ICluster cluster, TimeProvider clock, string node, bool evenIfRunning, CancellationToken cancellationToken)
+    {
+        if (await cluster.GetNodeAsync(node, cancellationToken) is null)
+        {
+            return $"There is no node named {node}.";
+        }
+
+        // Fresh by the measure of the guard: what is older changes nothing any more.
+        var lease = evenIfRunning ? null : await cluster.GetLeaseAsync(node, cancellationToken);
+        return lease is { Holder: { Length: > 0 } holder } && lease.RenewedAt + (lease.Duration * 2 / 3) > clock.GetUtcNow()
+            ? $"Node {node} is under maintenance by {Holder.Describe(holder)}, which renewed its lease at {lease.RenewedAt:u}: cancel it instead."
+            : null;
     }
 }
 
 /// <summary>What a restore did.</summary>
-/// <param name="IsRefused">The maintenance that holds the node is still running; nothing was changed.</param>
+/// <param name="IsRefused">The maintenance that holds the node is still running, or there is no such node; nothing was changed.</param>
 /// <param name="Done">What was put back, one sentence each; empty if nothing was marked.</param>
 /// <param name="LeftBehind">What could not be put back, one sentence each, with the reason.</param>
-public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, IReadOnlyList<string> LeftBehind);
+public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, IReadOnlyList<string> LeftBehind)
+{
+    /// <summary>The virtual machines that were started again and waited for; empty if nothing was waited for.</summary>
+    public IReadOnlyList<RestoredVm> VirtualMachines { get; init; } = [];
+}
+
+/// <summary>A virtual machine that was started again.</summary>
+/// <param name="Vm">Which.</param>
+/// <param name="IsRunning">It runs, or was never down.</param>
+/// <param name="Node">Where, if that is known.</param>
+/// <param name="Message">One sentence.</param>
+public sealed record RestoredVm(ObjectRef Vm, bool IsRunning, string? Node, string Message);

@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Drydock.DurableTask;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;

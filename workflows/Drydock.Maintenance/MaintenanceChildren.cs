@@ -1,0 +1,230 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
+using Drydock.Maintenance.Lease;
+using Drydock.Maintenance.Node;
+using Drydock.Maintenance.VirtualMachines;
+
+namespace Drydock.Maintenance;
+
+/// <summary>The sub-orchestrations of a maintenance: the lease, the pods, each virtual machine, the restore.</summary>
+internal sealed class MaintenanceChildren(
+    TaskOrchestrationContext context, MaintenanceRequest request, string holder, MaintenanceProgress progress)
+{
+    private readonly Dictionary<ObjectRef, Task<MoveVmResult>> _moving = [];
+    private readonly List<MoveVmResult> _moved = [];
+
+    private Task<bool>? _lease;
+    private Task<DrainResult>? _drain;
+    private Task<int>? _drained;
+    private Task<IReadOnlyList<ObjectRef>>? _vmsFound;
+    private Task<LeaseNews>? _leaseNews;
+    private DateTimeOffset _deadline;
+    private bool _drainIsOver;
+
+    /// <summary>The node is empty and every virtual machine that left has arrived.</summary>
+    public bool IsDrained => (_drained?.IsCompleted ?? false) && _moving.Count == 0;
+
+    /// <summary>A child ended in a way that ends the maintenance, or null.</summary>
+    public MaintenanceEnd? Failure { get; private set; }
+
+    /// <summary>What became of each pod; empty until the drain is over.</summary>
+    public IReadOnlyList<PodResult> Pods { get; private set; } = [];
+
+    /// <summary>What became of each virtual machine.</summary>
+    public IReadOnlyList<VmResult> VirtualMachines => [.. _moved.Select(moved => moved.Result)];
+
+    /// <summary>What held the drain up when it ended.</summary>
+    public IReadOnlyList<PlanFinding> Findings { get; private set; } = [];
+
+    public void StartLease(string? nodeUid, TimeSpan duration)
+    {
+        _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
+        _lease = context.CallSubOrchestratorAsync<bool>(
+            Orchestrations.HoldLease,
+            new HoldLeaseInput(new LeaseInput(request.Node, nodeUid, holder, duration), context.InstanceId),
+            new TaskOptions().WithInstanceId(InstanceIds.Lease(context.InstanceId)));
+    }
+
+    public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty)
+    {
+        _deadline = deadline;
+        _drained = context.WaitForExternalEvent<int>(ChildEvents.Drained);
+        _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
+        var planned = vms.ToList();
+        _drain = context.CallSubOrchestratorAsync<DrainResult>(
+            Orchestrations.Drain,
+            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }),
+            new TaskOptions().WithInstanceId(InstanceIds.Pods(context.InstanceId)));
+        planned.ForEach(StartVm);
+    }
+
+    /// <summary>Waits for news of any child, or for one of these, and books it.</summary>
+    public async Task NextAsync(params Task[] others)
+    {
+        List<Task> awaited = [.. others, .. _moving.Values];
+        awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound, _leaseNews }.OfType<Task>());
+        await Task.WhenAny(awaited);
+        if (_leaseNews is { IsCompleted: true })
+        {
+            progress.Lease(isLost: !(await _leaseNews).IsOurs);
+            _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
+        }
+
+        if (_vmsFound is { IsCompleted: true })
+        {
+            foreach (var vm in await _vmsFound)
+            {
+                StartVm(vm);
+            }
+
+            _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
+        }
+
+        await BookVmsAsync();
+        await BookDrainAsync();
+    }
+
+    /// <summary>Tells the drain to end and waits until it has.</summary>
+    public async Task EndDrainAsync()
+    {
+        if (_drain is { IsCompleted: false })
+        {
+            context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.End, "complete");
+        }
+
+        if (_drain is not null)
+        {
+            Book(await _drain);
+        }
+    }
+
+    /// <summary>Tells all but the lease to end and waits until they have. After a cancel, no activity changes anything from here on.</summary>
+    public async Task EndAllAsync(bool isCancel)
+    {
+        if (_drain is { IsCompleted: false })
+        {
+            context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.End, "end");
+        }
+
+        foreach (var vm in _moving.Where(vm => !vm.Value.IsCompleted))
+        {
+            context.SendEvent(InstanceIds.Vm(context.InstanceId, vm.Key), ChildEvents.End, "end");
+        }
+
+        try
+        {
+            if (isCancel)
+            {
+                await context.Undo<bool>(Activities.CancelLease, new NodeInput(request.Node, holder));
+            }
+        }
+        catch (TaskFailedException)
+        {
+            // The children were told to end: the mark on the lease is a second lock.
+        }
+
+        foreach (var child in _moving.Values)
+        {
+            await QuietlyAsync(child, _moved.Add);
+        }
+
+        _moving.Clear();
+        if (_drain is not null && !_drainIsOver)
+        {
+            await QuietlyAsync(_drain, result => Pods = result.Pods);
+        }
+    }
+
+    public Task<RestoreResult> RestoreAsync(bool keepNode) => context.CallSubOrchestratorAsync<RestoreResult>(
+        Orchestrations.Restore,
+        new RestoreRequest(request.Node)
+        {
+            Holder = holder,
+            UnderLease = true,
+            KeepNode = keepNode,
+            RestartTimeout = request.VirtualMachines.RestartTimeout,
+        },
+        new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
+
+    public async Task EndLeaseAsync()
+    {
+        context.SendEvent(InstanceIds.Lease(context.InstanceId), ChildEvents.End, "end");
+        await QuietlyAsync(_lease!, static _ => { });
+    }
+
+    /// <summary>The result of a machine, with what the restore did for it.</summary>
+    public static VmResult WithRestore(VmResult vm, RestoreResult restored)
+    {
+        foreach (var one in restored.VirtualMachines)
+        {
+            if (one.Vm == vm.Vmi)
+            {
+                return vm with { IsRestored = one.IsRunning, Node = one.Node ?? vm.Node, Message = $"{vm.Message} {one.Message}" };
+            }
+        }
+
+        return vm;
+    }
+
+    private void StartVm(ObjectRef vm)
+    {
+        if (!_moving.ContainsKey(vm))
+        {
+            _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
+                Orchestrations.MoveVm,
+                new MoveVmInput(
+                    request.Node, holder, vm, request.VirtualMachines, request.Drain.GracePeriod, _deadline, request.Drain.OnTimeout, new MoveVmState()),
+                new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm)));
+        }
+    }
+
+    private async Task BookVmsAsync()
+    {
+        foreach (var (vm, child) in _moving.Where(vm => vm.Value.IsCompleted).ToList())
+        {
+            var moved = await child;
+            _moving.Remove(vm);
+            _moved.Add(moved);
+            if (moved.IsFailure)
+            {
+                Failure ??= new MaintenanceEnd(MaintenanceOutcome.Failed, $"Virtual machine {vm}: {moved.Result.Message}");
+            }
+        }
+    }
+
+    private async Task BookDrainAsync()
+    {
+        if (_drain is { IsCompleted: true } && !_drainIsOver)
+        {
+            Book(await _drain);
+        }
+    }
+
+    private void Book(DrainResult result)
+    {
+        _drainIsOver = true;
+        Pods = result.Pods;
+        if (result.End == DrainEnd.TimedOut)
+        {
+            Findings = [.. result.Blockers.Select(blocker => new PlanFinding(
+                FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
+            Failure ??= new MaintenanceEnd(
+                MaintenanceOutcome.Failed,
+                $"Node {request.Node} was not empty within {request.Drain.Timeout}: {result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
+                + (result.Blockers.Count > 0 ? $", the longest {result.Blockers[0].Pod} ({result.Blockers[0].Kind})." : "."));
+        }
+    }
+
+    // The maintenance ends anyway: a child that failed must not keep the node from being put back.
+    private static async Task QuietlyAsync<T>(Task<T> child, Action<T> book)
+    {
+        try
+        {
+            book(await child);
+        }
+        catch (TaskFailedException)
+        {
+            // Its failure is in its own instance.
+        }
+    }
+}

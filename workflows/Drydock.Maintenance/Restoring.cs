@@ -1,0 +1,139 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
+using Drydock.Maintenance.VirtualMachines;
+
+namespace Drydock.Maintenance;
+
+/// <summary>What is to be put back: the input of <c>node.restore</c>. Persisted; only ever gains optional members.</summary>
+/// <param name="Node">The node.</param>
+public sealed record RestoreRequest(string Node)
+{
+    /// <summary>Only what this holder marked; null: whatever is marked.</summary>
+    public string? Holder { get; init; }
+
+    /// <summary>Only while the holder's lease is fresh: true inside a maintenance, false when a person says <c>restore</c>.</summary>
+    public bool UnderLease { get; init; }
+
+    /// <summary>Also if the maintenance that holds the node still renews its lease.</summary>
+    public bool EvenIfRunning { get; init; }
+
+    /// <summary>Leave the node cordoned and marked; only the virtual machines are started again.</summary>
+    public bool KeepNode { get; init; }
+
+    /// <summary>How long a virtual machine that was started again may take to be Running.</summary>
+    public TimeSpan RestartTimeout { get; init; } = TimeSpan.FromMinutes(10);
+}
+
+/// <summary>Puts a node back from the marks on it and on the virtual machines that were stopped for it.</summary>
+/// <remarks>
+/// The node first: a virtual machine that could not migrate may be able to run nowhere else.
+/// </remarks>
+internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, RestoreResult>
+{
+    private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
+
+    private readonly List<string> _done = [];
+    private readonly List<string> _leftBehind = [];
+
+    public override async Task<RestoreResult> RunAsync(TaskOrchestrationContext context, RestoreRequest input)
+    {
+        if (!input.UnderLease && await context.Undo<string?>(Activities.CheckRestore, input) is { } refusal)
+        {
+            return new RestoreResult(true, [], [refusal]);
+        }
+
+        if (!input.KeepNode)
+        {
+            await UndoAsync(context, Activities.UnmarkNode, new UndoInput(input.Node, input.Holder, input.UnderLease), $"node {input.Node}");
+        }
+
+        var held = await HeldAsync(context, input);
+        var machines = await Task.WhenAll(held.Select(vm => RestoreVmAsync(context, input, vm)));
+        return new RestoreResult(false, _done, _leftBehind) { VirtualMachines = [.. machines] };
+    }
+
+    private async Task<IReadOnlyList<ObjectRef>> HeldAsync(TaskOrchestrationContext context, RestoreRequest input)
+    {
+        try
+        {
+            return await context.Undo<IReadOnlyList<ObjectRef>>(
+                Activities.ListHeldVms, new UndoInput(input.Node, input.Holder, input.UnderLease));
+        }
+        catch (TaskFailedException failure)
+        {
+            _leftBehind.Add($"Virtual machines that were stopped for node {input.Node}, if any: {failure.Sentence()}");
+            return [];
+        }
+    }
+
+    private async Task<RestoredVm> RestoreVmAsync(TaskOrchestrationContext context, RestoreRequest input, ObjectRef vm)
+    {
+        var undone = await UndoAsync(context, Activities.RestoreVm, new UndoInput(input.Node, input.Holder, input.UnderLease, vm), $"virtual machine {vm}");
+        if (undone is not { WaitsToRun: true })
+        {
+            return new RestoredVm(vm, undone is { Problem: null }, null, undone?.Problem ?? undone?.Done ?? "It was not marked.");
+        }
+
+        var until = context.Now() + input.RestartTimeout;
+        RunningSeen? seen = null;
+        while (seen is not { IsRunning: true } && (seen is null || context.Now() < until))
+        {
+            seen = await context.Undo<RunningSeen>(Activities.AwaitRunning, new AwaitRunningInput(input.Node, vm, seen?.Cursor, until));
+        }
+
+        return seen.IsRunning
+            ? new RestoredVm(vm, true, seen.Node, "It runs again.")
+            : new RestoredVm(vm, false, null, $"It was started again and is not Running after {input.RestartTimeout}: {seen.Reason}");
+    }
+
+    /// <summary>The result, or null if it could not be done, which is then listed as left behind.</summary>
+    private async Task<UndoResult?> UndoAsync(TaskOrchestrationContext context, string activity, UndoInput input, string what)
+    {
+        var giveUpAt = context.Now() + LongestWaitForLease;
+        try
+        {
+            while (true)
+            {
+                var result = await context.Undo<UndoResult>(activity, input);
+                if (result.Verdict == Verdict.LeaseLost && context.Now() < giveUpAt)
+                {
+                    await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
+                    continue;
+                }
+
+                Note(result, what, input.Node);
+                return result.Verdict == Verdict.Done ? result : null;
+            }
+        }
+        catch (TaskFailedException failure)
+        {
+            _leftBehind.Add(Sentence(what, failure.Sentence(), input.Node));
+            return null;
+        }
+    }
+
+    private void Note(UndoResult result, string what, string node)
+    {
+        if (result.Done is { } done)
+        {
+            _done.Add(done);
+        }
+
+        if (result.Problem is { } problem)
+        {
+            _leftBehind.Add(Sentence(what, problem, node));
+        }
+    }
+
+    private static string Sentence(string what, string why, string node) =>
+        $"{char.ToUpperInvariant(what[0])}{what[1..]} was not put back: {why.TrimEnd('.')}. Try: drydock restore {node}";
+}
+
+/// <summary>Looks whether a restore by hand would pull the node from under a running maintenance; the refusal, or null.</summary>
+internal sealed class CheckRestoreActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<RestoreRequest, string?>
+{
+    protected override Task<string?> RunAsync(RestoreRequest input, CancellationToken cancellationToken) =>
+        NodeRestore.RefusalAsync(cluster, clock, input.Node, input.EvenIfRunning, cancellationToken);
+}
