@@ -42,7 +42,7 @@ internal sealed class ExternalEvents(DataConverter converter, bool skipCancelled
 
         if (cancellationToken.CanBeCanceled)
         {
-            cancellationToken.Register(() => Cancel(stack, node, cancellationToken));
+            cancellationToken.Register(() => Cancel(stack, node, cancellationToken), useSynchronizationContext: true);
         }
 
         return waiter.Task;

@@ -32,13 +32,15 @@ internal sealed class Schedule
     {
         var id = Add(Actions.Timer(fireAt));
         var source = Open(id, name: string.Empty);
-        using var registration = cancellationToken.Register(() =>
-        {
-            if (source.TrySetCanceled(cancellationToken))
+        using var registration = cancellationToken.Register(
+            () =>
             {
-                _open.Remove(id);
-            }
-        });
+                if (source.TrySetCanceled(cancellationToken))
+                {
+                    _open.Remove(id);
+                }
+            },
+            useSynchronizationContext: true);
         await source.Task;
     }
 
