@@ -7,6 +7,7 @@ namespace Drydock.Simulator.Store;
 internal sealed class DeletionRules(TimeProvider time)
 {
     private const string OrphanFinalizer = "orphan";
+    private const string DefinitionFinalizer = "customresourcecleanup.apiextensions.k8s.io";
     private const string ForegroundFinalizer = "foregroundDeletion";
 
     /// <summary>The object as the deletion leaves it, the very same if nothing changes, and whether it stays.</summary>
@@ -30,6 +31,13 @@ internal sealed class DeletionRules(TimeProvider time)
 
         var marked = @object.Copy();
         var finalizers = deleting ? FinalizersOf(marked) : WithPropagation(type, marked, deletion.PropagationPolicy);
+        if (!deleting && type.Equals(ResourceTypes.CustomResourceDefinitions))
+        {
+            // Its objects go first; who removes them removes this finalizer.
+            finalizers = [.. finalizers.Select(f => f.CopyNode()), DefinitionFinalizer];
+            marked.Child("metadata")["finalizers"] = finalizers;
+        }
+
         if (!isPod && finalizers.Count == 0)
         {
             return (@object, false);

@@ -163,6 +163,9 @@ public sealed class ApiException(int code, string? reason, string message) : Exc
     /// <summary>The Status details (name, group, kind, causes, retryAfterSeconds …), if any.</summary>
     public JsonObject? Details { get; init; }
 
+    /// <summary>The metadata of the Status, where it is more than empty: a new token in place of one that expired.</summary>
+    public JsonObject? ListMetadata { get; init; }
+
     /// <summary>The Retry-After header in seconds, if any.</summary>
     public int? RetryAfterSeconds { get; init; }
 }

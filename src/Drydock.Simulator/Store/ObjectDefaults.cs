@@ -8,8 +8,11 @@ public static class ObjectDefaults
     /// <summary>Completes an object in place.</summary>
     public static void Complete(ResourceType type, JsonObject @object)
     {
-        @object["apiVersion"] = @object.Text("apiVersion") ?? type.ApiVersion;
-        @object["kind"] = type.Kind;
+        // First and in this order: lists of built-in types cut them off again (see Wire.List).
+        @object.Remove("apiVersion");
+        @object.Remove("kind");
+        @object.Insert(0, "apiVersion", type.ApiVersion);
+        @object.Insert(1, "kind", type.Kind);
         RemoveEmptyMaps(@object.Child("metadata"));
         if (type.IsCustom)
         {

@@ -355,7 +355,6 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
 
         var change = new Change(kind, type, @object, before, version);
         _log.Add(change);
-        Volatile.Write(ref _version, version);
         if (type.Equals(ResourceTypes.CustomResourceDefinitions))
         {
             FollowDefinition(change);
@@ -365,6 +364,9 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
         {
             observer(change);
         }
+
+        // Last: whoever reads this version without the lock may promise that every observer has seen it (bookmarks do).
+        Volatile.Write(ref _version, version);
     }
 
     private void FollowDefinition(Change change)

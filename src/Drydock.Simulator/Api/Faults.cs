@@ -1,0 +1,111 @@
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator.Api;
+
+/// <summary>Something that goes wrong with requests.</summary>
+public sealed record Fault
+{
+    /// <summary>The verb hit, such as <c>patch</c>; null for all.</summary>
+    public string? Verb { get; init; }
+
+    /// <summary>The resource hit, such as <c>pods</c> or <c>leases.coordination.k8s.io</c>; null for all.</summary>
+    public string? Resource { get; init; }
+
+    /// <summary>The subresource hit, such as <c>eviction</c>; null for all.</summary>
+    public string? Subresource { get; init; }
+
+    /// <summary>How many requests are hit; the default is every one until the fault is lifted.</summary>
+    public int? Count { get; init; }
+
+    /// <summary>How long the answer is held back.</summary>
+    public TimeSpan Latency { get; init; }
+
+    /// <summary>The HTTP code answered in place of doing anything; null to do it.</summary>
+    public int? Code { get; init; }
+
+    /// <summary>The Retry-After of that answer, in seconds.</summary>
+    public int? RetryAfterSeconds { get; init; }
+
+    /// <summary>The connection breaks instead of an answer.</summary>
+    public bool ConnectionReset { get; init; }
+
+    /// <summary>Whether the request is carried out before its connection breaks: the caller cannot tell.</summary>
+    public bool AfterTheWrite { get; init; }
+}
+
+/// <summary>The faults in force.</summary>
+internal sealed class Faults
+{
+    private readonly Lock _lock = new();
+    private readonly List<Entry> _entries = [];
+
+    public IDisposable Add(Fault fault)
+    {
+        var entry = new Entry(this, fault);
+        lock (_lock)
+        {
+            _entries.Add(entry);
+        }
+
+        return entry;
+    }
+
+    /// <summary>The fault that hits this request, counted as used; null if none does.</summary>
+    public Fault? Take(ResourceRequest request)
+    {
+        lock (_lock)
+        {
+            var entry = _entries.Find(e => e.Hits(request));
+            if (entry is { Left: not null } && --entry.Left == 0)
+            {
+                _entries.Remove(entry);
+            }
+
+            return entry?.Fault;
+        }
+    }
+
+    private sealed class Entry(Faults owner, Fault fault) : IDisposable
+    {
+        public Fault Fault { get; } = fault;
+
+        public int? Left { get; set; } = fault.Count;
+
+        public bool Hits(ResourceRequest request) =>
+            (Fault.Verb is null || Fault.Verb == request.Verb)
+            && (Fault.Resource is null || Fault.Resource == request.GroupResource)
+            && (Fault.Subresource is null || Fault.Subresource == request.Subresource);
+
+        public void Dispose()
+        {
+            lock (owner._lock)
+            {
+                owner._entries.Remove(this);
+            }
+        }
+    }
+}
+
+/// <summary>What a server in trouble answers.</summary>
+internal static class FaultAnswers
+{
+    public static ApiException Of(int code, int? retryAfterSeconds)
+    {
+        var (reason, message) = code switch
+        {
+            409 => ("Conflict", "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again"),
+            410 => ("Expired", "The resourceVersion for the provided list is too old."),
+            429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+            500 => ("InternalError", "Internal error occurred: simulated fault"),
+            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+            504 => ("Timeout", "the server was unable to return a response in the time allotted, but may still be processing the request"),
+            _ => ((string?)null, "simulated fault"),
+        };
+
+        return new ApiException(code, reason, message)
+        {
+            RetryAfterSeconds = retryAfterSeconds,
+            Details = retryAfterSeconds is { } seconds ? new System.Text.Json.Nodes.JsonObject { ["retryAfterSeconds"] = seconds } : null,
+        };
+    }
+}

@@ -1,0 +1,91 @@
+using System.Net;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Drydock.Simulator.Api;
+
+/// <summary>The server on a port of the loopback address.</summary>
+internal static class KestrelFront
+{
+    public static async Task<(WebApplication App, Uri Address)> StartAsync(
+        Func<ApiRequest, CancellationToken, Task<ApiAnswer>> handle, int port, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(loggers);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 64 * 1024 * 1024;
+        });
+
+        var app = builder.Build();
+        app.Run(context => AnswerAsync(context, handle));
+        await app.StartAsync(cancellationToken);
+
+        return (app, new Uri(app.Urls.Single()));
+    }
+
+    private static async Task AnswerAsync(HttpContext context, Func<ApiRequest, CancellationToken, Task<ApiAnswer>> handle)
+    {
+        var aborted = context.RequestAborted;
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, aborted);
+        var headers = context.Request.Headers;
+        var request = new ApiRequest(
+            context.Request.Method,
+            context.Request.Path.Value ?? "/",
+            Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(context.Request.QueryString.Value),
+            body.ToArray())
+        {
+            Accept = headers.Accept.ToString(),
+            ContentType = context.Request.ContentType ?? "",
+            Authorization = headers.Authorization,
+            UserAgent = headers.UserAgent,
+            IfNoneMatch = headers.IfNoneMatch,
+        };
+
+        var answer = await handle(request, aborted);
+        if (answer.Reset)
+        {
+            context.Abort();
+
+            return;
+        }
+
+        await WriteAsync(context, answer, aborted);
+    }
+
+    private static async Task WriteAsync(HttpContext context, ApiAnswer answer, CancellationToken aborted)
+    {
+        var response = context.Response;
+        response.StatusCode = answer.Code;
+        response.ContentType = answer.ContentType;
+        foreach (var (name, value) in answer.Headers)
+        {
+            response.Headers.Append(name, value);
+        }
+
+        if (answer.Stream is null)
+        {
+            response.ContentLength = answer.Body.Length;
+            if (context.Request.Method != "HEAD")
+            {
+                await response.BodyWriter.WriteAsync(answer.Body, aborted);
+            }
+
+            return;
+        }
+
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        await response.StartAsync(aborted);
+        try
+        {
+            await answer.Stream(async (piece, cancelled) => await response.BodyWriter.WriteAsync(piece, cancelled), aborted);
+        }
+        catch (OperationCanceledException) when (aborted.IsCancellationRequested)
+        {
+            // The client has left its watch.
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator.Api;
+
+/// <summary>Objects and lists in the form the client wants.</summary>
+internal sealed class Rendering(Tables tables)
+{
+    public ApiAnswer Object(ApiRequest request, ServedType served, JsonObject @object, int code)
+    {
+        var accept = Accept.Of(request.Accept);
+        var shown = served.Show(@object);
+        var node = accept.Form switch
+        {
+            Form.PartialMetadata => Partial(shown),
+            Form.Table => tables.Of(served, request["includeObject"], ObjectMetadata(shown), [shown]),
+            _ => null,
+        };
+
+        return node is null && !accept.Yaml
+            ? new ApiAnswer(code, accept.ContentType, ReferenceEquals(shown, @object) ? Wire.Stored(@object) : Wire.Bytes(shown))
+            : Node(accept, node ?? shown, code);
+    }
+
+    public ApiAnswer List(ApiRequest request, ServedType served, JsonObject metadata, List<JsonObject> items)
+    {
+        var accept = Accept.Of(request.Accept);
+        switch (accept.Form)
+        {
+            case Form.Table:
+                return Node(accept, tables.Of(served, request["includeObject"], metadata, [.. items.Select(served.Show)]), 200);
+            case Form.PartialMetadata:
+                return Node(accept, new JsonObject
+                {
+                    ["kind"] = "PartialObjectMetadataList",
+                    ["apiVersion"] = "meta.k8s.io/v1",
+                    ["metadata"] = metadata,
+                    ["items"] = items.Count == 0 ? null : new JsonArray([.. items.Select(Partial)]),
+                }, 200);
+        }
+
+        var bytes = Wire.List(served.Type, served.ApiVersion, metadata, items.Select(served.Show));
+
+        return accept.Yaml
+            ? Node(accept, JsonNode.Parse(bytes)!, 200)
+            : new ApiAnswer(200, accept.ContentType, bytes);
+    }
+
+    /// <summary>The object of a watch event in the form asked for.</summary>
+    public byte[] WatchObject(Form form, ServedType served, JsonObject @object, bool first) => form switch
+    {
+        Form.PartialMetadata => Wire.Bytes(Partial(served.Show(@object))),
+        Form.Table => Wire.Bytes(tables.Of(served, "Metadata", ObjectMetadata(@object), [served.Show(@object)], withColumns: first)),
+        _ => served.Converts ? Wire.Bytes(served.Show(@object)) : Wire.Stored(@object),
+    };
+
+    public static ApiAnswer Node(Accept accept, JsonNode node, int code) => accept.Yaml
+        ? new ApiAnswer(code, accept.ContentType, Encoding.UTF8.GetBytes(Yaml.Write(node)))
+        : new ApiAnswer(code, accept.ContentType, Wire.Bytes(node));
+
+    public static JsonObject Partial(JsonObject @object) => new()
+    {
+        ["kind"] = "PartialObjectMetadata",
+        ["apiVersion"] = "meta.k8s.io/v1",
+        ["metadata"] = @object["metadata"].CopyNode(),
+    };
+
+    private static JsonObject ObjectMetadata(JsonObject @object) => new() { ["resourceVersion"] = @object.VersionOf() };
+}

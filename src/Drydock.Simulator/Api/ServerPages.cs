@@ -1,0 +1,75 @@
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Drydock.Simulator.Api;
+
+/// <summary>Paths that are about the server: version, health, OpenAPI.</summary>
+internal static class ServerPages
+{
+    private static readonly string[] _checks = ["ping", "log", "etcd"];
+
+    public static ApiAnswer? Answer(ApiRequest request)
+    {
+        var path = request.Path.TrimEnd('/');
+        if (path == "/version")
+        {
+            return request.Method == "HEAD"
+                ? new ApiAnswer(405, "application/json", default)
+                : Rendering.Node(Accept.Of(request.Accept), Version(), 200);
+        }
+
+        if (path is "/healthz" or "/readyz" or "/livez")
+        {
+            return ApiAnswer.Text(200, request.Query.ContainsKey("verbose") ? Verbose(path[1..]) : "ok");
+        }
+
+        if (path is "/livez/etcd" or "/livez/ping" or "/readyz/ping" or "/healthz/etcd" or "/healthz/ping")
+        {
+            return ApiAnswer.Text(200, "ok");
+        }
+
+        return path switch
+        {
+            "/openapi/v2" => OpenApiV2(request),
+            "/openapi/v3" => new ApiAnswer(200, "application/json", "{\"paths\":{}}"u8.ToArray()),
+            _ => null,
+        };
+    }
+
+    private static JsonObject Version() => new()
+    {
+        ["major"] = "1",
+        ["minor"] = "36",
+        ["emulationMajor"] = "1",
+        ["emulationMinor"] = "36",
+        ["minCompatibilityMajor"] = "1",
+        ["minCompatibilityMinor"] = "35",
+        ["gitVersion"] = "v1.36.2",
+        ["gitCommit"] = "98b35193b2ac7a23a673325f5e9b830ecd5ba406",
+        ["gitTreeState"] = "clean",
+        ["buildDate"] = "2026-06-11T00:00:00Z",
+        ["goVersion"] = "go1.26.10",
+        ["compiler"] = "gc",
+        ["platform"] = "linux/amd64",
+    };
+
+    private static string Verbose(string check) =>
+        string.Concat(_checks.Select(c => $"[+]{c} ok\n")) + $"{check} check passed\n";
+
+    /// <summary>
+    /// A document without any schema. kubectl then leaves checking to the server and merges built-in types by its own knowledge.
+    /// kubectl asks for protobuf: swagger "2.0", and an Info of title and version.
+    /// </summary>
+    private static ApiAnswer OpenApiV2(ApiRequest request)
+    {
+        if (!request.Accept.Contains("protobuf", StringComparison.Ordinal))
+        {
+            return new ApiAnswer(200, "application/json",
+                Encoding.UTF8.GetBytes("{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36.2\"},\"paths\":{}}"));
+        }
+
+        byte[] info = [0x0A, 10, .. "Kubernetes"u8, 0x12, 7, .. "v1.36.2"u8];
+
+        return new ApiAnswer(200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", (byte[])[0x0A, 3, .. "2.0"u8, 0x12, (byte)info.Length, .. info]);
+    }
+}
