@@ -1,0 +1,125 @@
+using System.Text.Json.Nodes;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Simulator;
+
+public sealed class SubresourceTests
+{
+    public static TheoryData<string> Rows => [.. RecordedRow.All().Select(row => row.ToString())];
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Every_recorded_call_is_answered_and_carried_out_as_recorded(string name)
+    {
+        var row = RecordedRow.All().Single(each => each.ToString() == name);
+        var vm = $"f-{row.RunStrategy.ToLowerInvariant()}-{row.State}-{row.Operation}";
+        var cluster = new TestCluster($"{TestCluster.ThreeNodes}evictionStrategy: LiveMigrate\nvirtualMachines: [{{name: {vm}, runStrategy: {row.RunStrategy}}}]\n");
+        BringTo(cluster, vm, row);
+        var uid = cluster.Vmi(vm)?.UidOf();
+        State(cluster, vm).ShouldBe(row.Before);
+
+        var (code, reason, message) = Call(cluster, vm, row.Operation);
+
+        (code, reason ?? string.Empty, message).ShouldBe((row.Code, row.Reason, row.Message));
+        RunStrategies.Of(cluster.Vm(vm)).ShouldBe(row.StrategyAfter);
+        string.Join(',', cluster.Vm(vm).Objects("status", "stateChangeRequests").Select(each => each.Text("action"))).ShouldBe(row.Requests);
+        cluster.Pass(14);
+        Later(cluster, vm, uid, row).ShouldBe(row.Later);
+    }
+
+    [Fact]
+    public void A_missing_machine_is_not_found_by_its_singular_name()
+    {
+        var cluster = new TestCluster(TestCluster.ThreeNodes);
+
+        Call(cluster, "g-nope", "stop").ShouldBe((404, "NotFound", "virtualmachine.kubevirt.io \"g-nope\" not found"));
+    }
+
+    [Fact]
+    public void A_machine_that_cannot_migrate_answers_with_the_webhooks_refusal_inside_a_500()
+    {
+        var cluster = new TestCluster($"{TestCluster.ThreeNodes}virtualMachines: [{{name: g-nm, notMigratable: HostDeviceNotLiveMigratable}}]\n");
+
+        Call(cluster, "g-nm", "migrate").ShouldBe((500, "InternalError",
+            "Internal error occurred: admission webhook \"migration-create-validator.kubevirt.io\" denied the request: Cannot migrate VMI, "
+            + "Reason: HostDeviceNotLiveMigratable, Message: VMI specifies non-migratable generic PCI host device"));
+    }
+
+    [Fact]
+    public void A_dry_run_changes_nothing()
+    {
+        var cluster = new TestCluster($"{TestCluster.ThreeNodes}virtualMachines: [{{name: vm}}]\n");
+        var before = cluster.Vm("vm")!.VersionOf();
+
+        new KubeVirtSubresources(cluster.Store).Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", "vm", "stop", null, DryRun: true)).Code.ShouldBe(202);
+
+        cluster.Vm("vm")!.VersionOf().ShouldBe(before);
+    }
+
+    private static (int Code, string? Reason, string Message) Call(TestCluster cluster, string vm, string operation)
+    {
+        var (path, body) = operation switch
+        {
+            "start-paused" => ("start", new JsonObject { ["paused"] = true }),
+            "stop-grace0" => ("stop", new JsonObject { ["gracePeriod"] = 0 }),
+            "restart-grace0" => ("restart", new JsonObject { ["gracePeriodSeconds"] = 0 }),
+            _ => (operation, null),
+        };
+        try
+        {
+            var answer = new KubeVirtSubresources(cluster.Store)
+                .Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", vm, path, body, DryRun: false));
+            return (answer.Code, null, string.Empty);
+        }
+        catch (ApiException refusal)
+        {
+            return (refusal.Code, refusal.Reason, refusal.Message);
+        }
+    }
+
+    // "running" is how a scenario starts a machine; the others need a shutdown from inside or a target that starts slowly.
+    private static void BringTo(TestCluster cluster, string vm, RecordedRow row)
+    {
+        if (row.RunStrategy == "Manual" && row.State is "running" or "succeeded" && cluster.Vmi(vm) is null)
+        {
+            Call(cluster, vm, "start");
+            cluster.Pass(5);
+        }
+
+        if (row.State == "succeeded")
+        {
+            cluster.Store.Update(KubeVirtTypes.Instances, "default", vm, vmi =>
+            {
+                vmi.SetPhase("Succeeded", cluster.Now);
+                return true;
+            });
+            cluster.Pass(5);
+        }
+        else if (row.State == "starting")
+        {
+            foreach (var node in (string[])["node-1", "node-2", "node-3"])
+            {
+                cluster.Cordon(node);
+            }
+
+            Call(cluster, vm, "restart");
+            cluster.Pass(5);
+        }
+    }
+
+    private static string State(TestCluster cluster, string vm)
+    {
+        var printable = cluster.Vm(vm).Text("status", "printableStatus");
+        return $"{(printable == "ErrorUnschedulable" ? "Starting" : printable)}/{cluster.Vmi(vm)?.InstancePhase() ?? "None"}";
+    }
+
+    private static string Later(TestCluster cluster, string vm, string? uid, RecordedRow row)
+    {
+        var now = cluster.Vmi(vm)?.UidOf();
+        var which = now is null ? string.Empty : now == uid ? "same VMI" : "new VMI";
+        return $"{RunStrategies.Of(cluster.Vm(vm))} {State(cluster, vm)} {which}".Trim();
+    }
+}
