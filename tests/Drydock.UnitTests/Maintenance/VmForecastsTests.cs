@@ -1,0 +1,93 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Planning;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance;
+
+/// <summary>What the plan says about a virtual machine: strategy × migratable × cluster default × changed since.</summary>
+public sealed class VmForecastsTests
+{
+    private static readonly string?[] Strategies = ["LiveMigrate", "LiveMigrateIfPossible", "None", "External", null];
+
+    public static TheoryData<string?, bool, string?> Matrix()
+    {
+        var matrix = new TheoryData<string?, bool, string?>();
+        foreach (var own in Strategies)
+        {
+            foreach (var cluster in Strategies)
+            {
+                matrix.Add(own, true, cluster);
+                matrix.Add(own, false, cluster);
+            }
+        }
+
+        return matrix;
+    }
+
+    [Theory]
+    [MemberData(nameof(Matrix))]
+    public void The_plan_says_what_KubeVirt_then_does(string? own, bool migratable, string? cluster)
+    {
+        var forecast = VmForecasts.Forecast(Vmi(own, migratable), Vm("Always"), KubeVirt(cluster), new VirtualMachinePolicy());
+
+        forecast.EvictionStrategy.ShouldBe(own ?? cluster ?? "None");
+        forecast.StrategySource.ShouldBe(own is not null ? "VirtualMachineInstance" : cluster is not null ? "KubeVirt" : "default");
+        forecast.Fate.ShouldBe((own ?? cluster ?? "None", migratable) switch
+        {
+            ("LiveMigrate", true) => VmFate.Migrates,
+            ("LiveMigrate", false) => VmFate.Blocks,
+            ("LiveMigrateIfPossible", true) => VmFate.Migrates,
+            ("LiveMigrateIfPossible", false) => VmFate.RestartsElsewhere,
+            ("External", _) => VmFate.WaitsForExternal,
+            _ => VmFate.RestartsElsewhere,
+        });
+    }
+
+    [Theory]
+    [InlineData("Always", VmFate.RestartsElsewhere)]
+    [InlineData("RerunOnFailure", VmFate.RestartsElsewhere)]
+    [InlineData("Manual", VmFate.StaysDown)]
+    [InlineData("Once", VmFate.StaysDown)]
+    [InlineData("Halted", VmFate.StaysDown)]
+    public void A_machine_that_is_shut_down_comes_back_as_its_run_strategy_says(string runStrategy, VmFate fate) =>
+        VmForecasts.Forecast(Vmi("None", true), Vm(runStrategy), null, new VirtualMachinePolicy()).Fate.ShouldBe(fate);
+
+    [Fact]
+    public void A_strategy_that_was_changed_after_the_start_is_told_and_does_not_apply_yet()
+    {
+        var vm = Vm("Always") with { TemplateEvictionStrategy = "LiveMigrateIfPossible" };
+
+        var forecast = VmForecasts.Forecast(Vmi("LiveMigrate", true), vm, null, new VirtualMachinePolicy());
+
+        forecast.EvictionStrategy.ShouldBe("LiveMigrate");
+        forecast.Reason.ShouldEndWith("Running with LiveMigrate; LiveMigrateIfPossible applies after a restart.");
+    }
+
+    [Fact]
+    public void A_machine_that_cannot_migrate_is_stopped_and_restored_if_the_policy_says_so_but_never_a_bare_instance()
+    {
+        var policy = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown };
+
+        VmForecasts.Forecast(Vmi("LiveMigrate", false), Vm("Manual"), null, policy).Fate.ShouldBe(VmFate.StoppedAndRestored);
+        VmForecasts.Forecast(Vmi("LiveMigrate", false) with { Controller = null }, null, null, policy).Fate.ShouldBe(VmFate.Blocks);
+    }
+
+    [Fact]
+    public void HyperConverged_is_named_where_it_owns_the_setting() =>
+        VmForecasts.Forecast(Vmi(null, true), Vm("Always"), KubeVirt("LiveMigrate") with { ManagedByHyperConverged = true }, new())
+            .StrategySource.ShouldBe("HyperConverged");
+
+    private static VmiSnapshot Vmi(string? strategy, bool migratable) => new(new ObjectRef("vms", "one"), "uid", "node-1")
+    {
+        Phase = "Running",
+        EvictionStrategy = strategy,
+        Controller = new OwnerRef("VirtualMachine", "one", "vm-uid"),
+        LiveMigratable = new Condition("LiveMigratable", migratable ? "True" : "False", migratable ? null : "DisksNotLiveMigratable", null, null),
+    };
+
+    private static VmSnapshot Vm(string runStrategy) => new(new ObjectRef("vms", "one"), "vm-uid", "1") { RunStrategy = runStrategy };
+
+    private static KubeVirtSnapshot KubeVirt(string? strategy) => new(new ObjectRef("kubevirt", "kubevirt"), strategy, 5, 2, "v1.9.0", false);
+}

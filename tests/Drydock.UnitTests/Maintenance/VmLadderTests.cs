@@ -1,0 +1,177 @@
+using Drydock.Maintenance;
+using Drydock.Maintenance.VirtualMachines;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance;
+
+/// <summary>The ladder of one virtual machine, rung by rung.</summary>
+public sealed class VmLadderTests
+{
+    private const string Node = "node-1";
+
+    private static readonly DateTimeOffset Now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+
+    private static readonly VirtualMachinePolicy Policy = new();
+
+    private static readonly VmLadderState Untouched = new() { OriginalUid = "vmi", RunStrategy = "Always" };
+
+    private static readonly VmLadderState Asked = Untouched with { AskedAt = Now - TimeSpan.FromSeconds(1), Asked = 1 };
+
+    [Fact]
+    public void A_machine_that_can_migrate_is_evicted_so_that_KubeVirt_migrates_it() =>
+        Decide(OnNode(), Untouched).ShouldBeOfType<VmStep.EvictLauncher>().Why.ShouldBe("so that KubeVirt migrates it");
+
+    [Fact]
+    public void A_machine_behind_others_is_queued_and_its_clock_stands_still()
+    {
+        var running = Asked with { ClockFor = "m/pending", ClockSince = Now - TimeSpan.FromHours(1) };
+
+        var wait = Decide(OnNode() with { Migration = Migration("Pending"), HasFreeSlot = false, Ahead = ["vms/two"] }, running)
+            .ShouldBeOfType<VmStep.Wait>();
+
+        wait.Progress.ShouldBe(VmProgress.Queued);
+        wait.Message.ShouldBe("Queued behind vms/two.");
+        wait.State.ClockSince.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Pending_with_a_free_slot_is_aborted_when_its_time_is_over_and_not_before()
+    {
+        var seen = OnNode() with { Migration = Migration("Pending") };
+        var almost = Asked with { ClockFor = "m/pending", ClockSince = Now - Policy.PendingTimeout + TimeSpan.FromSeconds(1) };
+        var over = almost with { ClockSince = Now - Policy.PendingTimeout };
+
+        Decide(seen, almost).ShouldBeOfType<VmStep.Wait>().Message.ShouldBe("Pending without a reason: see virt-controller's log.");
+        Decide(seen, over).ShouldBeOfType<VmStep.Abort>().MigrationUid.ShouldBe("m");
+    }
+
+    [Fact]
+    public void Scheduling_too_long_is_aborted_and_says_that_no_node_was_found()
+    {
+        var seen = OnNode() with { Migration = Migration("Scheduling", since: Now - Policy.SchedulingTimeout) };
+
+        Decide(seen, Asked).ShouldBeOfType<VmStep.Abort>().Why.ShouldContain("no node was found");
+    }
+
+    [Fact]
+    public void Scheduling_in_time_is_told_as_a_blocker_with_its_deadline()
+    {
+        var since = Now - TimeSpan.FromMinutes(1);
+
+        var wait = Decide(OnNode() with { Migration = Migration("Scheduling", since) }, Asked).ShouldBeOfType<VmStep.Wait>();
+
+        wait.Blocker.ShouldBe("migration-scheduling");
+        wait.Until.ShouldBe(since + Policy.SchedulingTimeout);
+    }
+
+    [Fact]
+    public void A_migration_that_KubeVirt_failed_is_counted_once()
+    {
+        var seen = OnNode() with { Migration = Migration("Failed", Now) };
+
+        Decide(seen, Asked).ShouldBeOfType<VmStep.Count>();
+        Decide(seen, Asked with { CountedMigration = "m", Attempts = 1 }).ShouldBeOfType<VmStep.Wait>();
+    }
+
+    [Fact]
+    public void The_last_allowed_failure_withdraws_the_evacuation() =>
+        Decide(OnNode() with { Migration = Migration("Failed", Now) }, Asked with { Attempts = Policy.MaxAttempts - 1 })
+            .ShouldBeOfType<VmStep.Abort>();
+
+    [Theory]
+    [InlineData(StuckVmPolicy.ShutDown, typeof(VmStep.Stop))]
+    [InlineData(StuckVmPolicy.Fail, typeof(VmStep.Failed))]
+    [InlineData(StuckVmPolicy.Wait, typeof(VmStep.Wait))]
+    public void After_the_last_attempt_the_policy_decides(StuckVmPolicy policy, Type step)
+    {
+        var tried = Untouched with { Attempts = Policy.MaxAttempts, RetryAt = Now + TimeSpan.FromMinutes(5) };
+
+        VmLadder.Decide(OnNode(), tried, Node, Policy with { OnStuck = policy }, Now).ShouldBeOfType(step);
+    }
+
+    [Theory]
+    [InlineData(StuckVmPolicy.ShutDown, typeof(VmStep.Stop))]
+    [InlineData(StuckVmPolicy.Fail, typeof(VmStep.Failed))]
+    [InlineData(StuckVmPolicy.Wait, typeof(VmStep.Wait))]
+    public void A_machine_that_cannot_migrate_is_never_evicted_the_policy_decides(StuckVmPolicy policy, Type step) =>
+        VmLadder.Decide(OnNode(migratable: false), Untouched, Node, Policy with { OnNotMigratable = policy }, Now).ShouldBeOfType(step);
+
+    [Fact]
+    public void A_bare_instance_is_never_stopped_since_that_would_delete_it() =>
+        VmLadder.Decide(
+            OnNode(migratable: false) with { Machine = null }, Untouched with { RunStrategy = null }, Node,
+            Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now).ShouldBeOfType<VmStep.Wait>().Message.ShouldContain("delete it");
+
+    [Fact]
+    public void The_same_instance_on_another_node_has_migrated() =>
+        Decide(Elsewhere("vmi", "Running"), Asked).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Migrated);
+
+    [Fact]
+    public void Another_instance_that_runs_elsewhere_was_restarted() =>
+        Decide(Elsewhere("vmi-2", "Running"), Asked with { IsShuttingDown = true }).ShouldBeOfType<VmStep.Done>()
+            .Outcome.ShouldBe(VmOutcome.RestartedElsewhere);
+
+    [Fact]
+    public void A_restarted_machine_that_stays_Pending_is_a_blocker_and_then_what_the_policy_says()
+    {
+        var gone = Asked with { IsShuttingDown = true };
+        var seen = Elsewhere("vmi-2", "Scheduling") with { Unschedulable = "0/3 nodes are available" };
+
+        var wait = Decide(seen, gone).ShouldBeOfType<VmStep.Wait>();
+        wait.Blocker.ShouldBe("vm-pending-after-restart");
+        wait.Message.ShouldContain("0/3 nodes are available");
+
+        var late = gone with { GoneSince = Now - Policy.RestartTimeout };
+        Decide(seen, late).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.NotRunningAgain);
+        VmLadder.Decide(seen, late, Node, Policy with { OnRestartTimeout = StuckVmPolicy.Fail }, Now).ShouldBeOfType<VmStep.Failed>();
+    }
+
+    [Theory]
+    [InlineData("Manual")]
+    [InlineData("Once")]
+    public void A_machine_that_does_not_come_back_by_itself_stays_down(string strategy) =>
+        Decide(new VmObservation(Now) { Machine = new(strategy, "Stopped") }, Asked with { RunStrategy = strategy, IsShuttingDown = true })
+            .ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.StaysDown);
+
+    [Fact]
+    public void A_machine_that_we_stopped_is_told_as_stopped_when_it_is_down() =>
+        Decide(new VmObservation(Now) { Machine = new("Halted", "Stopped") }, Untouched with { IsStopped = true })
+            .ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Stopped);
+
+    [Fact]
+    public void External_is_evicted_once_to_mark_it_and_then_waits()
+    {
+        var external = OnNode();
+        external = external with { Instance = external.Instance! with { Strategy = "External" } };
+        Decide(external, Untouched).ShouldBeOfType<VmStep.EvictLauncher>();
+
+        var marked = external with { Instance = external.Instance! with { EvacuationNode = Node } };
+        Decide(marked, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("vm-external");
+    }
+
+    [Fact]
+    public void The_pause_between_attempts_doubles_and_ends_at_five_minutes()
+    {
+        VmLadder.Pause(Policy, 1).ShouldBe(TimeSpan.FromSeconds(20));
+        VmLadder.Pause(Policy, 2).ShouldBe(TimeSpan.FromSeconds(40));
+        VmLadder.Pause(Policy, 3).ShouldBe(TimeSpan.FromMinutes(5));
+    }
+
+    private static VmStep Decide(VmObservation seen, VmLadderState state) => VmLadder.Decide(seen, state, Node, Policy, Now);
+
+    private static VmObservation OnNode(bool migratable = true) => new(Now)
+    {
+        Instance = new ObservedInstance("vmi", Node, "Running", "LiveMigrate", migratable) { WhyNot = "DisksNotLiveMigratable: disk" },
+        Launcher = new ObservedLauncher(new("vms", "virt-launcher-one"), "pod", false),
+        Machine = new ObservedMachine("Always", "Running"),
+    };
+
+    private static VmObservation Elsewhere(string uid, string phase) => new(Now)
+    {
+        Instance = new ObservedInstance(uid, phase == "Running" ? "node-2" : null, phase, "LiveMigrate", true),
+        Machine = new ObservedMachine("Always", phase),
+    };
+
+    private static ObservedMigration Migration(string phase, DateTimeOffset? since = null) => new("m", "m", phase, since ?? Now);
+}
