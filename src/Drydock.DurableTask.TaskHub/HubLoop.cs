@@ -46,6 +46,7 @@ internal sealed class HubLoop : IDisposable
         _state = new HubState(_writer, _crashPoints);
         Dispatcher = new Dispatcher(_state, _writer, options, clock);
         _state.Load(Now);
+        Count();
         _alarm = clock.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _thread = new Thread(Run) { Name = "task hub", IsBackground = true };
     }
@@ -175,8 +176,11 @@ internal sealed class HubLoop : IDisposable
 
         _crashPoints.Hit(CrashPoints.CommitAfterAcknowledge);
         HandOut();
-        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count, Dispatcher.Outstanding, 0, _state.Timers.Count);
+        Count();
     }
+
+    private void Count() =>
+        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count, Dispatcher.Outstanding, 0, _state.Timers.Count);
 
     private void Commit(List<Command> writes)
     {
@@ -201,6 +205,7 @@ internal sealed class HubLoop : IDisposable
         // From here on it has happened.
         _state.Ending.ForEach(Dispatcher.Release);
         _state.Ending.Clear();
+        Count();
         writes.ForEach(command => command.Acknowledge());
         Feed.Publish(_state.Changed);
         Waiters.Signal(_state.Changed, _state);

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Drydock.DurableTask.TaskHub.Sqlite;
 
@@ -53,18 +55,21 @@ internal sealed class HubFileLock : IDisposable
 
     private static string Holder(string path)
     {
-        try
-        {
-            // Shared for reading and writing: opening so takes no lock and meets none.
-            using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-            var text = reader.ReadToEnd().Trim();
-            return text.Length > 0 ? $"process {text}" : "another process";
-        }
-        catch (IOException)
+        // .NET asks for a shared lock whenever it opens a file, and the holder's is exclusive: open it without asking.
+        using var handle = new SafeFileHandle(OperatingSystem.IsWindows() ? -1 : OpenForReading(path, 0), ownsHandle: true);
+        if (handle.IsInvalid)
         {
             return "another process";
         }
+
+        var buffer = new byte[16];
+        var text = Encoding.ASCII.GetString(buffer, 0, RandomAccess.Read(handle, buffer, 0));
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? $"process {pid}" : "another process";
     }
+
+    [DllImport("libc", EntryPoint = "open", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int OpenForReading([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
 
     // ENOSPC and EDQUOT; EROFS.
     private static bool IsFull(IOException e) => e.HResult is 28 or 122 or unchecked((int)0x80070070);

@@ -37,3 +37,29 @@ public sealed class SqliteTaskHubTurns : TaskHubTurns
         _folder.Dispose();
     }
 }
+
+public sealed class SqliteTaskHubLife : TaskHubLife
+{
+    private readonly HubFolder _folder = new();
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+public sealed class SqliteTaskHubReads : TaskHubReads
+{
+    private readonly HubFolder _folder = new();
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+}
