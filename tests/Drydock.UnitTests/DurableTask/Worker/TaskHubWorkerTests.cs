@@ -1,0 +1,284 @@
+using Drydock.DurableTask;
+using Drydock.DurableTask.Client;
+using Drydock.DurableTask.Worker;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.DurableTask.Worker;
+
+/// <summary>Hub, worker and client together, with orchestrators kept, replayed, and both compared.</summary>
+public sealed class TaskHubWorkerTests
+{
+    [Theory]
+    [InlineData(Replaying.Seldom)]
+    [InlineData(Replaying.Always)]
+    [InlineData(Replaying.Compared)]
+    public async Task A_chain_of_activities_gives_its_result(Replaying replaying)
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks, replaying);
+
+        var end = await engine.RunAsync("Chain", 20);
+
+        end.RuntimeStatus.ShouldBe(OrchestrationRuntimeStatus.Completed);
+        end.ReadOutputAs<int>().ShouldBe(20);
+        end.ReadCustomStatusAs<string>().ShouldBe("step 20");
+    }
+
+    [Theory]
+    [InlineData(Replaying.Seldom)]
+    [InlineData(Replaying.Always)]
+    [InlineData(Replaying.Compared)]
+    public async Task Children_timers_retries_and_fan_out_work_together(Replaying replaying)
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks, replaying);
+
+        var end = await engine.RunAsync("Everything");
+
+        end.SerializedOutput.ShouldBe("\"10 12 retried child\"");
+    }
+
+    [Theory]
+    [InlineData(Replaying.Seldom)]
+    [InlineData(Replaying.Always)]
+    [InlineData(Replaying.Compared)]
+    public async Task An_event_reaches_an_orchestration_that_continued_as_new(Replaying replaying)
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks, replaying);
+        var id = await engine.Client.ScheduleNewOrchestrationInstanceAsync("Counter", 0);
+
+        foreach (var i in Enumerable.Range(1, 5))
+        {
+            await engine.Client.RaiseEventAsync(id, "Add", i);
+        }
+
+        (await engine.EndOfAsync(id)).ReadOutputAs<int>().ShouldBe(15);
+    }
+
+    [Theory]
+    [InlineData(Replaying.Seldom)]
+    [InlineData(Replaying.Always)]
+    [InlineData(Replaying.Compared)]
+    public async Task A_failure_arrives_with_its_causes(Replaying replaying)
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks, replaying);
+
+        var end = await engine.RunAsync("Fails");
+
+        end.RuntimeStatus.ShouldBe(OrchestrationRuntimeStatus.Failed);
+        end.FailureDetails!.IsCausedBy<TaskFailedException>().ShouldBeTrue();
+        end.FailureDetails.InnerFailure!.IsCausedBy<IOException>().ShouldBeTrue();
+        end.FailureDetails.InnerFailure.ErrorMessage.ShouldBe("disk");
+    }
+
+    [Fact]
+    public async Task Suspended_it_waits_and_resumed_it_goes_on()
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks, Replaying.Compared);
+        var id = await engine.Client.ScheduleNewOrchestrationInstanceAsync("Counter", 14);
+        await engine.Client.WaitForInstanceStartAsync(id);
+
+        await engine.Client.SuspendInstanceAsync(id);
+        await engine.Client.RaiseEventAsync(id, "Add", 1);
+        await engine.Client.ResumeInstanceAsync(id);
+
+        (await engine.EndOfAsync(id)).ReadOutputAs<int>().ShouldBe(15);
+    }
+
+    [Fact]
+    public async Task A_terminated_orchestration_has_the_output_it_was_given()
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks);
+        var id = await engine.Client.ScheduleNewOrchestrationInstanceAsync("Counter", 0);
+
+        await engine.Client.TerminateInstanceAsync(id, "enough");
+
+        var end = await engine.EndOfAsync(id);
+        end.RuntimeStatus.ShouldBe(OrchestrationRuntimeStatus.Terminated);
+        end.ReadOutputAs<string>().ShouldBe("enough");
+    }
+
+    [Fact]
+    public async Task What_was_running_when_the_host_stopped_goes_on_in_the_next_one()
+    {
+        var folder = Directory.CreateTempSubdirectory("drydock-engine-");
+        string id;
+        await using (var first = await EngineHost.StartAsync(Tasks, folder: folder))
+        {
+            id = await first.Client.ScheduleNewOrchestrationInstanceAsync("Counter", 10);
+            await first.Client.WaitForInstanceStartAsync(id);
+        }
+
+        await using (var second = await EngineHost.StartAsync(Tasks, folder: folder))
+        {
+            await second.Client.RaiseEventAsync(id, "Add", 5);
+            (await second.EndOfAsync(id)).ReadOutputAs<int>().ShouldBe(15);
+        }
+
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task A_stopping_worker_lets_an_activity_finish_that_can()
+    {
+        var gate = new Gate();
+        var folder = Directory.CreateTempSubdirectory("drydock-engine-");
+        string id;
+        await using (var first = await EngineHost.StartAsync(
+            Tasks, services: services => services.AddSingleton(gate), folder: folder))
+        {
+            id = await first.Client.ScheduleNewOrchestrationInstanceAsync("Gated");
+            await gate.Entered.Task;
+            gate.Opened.SetResult();
+        }
+
+        var other = new Gate();
+        await using (var second = await EngineHost.StartAsync(
+            Tasks, services: services => services.AddSingleton(other), folder: folder))
+        {
+            (await second.EndOfAsync(id)).ReadOutputAs<string>().ShouldBe("opened");
+        }
+
+        other.Entered.Task.IsCompleted.ShouldBeFalse();
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task An_activity_that_cannot_finish_in_time_is_interrupted_and_run_again()
+    {
+        var gate = new Gate();
+        var folder = Directory.CreateTempSubdirectory("drydock-engine-");
+        string id;
+        await using (var first = await EngineHost.StartAsync(
+            Tasks,
+            configure: options => options.DrainTimeout = TimeSpan.FromMilliseconds(50),
+            services: services => services.AddSingleton(gate),
+            folder: folder))
+        {
+            id = await first.Client.ScheduleNewOrchestrationInstanceAsync("Gated");
+            await gate.Entered.Task;
+        }
+
+        var other = new Gate();
+        other.Opened.SetResult();
+        await using (var second = await EngineHost.StartAsync(
+            Tasks, services: services => services.AddSingleton(other), folder: folder))
+        {
+            (await second.EndOfAsync(id)).ReadOutputAs<string>().ShouldBe("opened");
+        }
+
+        other.Entered.Task.IsCompleted.ShouldBeTrue();
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task An_instance_of_a_newer_version_fails_if_the_worker_is_told_so()
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks, services: services => services
+            .AddDurableTaskWorker()
+            .UseVersioning(new DurableTaskWorkerOptions.VersioningOptions
+            {
+                Version = "1.0",
+                MatchStrategy = DurableTaskWorkerOptions.VersionMatchStrategy.CurrentOrOlder,
+                FailureStrategy = DurableTaskWorkerOptions.VersionFailureStrategy.Fail,
+            }));
+
+        var end = await engine.RunAsync("Chain", 1, new StartOrchestrationOptions { Version = "1.1" });
+
+        end.FailureDetails!.ErrorType.ShouldBe("VersionMismatch");
+        (await engine.RunAsync("Chain", 1, new StartOrchestrationOptions { Version = "0.9" })).IsCompleted.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_taken_id_is_refused_where_it_must_not_be_replaced()
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks);
+        await engine.RunAsync("Chain", 1, new StartOrchestrationOptions("one"));
+
+        var again = new StartOrchestrationOptions("one").WithDedupeStatuses(OrchestrationRuntimeStatus.Completed);
+
+        await Should.ThrowAsync<OrchestrationAlreadyExistsException>(
+            () => engine.Client.ScheduleNewOrchestrationInstanceAsync("Chain", 1, again));
+    }
+
+    [Fact]
+    public async Task What_nobody_registered_fails_for_good()
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks);
+
+        (await engine.RunAsync("Nothing")).FailureDetails!.ErrorType.ShouldBe("OrchestratorTaskNotFound");
+        (await engine.RunAsync("CallsNothing")).FailureDetails!.InnerFailure!.ErrorType.ShouldBe("ActivityTaskNotFound");
+    }
+
+    private static void Tasks(DurableTaskRegistry tasks)
+    {
+        tasks.AddActivityFunc<int, int>("AddOne", (_, n) => n + 1);
+        tasks.AddActivityFunc<string>("Disk", Task<string> (_) => throw new IOException("disk"));
+        tasks.AddActivity<GatedActivity>("Gate");
+        tasks.AddActivityFunc("Flaky", Flaky());
+        tasks.AddOrchestratorFunc<int, int>("Chain", async (context, length) =>
+        {
+            var n = 0;
+            for (var i = 0; i < length; i++)
+            {
+                n = await context.CallActivityAsync<int>("AddOne", n);
+                context.SetCustomStatus($"step {n}");
+            }
+
+            return n;
+        });
+        tasks.AddOrchestratorFunc<string>("Child", async context =>
+        {
+            await context.CreateTimer(TimeSpan.FromMilliseconds(20), CancellationToken.None);
+            return "child";
+        });
+        tasks.AddOrchestratorFunc<string>("Everything", EverythingAsync);
+        tasks.AddOrchestratorFunc<int, int>("Counter", async (context, sum) =>
+        {
+            sum += await context.WaitForExternalEvent<int>("add");
+            if (sum < 15)
+            {
+                context.ContinueAsNew(sum);
+            }
+
+            return sum;
+        });
+        tasks.AddOrchestratorFunc("Fails", context => context.CallActivityAsync("Disk"));
+        tasks.AddOrchestratorFunc("CallsNothing", context => context.CallActivityAsync("Nothing"));
+        tasks.AddOrchestratorFunc<string>("Gated", context => context.CallActivityAsync<string>("Gate"));
+    }
+
+    private static async Task<string> EverythingAsync(TaskOrchestrationContext context)
+    {
+        var child = context.CallSubOrchestratorAsync<string>("Child");
+        var chain = context.CallSubOrchestratorAsync<int>("Chain", 10);
+        var retried = context.CallActivityAsync<string>(
+            "Flaky", TaskOptions.FromRetryPolicy(new RetryPolicy(5, TimeSpan.FromMilliseconds(5))));
+        var sums = await Task.WhenAll(Enumerable.Range(0, 12).Select(n => context.CallActivityAsync<int>("AddOne", n)));
+        return $"{await chain} {sums[^1]} {await retried} {await child}";
+    }
+
+    // Fails twice in each engine.
+    private static Func<TaskActivityContext, string> Flaky()
+    {
+        var attempts = 0;
+        return _ => Interlocked.Increment(ref attempts) > 2 ? "retried" : throw new TimeoutException("not yet");
+    }
+
+    private sealed class Gate
+    {
+        public TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Opened { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    private sealed class GatedActivity(Gate gate) : TaskActivity<object?, string>
+    {
+        public override async Task<string> RunAsync(TaskActivityContext context, object? input)
+        {
+            gate.Entered.TrySetResult();
+            await gate.Opened.Task.WaitAsync(context.GetCancellationToken());
+            return "opened";
+        }
+    }
+}
