@@ -1,0 +1,95 @@
+using Drydock.Kubernetes;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Kubernetes.Changes;
+
+/// <summary>KubeVirt's calls and what its answers mean; the answers are those recorded from virt-api.</summary>
+public sealed class VirtualMachinesTests
+{
+    private const string Vm = "/apis/kubevirt.io/v1/namespaces/ns/virtualmachines/web";
+    private const string Calls = "/apis/subresources.kubevirt.io/v1/namespaces/ns/virtualmachines/web/";
+    private const string Vmi = "/apis/kubevirt.io/v1/namespaces/ns/virtualmachineinstances/web";
+    private const string CancelPath = "/apis/subresources.kubevirt.io/v1/namespaces/ns/virtualmachineinstances/web/evacuate/cancel";
+    private static readonly ObjectRef Web = new("ns", "web");
+
+    [Fact]
+    public async Task A_strategy_takes_the_place_of_the_deprecated_running_in_one_patch()
+    {
+        var server = new PlayedServer().On("PATCH " + Vm, 200, """{"metadata":{"name":"web","namespace":"ns"},"spec":{"runStrategy":"Always"}}""");
+
+        var vm = await server.Connect().SetRunStrategyAsync(new VmSnapshot(Web, "u", "5") { Running = false }, "Always", CancellationToken.None);
+
+        vm!.RunStrategy.ShouldBe("Always");
+        server.Requests.Last().Body.ShouldBe("""{"spec":{"runStrategy":"Always","running":null},"metadata":{"resourceVersion":"5"}}""");
+    }
+
+    [Fact]
+    public async Task A_mark_is_written_only_on_the_machine_that_was_read()
+    {
+        var server = new PlayedServer().On("PATCH " + Vm, 409, Recording.Text("conflict"));
+
+        (await server.Connect().MarkVmAsync(new VmSnapshot(Web, "u", "5"), null, CancellationToken.None)).ShouldBeNull();
+
+        server.Requests.Last().Body.ShouldBe(
+            """{"metadata":{"annotations":{"drydock.dev/held-by":null,"drydock.dev/prior":null},"resourceVersion":"5"}}""");
+    }
+
+    [Fact]
+    public async Task A_stop_carries_its_grace_period_and_a_start_no_body()
+    {
+        var server = new PlayedServer().On("PUT " + Calls, 202, "", "text/plain");
+        var cluster = server.Connect();
+
+        (await cluster.CallVmAsync(Web, VmCall.Stop, TimeSpan.FromSeconds(30), CancellationToken.None)).ShouldBe(new VmCallOutcome(true, 202, null));
+        await cluster.CallVmAsync(Web, VmCall.Start, null, CancellationToken.None);
+
+        server.Requests.Select(request => (request.Line, request.Body))
+            .ShouldBe([("PUT " + Calls + "stop", """{"gracePeriod":30}"""), ("PUT " + Calls + "start", "")]);
+    }
+
+    [Fact]
+    public async Task A_refusal_of_KubeVirt_is_a_value_and_its_absence_is_not()
+    {
+        const string Refusal = """{"kind":"Status","reason":"Conflict","message":"Operation cannot be fulfilled on virtualmachine.kubevirt.io \"web\": VM is not running"}""";
+        var server = new PlayedServer()
+            .On("PUT " + Calls + "stop", 409, Refusal)
+            .On("PUT " + Calls + "start", 503, "error trying to reach service: dial tcp: connect: connection refused\n", "text/plain");
+        var cluster = server.Connect();
+
+        (await cluster.CallVmAsync(Web, VmCall.Stop, null, CancellationToken.None)).ShouldBe(
+            new VmCallOutcome(false, 409, "Operation cannot be fulfilled on virtualmachine.kubevirt.io \"web\": VM is not running"));
+        var thrown = await Should.ThrowAsync<ClusterException>(() => cluster.CallVmAsync(Web, VmCall.Start, null, CancellationToken.None));
+        thrown.IsTransient.ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("node-1", 200, "", "text/plain", true, true)]
+    [InlineData("node-1", 404, "404: Page Not Found", "text/plain", false, true)]
+    [InlineData("node-1", 404, """{"kind":"Status","message":"virtualmachineinstance.kubevirt.io \"web\" not found"}""", "application/json", true, true)]
+    [InlineData("", 500, "", "text/plain", true, false)]
+    public async Task An_evacuation_is_cancelled_by_the_node_it_is_marked_with(
+        string marked, int code, string body, string type, bool expected, bool asked)
+    {
+        var server = new PlayedServer()
+            .On("GET " + Vmi, 200, $$$"""{"metadata":{"name":"web","namespace":"ns","uid":"u"},"status":{"evacuationNodeName":"{{{marked}}}"}}""")
+            .On("PUT " + CancelPath, code, body, type);
+
+        (await server.Connect().CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None)).ShouldBe(expected);
+
+        server.Requests.Any(request => request.Body == """{"evacuationNodeName":"node-1"}""").ShouldBe(asked);
+    }
+
+    [Theory]
+    [InlineData(200)]
+    [InlineData(404)]
+    [InlineData(409)]
+    public async Task A_migration_that_is_gone_is_deleted(int code)
+    {
+        var server = new PlayedServer().On("DELETE /apis/kubevirt.io/v1/namespaces/ns/virtualmachineinstancemigrations/m", code);
+
+        await server.Connect().DeleteMigrationAsync(new ObjectRef("ns", "m"), "u", CancellationToken.None);
+
+        server.Requests.Last().Body.ShouldBe("""{"preconditions":{"uid":"u"}}""");
+    }
+}

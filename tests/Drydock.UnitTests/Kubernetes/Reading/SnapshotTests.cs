@@ -1,0 +1,97 @@
+using Drydock.Kubernetes;
+using Drydock.Kubernetes.Reading;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Kubernetes.Reading;
+
+/// <summary>What is read from recorded objects.</summary>
+public sealed class SnapshotTests
+{
+    [Fact]
+    public void A_node()
+    {
+        var node = NodeSnapshots.From(Recording.Json("node"));
+
+        (node.Name, node.IsReady, node.Unschedulable, node.AllocatableMilliCpu, node.AllocatableMemory, node.Mark)
+            .ShouldBe(("node-1", true, false, 64_000, 256L << 30, null));
+        node.BootId.ShouldNotBeNullOrEmpty();
+    }
+
+    [Fact]
+    public void A_running_and_an_unschedulable_pod()
+    {
+        var running = PodSnapshots.From(Recording.Json("pod"));
+        var waiting = PodSnapshots.From(Recording.Json("pod-unschedulable"));
+
+        (running.Phase, running.IsReady, running.UnschedulableMessage, running.Node is null).ShouldBe(("Running", true, null, false));
+        (waiting.Phase, waiting.Node).ShouldBe(("Pending", null));
+        waiting.UnschedulableMessage.ShouldNotBeNull().ShouldContain("nodes are available");
+    }
+
+    [Fact]
+    public void A_launcher_pod_leads_to_its_instance()
+    {
+        var pod = PodSnapshots.From(Recording.Json("a-launcher-pod"));
+
+        pod.IsVirtLauncher.ShouldBeTrue();
+        pod.Vmi.ShouldBe(new ObjectRef("default", "vm-a1"));
+        pod.RequestedMemory.ShouldBeGreaterThan(1L << 30);
+    }
+
+    [Theory]
+    [InlineData("500m", 500)]
+    [InlineData("2", 2000)]
+    [InlineData("1.5", 1500)]
+    [InlineData("100u", 1)]
+    [InlineData(null, 0)]
+    public void Quantities_are_rounded_up(string? text, long milli) => Quantities.Milli(text).ShouldBe(milli);
+
+    [Fact]
+    public void The_largest_init_container_counts_if_it_wants_more_than_all_that_run()
+    {
+        var pod = JsonReading.Parse("""
+            {"metadata":{"name":"p","namespace":"ns"},"spec":{"overhead":{"cpu":"10m"},
+             "initContainers":[{"resources":{"requests":{"cpu":"700m"}}},{"restartPolicy":"Always","resources":{"requests":{"cpu":"100m"}}}],
+             "containers":[{"resources":{"requests":{"cpu":"200m"}}},{"resources":{"requests":{"cpu":"300m"}}}]}}
+            """u8);
+
+        PodSnapshots.From(pod).RequestedMilliCpu.ShouldBe(710);
+    }
+
+    [Fact]
+    public void The_time_a_deletion_was_asked_for_is_before_the_time_it_takes_effect()
+    {
+        var pod = JsonReading.Parse("""{"metadata":{"deletionTimestamp":"2026-01-01T00:00:30Z","deletionGracePeriodSeconds":30}}"""u8);
+
+        PodSnapshots.From(pod).DeletionRequestedAt.ShouldBe(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    }
+
+    [Fact]
+    public void A_machine_its_instance_and_its_migration()
+    {
+        var vmi = KubeVirtSnapshots.Vmi(Recording.Json("a-vmi-running"));
+        var migration = KubeVirtSnapshots.Migration(Recording.Json("a-vmim-succeeded"));
+        var running = KubeVirtSnapshots.Migration(Recording.Json("a-vmim-running"));
+        var vm = KubeVirtSnapshots.Vm(Recording.Json("a-vm-created"));
+
+        (vmi.Ref, vmi.Node, vmi.Phase, vmi.IsLiveMigratable, vmi.Vm).ShouldBe((new ObjectRef("default", "vm-a1"), "node-1", "Running", true, vmi.Ref));
+        (migration.Phase, migration.IsFinished, migration.SourceNode, migration.IsEvacuation).ShouldBe(("Succeeded", true, "node-1", true));
+        migration.TargetNode.ShouldNotBeNull();
+        (running.Phase, running.IsActive, running.Vmi).ShouldBe(("PreparingTarget", true, vmi.Ref));
+        running.PhaseSince.ShouldBe(new DateTimeOffset(2026, 11, 22, 17, 29, 4, TimeSpan.Zero));
+        vm.RunStrategy.ShouldBe("Always");
+    }
+
+    [Theory]
+    [InlineData("""{"spec":{"maxUnavailable":0},"status":{"expectedPods":2,"desiredHealthy":2,"currentHealthy":2}}""", true)]
+    [InlineData("""{"spec":{"maxUnavailable":"0%"}}""", true)]
+    [InlineData("""{"spec":{"minAvailable":"100%"}}""", true)]
+    [InlineData("""{"spec":{"minAvailable":3},"status":{"expectedPods":3,"desiredHealthy":3,"currentHealthy":2}}""", true)]
+    [InlineData("""{"spec":{"minAvailable":2},"status":{"expectedPods":3,"desiredHealthy":2,"currentHealthy":2}}""", false)]
+    [InlineData("""{"spec":{"maxUnavailable":1},"status":{"expectedPods":3,"desiredHealthy":2,"currentHealthy":2}}""", false)]
+    [InlineData("""{"spec":{"maxUnavailable":"50%"},"status":{"expectedPods":0,"desiredHealthy":0,"currentHealthy":1}}""", true)]
+    [InlineData("""{"spec":{"minAvailable":1},"status":{"expectedPods":0,"desiredHealthy":1,"currentHealthy":0}}""", false)]
+    public void A_budget_that_can_never_allow_a_disruption(string json, bool never) =>
+        BudgetSnapshots.CanNeverAllow(BudgetSnapshots.From(JsonReading.Parse(System.Text.Encoding.UTF8.GetBytes(json)))).ShouldBe(never);
+}
