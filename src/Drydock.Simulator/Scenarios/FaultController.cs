@@ -23,14 +23,9 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
             return [];
         }
 
-        var cordoned = change.Object.Flag("spec", "unschedulable");
-        if (cordoned && !change.Before.Flag("spec", "unschedulable"))
+        if (change.Object.Flag("spec", "unschedulable") && !change.Before.Flag("spec", "unschedulable"))
         {
             _happened.TryAdd(FaultStart.Cordon, cluster.Now);
-        }
-        else if (!cordoned && change.Before.Flag("spec", "unschedulable"))
-        {
-            EndHeldMachines();
         }
 
         return Keys();
@@ -96,17 +91,6 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
     }
 
     private List<ObjectKey> Keys() => [.. Enumerable.Range(0, scenario.Faults.Count).Select(index => new ObjectKey(null, index.ToString()))];
-
-    private void EndHeldMachines()
-    {
-        foreach (var (index, fault) in scenario.Faults.Index().Where(each => each.Item.Kind == "vmiStaysPending" && each.Item.For is null))
-        {
-            if (_begun.Contains(index) && _ended.Add(index))
-            {
-                Apply(fault, begins: false);
-            }
-        }
-    }
 
     private void Apply(FaultSpec fault, bool begins)
     {

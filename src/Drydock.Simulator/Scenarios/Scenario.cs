@@ -201,7 +201,7 @@ public sealed record FaultSpec(string Kind, string Target)
     /// <summary>How long after that it begins.</summary>
     public TimeSpan After { get; init; }
 
-    /// <summary>How long it lasts; null: for ever, or until the maintained node is uncordoned (vmiStaysPending).</summary>
+    /// <summary>How long it lasts; null: for ever.</summary>
     public TimeSpan? For { get; init; }
 }
 
