@@ -31,7 +31,7 @@ internal sealed class ClusterParts
         _instances = new InstanceController(_cluster) { MayNotStart = _faults.HoldsPending };
         Controllers =
         [
-            new NamespaceController(_cluster), new GarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
+            new GarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
             new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats),
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
             new DaemonSetController(_cluster), new JobController(_cluster), new DisruptionController(_cluster),

@@ -1,4 +1,6 @@
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Controllers;
+using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 
@@ -14,11 +16,14 @@ public sealed class SimulatedCluster : IAsyncDisposable
     private readonly SimulationClock _clock;
     private readonly ClusterParts _parts;
     private readonly ControllerLoop _loop;
+    private readonly ILoggerFactory _logs;
+    private SimulatedApiServer? _api;
     private Snapshot? _start;
 
     private SimulatedCluster(Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed, double speed)
     {
         _scenario = scenario;
+        _logs = logs;
         _clock = new SimulationClock(clock, speed, History);
         var store = new ObjectStore(_clock, seed);
         Store = store;
@@ -29,6 +34,9 @@ public sealed class SimulatedCluster : IAsyncDisposable
 
     /// <summary>The objects of the cluster.</summary>
     public IObjectStore Store { get; }
+
+    /// <summary>Its API server, once it is started.</summary>
+    public SimulatedApiServer Api => _api ?? throw new InvalidOperationException("The cluster was not started.");
 
     /// <summary>The cluster's time.</summary>
     public TimeProvider Clock => _clock;
@@ -63,12 +71,25 @@ public sealed class SimulatedCluster : IAsyncDisposable
         return Task.CompletedTask;
     }
 
+    /// <summary>Serves its API on 127.0.0.1.</summary>
+    /// <param name="port">The port; 0 for any that is free.</param>
+    /// <param name="cancellationToken">Gives up starting.</param>
+    /// <returns>The address.</returns>
+    public Task<Uri> ListenAsync(int port, CancellationToken cancellationToken) => Api.ListenAsync(port, cancellationToken);
+
     /// <summary>Compares the cluster with the end its scenario expects.</summary>
     public IReadOnlyList<CheckResult> Check() =>
         ScenarioCheck.Run(_scenario, _start ?? throw new InvalidOperationException("The cluster was not started."), Store);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _loop.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _loop.DisposeAsync();
+        if (_api is not null)
+        {
+            await _api.DisposeAsync();
+        }
+    }
 
     /// <summary>As <see cref="StartAsync"/>, but nothing runs until <see cref="RunReady"/> is called: for tests in virtual time.</summary>
     internal void StartPaused()
@@ -79,6 +100,9 @@ public sealed class SimulatedCluster : IAsyncDisposable
         Settle(TimeSpan.FromSeconds(1));
         _clock.Run();
         _start = Snapshot.Of(Store);
+        // Only now: what the server does by itself would come between the seeded writes of the start.
+        _api = new SimulatedApiServer(
+            Store, [new KubeVirtAdmission(Store)], [new EvictionInterceptor(Store)], [new KubeVirtSubresources(Store)], _clock, _logs);
         _parts.BeginFaults(_loop);
     }
 

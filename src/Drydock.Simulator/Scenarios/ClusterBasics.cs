@@ -17,27 +17,30 @@ internal static class ClusterBasics
             CreateNamespace(store, name);
         }
 
-        Create(store, ResourceTypes.PriorityClasses, PriorityClass("system-cluster-critical", 2_000_000_000));
-        Create(store, ResourceTypes.PriorityClasses, PriorityClass("system-node-critical", 2_000_001_000));
-        Create(store, ResourceTypes.CustomResourceDefinitions, NodeMaintenance());
+        store.Create(ResourceTypes.PriorityClasses, PriorityClass("system-cluster-critical", 2_000_000_000));
+        store.Create(ResourceTypes.PriorityClasses, PriorityClass("system-node-critical", 2_000_001_000));
+        store.Create(ResourceTypes.CustomResourceDefinitions, NodeMaintenance());
         foreach (var type in KubeVirtTypes.All)
         {
-            Create(store, ResourceTypes.CustomResourceDefinitions, Definition(type, KubeVirtColumns(type), AnySchema()));
+            store.Create(ResourceTypes.CustomResourceDefinitions, Definition(type, KubeVirtColumns(type), AnySchema()));
         }
 
         store.Create(KubeVirtTypes.KubeVirts, KubeVirtInstallation(evictionStrategy));
     }
 
-    public static void CreateNamespace(IObjectStore store, string name) =>
-        Create(store, ResourceTypes.Namespaces, ScenarioObjects.Namespace(name));
-
-    // An API server may have made some of them already.
-    private static void Create(IObjectStore store, ResourceType type, JsonObject item)
+    /// <summary>A namespace with what the API server would give it a moment later.</summary>
+    public static void CreateNamespace(IObjectStore store, string name)
     {
-        if (store.Get(type, null, item.NameOf()) is null)
+        if (store.Get(ResourceTypes.Namespaces, null, name) is not null)
         {
-            store.Create(type, item);
+            return;
         }
+
+        store.Create(ResourceTypes.Namespaces, ScenarioObjects.Namespace(name));
+        store.Create(ResourceTypes.ServiceAccounts, ScenarioObjects.Object("v1", "ServiceAccount", name, "default"));
+        var authority = ScenarioObjects.Object("v1", "ConfigMap", name, "kube-root-ca.crt");
+        authority["data"] = new JsonObject { ["ca.crt"] = string.Empty };
+        store.Create(ResourceTypes.ConfigMaps, authority);
     }
 
     private static JsonObject PriorityClass(string name, int value)

@@ -1,0 +1,90 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json.Nodes;
+using Drydock.Simulator;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Simulator;
+
+/// <summary>The whole cluster over HTTP, in real time, sped up: what a person with curl would see.</summary>
+public sealed class LiveClusterTests
+{
+    [Fact]
+    public async Task A_drain_by_hand_moves_the_machines_and_the_pods()
+    {
+        await using var cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, speed: 20);
+        await cluster.StartAsync(CancellationToken.None);
+        using var http = new HttpClient { BaseAddress = await cluster.ListenAsync(0, CancellationToken.None) };
+
+        await PatchAsync(http, "/api/v1/nodes/node-1", """{"spec":{"unschedulable":true}}""");
+        var deadline = TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(20);
+        while (await EvictAllAsync(http) > 0)
+        {
+            TimeProvider.System.GetUtcNow().ShouldBeLessThan(deadline);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+        }
+
+        await PatchAsync(http, "/api/v1/nodes/node-1", """{"spec":{"unschedulable":null}}""");
+        cluster.Check().Where(each => !each.Ok).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_printed_columns_of_machines_are_those_of_KubeVirt()
+    {
+        await using var cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance);
+        await cluster.StartAsync(CancellationToken.None);
+        using var http = new HttpClient(cluster.Api.CreateHandler()) { BaseAddress = new("http://simulated") };
+        http.DefaultRequestHeaders.TryAddWithoutValidation("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+
+        var table = await http.GetFromJsonAsync<JsonObject>("/apis/kubevirt.io/v1/namespaces/vms/virtualmachines", CancellationToken.None);
+
+        table.Objects("columnDefinitions").Select(each => each.Text("name")).ShouldBe(["Name", "Age", "Status", "Ready"]);
+        table.Objects("rows").First().At("cells")!.AsArray().Select(each => each?.ToString()).Skip(2).ShouldBe(["Running", "True"]);
+    }
+
+    [Fact]
+    public async Task Stopping_a_machine_over_HTTP_is_accepted_with_an_empty_body()
+    {
+        await using var cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance);
+        await cluster.StartAsync(CancellationToken.None);
+        using var http = new HttpClient(cluster.Api.CreateHandler()) { BaseAddress = new("http://simulated") };
+        http.DefaultRequestHeaders.TryAddWithoutValidation("Accept", "application/json, */*");
+
+        var answer = await http.PutAsync("/apis/subresources.kubevirt.io/v1/namespaces/vms/virtualmachines/database/stop", null, CancellationToken.None);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await answer.Content.ReadAsStringAsync(CancellationToken.None)).ShouldBeEmpty();
+    }
+
+    private static async Task PatchAsync(HttpClient http, string path, string patch)
+    {
+        using var content = new StringContent(patch, Encoding.UTF8, "application/merge-patch+json");
+        (await http.PatchAsync(path, content, CancellationToken.None)).EnsureSuccessStatusCode();
+    }
+
+    private static async Task<int> EvictAllAsync(HttpClient http)
+    {
+        var pods = await http.GetFromJsonAsync<JsonObject>("/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-1", CancellationToken.None);
+        var left = 0;
+        foreach (var pod in pods.Objects("items").Where(each => each.Objects("metadata", "ownerReferences").First().Text("kind") != "DaemonSet"))
+        {
+            left++;
+            var (space, name) = (pod.NamespaceOf(), pod.NameOf());
+            var eviction = new JsonObject
+            {
+                ["apiVersion"] = "policy/v1",
+                ["kind"] = "Eviction",
+                ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = space },
+            };
+            var answer = await http.PostAsJsonAsync($"/api/v1/namespaces/{space}/pods/{name}/eviction", eviction, CancellationToken.None);
+            ((int)answer.StatusCode).ShouldBeOneOf(201, 404, 429);
+        }
+
+        return left;
+    }
+}
