@@ -98,6 +98,15 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<RolloutView>(
             HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/cancel", new CancelRequest(reason), null, cancellationToken);
 
+    /// <summary>Lets a paused rollout go on, with a new failure budget.</summary>
+    public Task<RolloutView> ResumeRolloutAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/resume", null, null, cancellationToken);
+
+    /// <summary>Takes no new node; those under maintenance go on to their end.</summary>
+    public Task<RolloutView> StopRolloutAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(
+            HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/stop", new CancelRequest(reason), null, cancellationToken);
+
     /// <summary>Sets up a window.</summary>
     public Task<WindowView> CreateWindowAsync(WindowCreate request, CancellationToken cancellationToken) =>
         SendAsync<WindowView>(HttpMethod.Post, "api/v1/windows", request, null, cancellationToken);

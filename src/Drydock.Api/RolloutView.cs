@@ -12,11 +12,11 @@ public sealed record RolloutCreate
     /// <summary>How many nodes may be unavailable at a time, those that are down already included. Default 1.</summary>
     public int? MaxUnavailable { get; init; }
 
-    /// <summary>How many nodes may fail before the rollout ends. Default 0: the first failure ends it.</summary>
+    /// <summary>How many nodes may fail, or be refused, before <see cref="OnFailures"/> decides. Default 1: the first.</summary>
     public int? FailureBudget { get; init; }
 
-    /// <summary>Pause between two nodes.</summary>
-    public string? PauseBetween { get; init; }
+    /// <summary>What happens then: <c>Pause</c> (default) takes no new node until told to; <c>Stop</c> ends the rollout.</summary>
+    public string? OnFailures { get; init; }
 
     /// <summary>How each node is maintained.</summary>
     public MaintenanceSettings? Maintenance { get; init; }
@@ -27,7 +27,7 @@ public sealed record RolloutCreate
 
 /// <summary>One rollout as it stands now.</summary>
 /// <param name="Id">Its id.</param>
-/// <param name="State">Pending, Running, Paused, Cancelling, Completed, Cancelled, Failed or Abandoned.</param>
+/// <param name="State">Pending, Running, Paused, Stopping, Suspended, Completed, Failed or Abandoned.</param>
 /// <param name="Message">One sentence.</param>
 public sealed record RolloutView(string Id, string State, string Message)
 {
@@ -49,8 +49,8 @@ public sealed record RolloutView(string Id, string State, string Message)
 
 /// <summary>One node of a rollout.</summary>
 /// <param name="Node">The node.</param>
-/// <param name="State">Waiting, Running, or how its maintenance ended.</param>
-/// <param name="MaintenanceId">Its maintenance, or null while it waits.</param>
+/// <param name="State">Waiting, UnderMaintenance, NotTaken, or how its maintenance ended: Completed, Refused, Cancelled, Failed.</param>
+/// <param name="MaintenanceId">Its maintenance, or null if it has none.</param>
 /// <param name="Message">One sentence, or null.</param>
 public sealed record RolloutNodeView(string Node, string State, string? MaintenanceId, string? Message);
 
@@ -60,7 +60,7 @@ public sealed record WindowCreate
     /// <summary>Its name: lower-case letters, digits and dashes.</summary>
     public string? Name { get; init; }
 
-    /// <summary>When it opens: a cron expression of five fields.</summary>
+    /// <summary>When it opens: a cron expression of five fields, or six with seconds.</summary>
     public string? Cron { get; init; }
 
     /// <summary>How long it stays open.</summary>
@@ -84,9 +84,12 @@ public sealed record WindowView(string Name, string Cron, string Duration, strin
     /// <summary>One sentence on what it does now.</summary>
     public string? Message { get; init; }
 
+    /// <summary>When it closes, or null while it is not open.</summary>
+    public DateTimeOffset? ClosesAt { get; init; }
+
     /// <summary>When it opens next; the coming three.</summary>
     public IReadOnlyList<DateTimeOffset> Next { get; init; } = [];
 
-    /// <summary>The rollout it started last, or null.</summary>
-    public string? LastRolloutId { get; init; }
+    /// <summary>The rollout under way, or null.</summary>
+    public string? RolloutId { get; init; }
 }

@@ -57,15 +57,16 @@ internal static class Problems
     public static Problem WrongState(string id, string sentence) =>
         new(ProblemTypes.WrongState, "Not possible in this state", 409, sentence) { SubjectId = id };
 
+    public static Problem? OfKey(string? key) => key is { Length: 0 or > 255 }
+        ? Invalid(new FieldError(DrydockApiClient.IdempotencyKeyHeader, key, "1 to 255 characters"))
+        : null;
+
     public static Problem KeyReused(string key, string id) =>
         new(ProblemTypes.KeyReused, "The idempotency key was used before", 409, $"Idempotency key '{key}' was used for another request, which is {id}.")
         {
             SubjectId = id,
             Errors = [new FieldError(DrydockApiClient.IdempotencyKeyHeader, key, "a key that was not used for another request")],
         };
-
-    public static Problem NotInThisVersion(string what) =>
-        new(ProblemTypes.NotInThisVersion, "Not in this version", 501, $"This version cannot {what} yet.");
 
     private static string Sentence(IReadOnlyList<FieldError> errors) => string.Join(' ', errors.Select(static error =>
         error.Value is null ? $"{error.Field} is missing; allowed: {error.Allowed}." : $"{error.Field}: '{error.Value}' is not allowed; allowed: {error.Allowed}."));

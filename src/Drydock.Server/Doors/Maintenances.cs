@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Drydock.Api;
 using Drydock.Kubernetes;
@@ -52,9 +50,9 @@ public sealed class Maintenances : IDisposable
             return read.Problem;
         }
 
-        if (idempotencyKey is { Length: 0 or > 255 })
+        if (Problems.OfKey(idempotencyKey) is { } badKey)
         {
-            return Problems.Invalid(new FieldError(DrydockApiClient.IdempotencyKeyHeader, idempotencyKey, "1 to 255 characters"));
+            return badKey;
         }
 
         var request = read.Value with { RequestedBy = requestedBy, HubId = _hub.Id };
@@ -76,7 +74,7 @@ public sealed class Maintenances : IDisposable
     /// <summary>The maintenance of a node that is not over, or null.</summary>
     public async Task<MaintenanceView?> FindRunningAsync(string node, CancellationToken cancellationToken)
     {
-        await foreach (var instance in QueryAsync(onlyRunning: true, cancellationToken))
+        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Maintenance, onlyRunning: true, cancellationToken))
         {
             if (instance.ReadInputAs<MaintenanceRequest>()?.Node == node)
             {
@@ -95,7 +93,7 @@ public sealed class Maintenances : IDisposable
     public async Task<MaintenanceList> ListAsync(string? node, bool onlyRunning, string? after, CancellationToken cancellationToken)
     {
         var all = new List<OrchestrationMetadata>();
-        await foreach (var instance in QueryAsync(onlyRunning, cancellationToken))
+        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Maintenance, onlyRunning, cancellationToken))
         {
             if (node is null || instance.ReadInputAs<MaintenanceRequest>()?.Node == node)
             {
@@ -215,7 +213,7 @@ public sealed class Maintenances : IDisposable
 
     private async Task<Answer<MaintenanceView>> CreateAsync(MaintenanceRequest request, string? key, CancellationToken cancellationToken)
     {
-        var id = key is null ? NewId(request.Node) : KeyedId(key);
+        var id = key is null ? Instances.NewId("m-" + request.Node, _clock) : Instances.KeyedId("m", key);
         if (key is not null && await InstanceTree.ReadAsync(_client, id, cancellationToken) is { } before)
         {
             return SameRequest(before.Request, request) ? MaintenanceViews.View(before, withPods: true) : Problems.KeyReused(key, id);
@@ -248,25 +246,6 @@ public sealed class Maintenances : IDisposable
         var nodes = await _cluster.ListNodesAsync(cancellationToken);
         return Problems.NodeNotFound("node", node, [.. nodes.Select(static known => known.Name)]);
     }
-
-    private async IAsyncEnumerable<OrchestrationMetadata> QueryAsync(bool onlyRunning, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var query = new OrchestrationQuery(Statuses: onlyRunning ? Instances.NotOver : null, FetchInputsAndOutputs: true);
-        await foreach (var instance in _client.GetAllInstancesAsync(query).WithCancellation(cancellationToken))
-        {
-            if (instance.Name == Orchestrations.Maintenance)
-            {
-                yield return instance;
-            }
-        }
-    }
-
     private static bool SameRequest(MaintenanceRequest one, MaintenanceRequest other) =>
         one with { RequestedBy = null, HubId = "" } == other with { RequestedBy = null, HubId = "" };
-
-    private string NewId(string node) =>
-        $"m-{node}-{_clock.GetUtcNow():yyyyMMddHHmmss}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}";
-
-    private static string KeyedId(string key) =>
-        "m-key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..20];
 }

@@ -67,5 +67,7 @@ public static class DrydockHost
         app.MapGet("/", static () => TypedResults.Redirect("/docs")).ExcludeFromDescription();
         var api = app.MapGroup("/api/v1");
         api.MapMaintenances();
+        api.MapRollouts();
+        api.MapWindows();
     }
 }

@@ -1,41 +1,34 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance;
 
 namespace Drydock.Server;
 
-/// <summary>Every call to the API server that the features of this version make.</summary>
+/// <summary>The calls to the API server without which this process is of no use: a maintenance with default settings, and its watches.</summary>
 internal static class RequiredAccess
 {
-    /// <summary>The calls for what is installed in this cluster.</summary>
-    public static IReadOnlyList<AccessRule> For(ClusterIdentity cluster, string leaseNamespace, bool withOperator) =>
+    /// <summary>The calls for what is installed in this cluster. What only some requests need is checked by their plan.</summary>
+    public static IReadOnlyList<AccessRule> For(ClusterIdentity cluster, bool withOperator) =>
     [
-        .. Rules("", "nodes", "get", "list", "watch", "patch"),
-        .. Rules("", "pods", "get", "list", "watch"),
-        new("create", "", "pods", "eviction"),
-        .. Rules("", "namespaces", "get"),
-        new("create", "", "events"),
-        .. Rules("apps", "daemonsets", "get"),
-        .. Rules("policy", "poddisruptionbudgets", "list", "watch"),
-        .. Rules("coordination.k8s.io", "leases", "get", "create", "update", "patch", "delete").Select(rule => rule with { Namespace = leaseNamespace }),
-        .. cluster.HasKubeVirt ? KubeVirt : [],
+        .. Access.Needed(new MaintenanceRequest(""), cluster.HasKubeVirt),
+        new("watch", "", "nodes"),
+        new("watch", "", "pods"),
+        new("watch", "policy", "poddisruptionbudgets"),
+        .. cluster.HasKubeVirt ? KubeVirtWatches : [],
         .. withOperator && cluster.HasNodeMaintenance ? NodeMaintenance : [],
     ];
 
-    private static IEnumerable<AccessRule> KubeVirt =>
+    private static IEnumerable<AccessRule> KubeVirtWatches =>
     [
-        .. Rules("kubevirt.io", "virtualmachineinstances", "get", "list", "watch"),
-        .. Rules("kubevirt.io", "virtualmachineinstancemigrations", "get", "list", "watch", "delete"),
-        .. Rules("kubevirt.io", "virtualmachines", "get", "list", "patch"),
-        .. Rules("kubevirt.io", "kubevirts", "list"),
-        new("update", "subresources.kubevirt.io", "virtualmachines", "start"),
-        new("update", "subresources.kubevirt.io", "virtualmachines", "stop"),
+        new("watch", "kubevirt.io", "virtualmachineinstances"),
+        new("watch", "kubevirt.io", "virtualmachineinstancemigrations"),
     ];
 
     private static IEnumerable<AccessRule> NodeMaintenance =>
     [
-        .. Rules("nodemaintenance.medik8s.io", "nodemaintenances", "get", "list", "watch", "patch"),
+        new("get", "nodemaintenance.medik8s.io", "nodemaintenances"),
+        new("list", "nodemaintenance.medik8s.io", "nodemaintenances"),
+        new("watch", "nodemaintenance.medik8s.io", "nodemaintenances"),
+        new("patch", "nodemaintenance.medik8s.io", "nodemaintenances"),
         new("patch", "nodemaintenance.medik8s.io", "nodemaintenances", "status"),
     ];
-
-    private static IEnumerable<AccessRule> Rules(string group, string resource, params string[] verbs) =>
-        verbs.Select(verb => new AccessRule(verb, group, resource));
 }

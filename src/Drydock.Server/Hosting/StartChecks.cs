@@ -16,7 +16,7 @@ internal sealed class StartChecks(
         await hub.BindAsync("cluster", identity.Uid, cancellationToken);
         if (options.CheckAccess)
         {
-            var needed = RequiredAccess.For(identity, options.Cluster.LeaseNamespace, options.Operator);
+            var needed = RequiredAccess.For(identity, options.Operator);
             var missing = await cluster.GetMissingAccessAsync(needed, cancellationToken);
             if (missing.Count > 0)
             {

@@ -1,0 +1,137 @@
+using System.Text.Json;
+using Drydock.Api;
+using Drydock.Maintenance;
+
+namespace Drydock.Server;
+
+/// <summary>Starts, signals and reads rollouts. What it acknowledges is durable.</summary>
+public sealed class Rollouts
+{
+    private readonly DurableTaskClient _client;
+    private readonly RolloutRequests _requests;
+    private readonly TimeProvider _clock;
+
+    internal Rollouts(DurableTaskClient client, RolloutRequests requests, TimeProvider clock) =>
+        (_client, _requests, _clock) = (client, requests, clock);
+
+    /// <summary>Starts a rollout and returns it; the same idempotency key with the same request returns the one that was started then.</summary>
+    public async Task<Answer<RolloutView>> CreateAsync(
+        RolloutCreate create, string requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
+    {
+        if (Problems.OfKey(idempotencyKey) is { } badKey)
+        {
+            return badKey;
+        }
+
+        var read = await _requests.ReadAsync(create, requestedBy, cancellationToken);
+        if (!read.IsOk)
+        {
+            return read.Problem;
+        }
+
+        var id = idempotencyKey is null ? Instances.NewId("r", _clock) : Instances.KeyedId("r", idempotencyKey);
+        try
+        {
+            await _client.ScheduleNewOrchestrationInstanceAsync(
+                Orchestrations.Rollout, read.Value, Instances.StartOnce(id), cancellationToken);
+        }
+        catch (OrchestrationAlreadyExistsException) when (idempotencyKey is not null)
+        {
+            var before = await ReadAsync(id, cancellationToken);
+            if (before?.ReadInputAs<RolloutRequest>() is not { } first || !Same(first, read.Value))
+            {
+                return Problems.KeyReused(idempotencyKey, id);
+            }
+        }
+
+        return await FindAsync(id, cancellationToken) is { } view ? view : Problems.NotFound("rollout", id);
+    }
+
+    /// <summary>The rollout, or null if there is none of that id.</summary>
+    public async Task<RolloutView?> FindAsync(string id, CancellationToken cancellationToken) =>
+        await ReadAsync(id, cancellationToken) is { } instance ? View(instance) : null;
+
+    /// <summary>All rollouts, the newest first.</summary>
+    public async Task<IReadOnlyList<RolloutView>> ListAsync(CancellationToken cancellationToken)
+    {
+        var views = new List<RolloutView>();
+        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Rollout, onlyRunning: false, cancellationToken))
+        {
+            views.Add(View(instance));
+        }
+
+        return [.. views.OrderByDescending(static view => view.StartedAt)];
+    }
+
+    /// <summary>Takes no new node and cancels those under maintenance.</summary>
+    public Task<Answer<RolloutView>> CancelAsync(string id, string by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Cancel, new Cancel(by, reason), cancellationToken);
+
+    /// <summary>Takes no new node; those under maintenance go on to their end.</summary>
+    public Task<Answer<RolloutView>> StopAsync(string id, string by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Stop, new Cancel(by, reason), cancellationToken);
+
+    /// <summary>Lets a paused rollout go on with a new failure budget.</summary>
+    public async Task<Answer<RolloutView>> ResumeAsync(string id, string by, CancellationToken cancellationToken) =>
+        await FindAsync(id, cancellationToken) is { State: not "Paused" } view
+            ? Problems.WrongState(id, $"Rollout {id} is not paused: {view.State}.")
+            : await SignalAsync(id, RolloutEvents.Resume, by, cancellationToken);
+
+    private async Task<Answer<RolloutView>> SignalAsync(string id, string name, object payload, CancellationToken cancellationToken)
+    {
+        if (await ReadAsync(id, cancellationToken) is not { } instance)
+        {
+            return Problems.NotFound("rollout", id);
+        }
+
+        if (instance.IsCompleted)
+        {
+            return Problems.WrongState(id, $"Rollout {id} is over already: {View(instance).State}.");
+        }
+
+        await _client.RaiseEventAsync(id, name, payload, cancellationToken);
+        return await FindAsync(id, cancellationToken) ?? View(instance);
+    }
+
+    private async Task<OrchestrationMetadata?> ReadAsync(string id, CancellationToken cancellationToken) =>
+        await _client.GetInstanceAsync(id, getInputsAndOutputs: true, cancellationToken) is { Name: Orchestrations.Rollout } instance
+            ? instance
+            : null;
+
+    private static RolloutView View(OrchestrationMetadata instance)
+    {
+        var request = instance.ReadInputAs<RolloutRequest>();
+        var status = (instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null)
+            ?? instance.ReadCustomStatusAs<RolloutStatus>();
+        var nodes = status?.Nodes.Select(View)
+            ?? request?.Nodes.Select(static node => new RolloutNodeView(node, nameof(RolloutNodeState.Waiting), null, null))
+            ?? [];
+        return new RolloutView(
+            instance.InstanceId, State(instance, status), instance.FailureDetails?.ErrorMessage ?? status?.Message ?? "It begins.")
+        {
+            Reason = request?.Template.Reason,
+            RequestedBy = request?.Template.RequestedBy,
+            StartedAt = instance.CreatedAt,
+            EndedAt = instance.IsCompleted ? instance.LastUpdatedAt : null,
+            Nodes = [.. nodes],
+        };
+    }
+
+    private static RolloutNodeView View(RolloutNode node) => new(
+        node.Node,
+        node is { State: RolloutNodeState.Done, Outcome: { } outcome } ? outcome.ToString() : node.State.ToString(),
+        node.State is RolloutNodeState.UnderMaintenance or RolloutNodeState.Done ? node.InstanceId : null,
+        node.Message);
+
+    private static string State(OrchestrationMetadata instance, RolloutStatus? status) => instance.RuntimeStatus switch
+    {
+        OrchestrationRuntimeStatus.Running => status switch { { IsPaused: true } => "Paused", { IsStopping: true } => "Stopping", _ => "Running" },
+        OrchestrationRuntimeStatus.Terminated => "Abandoned",
+        var other => other.ToString(),
+    };
+
+    private static bool Same(RolloutRequest one, RolloutRequest other) => Text(one) == Text(other);
+
+    private static string Text(RolloutRequest request) =>
+        JsonSerializer.Serialize(request with { Template = request.Template with { RequestedBy = null, HubId = "" } });
+}

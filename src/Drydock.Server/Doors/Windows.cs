@@ -1,0 +1,99 @@
+using System.Text.Json;
+using Drydock.Api;
+using Drydock.Maintenance;
+
+namespace Drydock.Server;
+
+/// <summary>Sets up, removes and reads maintenance windows. What it acknowledges is durable.</summary>
+public sealed class Windows
+{
+    private const int Upcoming = 3;
+
+    private readonly DurableTaskClient _client;
+    private readonly RolloutRequests _requests;
+    private readonly TimeProvider _clock;
+
+    internal Windows(DurableTaskClient client, RolloutRequests requests, TimeProvider clock) =>
+        (_client, _requests, _clock) = (client, requests, clock);
+
+    /// <summary>Sets up a window; to set up the same one again is harmless, another one of that name is refused.</summary>
+    public async Task<Answer<WindowView>> CreateAsync(WindowCreate create, string requestedBy, CancellationToken cancellationToken)
+    {
+        var read = await _requests.ReadAsync(create, requestedBy, cancellationToken);
+        if (!read.IsOk)
+        {
+            return read.Problem;
+        }
+
+        var id = IdOf(create.Name!);
+        try
+        {
+            await _client.ScheduleNewOrchestrationInstanceAsync(
+                Orchestrations.Window, read.Value, Instances.StartUnlessRunning(id), cancellationToken);
+        }
+        catch (OrchestrationAlreadyExistsException)
+        {
+            var before = await FindInstanceAsync(create.Name!, cancellationToken);
+            if (before?.ReadInputAs<WindowRequest>() is not { } first || Text(first) != Text(read.Value))
+            {
+                return Problems.WrongState(create.Name!, $"There is a window '{create.Name}' already, with other settings. Delete it first.");
+            }
+        }
+
+        return await FindAsync(create.Name!, cancellationToken) is { } view ? view : Problems.NotFound("window", create.Name!);
+    }
+
+    /// <summary>The window, or null if there is none of that name.</summary>
+    public async Task<WindowView?> FindAsync(string name, CancellationToken cancellationToken) =>
+        await FindInstanceAsync(name, cancellationToken) is { } instance ? View(instance) : null;
+
+    /// <summary>All windows, by name.</summary>
+    public async Task<IReadOnlyList<WindowView>> ListAsync(CancellationToken cancellationToken)
+    {
+        var views = new List<WindowView>();
+        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Window, onlyRunning: true, cancellationToken))
+        {
+            views.Add(View(instance));
+        }
+
+        return [.. views.OrderBy(static view => view.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>No further window opens; a rollout under way takes no new node.</summary>
+    public async Task<Answer<WindowView>> DeleteAsync(string name, string by, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(name, cancellationToken) is not { } view)
+        {
+            return Problems.NotFound("window", name);
+        }
+
+        await _client.RaiseEventAsync(IdOf(name), WindowEvents.Cancel, new Cancel(by), cancellationToken);
+        return view;
+    }
+
+    private async Task<OrchestrationMetadata?> FindInstanceAsync(string name, CancellationToken cancellationToken) =>
+        await _client.GetInstanceAsync(IdOf(name), getInputsAndOutputs: true, cancellationToken)
+            is { Name: Orchestrations.Window, IsCompleted: false } instance ? instance : null;
+
+    private WindowView View(OrchestrationMetadata instance)
+    {
+        var request = instance.ReadInputAs<WindowRequest>()
+            ?? throw new InvalidOperationException($"Instance '{instance.InstanceId}' has no input.");
+        var status = instance.ReadCustomStatusAs<WindowStatus>();
+        return new WindowView(
+            instance.InstanceId[IdOf("").Length..], request.Cron, DurationText.Format(request.Duration), request.TimeZone, status?.ClosesAt is not null)
+        {
+            Message = status?.Message,
+            ClosesAt = status?.ClosesAt,
+            Next = Calendar.Next(request.Cron, request.TimeZone, _clock.GetUtcNow(), Upcoming),
+            RolloutId = status?.Rollout,
+        };
+    }
+
+    private static string IdOf(string name) => "w-" + name;
+
+    private static string Text(WindowRequest request) => JsonSerializer.Serialize(request with
+    {
+        Rollout = request.Rollout with { Template = request.Rollout.Template with { RequestedBy = null, HubId = "" } },
+    });
+}

@@ -1,0 +1,66 @@
+using Drydock.Api;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Drydock.Server.Rest;
+
+/// <summary>The resource <c>rollouts</c>.</summary>
+internal static class RolloutEndpoints
+{
+    public static void MapRollouts(this IEndpointRouteBuilder api)
+    {
+        var rollouts = api.MapGroup("/rollouts").WithTags("Rollouts");
+        rollouts.MapPost("/", CreateAsync).WithName("CreateRollout").WithSummary("Start the maintenance of several nodes.");
+        rollouts.MapGet("/", ListAsync).WithName("ListRollouts").WithSummary("All rollouts, the newest first.");
+        rollouts.MapGet("/{id}", GetAsync).WithName("GetRollout").WithSummary("One rollout as it stands.");
+        rollouts.MapPost("/{id}/cancel", CancelAsync).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
+        rollouts.MapPost("/{id}/stop", StopAsync).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
+        rollouts.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeRollout").WithSummary("Let a paused rollout go on.");
+    }
+
+    private static async Task<Results<Created<RolloutView>, ProblemResult>> CreateAsync(
+        Body<RolloutCreate> body,
+        [FromHeader(Name = DrydockApiClient.IdempotencyKeyHeader)] string? idempotencyKey,
+        HttpContext context,
+        Rollouts rollouts,
+        CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await rollouts.CreateAsync(body.Value, Caller.Of(context), idempotencyKey, cancellationToken);
+        return answer.IsOk
+            ? TypedResults.Created($"/api/v1/rollouts/{answer.Value.Id}", answer.Value)
+            : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Ok<IReadOnlyList<RolloutView>>> ListAsync(Rollouts rollouts, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await rollouts.ListAsync(cancellationToken));
+
+    private static async Task<Results<Ok<RolloutView>, ProblemResult>> GetAsync(
+        string id, Rollouts rollouts, CancellationToken cancellationToken) =>
+        await rollouts.FindAsync(id, cancellationToken) is { } view
+            ? TypedResults.Ok(view)
+            : new ProblemResult(Problems.NotFound("rollout", id));
+
+    private static async Task<Results<Accepted<RolloutView>, ProblemResult>> CancelAsync(
+        string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        body.Problem is { } malformed
+            ? new ProblemResult(malformed)
+            : Accepted(await rollouts.CancelAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+
+    private static async Task<Results<Accepted<RolloutView>, ProblemResult>> StopAsync(
+        string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        body.Problem is { } malformed
+            ? new ProblemResult(malformed)
+            : Accepted(await rollouts.StopAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+
+    private static async Task<Results<Accepted<RolloutView>, ProblemResult>> ResumeAsync(
+        string id, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        Accepted(await rollouts.ResumeAsync(id, Caller.Of(context), cancellationToken));
+
+    private static Results<Accepted<RolloutView>, ProblemResult> Accepted(Answer<RolloutView> answer) =>
+        answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
+}

@@ -1,0 +1,46 @@
+using Drydock.Api;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Drydock.Server.Rest;
+
+/// <summary>The resource <c>windows</c>.</summary>
+internal static class WindowEndpoints
+{
+    public static void MapWindows(this IEndpointRouteBuilder api)
+    {
+        var windows = api.MapGroup("/windows").WithTags("Windows");
+        windows.MapPost("/", CreateAsync).WithName("CreateWindow").WithSummary("Set up a recurring maintenance window.");
+        windows.MapGet("/", ListAsync).WithName("ListWindows").WithSummary("All windows, by name.");
+        windows.MapGet("/{name}", GetAsync).WithName("GetWindow").WithSummary("One window and when it opens next.");
+        windows.MapDelete("/{name}", DeleteAsync).WithName("DeleteWindow").WithSummary("Remove a window; a rollout under way takes no new node.");
+    }
+
+    private static async Task<Results<Created<WindowView>, ProblemResult>> CreateAsync(
+        Body<WindowCreate> body, HttpContext context, Windows windows, CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await windows.CreateAsync(body.Value, Caller.Of(context), cancellationToken);
+        return answer.IsOk
+            ? TypedResults.Created($"/api/v1/windows/{answer.Value.Name}", answer.Value)
+            : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Ok<IReadOnlyList<WindowView>>> ListAsync(Windows windows, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await windows.ListAsync(cancellationToken));
+
+    private static async Task<Results<Ok<WindowView>, ProblemResult>> GetAsync(
+        string name, Windows windows, CancellationToken cancellationToken) =>
+        await windows.FindAsync(name, cancellationToken) is { } view
+            ? TypedResults.Ok(view)
+            : new ProblemResult(Problems.NotFound("window", name));
+
+    private static async Task<Results<NoContent, ProblemResult>> DeleteAsync(
+        string name, HttpContext context, Windows windows, CancellationToken cancellationToken) =>
+        await windows.DeleteAsync(name, Caller.Of(context), cancellationToken) is { Problem: { } problem }
+            ? new ProblemResult(problem)
+            : TypedResults.NoContent();
+}

@@ -1,0 +1,45 @@
+using Drydock.Server;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Server;
+
+public sealed class DrydockOptionsTests
+{
+    [Fact]
+    public void The_defaults_are_valid() => new DrydockOptions().Validate().ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("http://127.0.0.1:0")]
+    [InlineData("http://localhost:5480")]
+    [InlineData("http://[::1]:5480/")]
+    public void Loopback_is_served(string url) => new DrydockOptions { Urls = [url] }.Validate().ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("http://0.0.0.0:5480", "not a loopback address")]
+    [InlineData("http://10.0.0.1:5480", "'auth' of a later version")]
+    [InlineData("http://example.org", "not a loopback address")]
+    [InlineData("https://127.0.0.1:5480", "https comes with authentication")]
+    [InlineData("http://127.0.0.1:5480/drydock", "has a path")]
+    [InlineData("5480", "is not an address")]
+    public void Nothing_else_is(string url, string sentence) =>
+        new DrydockOptions { Urls = [url] }.Validate().ShouldHaveSingleItem().ShouldContain(sentence);
+
+    [Theory]
+    [InlineData("Host=db;Database=drydock", "PostgreSQL (Host=…) is not in this version")]
+    [InlineData("Endpoint=https://x.durabletask.io;TaskHub=t", "the Durable Task Scheduler (Endpoint=…) is not in this version")]
+    [InlineData("drydock.db", "is not a connection string")]
+    [InlineData("Data Source=", "names no file")]
+    [InlineData("Data Source=a.db;Mode=Memory", "'mode' is not known")]
+    [InlineData("", "names no file")]
+    public void A_hub_that_this_version_does_not_know_is_refused(string hub, string sentence) =>
+        new DrydockOptions { Hub = hub }.Validate().ShouldHaveSingleItem().ShouldContain(sentence);
+
+    [Fact]
+    public void All_errors_are_told_at_once()
+    {
+        var options = new DrydockOptions { Hub = "Host=db", Urls = ["http://0.0.0.0:1", "ftp://x"] };
+
+        Should.Throw<DrydockOptionsException>(() => DrydockHost.Build(options)).Errors.Count.ShouldBe(3);
+    }
+}

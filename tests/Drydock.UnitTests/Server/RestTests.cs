@@ -1,0 +1,380 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using Drydock.Api;
+using Drydock.DurableTask;
+using Drydock.DurableTask.Client;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Server;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Server;
+
+/// <summary>REST over the real host; behind the doors a dictionary stands for the engine and a stub for the cluster.</summary>
+public sealed class RestTests : IAsyncLifetime
+{
+    private readonly InMemoryClient _client = new(TimeProvider.System);
+    private WebApplication? _app;
+
+    private HttpClient Http { get; } = new();
+
+    private DrydockApiClient Api => new(Http);
+
+    public async ValueTask InitializeAsync()
+    {
+        _app = DrydockHost.Build(
+            new DrydockOptions { Urls = ["http://127.0.0.1:0"], Operator = false, LogLevel = Microsoft.Extensions.Logging.LogLevel.None },
+            services =>
+            {
+                foreach (var hosted in services.Where(static service =>
+                    service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Name != "GenericWebHostService").ToList())
+                {
+                    services.Remove(hosted);
+                }
+
+                services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
+                services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a", "worker-b")));
+                services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
+            });
+        await _app.StartAsync();
+        Http.BaseAddress = new Uri(_app.Urls.Single());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await _app!.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_maintenance_is_started_with_what_was_asked_for()
+    {
+        var view = await Api.CreateMaintenanceAsync(
+            new MaintenanceCreate
+            {
+                Node = "worker-a",
+                Reason = "new kernel",
+                Action = "hold",
+                Drain = new DrainSettings { Timeout = "1h30m", OnTimeout = "Wait" },
+                VirtualMachines = new VirtualMachineSettings { OnStuck = "ShutDown", MaxAttempts = 2 },
+            },
+            null,
+            Token);
+
+        view.State.ShouldBe(MaintenanceState.Pending);
+        view.Id.ShouldMatch("^m-worker-a-[0-9]{14}-[0-9a-f]{4}$");
+        var request = _client.InputOf<MaintenanceRequest>(view.Id);
+        request.Reason.ShouldBe("new kernel");
+        request.Action.ShouldBe(MaintenanceAction.Hold);
+        request.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(90));
+        request.Drain.OnTimeout.ShouldBe(DeadlinePolicy.Wait);
+        request.VirtualMachines.OnStuck.ShouldBe(StuckVmPolicy.ShutDown);
+        request.VirtualMachines.MaxAttempts.ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData("""{}""", "node", null)]
+    [InlineData("""{"node":""}""", "node", "")]
+    [InlineData("""{"node":"Worker A"}""", "node", "Worker A")]
+    [InlineData("""{"node":5}""", "node", "5")]
+    [InlineData("""{"node":"worker-a","nod":"x"}""", "nod", "\"x\"")]
+    [InlineData("""{"node":"worker-a","action":"Explode"}""", "action", "Explode")]
+    [InlineData("""{"node":"worker-a","action":"1"}""", "action", "1")]
+    [InlineData("""{"node":"worker-a","onFailure":"Shrug"}""", "onFailure", "Shrug")]
+    [InlineData("""{"node":"worker-a","leaseWait":"soon"}""", "leaseWait", "soon")]
+    [InlineData("""{"node":"worker-a","drain":{"timeout":"-5m"}}""", "drain.timeout", "-5m")]
+    [InlineData("""{"node":"worker-a","drain":{"timeout":"0"}}""", "drain.timeout", "0")]
+    [InlineData("""{"node":"worker-a","drain":{"onTimeout":"Force"}}""", "drain.onTimeout", "Force")]
+    [InlineData("""{"node":"worker-a","drain":{"maxParallelEvictions":51}}""", "drain.maxParallelEvictions", "51")]
+    [InlineData("""{"node":"worker-a","drain":{"maxParallelEvictions":1.5}}""", "drain.maxParallelEvictions", "1.5")]
+    [InlineData("""{"node":"worker-a","drain":{"ignoreDaemonSets":"yes"}}""", "drain.ignoreDaemonSets", "\"yes\"")]
+    [InlineData("""{"node":"worker-a","drain":[]}""", "drain", "[]")]
+    [InlineData("""{"node":"worker-a","virtualMachines":{"onStuck":"Pray"}}""", "virtualMachines.onStuck", "Pray")]
+    [InlineData("""{"node":"worker-a","virtualMachines":{"maxAttempts":0}}""", "virtualMachines.maxAttempts", "0")]
+    [InlineData("""{"node":"worker-a","virtualMachines":{"onRestartTimeout":"ShutDown"}}""", "virtualMachines.onRestartTimeout", "ShutDown")]
+    [InlineData("""{"node":"worker-a","health":{"timeout":"PT"}}""", "health.timeout", "PT")]
+    [InlineData("""{"node":"worker-a","reason":"a\u0000b"}""", "reason", "a\0b")]
+    [InlineData("""{"node":"a","node":"b"}""", "body", null)]
+    [InlineData("""{"node":"\ud800"}""", "body", null)]
+    [InlineData("""{"node":""", "body", null)]
+    [InlineData("""[]""", "body", "[]")]
+    [InlineData("""null""", "body", "null")]
+    [InlineData("""not json""", "body", null)]
+    public async Task Bad_input_is_answered_with_the_field_and_changes_nothing(string json, string field, string? value)
+    {
+        var problem = await PostAsync("api/v1/maintenances", json, HttpStatusCode.BadRequest);
+
+        var error = problem.Errors.ShouldHaveSingleItem();
+        error.Field.ShouldBe(field);
+        error.Value.ShouldBe(value);
+        error.Allowed.ShouldNotBeNullOrWhiteSpace();
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Everything_that_is_wrong_is_told_at_once()
+    {
+        var problem = await PostAsync(
+            "api/v1/maintenances", """{"node":"_","action":"x","drain":{"timeout":"y"},"health":{"stableFor":"z"}}""", HttpStatusCode.BadRequest);
+
+        problem.Errors.Select(static error => error.Field).ShouldBe(["node", "action", "drain.timeout", "health.stableFor"]);
+    }
+
+    [Fact]
+    public async Task An_unknown_node_is_answered_with_the_nodes_there_are()
+    {
+        var problem = await PostAsync("api/v1/maintenances", """{"node":"worker-z"}""", HttpStatusCode.NotFound);
+
+        problem.Type.ShouldBe(ProblemTypes.NodeNotFound);
+        problem.Errors.ShouldHaveSingleItem().ShouldBe(new FieldError("node", "worker-z", "worker-a, worker-b"));
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_node_under_maintenance_is_refused_and_the_maintenance_named()
+    {
+        var first = await CreateAsync("worker-a");
+
+        var problem = await PostAsync("api/v1/maintenances", """{"node":"worker-a"}""", HttpStatusCode.Conflict);
+
+        problem.Type.ShouldBe(ProblemTypes.AlreadyUnderMaintenance);
+        problem.SubjectId.ShouldBe(first.Id);
+        _client.Started.ShouldBe([first.Id]);
+    }
+
+    [Fact]
+    public async Task A_node_can_be_maintained_again_when_the_first_maintenance_is_over()
+    {
+        var first = await CreateAsync("worker-a");
+        End(first.Id, MaintenanceOutcome.Completed);
+
+        var second = await CreateAsync("worker-a");
+
+        second.Id.ShouldNotBe(first.Id);
+        (await Api.GetMaintenanceAsync(first.Id, Token)).State.ShouldBe(MaintenanceState.Completed);
+    }
+
+    [Fact]
+    public async Task Of_twenty_requests_at_once_for_one_node_one_wins()
+    {
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ =>
+            Http.PostAsJsonAsync("api/v1/maintenances", new MaintenanceCreate { Node = "worker-a" }, ApiJson.Options, Token)));
+
+        answers.Count(static answer => answer.StatusCode == HttpStatusCode.Created).ShouldBe(1);
+        answers.Count(static answer => answer.StatusCode == HttpStatusCode.Conflict).ShouldBe(19);
+        _client.Started.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task The_same_idempotency_key_starts_once()
+    {
+        var create = new MaintenanceCreate { Node = "worker-a", Reason = "r" };
+
+        var first = await Api.CreateMaintenanceAsync(create, "key-1", Token);
+        var second = await Api.CreateMaintenanceAsync(create, "key-1", Token);
+        var other = await Should.ThrowAsync<ApiProblemException>(() =>
+            Api.CreateMaintenanceAsync(create with { Node = "worker-b" }, "key-1", Token));
+
+        second.Id.ShouldBe(first.Id);
+        other.Problem.Type.ShouldBe(ProblemTypes.KeyReused);
+        _client.Started.ShouldBe([first.Id]);
+    }
+
+    [Fact]
+    public async Task Cancel_is_an_event_until_it_is_over_and_a_conflict_afterwards()
+    {
+        var view = await CreateAsync("worker-a");
+        await Api.CancelMaintenanceAsync(view.Id, "changed my mind", Token);
+        End(view.Id, MaintenanceOutcome.Cancelled);
+
+        var error = await Should.ThrowAsync<ApiProblemException>(() => Api.CancelMaintenanceAsync(view.Id, null, Token));
+
+        var raised = _client.Raised.ShouldHaveSingleItem();
+        raised.Name.ShouldBe(MaintenanceEvents.Cancel);
+        raised.Payload.ShouldBeOfType<Cancel>().Reason.ShouldBe("changed my mind");
+        error.Problem.Status.ShouldBe(409);
+    }
+
+    [Fact]
+    public async Task Only_a_held_node_can_be_completed()
+    {
+        var view = await CreateAsync("worker-a");
+        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
+        var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.CompleteMaintenanceAsync(view.Id, false, Token));
+        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
+
+        var held = await Api.CompleteMaintenanceAsync(view.Id, skipHealth: true, Token);
+
+        tooEarly.Problem.Type.ShouldBe(ProblemTypes.WrongState);
+        held.State.ShouldBe(MaintenanceState.Holding);
+        _client.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_view_gathers_the_progress_of_all_parts()
+    {
+        var view = await CreateAsync("worker-a");
+        var at = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining") { PodsToEvict = 3, PodsTotal = 5 });
+        _client.Set(
+            InstanceIds.Pods(view.Id),
+            new DrainStatus(3, 1) { Terminating = 1, Blockers = [new Blocker("budget-exhausted", "ns/web-1", "pdb", "no", at, 4, at, null, "wait")] },
+            name: Orchestrations.Drain);
+        _client.Set(
+            InstanceIds.Vm(view.Id, new ObjectRef("ns", "vm-1")),
+            new VmStatus(new ObjectRef("ns", "vm-1"), VmProgress.Migrating, "migrating") { MigrationPhase = "Running", Attempts = 1 },
+            name: Orchestrations.MoveVm);
+
+        var read = await Api.GetMaintenanceAsync(view.Id, Token);
+
+        read.Step.ShouldBe("Drain");
+        read.Pods.ShouldBe(new PodCounts(5, 3, 1, 1));
+        read.Blockers.ShouldHaveSingleItem().Kind.ShouldBe("budget-exhausted");
+        var vm = read.Vms.ShouldHaveSingleItem();
+        (vm.Name, vm.Progress, vm.Phase).ShouldBe(("vm-1", "Migrating", "Running"));
+    }
+
+    [Fact]
+    public async Task What_is_not_there_is_a_problem_and_so_is_every_other_wrong_turn()
+    {
+        foreach (var path in (string[])["api/v1/maintenances/m-x", "api/v1/maintenances/m-x/history", "api/v1/maintenances/m-x/events", "api/v1/rollouts/r", "api/v1/windows/w", "api/v2"])
+        {
+            var answer = await Http.GetAsync(path, Token);
+            answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, path);
+            answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json", path);
+        }
+
+        (await Http.DeleteAsync("api/v1/maintenances", Token)).StatusCode.ShouldBe(HttpStatusCode.MethodNotAllowed);
+        (await Http.GetAsync("api/v1/maintenances?running=perhaps", Token)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        var form = await Http.PostAsync("api/v1/maintenances", new StringContent("node=worker-a", Encoding.UTF8, "application/x-www-form-urlencoded"), Token);
+        form.StatusCode.ShouldBe(HttpStatusCode.UnsupportedMediaType);
+        var large = await Http.PostAsync("api/v1/maintenances", new StringContent(new string(' ', 2_000_000), Encoding.UTF8, "application/json"), Token);
+        large.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("Origin", "https://evil.example")]
+    [InlineData("Origin", "null")]
+    [InlineData("Host", "evil.example")]
+    public async Task A_web_page_elsewhere_cannot_use_the_loopback(string header, string value)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/maintenances");
+        request.Content = JsonContent.Create(new MaintenanceCreate { Node = "worker-a" }, options: ApiJson.Options);
+        request.Headers.TryAddWithoutValidation(header, value);
+
+        var answer = await Http.SendAsync(request, Token);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Lists_are_pages_with_the_newest_first()
+    {
+        var a = await CreateAsync("worker-a");
+        var b = await CreateAsync("worker-b");
+        End(a.Id, MaintenanceOutcome.Completed);
+
+        (await Api.ListMaintenancesAsync(null, onlyRunning: false, null, Token)).Items.Select(static view => view.Id).ShouldBe([b.Id, a.Id], ignoreOrder: true);
+        (await Api.ListMaintenancesAsync(null, onlyRunning: true, null, Token)).Items.ShouldHaveSingleItem().Id.ShouldBe(b.Id);
+        (await Api.ListMaintenancesAsync("worker-a", onlyRunning: false, null, Token)).Items.ShouldHaveSingleItem().Id.ShouldBe(a.Id);
+    }
+
+    [Fact]
+    public async Task A_rollout_takes_the_nodes_that_the_selector_finds()
+    {
+        var rollout = await Api.CreateRolloutAsync(
+            new RolloutCreate { Selector = "zone!=b", Maintenance = new MaintenanceSettings { Drain = new DrainSettings { Timeout = "5m" } } }, null, Token);
+
+        rollout.Nodes.ShouldHaveSingleItem().ShouldBe(new RolloutNodeView("worker-a", "Waiting", null, null));
+        _client.InputOf<RolloutRequest>(rollout.Id).Template.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(5));
+    }
+
+    [Theory]
+    [InlineData("""{}""", "nodes")]
+    [InlineData("""{"nodes":[]}""", "nodes")]
+    [InlineData("""{"nodes":["worker-a"],"selector":"zone=a"}""", "nodes")]
+    [InlineData("""{"nodes":["worker-a","worker-a"]}""", "nodes")]
+    [InlineData("""{"nodes":["worker-a","nope"]}""", "nodes[1]")]
+    [InlineData("""{"nodes":["worker-a",7]}""", "nodes[1]")]
+    [InlineData("""{"selector":"zone=nowhere"}""", "selector")]
+    [InlineData("""{"selector":"a b"}""", "selector")]
+    [InlineData("""{"nodes":["worker-a"],"maxUnavailable":0}""", "maxUnavailable")]
+    [InlineData("""{"nodes":["worker-a"],"onFailures":"Cry"}""", "onFailures")]
+    [InlineData("""{"nodes":["worker-a"],"maintenance":{"drain":{"timeout":"x"}}}""", "maintenance.drain.timeout")]
+    public async Task A_bad_rollout_is_answered_with_the_field(string json, string field)
+    {
+        var problem = await PostAsync("api/v1/rollouts", json, HttpStatusCode.BadRequest);
+
+        problem.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_window_is_set_up_once_and_says_when_it_opens_next()
+    {
+        var create = new WindowCreate
+        {
+            Name = "nightly", Cron = "0 22 * * *", Duration = "4h", TimeZone = "Europe/Berlin", Rollout = new RolloutCreate { Nodes = ["worker-a"] },
+        };
+
+        var first = await Api.CreateWindowAsync(create, Token);
+        await Api.CreateWindowAsync(create, Token);
+        var other = await Should.ThrowAsync<ApiProblemException>(() => Api.CreateWindowAsync(create with { Cron = "0 23 * * *" }, Token));
+        await Api.DeleteWindowAsync("nightly", Token);
+
+        first.Next.Count.ShouldBe(3);
+        first.Duration.ShouldBe("4h");
+        _client.Started.ShouldBe(["w-nightly"]);
+        other.Problem.Status.ShouldBe(409);
+        _client.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);
+    }
+
+    [Theory]
+    [InlineData("name", """{"name":"Nightly!","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("cron", """{"name":"n","cron":"often","duration":"4h","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("duration", """{"name":"n","cron":"0 22 * * *","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("timeZone", """{"name":"n","cron":"0 22 * * *","duration":"4h","timeZone":"Mars","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("rollout", """{"name":"n","cron":"0 22 * * *","duration":"4h"}""")]
+    [InlineData("rollout.nodes[0]", """{"name":"n","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["nope"]}}""")]
+    public async Task A_bad_window_is_answered_with_the_field(string field, string json)
+    {
+        var problem = await PostAsync("api/v1/windows", json, HttpStatusCode.BadRequest);
+
+        problem.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_description_of_the_api_is_served()
+    {
+        var description = await Http.GetStringAsync("openapi/v1.json", Token);
+        var page = await Http.GetAsync("docs", Token);
+
+        description.ShouldContain("/api/v1/maintenances/{id}/cancel");
+        description.ShouldContain("\"maxParallelEvictions\"");
+        page.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await Http.GetStringAsync("healthz", Token)).ShouldBe("ok");
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private Task<MaintenanceView> CreateAsync(string node) => Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = node }, null, Token);
+
+    private void End(string id, MaintenanceOutcome outcome) => _client.Set(
+        id, output: new MaintenanceReport("worker-a", outcome, "It is over."), status: OrchestrationRuntimeStatus.Completed);
+
+    private async Task<Problem> PostAsync(string path, string json, HttpStatusCode expected)
+    {
+        var answer = await Http.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), Token);
+        answer.StatusCode.ShouldBe(expected, await answer.Content.ReadAsStringAsync(Token));
+        return (await answer.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, Token))!;
+    }
+}

@@ -1,0 +1,94 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.UnitTests.Server;
+
+/// <summary>A cluster with nodes and nothing on them; every change of the cluster is a test failure.</summary>
+internal sealed class StubCluster(params string[] nodes) : ICluster
+{
+    /// <summary>The events recorded on nodes, by reason.</summary>
+    public List<string> Events { get; } = [];
+
+    /// <summary>The pods on every node.</summary>
+    public IReadOnlyList<PodSnapshot> Pods { get; set; } = [];
+
+    public ClusterCounts Counts => new(0, 0);
+
+    public Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken) =>
+        Task.FromResult(new ClusterIdentity("uid", "v1.36.2", "https://cluster", HasKubeVirt: false, HasNodeMaintenance: true));
+
+    public Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<AccessRule>>([]);
+
+    public Task<NodeSnapshot?> GetNodeAsync(string name, CancellationToken cancellationToken) =>
+        Task.FromResult(nodes.Contains(name) ? Node(name) : null);
+
+    public Task<IReadOnlyList<NodeSnapshot>> ListNodesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<NodeSnapshot>>([.. nodes.Select(Node)]);
+
+    public Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) => Task.FromResult(Pods);
+
+    public Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<BudgetSnapshot>>([]);
+
+    public Task<IReadOnlyList<VmiSnapshot>> ListVmisOnNodeAsync(string node, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<VmiSnapshot>>([]);
+
+    public Task<LeaseSnapshot?> GetLeaseAsync(string node, CancellationToken cancellationToken) => Task.FromResult<LeaseSnapshot?>(null);
+
+    public Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken)
+    {
+        Events.Add(nodeEvent.Reason);
+        return Task.CompletedTask;
+    }
+
+    public Task<NodeSnapshot?> ChangeNodeAsync(NodeSnapshot node, NodeChange change, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<PodSnapshot?> GetPodAsync(ObjectRef pod, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<EvictionOutcome> EvictPodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<EvictionOutcome> DeletePodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<KubeVirtSnapshot?> GetKubeVirtAsync(CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<VmiSnapshot?> GetVmiAsync(ObjectRef vmi, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<VmSnapshot?> GetVmAsync(ObjectRef vm, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<IReadOnlyList<VmSnapshot>> ListMarkedVmsAsync(string? heldBy, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<IReadOnlyList<MigrationSnapshot>> ListMigrationsAsync(ObjectRef? vmi, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<VmSnapshot?> MarkVmAsync(VmSnapshot vm, HoldMark? mark, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<VmCallOutcome> CallVmAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    public Task<VmSnapshot?> SetRunStrategyAsync(VmSnapshot vm, string runStrategy, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<LeaseOutcome> AcquireLeaseAsync(
+        string node, string? nodeUid, string holder, TimeSpan duration, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<LeaseOutcome> RenewLeaseAsync(string node, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    public Task<bool> MarkLeaseCancelledAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    private static NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
+    {
+        Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["zone"] = name[^1..] },
+    };
+
+    private static InvalidOperationException Unexpected() => new("A door reads; it does not touch the cluster.");
+}
