@@ -1,0 +1,114 @@
+using Drydock.Api;
+
+namespace Drydock.Cli.Output;
+
+/// <summary>Turns each view of a maintenance into the lines that say what changed since the last one.</summary>
+internal sealed class ProgressLines(TimeProvider clock)
+{
+    private readonly Dictionary<string, string> _vms = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, BlockerView> _blockers = new(StringComparer.Ordinal);
+    private MaintenanceView? _last;
+
+    /// <summary>One line per change, each with the time since the maintenance began.</summary>
+    public IReadOnlyList<string> Next(MaintenanceView view)
+    {
+        var lines = new List<string>();
+        foreach (var (kind, text) in Changes(view))
+        {
+            lines.Add(Line(view.StartedAt, kind, text));
+        }
+
+        _last = view;
+        return lines;
+    }
+
+    /// <summary>A line that is not a change of the maintenance, such as a crash of the server.</summary>
+    public string Note(string kind, string text) => Line(_last?.StartedAt, kind, text);
+
+    private string Line(DateTimeOffset? since, string kind, string text)
+    {
+        var elapsed = since is { } from ? clock.GetUtcNow() - from : TimeSpan.Zero;
+        return $"[{Elapsed.Format(elapsed < TimeSpan.Zero ? TimeSpan.Zero : elapsed),7}] {kind,-9} {text}";
+    }
+
+    private IEnumerable<(string Kind, string Text)> Changes(MaintenanceView view)
+    {
+        if (_last?.State != view.State && view.State is MaintenanceState.Holding or MaintenanceState.Cancelling or MaintenanceState.LeaseLost or MaintenanceState.Suspended
+            && _last?.State != view.State)
+        {
+            yield return ("state", $"{view.State}: {view.Message}");
+        }
+
+        if (_last?.Step != view.Step && !view.IsOver)
+        {
+            yield return ("step", $"{view.Step}: {view.Message}{Deadline(view.Deadline)}");
+        }
+
+        if (view.Pods.ToEvict > 0 && _last?.Pods != view.Pods)
+        {
+            yield return ("pods", PodsText(view.Pods));
+        }
+
+        foreach (var vm in view.Vms)
+        {
+            var name = $"{vm.Namespace}/{vm.Name}";
+            var state = VmText(vm);
+            if (!_vms.TryGetValue(name, out var known) || known != state)
+            {
+                _vms[name] = state;
+                yield return ("vm", $"{name}: {state}{(vm.Progress == "Gone" ? "" : Deadline(vm.Deadline))}");
+            }
+        }
+
+        foreach (var change in BlockerChanges(view))
+        {
+            yield return change;
+        }
+    }
+
+    private IEnumerable<(string Kind, string Text)> BlockerChanges(MaintenanceView view)
+    {
+        var now = view.Blockers.GroupBy(blocker => $"{blocker.Kind} {blocker.Pod}").ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
+        foreach (var (key, blocker) in now.Where(pair => !_blockers.ContainsKey(pair.Key)).ToList())
+        {
+            _blockers[key] = blocker;
+            yield return ("held", BlockerText(blocker) + Deadline(blocker.Deadline));
+        }
+
+        foreach (var (key, blocker) in _blockers.Where(pair => !now.ContainsKey(pair.Key)).ToList())
+        {
+            _blockers.Remove(key);
+            yield return ("freed", $"{blocker.Pod} is no longer held ({blocker.Kind})");
+        }
+    }
+
+    /// <summary><c>3/10 gone, 2 terminating</c>.</summary>
+    public static string PodsText(PodCounts pods) =>
+        $"{pods.Gone}/{pods.ToEvict} gone{(pods.Terminating > 0 ? $", {pods.Terminating} terminating" : "")}";
+
+    /// <summary>Where a VM is: progress, phase of the migration, attempt.</summary>
+    public static string VmText(VmView vm) => vm.Outcome is { } outcome
+        ? $"{OutcomeText(outcome)}{(vm.Node is { } node ? $", now on {node}" : "")}{(vm.IsRestored ? ", started again" : "")}"
+        : $"{vm.Progress}{(vm.Phase is { Length: > 0 } phase ? $", migration {phase}" : "")}{(vm.Attempts > 1 ? $", attempt {vm.Attempts}" : "")}: {vm.Message}";
+
+    /// <summary>An outcome in words.</summary>
+    public static string OutcomeText(string outcome) => outcome switch
+    {
+        "Migrated" => "migrated without a stop",
+        "RestartedElsewhere" => "shut down and restarted elsewhere",
+        "StaysDown" => "shut down and down, as its run strategy says",
+        "Stopped" => "stopped by the maintenance",
+        "AlreadyGone" => "gone before anything was done",
+        "StillThere" => "STILL ON THE NODE",
+        "NotRunningAgain" => "left but NOT RUNNING AGAIN",
+        _ => outcome,
+    };
+
+    /// <summary>What holds a pod or VM, and what a person can do.</summary>
+    public static string BlockerText(BlockerView blocker) =>
+        $"{blocker.Pod} by {blocker.Object ?? blocker.Kind}: {blocker.Message ?? blocker.Kind} -> {blocker.NextStep}";
+
+    private string Deadline(DateTimeOffset? deadline) => deadline is { } at
+        ? $" (until {at.UtcDateTime:HH:mm:ss}Z, in {Elapsed.Format(at - clock.GetUtcNow())})"
+        : "";
+}
