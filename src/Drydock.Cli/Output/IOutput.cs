@@ -21,6 +21,9 @@ internal interface IOutput
     /// <summary>Shows how it ended.</summary>
     void Summary(MaintenanceView view);
 
-    /// <summary>Shows any other result: lines for people, or the data as one JSON object with this type.</summary>
-    void Result(string type, object data, IEnumerable<string> lines);
+    /// <summary>Shows one more part of a longer output: lines for people, or the data as one JSON line with this type.</summary>
+    void Part(string type, object data, IEnumerable<string> lines);
+
+    /// <summary>Shows all that a verb has to say: lines for people, or the data as one JSON document.</summary>
+    void Document(object data, IEnumerable<string> lines);
 }

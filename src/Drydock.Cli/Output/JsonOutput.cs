@@ -7,6 +7,8 @@ namespace Drydock.Cli.Output;
 /// <summary>For programs: one JSON object per line, told apart by <c>type</c>.</summary>
 internal sealed class JsonOutput(TextWriter writer, TimeProvider clock) : IOutput
 {
+    private static readonly JsonSerializerOptions Indented = new(ApiJson.Options) { WriteIndented = true };
+
     public void Plan(PlanView plan) => Write("plan", "plan", plan);
 
     public void Say(string kind, string text, object? data = null)
@@ -44,7 +46,13 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider clock) : IOutpu
 
     public void Summary(MaintenanceView view) => Write("summary", "maintenance", view);
 
-    public void Result(string type, object data, IEnumerable<string> lines) => Write(type, type, data);
+    public void Part(string type, object data, IEnumerable<string> lines) => Write(type, type, data);
+
+    public void Document(object data, IEnumerable<string> lines)
+    {
+        writer.WriteLine(JsonSerializer.Serialize(data, data.GetType(), Indented));
+        writer.Flush();
+    }
 
     private void Write(string type, string member, object data)
     {

@@ -16,7 +16,9 @@ internal sealed class LiveOutput(TextWriter writer, TimeProvider clock) : IOutpu
 
     public void Summary(MaintenanceView view) => _plain.Summary(view);
 
-    public void Result(string type, object data, IEnumerable<string> lines) => _plain.Result(type, data, lines);
+    public void Part(string type, object data, IEnumerable<string> lines) => _plain.Part(type, data, lines);
+
+    public void Document(object data, IEnumerable<string> lines) => _plain.Document(data, lines);
 
     public async Task<MaintenanceView?> FollowAsync(IAsyncEnumerable<ProgressEvent> events, CancellationToken cancellationToken)
     {

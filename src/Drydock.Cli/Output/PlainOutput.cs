@@ -32,7 +32,9 @@ internal sealed class PlainOutput(TextWriter writer, TimeProvider clock) : IOutp
 
     public void Summary(MaintenanceView view) => Write(SummaryText.Lines(view).Prepend(""));
 
-    public void Result(string type, object data, IEnumerable<string> lines) => Write(lines);
+    public void Part(string type, object data, IEnumerable<string> lines) => Write(lines);
+
+    public void Document(object data, IEnumerable<string> lines) => Write(lines);
 
     private void Write(IEnumerable<string> lines)
     {

@@ -1,0 +1,103 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Drydock.Api;
+
+namespace Drydock.Cli.CommandLine;
+
+/// <summary>How a node is maintained, as options: kubectl drain's names and defaults where it has them.</summary>
+internal sealed class PolicyOptions
+{
+    private readonly Option<string?> _reason = new("--reason") { Description = "Why, in your words; shown to everybody who looks at it.", HelpName = "text" };
+    private readonly Option<bool> _hold = new("--hold") { Description = "Hold the drained node until 'drydock complete' (or Ctrl-C and --complete) says to go on." };
+    private readonly Option<string?> _timeout = CommonOptions.Duration("--timeout", "How long until the node must be empty. Default 1h.");
+    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over. Default fail.", ("fail", "Fail"), ("wait", "Wait"));
+    private readonly Option<string?> _gracePeriod = new("--grace-period")
+    {
+        Description = "Seconds, or a duration, for every pod to end; -1: the pod's own. Default -1.",
+        HelpName = "seconds",
+        CustomParser = GracePeriod,
+    };
+
+    private readonly Option<bool> _ignoreDaemonSets = new("--ignore-daemonsets")
+    {
+        Description = "Leave the pods of DaemonSets where they are; 'false' refuses a node that has any.",
+        HelpName = "true|false",
+        DefaultValueFactory = _ => true,
+    };
+
+    private readonly Option<bool> _deleteEmptyDir = new("--delete-emptydir-data") { Description = "Evict pods although the data in their emptyDir volumes is lost." };
+    private readonly Option<bool> _force = new("--force") { Description = "Evict pods too that no controller will bring back." };
+    private readonly Option<string?> _skipTerminating = CommonOptions.Duration(
+        "--skip-wait-for-delete-timeout", "Pods that terminate longer than this do not hold the drain.");
+
+    private readonly Option<string?> _vmStuck = VmChoice("--vm-stuck", "A VM whose migrations do not succeed: wait, shut it down and start it again afterwards, or fail. Default wait.");
+    private readonly Option<string?> _vmNotMigratable = VmChoice("--vm-not-migratable", "A VM that cannot be migrated. Default wait.");
+    private readonly Option<int?> _vmAttempts = new("--vm-attempts") { Description = "Migrations to try before --vm-stuck decides. Default 3.", HelpName = "1-20" };
+    private readonly Option<string?> _vmScheduling = CommonOptions.Duration("--vm-scheduling-timeout", "How long a migration may be in Scheduling. Default 4m.");
+    private readonly Option<string?> _vmPending = CommonOptions.Duration("--vm-pending-timeout", "How long a migration may be Pending although slots are free. Default 5m.");
+    private readonly Option<string?> _healthTimeout = CommonOptions.Duration("--health-timeout", "How long to wait until the node is healthy. Default 15m.");
+    private readonly Option<string?> _stableFor = CommonOptions.Duration("--stable-for", "How long the node must have been Ready without a break. Default 10s.");
+    private readonly Option<string?> _onFailure = CommonOptions.Choice(
+        "--on-failure", "If it fails: put everything back, or keep the node cordoned. Default restore.", ("restore", "Restore"), ("keep-cordoned", "KeepCordoned"));
+
+    private readonly Option<string?> _leaseWait = CommonOptions.Duration("--lease-wait", "How long to wait for a node that somebody else maintains. Default 0: refuse at once.");
+
+    /// <summary>Gives a command all of these options.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[_reason, _hold, _timeout, _onTimeout, _gracePeriod, _ignoreDaemonSets, _deleteEmptyDir, _force, _skipTerminating,
+            _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _healthTimeout, _stableFor, _onFailure, _leaseWait])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>The request these options make; what was not said stays out of it.</summary>
+    public MaintenanceCreate Create(ParseResult result, string node) => new()
+    {
+        Node = node,
+        Reason = result.GetValue(_reason),
+        Action = result.GetValue(_hold) ? "Hold" : null,
+        OnFailure = result.GetValue(_onFailure),
+        LeaseWait = result.GetValue(_leaseWait),
+        Drain = new DrainSettings
+        {
+            Timeout = result.GetValue(_timeout),
+            OnTimeout = result.GetValue(_onTimeout),
+            GracePeriod = result.GetValue(_gracePeriod),
+            IgnoreDaemonSets = result.GetValue(_ignoreDaemonSets) ? null : false,
+            DeleteEmptyDirData = result.GetValue(_deleteEmptyDir) ? true : null,
+            EvictUnmanaged = result.GetValue(_force) ? true : null,
+            SkipTerminatingAfter = result.GetValue(_skipTerminating),
+        },
+        VirtualMachines = new VirtualMachineSettings
+        {
+            OnStuck = result.GetValue(_vmStuck),
+            OnNotMigratable = result.GetValue(_vmNotMigratable),
+            MaxAttempts = result.GetValue(_vmAttempts),
+            SchedulingTimeout = result.GetValue(_vmScheduling),
+            PendingTimeout = result.GetValue(_vmPending),
+        },
+        Health = new HealthSettings { Timeout = result.GetValue(_healthTimeout), StableFor = result.GetValue(_stableFor) },
+    };
+
+    private static Option<string?> VmChoice(string name, string description) =>
+        CommonOptions.Choice(name, description, ("wait", "Wait"), ("shutdown", "ShutDown"), ("fail", "Fail"));
+
+    private static string? GracePeriod(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (text == "-1")
+        {
+            return null;
+        }
+
+        var duration = int.TryParse(text, out var seconds) && seconds >= 0 ? $"{seconds}s" : text;
+        if (!DurationText.TryParse(duration, out _))
+        {
+            result.AddError($"'{text}' is not allowed for --grace-period; give seconds, -1, or {DurationText.Allowed}.");
+        }
+
+        return duration;
+    }
+}

@@ -1,0 +1,37 @@
+using System.CommandLine;
+using Drydock.Api;
+using Drydock.Cli.CommandLine;
+using Drydock.Cli.Output;
+
+namespace Drydock.Cli.Verbs;
+
+/// <summary><c>history ID</c>: everything that happened.</summary>
+internal static class HistoryVerb
+{
+    public static Command Create(Terminal terminal)
+    {
+        var id = CommonOptions.Id();
+        var data = new Option<bool>("--data") { Description = "With what went in and came out of each step." };
+        var verb = new Verb(
+            "history", "Everything that happened in a maintenance and its parts, in order of time.", "drydock history m-1a2b3c", "drydock history m-1a2b3c --data") { id, data };
+        return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
+        {
+            var events = await call.Client.GetHistoryAsync(call.Parsed.GetValue(id)!, cancellationToken);
+            call.Output.Document(events, Lines(events, call.Parsed.GetValue(data)));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static IEnumerable<string> Lines(IReadOnlyList<HistoryEventView> events, bool withData)
+    {
+        var rows = Columns.Align("", [.. events.Select(e => new[] { $"{e.At.UtcDateTime:HH:mm:ss.fff}", e.Instance, $"{e.Sequence}", e.Text })]).ToList();
+        for (var i = 0; i < rows.Count; i++)
+        {
+            yield return rows[i];
+            if (withData && events[i].Data is { } data)
+            {
+                yield return $"    {data}";
+            }
+        }
+    }
+}
