@@ -12,6 +12,7 @@ namespace Drydock.Cli.Embedded;
 internal sealed class MaintainRun(MaintainOptions options, IOutput output, Terminal terminal)
 {
     private MaintenanceView? _last;
+    private bool _saidHold;
 
     /// <summary>Runs it.</summary>
     /// <returns>An exit code: how the maintenance ended.</returns>
@@ -114,8 +115,9 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
         {
             _last = view;
             yield return new ProgressEvent.Changed(view);
-            if (view.State == MaintenanceState.Holding && options.Request.Action == "Hold")
+            if (view.State == MaintenanceState.Holding && !_saidHold)
             {
+                _saidHold = true;
                 yield return HoldNote();
             }
         }

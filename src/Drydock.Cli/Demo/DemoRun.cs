@@ -1,0 +1,140 @@
+using System.Text.Json;
+using System.Threading.Channels;
+using Drydock.Api;
+using Drydock.Cli.CommandLine;
+using Drydock.Cli.Following;
+using Drydock.Cli.Output;
+using Drydock.Cli.Verbs;
+
+namespace Drydock.Cli.Demo;
+
+/// <summary>One demonstration: a simulated cluster here, a server in a process of its own, one node from plan to proof.</summary>
+internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal terminal)
+{
+    /// <summary>Runs it.</summary>
+    /// <returns>0 only if the cluster is as the scenario expects, and with crashes only if nothing was repeated or extended.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var folder = Directory.CreateTempSubdirectory("drydock-demo-").FullName;
+        try
+        {
+            await using var cluster = await DemoCluster.StartAsync(options.Scenario, 0, options.Speed, terminal.Clock, cancellationToken);
+            var kubeconfig = Path.Combine(folder, "kubeconfig");
+            await cluster.WriteKubeconfigAsync(kubeconfig, cancellationToken);
+            output.Say(
+                "cluster",
+                $"Simulated cluster '{options.Scenario.Name}': {options.Scenario.Description}\n  look:  kubectl --kubeconfig {kubeconfig} get nodes,pods,vmi,vmim -A",
+                new { scenario = options.Scenario.Name, kubeconfig, address = cluster.Address });
+            await using var server = new DemoServer(kubeconfig, Path.Combine(folder, "hub.db"), terminal.Clock);
+            await server.StartAsync(cancellationToken);
+            output.Say(
+                "server",
+                $"Server {server.ProcessId} at {server.Address}api/v1\n  look:  drydock list --server {server.Address}\n",
+                new { address = server.Address, process = server.ProcessId });
+            var isGood = await DemonstrateAsync(cluster, server, cancellationToken);
+            if (options.Keep)
+            {
+                output.Say("kept", "\nCluster and server stay up. Ctrl-C ends both.");
+                await cancellationToken.WhenCancelledAsync();
+            }
+
+            return isGood ? ExitCodes.Done : ExitCodes.Failed;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private async Task<bool> DemonstrateAsync(DemoCluster cluster, DemoServer server, CancellationToken cancellationToken)
+    {
+        var client = DrydockApiClient.For(server.Address, Caller.Name);
+        var request = Request();
+        var plan = await client.PlanAsync(request, cancellationToken);
+        output.Plan(plan);
+        cluster.RememberPods(plan.Pods.Where(pod => pod.Verdict == "Evict").Select(pod => (pod.Namespace, pod.Name)));
+
+        var started = await client.CreateMaintenanceAsync(request, null, cancellationToken);
+        var (last, crashes) = await FollowAsync(cluster, server, client, started.Id, cancellationToken);
+        output.Summary(last);
+
+        var memory = server.MemoryBytes;
+        var proof = new Proof([.. cluster.Check(), .. cluster.Repetitions(), OutcomeLine(last)]);
+        output.Part("proof", proof, proof.Lines().Prepend(""));
+        var isCrashGood = SayCrashes(crashes);
+        var numbers = DemoNumbers.From(last, await client.GetHistoryAsync(started.Id, cancellationToken), memory, server.StartUp);
+        output.Part("numbers", numbers, numbers.Lines().Prepend(""));
+        var isGood = proof.Holds && isCrashGood;
+        output.Say("verdict", isGood ? "\nThe expected end was reached." : "\nTHE EXPECTED END WAS NOT REACHED.", new { ok = isGood });
+        return isGood;
+    }
+
+    private MaintenanceCreate Request()
+    {
+        var request = options.Scenario.Request.Deserialize<MaintenanceCreate>(ApiJson.Strict) ?? new MaintenanceCreate();
+        return request with { Node = options.Scenario.Maintain, Reason = request.Reason ?? $"demo of scenario {options.Scenario.Name}" };
+    }
+
+    private ProofLine OutcomeLine(MaintenanceView last)
+    {
+        var expected = options.Scenario.Expect.Outcome ?? nameof(MaintenanceState.Completed);
+        return new ProofLine($"the maintenance says {expected}", last.State.ToString(), last.State.ToString().Equals(expected, StringComparison.OrdinalIgnoreCase));
+    }
+
+    private async Task<(MaintenanceView Last, IReadOnlyList<CrashReport>? Crashes)> FollowAsync(
+        DemoCluster cluster, DemoServer server, DrydockApiClient client, string id, CancellationToken cancellationToken)
+    {
+        var events = Channel.CreateUnbounded<ProgressEvent>();
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var crashing = options.Crash
+            ? new CrashDirector(cluster, server, client, id, terminal.Clock, events.Writer).RunAsync(over.Token)
+            : null;
+        var following = PumpAsync(client, id, crashing, events.Writer, over.Token);
+        try
+        {
+            var last = await output.FollowAsync(events.Reader.ReadAllAsync(cancellationToken), cancellationToken);
+            await following;
+            return (last!, crashing is null ? null : await crashing);
+        }
+        finally
+        {
+            await over.CancelAsync();
+        }
+    }
+
+    /// <summary>Passes the views on until the maintenance is over. A director that fails ends the demonstration with its own failure.</summary>
+    private async Task PumpAsync(
+        DrydockApiClient client, string id, Task? crashing, ChannelWriter<ProgressEvent> events, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var progress in new RemoteFollower(client, terminal.Clock).FollowAsync(id, RemoteFollower.UsualPatience, cancellationToken))
+            {
+                await events.WriteAsync(progress, cancellationToken);
+                if (crashing is { IsFaulted: true })
+                {
+                    await crashing;
+                }
+            }
+
+            events.Complete();
+        }
+        catch (Exception exception)
+        {
+            events.Complete(exception);
+        }
+    }
+
+    private bool SayCrashes(IReadOnlyList<CrashReport>? crashes)
+    {
+        if (crashes is null)
+        {
+            return true;
+        }
+
+        const int expected = 2;
+        var title = crashes.Count == expected ? "Killed and restarted" : $"KILLED ONLY {crashes.Count} OF {expected} TIMES: the moment did not come";
+        output.Part("crashes", crashes, ["", title, .. crashes.SelectMany(crash => crash.Lines())]);
+        return crashes.Count == expected && crashes.All(crash => crash.IsGood);
+    }
+}

@@ -1,0 +1,43 @@
+using System.CommandLine;
+using Drydock.Simulator.Scenarios;
+
+namespace Drydock.Cli.Verbs;
+
+/// <summary>Which cluster to simulate and how fast.</summary>
+internal static class ScenarioOption
+{
+    /// <summary><c>--scenario</c>.</summary>
+    public static Option<string> Create() => new("--scenario")
+    {
+        Description = "A scenario by name (see 'drydock demo --list') or a scenario file.",
+        HelpName = "name|file",
+        DefaultValueFactory = _ => "healthy",
+    };
+
+    /// <summary><c>--speed</c>.</summary>
+    public static Option<double> Speed()
+    {
+        var speed = new Option<double>("--speed") { Description = "How many times faster than ours the time of the cluster passes, 0.1 to 100.", HelpName = "n", DefaultValueFactory = _ => 1 };
+        speed.Validators.Add(result =>
+        {
+            if (result.Errors.Any() || result.GetValueOrDefault<double>() is < 0.1 or > 100 or double.NaN)
+            {
+                result.AddError("--speed takes a number from 0.1 to 100.");
+            }
+        });
+        return speed;
+    }
+
+    /// <summary>The scenario of that name or in that file.</summary>
+    public static Scenario Read(string nameOrFile)
+    {
+        try
+        {
+            return File.Exists(nameOrFile) ? Scenario.Load(File.ReadAllText(nameOrFile)) : Scenario.Named(nameOrFile);
+        }
+        catch (ScenarioException exception)
+        {
+            throw new CommandFailedException(ExitCodes.BadInput, exception.Message, "List the scenarios with 'drydock demo --list'.", exception);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+using System.CommandLine;
+using Drydock.Cli.CommandLine;
+using Drydock.Cli.Demo;
+using Drydock.Cli.Output;
+using Drydock.Cli.Processes;
+using Drydock.Kubernetes;
+using Drydock.Server;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Logging;
+
+namespace Drydock.Cli.Verbs;
+
+/// <summary><c>serve</c>: the server.</summary>
+internal static class ServeVerb
+{
+    public static Command Create(Terminal terminal)
+    {
+        var (kubeconfig, context, output) = (CommonOptions.Kubeconfig(), CommonOptions.Context(), CommonOptions.Output());
+        var inCluster = new Option<bool>("--in-cluster") { Description = "Use the service account of the pod this runs in." };
+        var simulate = new Option<string?>("--simulate")
+        {
+            Description = "Serve a simulated cluster instead: a scenario by name or file.",
+            HelpName = "scenario",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var database = new Option<string>("--db") { Description = "The file of the task hub; its folder must exist.", HelpName = "file", DefaultValueFactory = _ => "drydock.db" };
+        var urls = new Option<string[]>("--urls") { Description = "Where it listens; port 0 takes a free one.", HelpName = "url", DefaultValueFactory = _ => [DrydockOptions.DefaultUrl] };
+        var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
+        var verb = new Verb(
+            "serve",
+            "Run the server: REST under /api/v1, the NodeMaintenance operator and the worker, on an embedded durable task hub. SIGTERM or Ctrl-C ends it; maintenances go on at the next start.",
+            "drydock serve                                            # the cluster of your kubeconfig",
+            "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
+            "drydock serve --simulate healthy",
+            "curl http://127.0.0.1:5480/api/v1/maintenances") { kubeconfig, context, inCluster, simulate, database, urls, stopWithStdin, output };
+        verb.Validators.Add(result =>
+        {
+            var ways = new[] { result.GetResult(kubeconfig), result.GetResult(inCluster), result.GetResult(simulate) }.Count(way => way is { Implicit: false });
+            if (ways > 1)
+            {
+                result.AddError("Give one of --kubeconfig, --in-cluster and --simulate.");
+            }
+        });
+        verb.SetAction(async (parsed, cancellationToken) =>
+        {
+            var paper = terminal.Paper(parsed.GetValue(output));
+            await using var simulated = parsed.GetResult(simulate) is { Implicit: false }
+                ? await DemoCluster.StartAsync(ScenarioOption.Read(parsed.GetValue(simulate) ?? "healthy"), 0, 1, terminal.Clock, cancellationToken)
+                : null;
+            var options = new DrydockOptions
+            {
+                Hub = $"Data Source={parsed.GetValue(database)}",
+                Cluster = simulated?.Connection
+                    ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
+                Urls = parsed.GetValue(urls)!,
+                LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
+            };
+            return await ServeAsync(options, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);
+        });
+        return verb;
+    }
+
+    private static async Task<int> ServeAsync(DrydockOptions options, DemoCluster? simulated, bool stopWithStdin, IOutput paper, CancellationToken cancellationToken)
+    {
+        // Not disposed: stdin may end at any moment until the process does.
+        var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await using var app = DrydockHost.Build(options);
+        await app.StartAsync(end.Token);
+        var url = app.Urls.First();
+        paper.Say(
+            "listening",
+            $"Drydock serves {url}/api/v1 (OpenAPI at {url}/openapi/v1.json){(simulated is null ? "" : $" for the simulated cluster at {simulated.Address}")}. Ctrl-C ends it.",
+            new { url, process = Environment.ProcessId });
+        if (stopWithStdin)
+        {
+            ParentWatch.WhenParentDies(end.Cancel);
+        }
+
+        await end.Token.WhenCancelledAsync();
+        await app.StopAsync(CancellationToken.None);
+        return ExitCodes.Done;
+    }
+}
