@@ -28,10 +28,7 @@ internal static class Program
         };
         if (parsed.Action is ParseErrorAction wrong)
         {
-            // The sentence, and "did you mean"; the whole help would bury both.
-            wrong.ShowHelp = false;
-            await parsed.InvokeAsync(configuration, cancellationToken);
-            await terminal.Error.WriteLineAsync($"drydock: see '{Path(parsed.CommandResult.Command)} --help'.");
+            await UsageErrors.WriteAsync(parsed, wrong, terminal.Error, cancellationToken);
             return ExitCodes.BadInput;
         }
 
@@ -59,7 +56,4 @@ internal static class Program
             option.Action = new TeachingHelp((HelpAction)option.Action!);
         }
     }
-
-    private static string Path(Command command) =>
-        command.Parents.OfType<Command>().FirstOrDefault() is { } parent ? $"{Path(parent)} {command.Name}" : "drydock";
 }

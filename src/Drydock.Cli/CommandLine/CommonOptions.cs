@@ -16,7 +16,6 @@ internal static class CommonOptions
     {
         Description = "'text' for people or 'json' for programs.",
         HelpName = "text|json",
-        DefaultValueFactory = _ => OutputFormat.Text,
         CustomParser = result => Choice(result, [("text", OutputFormat.Text), ("json", OutputFormat.Json)]),
     };
 
@@ -25,8 +24,8 @@ internal static class CommonOptions
     {
         Description = $"Address of the server; else DRYDOCK_SERVER, else {DefaultServer}.",
         HelpName = "url",
-        DefaultValueFactory = result => ServerAddress(result, Environment.GetEnvironmentVariable("DRYDOCK_SERVER") is { Length: > 0 } set ? set : DefaultServer),
-        CustomParser = result => ServerAddress(result, result.Tokens[0].Value),
+        DefaultValueFactory = result => ServerAddress(result, Environment.GetEnvironmentVariable("DRYDOCK_SERVER") is { Length: > 0 } set ? set : DefaultServer)!,
+        CustomParser = result => ServerAddress(result, result.Tokens[0].Value)!,
     };
 
     /// <summary><c>--kubeconfig</c>.</summary>

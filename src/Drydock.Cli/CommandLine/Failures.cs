@@ -1,7 +1,7 @@
-using System.Net.Sockets;
 using Drydock.Api;
 using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
+using Drydock.Server;
 
 namespace Drydock.Cli.CommandLine;
 
@@ -17,11 +17,14 @@ internal static class Failures
         ClusterException cluster => FromCluster(cluster),
         TaskHubOpenException hub => new(ExitCodes.BadInput, hub.Message, null, hub),
         TaskHubBindingException binding => new(ExitCodes.BadInput, binding.Message, null, binding),
+        DrydockOptionsException options => new(ExitCodes.BadInput, options.Message, null, options),
+        MissingAccessException access => new(ExitCodes.Refused, access.Message, "Ask for a role that allows it.", access),
+        ClusterUnusableException unusable => new(ExitCodes.Failed, unusable.Message, "Check the network and the address in the kubeconfig.", unusable),
         HttpRequestException http => new(
             ExitCodes.Failed, $"The server did not answer as a Drydock server does: {http.Message}.", "Check the address given by --server or DRYDOCK_SERVER.", http),
         NotSupportedException missing => new(ExitCodes.Failed, $"This version cannot do that: {missing.Message}", null, missing),
         AggregateException { InnerExceptions: [var only] } => Explain(only),
-        IOException io when io.InnerException is SocketException => new(ExitCodes.BadInput, io.Message, "Name another address.", io),
+        IOException io when StartFailure.Describe(io) is { } inUse => new(ExitCodes.BadInput, inUse, "Name another address.", io),
         _ => new(
             ExitCodes.Failed,
             $"Something went wrong that this program does not know: {FirstLine(exception.Message)}",

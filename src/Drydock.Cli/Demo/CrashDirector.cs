@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Drydock.Api;
 using Drydock.Cli.Output;
-using Drydock.Cli.Processes;
 
 namespace Drydock.Cli.Demo;
 

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Simulator;
 using Drydock.Simulator.Api;

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Drydock.Api;
@@ -7,7 +8,9 @@ namespace Drydock.Cli.Output;
 /// <summary>For programs: one JSON object per line, told apart by <c>type</c>.</summary>
 internal sealed class JsonOutput(TextWriter writer, TimeProvider clock) : IOutput
 {
-    private static readonly JsonSerializerOptions Indented = new(ApiJson.Options) { WriteIndented = true };
+    // For terminals and jq, never inside HTML: a plus sign stays one.
+    private static readonly JsonSerializerOptions Compact = new(ApiJson.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };
 
     public void Plan(PlanView plan) => Write("plan", "plan", plan);
 
@@ -65,7 +68,7 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider clock) : IOutpu
 
     private void Write(JsonObject line)
     {
-        writer.WriteLine(line.ToJsonString(ApiJson.Options));
+        writer.WriteLine(line.ToJsonString(Compact));
         writer.Flush();
     }
 }

@@ -15,18 +15,21 @@ internal static class ScenarioOption
     };
 
     /// <summary><c>--speed</c>.</summary>
-    public static Option<double> Speed()
+    public static Option<double> Speed() => new("--speed")
     {
-        var speed = new Option<double>("--speed") { Description = "How many times faster than ours the time of the cluster passes, 0.1 to 100.", HelpName = "n", DefaultValueFactory = _ => 1 };
-        speed.Validators.Add(result =>
+        Description = "How many times faster than ours the time of the cluster passes, 0.1 to 100. Default 1.",
+        HelpName = "n",
+        DefaultValueFactory = _ => 1,
+        CustomParser = result =>
         {
-            if (result.Errors.Any() || result.GetValueOrDefault<double>() is < 0.1 or > 100 or double.NaN)
+            if (!double.TryParse(result.Tokens[0].Value, out var speed) || speed is not (>= 0.1 and <= 100))
             {
-                result.AddError("--speed takes a number from 0.1 to 100.");
+                result.AddError($"'{result.Tokens[0].Value}' is not allowed for --speed; give a number from 0.1 to 100.");
             }
-        });
-        return speed;
-    }
+
+            return speed;
+        },
+    };
 
     /// <summary>The scenario of that name or in that file.</summary>
     public static Scenario Read(string nameOrFile)

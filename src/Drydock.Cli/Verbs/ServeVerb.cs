@@ -3,9 +3,7 @@ using Drydock.Cli.CommandLine;
 using Drydock.Cli.Demo;
 using Drydock.Cli.Output;
 using Drydock.Cli.Processes;
-using Drydock.Kubernetes;
 using Drydock.Server;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
 
 namespace Drydock.Cli.Verbs;
