@@ -15,13 +15,13 @@ internal sealed class DemoCluster : IAsyncDisposable
     private readonly SimulatedApiServer _api;
     private HashSet<string> _podsAtStart = [];
 
-    private DemoCluster(SimulatedCluster cluster, SimulatedApiServer api) => (_cluster, _api) = (cluster, api);
+    private DemoCluster(SimulatedCluster cluster, SimulatedApiServer api, Uri address) => (_cluster, _api, Address) = (cluster, api, address);
 
     /// <summary>The scenario it plays.</summary>
     public Scenario Scenario => _cluster.Scenario;
 
     /// <summary>Where its API server listens.</summary>
-    public Uri Address => _api.Address;
+    public Uri Address { get; }
 
     /// <summary>Starts the cluster of a scenario behind a Kubernetes API.</summary>
     /// <param name="scenario">What is in it and what goes wrong.</param>
@@ -33,16 +33,22 @@ internal sealed class DemoCluster : IAsyncDisposable
     {
         var cluster = SimulatedCluster.Create(scenario, clock, NullLoggerFactory.Instance, speed: speed);
         await cluster.StartAsync(cancellationToken);
-        var api = await SimulatedApiServer.StartAsync(cluster, port, cancellationToken);
-        return new DemoCluster(cluster, api);
+        var api = new SimulatedApiServer(
+            cluster.Store,
+            [new KubeVirtAdmission(cluster.Store)],
+            [new EvictionInterceptor(cluster.Store)],
+            [new KubeVirtSubresources(cluster.Store)],
+            cluster.Clock,
+            NullLoggerFactory.Instance);
+        return new DemoCluster(cluster, api, await api.ListenAsync(port, cancellationToken));
     }
 
     /// <summary>How a server in this process reaches it.</summary>
-    public ClusterConnection Connection => ClusterConnection.FromText(_api.Kubeconfig);
+    public ClusterConnection Connection => ClusterConnection.FromText(SimulatedApiServer.Kubeconfig(Address));
 
     /// <summary>Writes a kubeconfig for it.</summary>
     public Task WriteKubeconfigAsync(string path, CancellationToken cancellationToken) =>
-        File.WriteAllTextAsync(path, _api.Kubeconfig, cancellationToken);
+        File.WriteAllTextAsync(path, SimulatedApiServer.Kubeconfig(Address), cancellationToken);
 
     /// <summary>Remembers which pods the plan evicts, so that <see cref="PodsGone"/> can count them.</summary>
     public void RememberPods(IEnumerable<(string Namespace, string Name)> pods) =>
@@ -64,7 +70,7 @@ internal sealed class DemoCluster : IAsyncDisposable
     /// <summary>Every pod that the API server evicted more than once, and every VM with more than one migration.</summary>
     public IReadOnlyList<ProofLine> Repetitions()
     {
-        var evicted = _api.Requests.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201)
+        var evicted = _api.RequestLog.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201)
             .GroupBy(request => $"{request.Namespace}/{request.Name}").ToList();
         var migrated = _cluster.Store.List(KubeVirtTypes.Migrations)
             .Where(migration => (string?)migration["status"]?["phase"] == "Succeeded")
