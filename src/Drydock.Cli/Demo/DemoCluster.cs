@@ -12,10 +12,9 @@ namespace Drydock.Cli.Demo;
 internal sealed class DemoCluster : IAsyncDisposable
 {
     private readonly SimulatedCluster _cluster;
-    private readonly SimulatedApiServer _api;
     private HashSet<string> _podsAtStart = [];
 
-    private DemoCluster(SimulatedCluster cluster, SimulatedApiServer api, Uri address) => (_cluster, _api, Address) = (cluster, api, address);
+    private DemoCluster(SimulatedCluster cluster, Uri address) => (_cluster, Address) = (cluster, address);
 
     /// <summary>The scenario it plays.</summary>
     public Scenario Scenario => _cluster.Scenario;
@@ -33,14 +32,7 @@ internal sealed class DemoCluster : IAsyncDisposable
     {
         var cluster = SimulatedCluster.Create(scenario, clock, NullLoggerFactory.Instance, speed: speed);
         await cluster.StartAsync(cancellationToken);
-        var api = new SimulatedApiServer(
-            cluster.Store,
-            [new KubeVirtAdmission(cluster.Store)],
-            [new EvictionInterceptor(cluster.Store)],
-            [new KubeVirtSubresources(cluster.Store)],
-            cluster.Clock,
-            NullLoggerFactory.Instance);
-        return new DemoCluster(cluster, api, await api.ListenAsync(port, cancellationToken));
+        return new DemoCluster(cluster, await cluster.ListenAsync(port, cancellationToken));
     }
 
     /// <summary>How a server in this process reaches it.</summary>
@@ -70,7 +62,7 @@ internal sealed class DemoCluster : IAsyncDisposable
     /// <summary>Every pod that the API server evicted more than once, and every VM with more than one migration.</summary>
     public IReadOnlyList<ProofLine> Repetitions()
     {
-        var evicted = _api.RequestLog.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201)
+        var evicted = _cluster.Api.RequestLog.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201)
             .GroupBy(request => $"{request.Namespace}/{request.Name}").ToList();
         var migrated = _cluster.Store.List(KubeVirtTypes.Migrations)
             .Where(migration => (string?)migration["status"]?["phase"] == "Succeeded")
@@ -85,11 +77,7 @@ internal sealed class DemoCluster : IAsyncDisposable
     /// <summary>What the scenario expects at the end, checked against the store.</summary>
     public IReadOnlyList<ProofLine> Check() => [.. _cluster.Check().Select(result => new ProofLine(result.Statement, result.Saw, result.Ok))];
 
-    public async ValueTask DisposeAsync()
-    {
-        await _api.DisposeAsync();
-        await _cluster.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
 
     private static ProofLine Once<T>(string statement, string what, IReadOnlyList<IGrouping<string, T>> groups)
     {

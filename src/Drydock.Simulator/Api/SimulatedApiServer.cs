@@ -77,7 +77,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     /// <summary>The server behind an HttpClient of this process.</summary>
     public HttpMessageHandler CreateHandler() => new InMemoryFront(HandleAsync);
 
-    /// <summary>A kubeconfig for an address of this server.</summary>
+    /// <summary>A kubeconfig for an address of this server. KubernetesClient refuses a user without credentials; these are not looked at.</summary>
     public static string Kubeconfig(Uri address) =>
         $"""
         apiVersion: v1
@@ -94,7 +94,9 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             namespace: default
         users:
         - name: simulated
-          user: {"{}"}
+          user:
+            username: simulated
+            password: simulated
         current-context: simulated
 
         """;
