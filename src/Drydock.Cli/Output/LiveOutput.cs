@@ -1,4 +1,5 @@
 using Drydock.Api;
+using Drydock.Cli.Following;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -27,26 +28,13 @@ internal sealed class LiveOutput(TextWriter writer, TimeProvider clock) : IOutpu
         var notes = new List<string>();
         await console.Live(new Text("")).StartAsync(async context =>
         {
-            await using var source = events.GetAsyncEnumerator(cancellationToken);
-            var next = source.MoveNextAsync().AsTask();
-            while (true)
+            // Redrawn without news too: the time passes.
+            await foreach (var progress in events.WithTicksAsync(RefreshEvery, clock, cancellationToken))
             {
-                // Redrawn without news too: the time passes.
-                await Task.WhenAny(next, Task.Delay(RefreshEvery, clock, cancellationToken));
-                if (next.IsCompleted)
+                last = progress is ProgressEvent.Changed changed ? changed.View : last;
+                if (progress is ProgressEvent.Note note)
                 {
-                    if (!await next)
-                    {
-                        break;
-                    }
-
-                    last = source.Current is ProgressEvent.Changed changed ? changed.View : last;
-                    if (source.Current is ProgressEvent.Note note)
-                    {
-                        notes.Add($"{note.Kind}: {note.Text}");
-                    }
-
-                    next = source.MoveNextAsync().AsTask();
+                    notes.Add($"{note.Kind}: {note.Text}");
                 }
 
                 context.UpdateTarget(Screen(last, notes));

@@ -1,10 +1,13 @@
 using Drydock.Api;
+using Drydock.Cli.Following;
 
 namespace Drydock.Cli.Output;
 
 /// <summary>Plain lines: one per change.</summary>
 internal sealed class PlainOutput(TextWriter writer, TimeProvider clock) : IOutput
 {
+    private static readonly TimeSpan LookAgainEvery = TimeSpan.FromSeconds(1);
+
     public void Plan(PlanView plan) => Write(PlanText.Lines(plan).Append(""));
 
     public void Say(string kind, string text, object? data = null) => Write([text]);
@@ -13,7 +16,7 @@ internal sealed class PlainOutput(TextWriter writer, TimeProvider clock) : IOutp
     {
         var lines = new ProgressLines(clock);
         MaintenanceView? last = null;
-        await foreach (var progress in events.WithCancellation(cancellationToken))
+        await foreach (var progress in events.WithTicksAsync(LookAgainEvery, clock, cancellationToken))
         {
             switch (progress)
             {
@@ -23,6 +26,10 @@ internal sealed class PlainOutput(TextWriter writer, TimeProvider clock) : IOutp
                     break;
                 case ProgressEvent.Note note:
                     Write([lines.Note(note.Kind, note.Text)]);
+                    break;
+                case null when last is not null:
+                    // Nothing changed but the time: what holds something up may have lasted long enough to be said.
+                    Write(lines.Next(last));
                     break;
             }
         }

@@ -5,6 +5,8 @@ namespace Drydock.Cli.Output;
 /// <summary>Turns each view of a maintenance into the lines that say what changed since the last one.</summary>
 internal sealed class ProgressLines(TimeProvider clock)
 {
+    // What is over sooner is the ordinary course of a drain, not something in its way.
+    private static readonly TimeSpan WorthSaying = TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, string> _vms = new(StringComparer.Ordinal);
     private readonly Dictionary<string, BlockerView> _blockers = new(StringComparer.Ordinal);
     private MaintenanceView? _last;
@@ -33,8 +35,8 @@ internal sealed class ProgressLines(TimeProvider clock)
 
     private IEnumerable<(string Kind, string Text)> Changes(MaintenanceView view)
     {
-        if (_last?.State != view.State && view.State is MaintenanceState.Holding or MaintenanceState.Cancelling or MaintenanceState.LeaseLost or MaintenanceState.Suspended
-            && _last?.State != view.State)
+        if (_last?.State != view.State
+            && view.State is (MaintenanceState.Holding or MaintenanceState.Cancelling or MaintenanceState.LeaseLost or MaintenanceState.Suspended))
         {
             yield return ("state", $"{view.State}: {view.Message}");
         }
@@ -68,7 +70,7 @@ internal sealed class ProgressLines(TimeProvider clock)
 
     private IEnumerable<(string Kind, string Text)> BlockerChanges(MaintenanceView view)
     {
-        var now = view.Blockers.GroupBy(blocker => $"{blocker.Kind} {blocker.Pod}").ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
+        var now = view.Blockers.Where(blocker => _blockers.ContainsKey($"{blocker.Kind} {blocker.Pod}") || clock.GetUtcNow() - blocker.Since >= WorthSaying).GroupBy(blocker => $"{blocker.Kind} {blocker.Pod}").ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
         foreach (var (key, blocker) in now.Where(pair => !_blockers.ContainsKey(pair.Key)).ToList())
         {
             _blockers[key] = blocker;
@@ -84,7 +86,8 @@ internal sealed class ProgressLines(TimeProvider clock)
 
     /// <summary><c>3/10 gone, 2 terminating</c>.</summary>
     public static string PodsText(PodCounts pods) =>
-        $"{pods.Gone}/{pods.ToEvict} gone{(pods.Terminating > 0 ? $", {pods.Terminating} terminating" : "")}";
+        // Launcher pods of migrated VMs, and pods that came later, join the count on the way.
+        $"{pods.Gone}/{Math.Max(pods.ToEvict, pods.Gone + pods.Terminating)} gone{(pods.Terminating > 0 ? $", {pods.Terminating} terminating" : "")}";
 
     /// <summary>Where a VM is: progress, phase of the migration, attempt.</summary>
     public static string VmText(VmView vm) => vm.Outcome is { } outcome

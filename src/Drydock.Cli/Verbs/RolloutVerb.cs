@@ -19,12 +19,12 @@ internal static class RolloutVerb
         var nodes = new Argument<string[]>("nodes") { Description = "The nodes in order; else --selector.", Arity = ArgumentArity.ZeroOrMore };
         var selector = new Option<string?>("--selector", "-l") { Description = "Nodes by label, as in kubectl.", HelpName = "labels" };
         var unavailable = new Option<int?>("--max-unavailable") { Description = "Nodes that may be unavailable at a time. Default 1.", HelpName = "n" };
-        var failures = new Option<int?>("--failure-budget") { Description = "Nodes that may fail before it ends. Default 0.", HelpName = "n" };
-        var pause = CommonOptions.Duration("--pause", "Pause between two nodes.");
+        var failures = new Option<int?>("--failure-budget") { Description = "Nodes that may fail before --on-failures decides. Default 1: the first.", HelpName = "n" };
+        var onFailures = CommonOptions.Choice("--on-failures", "When that many failed. Default pause.", ("pause", "Pause"), ("stop", "Stop"));
         var policy = new PolicyOptions();
-        var verb = new Verb("start", "Start a rollout.", "drydock rollout start worker-1 worker-2 --pause 5m", "drydock rollout start -l zone=a --max-unavailable 2")
+        var verb = new Verb("start", "Start a rollout.", "drydock rollout start worker-1 worker-2 --on-failures stop", "drydock rollout start -l zone=a --max-unavailable 2")
         {
-            nodes, selector, unavailable, failures, pause,
+            nodes, selector, unavailable, failures, onFailures,
         };
         policy.AddTo(verb);
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
@@ -38,7 +38,7 @@ internal static class RolloutVerb
                     Selector = call.Parsed.GetValue(selector),
                     MaxUnavailable = call.Parsed.GetValue(unavailable),
                     FailureBudget = call.Parsed.GetValue(failures),
-                    PauseBetween = call.Parsed.GetValue(pause),
+                    OnFailures = call.Parsed.GetValue(onFailures),
                     Reason = settings.Reason,
                     Maintenance = new MaintenanceSettings
                     {
