@@ -9,8 +9,9 @@ namespace Drydock.Simulator;
 /// <summary>A simulated Kubernetes cluster with KubeVirt: objects, API server, controllers, kubelets, and the faults of a scenario.</summary>
 public sealed class SimulatedCluster : IAsyncDisposable
 {
-    // Simulated time in which the cluster starts up before it is handed over; none of it passes in reality.
-    private static readonly TimeSpan History = TimeSpan.FromMinutes(10);
+    // Simulated time in which the cluster starts up before it is handed over; none of it passes in reality. What does not stand by then
+    // goes on starting in front of everybody's eyes.
+    private static readonly TimeSpan History = TimeSpan.FromMinutes(2);
 
     private readonly Scenario _scenario;
     private readonly SimulationClock _clock;
@@ -94,10 +95,11 @@ public sealed class SimulatedCluster : IAsyncDisposable
     /// <summary>As <see cref="StartAsync"/>, but nothing runs until <see cref="RunReady"/> is called: for tests in virtual time.</summary>
     internal void StartPaused()
     {
+        var end = _clock.GetUtcNow() + History;
         _parts.CreateObjects();
-        Settle();
+        Settle(end, _parts.IsSettled);
         _parts.StartUpIsOver();
-        Settle(TimeSpan.FromSeconds(1));
+        Settle(end, () => false);
         _clock.Run();
         _start = Snapshot.Of(Store);
         // Only now: what the server does by itself would come between the seeded writes of the start.
@@ -109,12 +111,11 @@ public sealed class SimulatedCluster : IAsyncDisposable
     /// <summary>Does all that is ready, on the calling thread.</summary>
     internal void RunReady() => _loop.RunReady();
 
-    // Time jumps from one due look to the next until the scenario stands; heartbeats alone would go on for ever.
-    private void Settle(TimeSpan? atMost = null)
+    // Time jumps from one due look to the next.
+    private void Settle(DateTimeOffset end, Func<bool> isEnough)
     {
-        var end = _clock.GetUtcNow() + (atMost ?? (History - TimeSpan.FromMinutes(1)));
         _loop.RunReady();
-        while ((atMost is not null || !_parts.IsSettled()) && _loop.NextDue is { } due && due < end)
+        while (!isEnough() && _loop.NextDue is { } due && due <= end)
         {
             _clock.JumpTo(due);
             _loop.RunReady();

@@ -77,18 +77,19 @@ internal sealed class DeploymentController(ClusterContext cluster) : IController
         };
     }
 
+    // Counts what was asked for, not what is there yet: a decision must not be repeated because its effect is still to come.
     private void Roll(JsonObject deployment, JsonObject newest, List<JsonObject> old)
     {
         var total = deployment.Replicas();
-        var room = total + MaxSurge(deployment) - old.Sum(set => Math.Max(set.Replicas(), Ready(set)));
-        SetReplicas(newest, Math.Clamp(room, Math.Min(newest.Replicas(), total), total));
+        var oldReplicas = old.Sum(Workloads.Replicas);
+        var wanted = Math.Clamp(total + MaxSurge(deployment) - oldReplicas, Math.Min(newest.Replicas(), total), total);
+        SetReplicas(newest, wanted);
 
-        var mayGo = old.Sum(Ready) + Ready(newest) - (total - MaxUnavailable(deployment));
+        var mayGo = oldReplicas + wanted - (total - MaxUnavailable(deployment)) - Math.Max(0, wanted - Ready(newest));
         foreach (var set in old)
         {
-            var unready = Math.Max(0, set.Replicas() - Ready(set));
-            var down = Math.Clamp(unready + Math.Max(0, mayGo), 0, set.Replicas());
-            mayGo -= Math.Max(0, down - unready);
+            var down = Math.Clamp(mayGo, 0, set.Replicas());
+            mayGo -= down;
             SetReplicas(set, set.Replicas() - down);
         }
     }

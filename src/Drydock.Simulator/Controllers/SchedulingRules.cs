@@ -76,12 +76,12 @@ internal static class SchedulingRules
 
     private static Misfit? CheckNeighbours(JsonObject pod, List<JsonObject> present)
     {
-        if (present.Exists(each => Repels(each, pod)))
+        if (present.Exists(each => Repels(pod, each)))
         {
-            return ExistingAntiAffinity;
+            return AntiAffinity;
         }
 
-        return present.Exists(each => Repels(pod, each)) ? AntiAffinity : null;
+        return present.Exists(each => Repels(each, pod)) ? ExistingAntiAffinity : null;
     }
 
     // Required anti-affinity by host name; other topologies are not simulated.

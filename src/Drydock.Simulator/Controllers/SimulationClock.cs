@@ -49,7 +49,7 @@ internal sealed class SimulationClock : TimeProvider
         _origin = _clock.GetUtcNow();
         if (_now > _origin)
         {
-            throw new InvalidOperationException($"The start-up took {_now - _origin} more of simulated time than it was given.");
+            throw new InvalidOperationException($"The start took {_now - _origin} more of simulated time than it was given.");
         }
 
         Volatile.Write(ref _frozen, false);

@@ -152,7 +152,7 @@ internal sealed class YamlFields
             if (!_known.Contains(key.ToString()))
             {
                 throw new ScenarioException(
-                    $"Unknown field {Path(key.ToString())} ({value}), line {key.Start.Line}. Allowed here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}.");
+                    $"Unknown field {Path(key.ToString())} ({Shown(value)}), line {key.Start.Line}. Allowed here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}.");
             }
         }
     }
@@ -194,7 +194,14 @@ internal sealed class YamlFields
     };
 
     private static ScenarioException Refuse(string path, object value, string allowed) =>
-        new($"{(path.Length == 0 ? "The file" : path)} is '{value}'. Allowed: {allowed}.");
+        new($"{(path.Length == 0 ? "The file" : path)} is '{(value is YamlNode node ? Shown(node) : value)}'. Allowed: {allowed}.");
+
+    private static string Shown(YamlNode node) => node switch
+    {
+        YamlScalarNode scalar => scalar.Value ?? string.Empty,
+        YamlSequenceNode => "a list",
+        _ => "a mapping",
+    };
 
     private YamlNode? Find(string field)
     {
