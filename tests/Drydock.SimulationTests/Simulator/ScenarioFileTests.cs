@@ -1,5 +1,4 @@
 using Drydock.Simulator.Scenarios;
-using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
