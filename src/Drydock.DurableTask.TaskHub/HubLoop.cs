@@ -118,7 +118,11 @@ internal sealed class HubLoop : IDisposable
                 throw Closed();
             }
 
-            Interlocked.Increment(ref _pending);
+            if (command.Writes)
+            {
+                Interlocked.Increment(ref _pending);
+            }
+
             _incoming.Add(command);
             Monitor.Pulse(_gate);
         }
@@ -141,7 +145,6 @@ internal sealed class HubLoop : IDisposable
         while (Take(ref batch))
         {
             RunBatch(batch);
-            Interlocked.Add(ref _pending, -batch.Count);
             batch.Clear();
             SetAlarm();
             AnswerIdleWaiters();
@@ -205,6 +208,7 @@ internal sealed class HubLoop : IDisposable
         // From here on it has happened.
         _state.Ending.ForEach(Dispatcher.Release);
         _state.Ending.Clear();
+        Interlocked.Add(ref _pending, -writes.Count);
         Count();
         writes.ForEach(command => command.Acknowledge());
         Feed.Publish(_state.Changed);
@@ -219,7 +223,7 @@ internal sealed class HubLoop : IDisposable
     private void Recover(List<Command> writes, Exception cause)
     {
         _imageLost = true;
-        if (cause is not SqliteException && writes.Count > 1)
+        if (writes.Count > 1 && !IsOfTheDisk(cause))
         {
             writes.ForEach(command => Commit([command]));
             return;
@@ -227,8 +231,16 @@ internal sealed class HubLoop : IDisposable
 
         _logger.LogError(cause, "A transaction of the task hub {Path} failed; nothing of it was stored.", _database.Path);
         var refusal = Explain(cause);
+        Interlocked.Add(ref _pending, -writes.Count);
         writes.ForEach(command => command.Fail(refusal));
     }
+
+    /// <summary>Whether an error says nothing about the command that met it.</summary>
+    private static bool IsOfTheDisk(Exception cause) => cause is SqliteException
+    {
+        SqliteErrorCode: raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_BUSY
+            or raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB or raw.SQLITE_NOMEM,
+    };
 
     /// <summary>Loads the image anew after a failure, as after a crash; workers keep what they hold.</summary>
     private void Restore()

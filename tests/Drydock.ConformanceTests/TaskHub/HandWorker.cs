@@ -23,6 +23,14 @@ internal sealed class HandWorker : IAsyncDisposable
 
     public async Task<WorkItem> NextAsync() => await _items.Reader.ReadAsync().AsTask().WaitAsync(Patience);
 
+    /// <summary>An item if there is one before the signal, else null.</summary>
+    public async Task<WorkItem?> NextUnlessAsync(Task signal)
+    {
+        var available = _items.Reader.WaitToReadAsync().AsTask();
+        await Task.WhenAny(available, signal).WaitAsync(Patience);
+        return _items.Reader.TryRead(out var item) ? item : null;
+    }
+
     /// <summary>The next item, which must be a turn.</summary>
     public async Task<(OrchestratorRequest Request, string Token)> TurnAsync()
     {

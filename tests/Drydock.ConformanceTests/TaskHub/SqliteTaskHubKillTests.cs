@@ -126,14 +126,9 @@ public sealed class SqliteTaskHubKillTests : IDisposable
     private static async Task FinishAsync(SqliteTaskHub hub, HandWorker worker)
     {
         var idle = hub.WhenIdleAsync(CancellationToken.None);
-        while (!idle.IsCompleted)
+        while (await worker.NextUnlessAsync(idle) is { } item)
         {
-            var next = worker.NextAsync();
-            await Task.WhenAny(next, idle);
-            if (next.IsCompletedSuccessfully)
-            {
-                await AnswerAsync(hub, await next);
-            }
+            await AnswerAsync(hub, item);
         }
     }
 
