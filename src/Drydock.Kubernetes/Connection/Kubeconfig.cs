@@ -95,6 +95,7 @@ internal static class Kubeconfig
         }
 
         CheckContext(connection, what, config);
+        AllowNoCredentials(config);
         try
         {
             return KubernetesClientConfiguration.BuildConfigFromConfigObject(
@@ -125,6 +126,27 @@ internal static class Kubeconfig
             throw new ClusterConnectionException($"{what} has no context '{wanted}'; it has: {string.Join(", ", contexts)}.");
         }
     }
+
+    /// <summary>
+    /// KubernetesClient refuses a user without credentials; kubectl and we do not: an API server on loopback may want none.
+    /// </summary>
+    private static void AllowNoCredentials(K8SConfiguration config)
+    {
+        var without = (config.Users ?? []).Where(user => user.UserCredentials is not { } credentials || IsEmpty(credentials))
+            .Select(user => user.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var context in config.Contexts.Where(context => context.ContextDetails?.User is { } user && without.Contains(user)))
+        {
+            context.ContextDetails.User = null;
+        }
+    }
+
+    private static bool IsEmpty(UserCredentials credentials) =>
+        new[]
+        {
+            credentials.Token, credentials.UserName, credentials.Password, credentials.ClientCertificate,
+            credentials.ClientCertificateData, credentials.ClientKey, credentials.ClientKeyData,
+        }.All(string.IsNullOrEmpty)
+        && credentials is { AuthProvider: null, ExternalExecution: null };
 
     private static string OneLine(string message) =>
         string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));

@@ -43,6 +43,14 @@ public sealed class ConnectionTests
     }
 
     [Fact]
+    public void A_user_without_credentials_is_nobody_and_not_an_error()
+    {
+        var text = Good.Replace("user: {token: t}", "user: {}", StringComparison.Ordinal);
+
+        Should.NotThrow(() => KubernetesCluster.Open(ClusterConnection.FromText(text), TimeProvider.System));
+    }
+
+    [Fact]
     public async Task An_API_server_that_is_not_there_is_named_with_what_was_asked()
     {
         await using var cluster = KubernetesCluster.Open(ClusterConnection.FromText(Good), TimeProvider.System);
