@@ -25,6 +25,9 @@ internal sealed class NodeMaintenanceReconciler(
     /// <summary>The instance id of a resource: a new life of the same name is a new maintenance.</summary>
     public static string InstanceIdOf(string uid) => "nm-" + uid;
 
+    /// <summary>The instance that puts a node back whose maintenance could not.</summary>
+    public static string UndoIdOf(string id) => id + ":undo";
+
     /// <summary>Reads both sides and does what is missing.</summary>
     public async Task<ReconcileResult> ReconcileAsync(string name, CancellationToken cancellationToken)
     {
@@ -97,6 +100,11 @@ internal sealed class NodeMaintenanceReconciler(
             return new ReconcileResult(id, WhileEnding);
         }
 
+        if (instance is not null && MayBeLeftBehind(instance) && !await IsUndoneAsync(resource, id, cancellationToken))
+        {
+            return new ReconcileResult(id, WhileEnding);
+        }
+
         // The finalizer goes last: as long as it is there, the node may still be marked.
         if (!await resources.SetFinalizerAsync(resource, present: false, cancellationToken))
         {
@@ -108,7 +116,38 @@ internal sealed class NodeMaintenanceReconciler(
         return new ReconcileResult(null);
     }
 
+    // A maintenance that ended well, or was refused, has put everything back itself.
+    private static bool MayBeLeftBehind(OrchestrationMetadata instance) =>
+        instance.RuntimeStatus != OrchestrationRuntimeStatus.Completed
+        || instance.ReadOutputAs<MaintenanceReport>() is null or { LeftBehind.Count: > 0 };
+
+    /// <summary>Deleting the resource asks for the node back, however its maintenance ended: from the marks, once.</summary>
+    private async Task<bool> IsUndoneAsync(NodeMaintenanceSnapshot resource, string id, CancellationToken cancellationToken)
+    {
+        var undo = UndoIdOf(id);
+        if (await client.GetInstanceAsync(undo, getInputsAndOutputs: true, cancellationToken) is not { } instance)
+        {
+            var request = new RestoreRequest(resource.NodeName) { Holder = Holder.Of(hubId(), id), EvenIfRunning = true };
+            await StartOnceAsync(Orchestrations.Restore, request, undo, cancellationToken);
+            return false;
+        }
+
+        if (instance.IsCompleted && instance.ReadOutputAs<RestoreResult>()?.LeftBehind is not { Count: 0 })
+        {
+            // The resource goes all the same: nobody could ever delete it otherwise.
+            logger.LogWarning("NodeMaintenance {Name} goes, and {Node} may still be marked: see {Instance}.", resource.Name, resource.NodeName, undo);
+        }
+
+        return instance.IsCompleted;
+    }
+
     private async Task StartAsync(NodeMaintenanceSnapshot resource, string id, CancellationToken cancellationToken)
+    {
+        await StartOnceAsync(Orchestrations.Maintenance, RequestOf(resource, hubId()), id, cancellationToken);
+        logger.LogInformation("NodeMaintenance {Name} starts {Instance} on {Node}.", resource.Name, id, resource.NodeName);
+    }
+
+    private async Task StartOnceAsync(string orchestration, object input, string id, CancellationToken cancellationToken)
     {
         var once = new StartOrchestrationOptions(id).WithDedupeStatuses(
             OrchestrationRuntimeStatus.Pending,
@@ -119,8 +158,7 @@ internal sealed class NodeMaintenanceReconciler(
             OrchestrationRuntimeStatus.Terminated);
         try
         {
-            await client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Maintenance, RequestOf(resource, hubId()), once, cancellationToken);
-            logger.LogInformation("NodeMaintenance {Name} starts {Instance} on {Node}.", resource.Name, id, resource.NodeName);
+            await client.ScheduleNewOrchestrationInstanceAsync(orchestration, input, once, cancellationToken);
         }
         catch (OrchestrationAlreadyExistsException)
         {

@@ -24,7 +24,11 @@ public static class DrydockServices
         }
 
         services.TryAddSingleton(TimeProvider.System);
-        services.AddLogging(logging => logging.SetMinimumLevel(options.LogLevel));
+        services.AddLogging(logging => logging
+            .SetMinimumLevel(options.LogLevel)
+
+            // A failed start is told in one sentence by whoever started the host, not in a stack trace before it.
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical));
         services.AddSingleton(options);
         services.AddKubernetesCluster(options.Cluster);
 

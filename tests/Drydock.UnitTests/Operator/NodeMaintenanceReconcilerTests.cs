@@ -1,0 +1,194 @@
+using Drydock.DurableTask.Client;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Operator;
+using Drydock.UnitTests.Server;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Operator;
+
+public sealed class NodeMaintenanceReconcilerTests
+{
+    private const string Name = "maintain-a";
+    private const string Instance = "nm-uid-1";
+
+    private readonly FakeNodeMaintenances _resources = new();
+    private readonly StubCluster _cluster = new("worker-a");
+    private readonly InMemoryClient _client = new(TimeProvider.System);
+    private NodeMaintenanceReconciler _reconciler = null!;
+
+    public NodeMaintenanceReconcilerTests()
+    {
+        _resources.Create(Name, "worker-a");
+        Restart();
+    }
+
+    [Fact]
+    public async Task A_new_resource_gets_its_finalizer_first_and_then_one_maintenance_that_holds()
+    {
+        await ReconcileAsync(5);
+
+        _resources[Name]!.HasFinalizer.ShouldBeTrue();
+        _client.Started.ShouldBe([Instance]);
+        var request = _client.InputOf<MaintenanceRequest>(Instance);
+        request.Action.ShouldBe(MaintenanceAction.Hold);
+        request.Drain.ShouldBe(new DrainPolicy { OnTimeout = DeadlinePolicy.Wait, EvictUnmanaged = true, DeleteEmptyDirData = true });
+        request.RequestedBy.ShouldBe("nodemaintenance/maintain-a");
+    }
+
+    [Fact]
+    public async Task Restarts_between_any_two_reconciles_change_nothing()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            Restart();
+            await ReconcileAsync(2);
+        }
+
+        _client.Started.ShouldBe([Instance]);
+        _client.Raised.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_held_node_is_said_as_succeeded_once()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Drain);
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Action, isHolding: true);
+        await ReconcileAsync(3);
+
+        var status = _resources[Name]!.Status;
+        (status.Phase, status.DrainProgress, status.EvictionPods, status.TotalPods).ShouldBe(("Succeeded", 100, 4, 6));
+        status.PendingPods.ShouldBeEmpty();
+        _cluster.Events.ShouldBe(["BeginMaintenance", "SucceedMaintenance"]);
+    }
+
+    [Fact]
+    public async Task While_it_drains_the_status_counts()
+    {
+        _cluster.Pods = [new PodSnapshot(new ObjectRef("ns", "web"), "u", "worker-a") { Controller = new OwnerRef("ReplicaSet", "web", "r") }];
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Drain);
+        var at = DateTimeOffset.UnixEpoch;
+        _client.Set(
+            InstanceIds.Pods(Instance),
+            new DrainStatus(4, 3) { Blockers = [new Blocker("budget-exhausted", "ns/web", null, "the budget says no", at, 1, null, null, "wait")] },
+            name: Orchestrations.Drain);
+
+        await ReconcileAsync(1);
+
+        var status = _resources[Name]!.Status;
+        (status.Phase, status.DrainProgress, status.LastError).ShouldBe(("Running", 75, "the budget says no"));
+        status.PendingPods.ShouldHaveSingleItem().Name.ShouldBe("web");
+    }
+
+    [Fact]
+    public async Task Deleting_it_while_it_drains_cancels_and_deleting_it_while_it_holds_completes()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Drain);
+        _resources.Delete(Name);
+        await ReconcileAsync(3);
+        _client.Raised.ShouldHaveSingleItem().Name.ShouldBe(MaintenanceEvents.Cancel);
+
+        _client.Raised.Clear();
+        Restart();
+        Progress(MaintenanceStep.Action, isHolding: true);
+        await ReconcileAsync(3);
+        _client.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task The_finalizer_stays_until_the_maintenance_is_over()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Action, isHolding: true);
+        _resources.Delete(Name);
+        await ReconcileAsync(2);
+        _resources[Name].ShouldNotBeNull();
+
+        End(MaintenanceOutcome.Completed);
+        await ReconcileAsync(2);
+
+        _resources[Name].ShouldBeNull();
+        _cluster.Events.ShouldContain("RemovedMaintenance");
+        _client.Started.ShouldBe([Instance]);
+    }
+
+    [Fact]
+    public async Task A_refusal_is_said_as_failed_with_its_reason()
+    {
+        await ReconcileAsync(2);
+        End(MaintenanceOutcome.Refused, "The lease is held by node-maintenance.");
+
+        await ReconcileAsync(2);
+
+        var status = _resources[Name]!.Status;
+        (status.Phase, status.LastError).ShouldBe(("Failed", "The lease is held by node-maintenance."));
+        _cluster.Events.ShouldContain("FailedMaintenance");
+    }
+
+    [Fact]
+    public async Task A_maintenance_that_was_ended_by_force_is_put_back_from_the_marks_before_the_resource_goes()
+    {
+        await ReconcileAsync(2);
+        _client.Set(Instance, status: OrchestrationRuntimeStatus.Terminated);
+        _resources.Delete(Name);
+        await ReconcileAsync(2);
+        _resources[Name].ShouldNotBeNull();
+        _client.Started.ShouldBe([Instance, Instance + ":undo"]);
+
+        _client.Set(Instance + ":undo", output: new RestoreResult(false, ["node worker-a"], []), status: OrchestrationRuntimeStatus.Completed);
+        await ReconcileAsync(1);
+
+        _resources[Name].ShouldBeNull();
+        _client.InputOf<RestoreRequest>(Instance + ":undo").Holder.ShouldBe("drydock/hub/nm-uid-1");
+    }
+
+    [Fact]
+    public async Task A_resource_whose_finalizer_was_taken_off_by_hand_ends_its_maintenance_also_after_a_restart()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Drain);
+        _resources.Remove(Name);
+        Restart();
+
+        await _reconciler.EndOrphansAsync(Token);
+
+        _client.Raised.ShouldHaveSingleItem().Name.ShouldBe(MaintenanceEvents.Cancel);
+    }
+
+    [Fact]
+    public async Task A_second_life_of_the_same_name_is_a_new_maintenance()
+    {
+        await ReconcileAsync(2);
+        End(MaintenanceOutcome.Completed);
+        _resources.Create(Name, "worker-a", "uid-2");
+
+        await ReconcileAsync(3);
+
+        _client.Started.ShouldBe([Instance, "nm-uid-2"]);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private void Restart() => _reconciler = new NodeMaintenanceReconciler(
+        _resources, _cluster, _client, static () => "hub", NullLogger<NodeMaintenanceReconciler>.Instance);
+
+    private async Task ReconcileAsync(int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            await _reconciler.ReconcileAsync(Name, Token);
+        }
+    }
+
+    private void Progress(MaintenanceStep step, bool isHolding = false) => _client.Set(
+        Instance, new MaintenanceStatus("worker-a", step, "…") { PodsTotal = 6, PodsToEvict = 4, IsHolding = isHolding });
+
+    private void End(MaintenanceOutcome outcome, string message = "It is over.") => _client.Set(
+        Instance, output: new MaintenanceReport("worker-a", outcome, message) { IsRestored = true }, status: OrchestrationRuntimeStatus.Completed);
+}
