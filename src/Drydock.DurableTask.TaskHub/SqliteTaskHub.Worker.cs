@@ -126,8 +126,35 @@ public sealed partial class SqliteTaskHub
                     StatusCode.NotFound, $"The execution '{place.ExecutionId}' of '{request.InstanceId}' ended while its history was read.");
             }
 
-            yield return chunk;
+            foreach (var part in Split(chunk))
+            {
+                yield return part;
+            }
+
             await Task.Yield();
+        }
+    }
+
+    /// <summary>One turn is stored as one row and may be larger than a message may be.</summary>
+    private static IEnumerable<HistoryChunk> Split(HistoryChunk chunk)
+    {
+        var part = new HistoryChunk();
+        var bytes = 0;
+        foreach (var historyEvent in chunk.Events)
+        {
+            part.Events.Add(historyEvent);
+            bytes += historyEvent.CalculateSize();
+            if (bytes >= ChunkBytes)
+            {
+                yield return part;
+                part = new HistoryChunk();
+                bytes = 0;
+            }
+        }
+
+        if (part.Events.Count > 0)
+        {
+            yield return part;
         }
     }
 

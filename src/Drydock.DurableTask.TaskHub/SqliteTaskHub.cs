@@ -1,6 +1,7 @@
 using System.Globalization;
 using Drydock.DurableTask.TaskHub.Sqlite;
 using Grpc.Core;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -106,13 +107,17 @@ public sealed partial class SqliteTaskHub(SqliteTaskHubOptions options, TimeProv
     private Parts OpenParts()
     {
         var database = HubDatabase.Open(Path, options);
-        HubLoop? loop = null;
         try
         {
             var hubId = HubIdOf(database);
-            loop = new HubLoop(database, options, clock, logger);
+            var loop = new HubLoop(database, options, clock, logger);
             loop.Start();
             return new Parts(database, loop, new HubReaders(database), hubId);
+        }
+        catch (SqliteException e)
+        {
+            database.Dispose();
+            throw HubDatabase.Explain(Path, e);
         }
         catch
         {

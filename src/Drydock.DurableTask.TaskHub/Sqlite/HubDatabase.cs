@@ -134,7 +134,8 @@ internal sealed class HubDatabase : IDisposable
         }
     }
 
-    private static TaskHubOpenException Explain(string path, SqliteException e) => e.SqliteErrorCode switch
+    /// <summary>Says what an error of SQLite means for somebody who wants to open the hub.</summary>
+    public static TaskHubOpenException Explain(string path, SqliteException e) => e.SqliteErrorCode switch
     {
         raw.SQLITE_NOTADB => NotADatabase(path, e),
         raw.SQLITE_FULL => DiskFull(path, e),

@@ -14,6 +14,7 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     private readonly Dictionary<long, ActivityUnit> _activities = [];
     private readonly ChunkBuilder _chunk = new();
     private long _nextSeq;
+    private int _trimmedTo;
 
     public TimerQueue Timers { get; } = new();
 
@@ -89,7 +90,7 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     /// <summary>Forgets instances that have nothing to do, once there are too many.</summary>
     public void Trim(int limit)
     {
-        if (_byKey.Count <= limit)
+        if (_byKey.Count <= Math.Max(limit, _trimmedTo * 2))
         {
             return;
         }
@@ -98,6 +99,9 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
         {
             Forget(instance);
         }
+
+        // What is left has work; looking through it again after every transaction would cost more than it saves.
+        _trimmedTo = _byKey.Count;
     }
 
     private bool Waits(TimerQueue.Entry place) => place.Flags.HasFlag(MessageFlags.Waits) && place.Due > Now.Ticks;
@@ -145,5 +149,6 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
         Changed.Clear();
         Ending.Clear();
         _nextSeq = 1;
+        _trimmedTo = 0;
     }
 }
