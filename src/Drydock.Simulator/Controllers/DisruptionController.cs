@@ -21,8 +21,9 @@ internal sealed class DisruptionController(ClusterContext cluster) : IController
             return BudgetsOf(change.Object).Union(change.Before is { } before ? BudgetsOf(before) : []);
         }
 
-        var scaled = (change.Type.Equals(ResourceTypes.Deployments) || change.Type.Equals(ResourceTypes.ReplicaSets) || change.Type.Equals(ResourceTypes.StatefulSets))
-            && change.Before?.Replicas() != change.Object.Replicas();
+        var isWorkload = change.Type.Equals(ResourceTypes.Deployments) || change.Type.Equals(ResourceTypes.ReplicaSets)
+            || change.Type.Equals(ResourceTypes.StatefulSets);
+        var scaled = isWorkload && change.Before?.Replicas() != change.Object.Replicas();
         return scaled ? cluster.Store.List(ResourceTypes.PodDisruptionBudgets, change.Namespace).Select(Fields.Key) : [];
     }
 
@@ -39,7 +40,8 @@ internal sealed class DisruptionController(ClusterContext cluster) : IController
         var (granted, recheck) = StillGranted(budget, pods);
         if (ExpectedPods(budget, pods) is not { } expected)
         {
-            Write(budget, new JsonObject { ["expectedPods"] = 0, ["currentHealthy"] = 0, ["desiredHealthy"] = 0, ["disruptionsAllowed"] = 0 }, granted, "SyncFailed", SyncFailure(budget, pods));
+            var nothing = new JsonObject { ["expectedPods"] = 0, ["currentHealthy"] = 0, ["desiredHealthy"] = 0, ["disruptionsAllowed"] = 0 };
+            Write(budget, nothing, granted, "SyncFailed", SyncFailure(budget, pods));
             return recheck;
         }
 

@@ -105,7 +105,6 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
     {
         if (pod.Label("kubevirt.io") == "virt-launcher" || pod.IsSteered("never-terminate"))
         {
-            // A grace period of zero is an order of the API server: the kubelet has no say in it.
             return null;
         }
 

@@ -40,7 +40,8 @@ internal sealed class TaintEvictionController(ClusterContext cluster) : IControl
             return wait;
         }
 
-        cluster.Events.Normal(ResourceTypes.Pods, pod, "TaintManagerEviction", $"Marking for deletion Pod {pod.NamespaceOf()}/{pod.NameOf()}", "taint-eviction-controller");
+        cluster.Events.Normal(
+            ResourceTypes.Pods, pod, "TaintManagerEviction", $"Marking for deletion Pod {pod.NamespaceOf()}/{pod.NameOf()}", "taint-eviction-controller");
         cluster.Change(ResourceTypes.Pods, pod, current => current.SetCondition(
             "DisruptionTarget", "True", cluster.Now, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint"));
         cluster.Delete(ResourceTypes.Pods, pod);

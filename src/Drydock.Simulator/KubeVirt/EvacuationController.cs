@@ -4,7 +4,10 @@ using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.KubeVirt;
 
-/// <summary>Makes a migration for every VMI marked for evacuation that has none. It never gives up: as long as the mark is there, a migration that ended is followed by a new one.</summary>
+/// <summary>
+/// Makes a migration for every VMI marked for evacuation that has none. It never gives up: as long as the mark is there, a migration that
+/// ended is followed by a new one.
+/// </summary>
 internal sealed class EvacuationController(ClusterContext cluster) : IController
 {
     public const string Annotation = "kubevirt.io/evacuationMigration";

@@ -42,7 +42,7 @@ public sealed class KubeVirtAdmission(IObjectStore store) : IObjectAdmission
 
         if (vmi.IsFinal())
         {
-            throw RefuseMigration($"Cannot migrate VMI in finalized state.");
+            throw RefuseMigration("Cannot migrate VMI in finalized state.");
         }
 
         if (vmi.Condition("LiveMigratable") is { } condition && condition.Text("status") != "True")
@@ -50,7 +50,8 @@ public sealed class KubeVirtAdmission(IObjectStore store) : IObjectAdmission
             throw RefuseMigration($"Cannot migrate VMI, Reason: {condition.Text("reason")}, Message: {condition.Text("message")}");
         }
 
-        var active = store.List(KubeVirtTypes.Migrations, migration.NamespaceOf()).FirstOrDefault(each => each.Text("spec", "vmiName") == name && !each.IsFinal());
+        var active = store.List(KubeVirtTypes.Migrations, migration.NamespaceOf())
+            .FirstOrDefault(each => each.Text("spec", "vmiName") == name && !each.IsFinal());
         if (active is not null)
         {
             throw RefuseMigration(

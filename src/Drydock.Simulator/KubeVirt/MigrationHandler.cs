@@ -11,8 +11,8 @@ namespace Drydock.Simulator.KubeVirt;
 internal sealed class MigrationHandler(ClusterContext cluster, Machines machines, Stopwatches times)
 {
     private const string Component = "virt-handler";
-    private const string Broken =
-        "Live migration failed error encountered during MigrateToURI3 libvirt api call: virError(Code=1, Domain=7, Message='internal error: client socket is closed')";
+    private const string Broken = "Live migration failed error encountered during MigrateToURI3 libvirt api call: "
+        + "virError(Code=1, Domain=7, Message='internal error: client socket is closed')";
 
     private static readonly TimeSpan Preparation = TimeSpan.FromSeconds(0.3);
     private static readonly TimeSpan SourceReaction = TimeSpan.FromSeconds(0.12);

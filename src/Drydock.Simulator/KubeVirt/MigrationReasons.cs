@@ -5,8 +5,10 @@ internal static class MigrationReasons
 {
     private static readonly Dictionary<string, string> Messages = new()
     {
-        ["DisksNotLiveMigratable"] = "cannot migrate VMI: PVC disk0 is not shared, live migration requires that all PVCs must be shared (using ReadWriteMany access mode)",
-        ["InterfaceNotLiveMigratable"] = "cannot migrate VMI which does not use masquerade, bridge with kubevirt.io/allow-pod-bridge-network-live-migration VM annotation or a migratable plugin to connect to the pod network",
+        ["DisksNotLiveMigratable"] = "cannot migrate VMI: PVC disk0 is not shared, "
+            + "live migration requires that all PVCs must be shared (using ReadWriteMany access mode)",
+        ["InterfaceNotLiveMigratable"] = "cannot migrate VMI which does not use masquerade, "
+            + "bridge with kubevirt.io/allow-pod-bridge-network-live-migration VM annotation or a migratable plugin to connect to the pod network",
         ["HotplugNotLiveMigratable"] = "VMI has hotplugged disks",
         ["CPUModeLiveMigratable"] = "VMI uses a host CPU mode that cannot be migrated",
         ["VirtIOFSNotLiveMigratable"] = "VMI uses virtiofs",

@@ -13,7 +13,8 @@ internal static class RunStrategies
 
     public static bool HasStartRequest(JsonObject vm) => First(vm).Text("action") == "Start";
 
-    public static bool HasStopRequest(JsonObject vm, JsonObject vmi) => First(vm) is { } first && first.Text("action") == "Stop" && first.Text("uid") == vmi.UidOf();
+    public static bool HasStopRequest(JsonObject vm, JsonObject vmi) =>
+        First(vm) is { } first && first.Text("action") == "Stop" && first.Text("uid") == vmi.UidOf();
 
     public static JsonObject Stop(JsonObject vmi) => new() { ["action"] = "Stop", ["uid"] = vmi.UidOf() };
 

@@ -33,10 +33,10 @@ internal sealed class VirtHandler : IController
             _times.Forget(change.Object.UidOf());
         }
 
-        return change.Type.Equals(ResourceTypes.Nodes) && change.Before is not null
-            && change.Before.Condition("Ready").Text("status") != change.Object.Condition("Ready").Text("status")
-                ? _cluster.Store.PodsOnNode(change.Name).Where(Instances.IsLauncher).Select(pod => new ObjectKey(pod.NamespaceOf(), pod.Controller().Text("name")!))
-                : Instances.Touched(change);
+        // A machine that works again has launchers to look after.
+        var changedReadiness = change.Type.Equals(ResourceTypes.Nodes) && change.Before is not null
+            && change.Before.Condition("Ready").Text("status") != change.Object.Condition("Ready").Text("status");
+        return changedReadiness ? InstancesOn(change.Name) : Instances.Touched(change);
     }
 
     public TimeSpan? Reconcile(ObjectKey key)
@@ -59,6 +59,10 @@ internal sealed class VirtHandler : IController
 
         return again;
     }
+
+    private IEnumerable<ObjectKey> InstancesOn(string node) => _cluster.Store.PodsOnNode(node)
+        .Where(Instances.IsLauncher)
+        .Select(pod => new ObjectKey(pod.NamespaceOf(), pod.Controller().Text("name")!));
 
     private static TimeSpan? Sooner(TimeSpan? one, TimeSpan? other) => one is null || (other is not null && other < one) ? other : one;
 
@@ -94,7 +98,8 @@ internal sealed class VirtHandler : IController
         {
             SetMigratable(current);
             var status = current.Ensure("status");
-            status["interfaces"] = new JsonArray(new JsonObject { ["name"] = "default", ["ipAddress"] = pod.Text("status", "podIP"), ["infoSource"] = "domain" });
+            status["interfaces"] = new JsonArray(
+                new JsonObject { ["name"] = "default", ["ipAddress"] = pod.Text("status", "podIP"), ["infoSource"] = "domain" });
             status["migrationMethod"] = "BlockMigration";
             status["migrationTransport"] = "Unix";
             status["qosClass"] = "Burstable";

@@ -3,9 +3,11 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
 using Drydock.Simulator;
+using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -31,6 +33,36 @@ public sealed class LiveClusterTests
 
         await PatchAsync(http, "/api/v1/nodes/node-1", """{"spec":{"unschedulable":null}}""");
         cluster.Check().Where(each => !each.Ok).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_running_cluster_can_be_jumped_from_due_to_due()
+    {
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 22, 12, 0, 0, TimeSpan.Zero));
+        await using var cluster = SimulatedCluster.Create(Scenario.Named("healthy"), clock, NullLoggerFactory.Instance);
+        await cluster.StartAsync(CancellationToken.None);
+        cluster.Store.Update(KubeVirtTypes.Instances, "vms", "database", vmi =>
+        {
+            vmi["status"]!["evacuationNodeName"] = "node-1";
+            return true;
+        });
+
+        var jumps = 0;
+        while (cluster.Store.Get(KubeVirtTypes.Instances, "vms", "database").Text("status", "nodeName") == "node-1")
+        {
+            while (cluster.PendingWork > 0)
+            {
+                await Task.Yield();
+            }
+
+            (++jumps).ShouldBeLessThan(100);
+            if (cluster.NextDue is { } due && due > clock.GetUtcNow())
+            {
+                clock.SetUtcNow(due);
+            }
+        }
+
+        (clock.GetUtcNow() - new DateTimeOffset(2026, 11, 22, 12, 0, 0, TimeSpan.Zero)).TotalSeconds.ShouldBeInRange(4, 8);
     }
 
     [Fact]

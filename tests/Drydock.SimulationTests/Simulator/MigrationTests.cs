@@ -231,6 +231,48 @@ public sealed class MigrationTests
     }
 
     [Fact]
+    public void A_copy_whose_abort_never_comes_stays_Running_and_deleted()
+    {
+        var cluster = new TestCluster(OneMachine);
+        Steer(cluster, "abort-never-ends", "copy-never-ends");
+        cluster.Mark("vm");
+        cluster.PassUntil(() => cluster.Migrations("vm") is [var each] && each.InstancePhase() == "Running");
+
+        cluster.Delete(KubeVirtTypes.Migrations, cluster.Migrations("vm").Single());
+        cluster.Pass(600);
+
+        var migration = cluster.Migrations("vm").ShouldHaveSingleItem();
+        (migration.InstancePhase(), migration.IsDeleting(), migration.IsTrue("migrationAbortRequested")).ShouldBe(("Running", true, true));
+    }
+
+    [Fact]
+    public void A_migration_deleted_while_its_target_never_gets_ready_stays_in_PreparingTarget_without_any_time_out()
+    {
+        var cluster = new TestCluster(OneMachine);
+        Steer(cluster, "target-never-ready");
+        cluster.Mark("vm");
+        cluster.PassUntil(() => cluster.Migrations("vm") is [var each] && each.InstancePhase() == "PreparingTarget");
+
+        cluster.Delete(KubeVirtTypes.Migrations, cluster.Migrations("vm").Single());
+        cluster.Pass(1200);
+
+        var migration = cluster.Migrations("vm").ShouldHaveSingleItem();
+        (migration.InstancePhase(), migration.IsDeleting(), migration.IsTrue("migrationAbortRequested")).ShouldBe(("PreparingTarget", true, true));
+    }
+
+    [Fact]
+    public void A_second_migration_of_a_machine_that_moves_is_refused()
+    {
+        var cluster = new TestCluster(OneMachine);
+        cluster.Mark("vm");
+        cluster.Pass(1);
+        var migration = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = "default" }, ["spec"] = new JsonObject { ["vmiName"] = "vm" } };
+
+        Should.Throw<ApiException>(() => new KubeVirtAdmission(cluster.Store).Review(KubeVirtTypes.Migrations, migration, null, dryRun: false))
+            .Message.ShouldContain("in-flight migration detected.");
+    }
+
+    [Fact]
     public void Five_finished_migrations_are_kept()
     {
         var cluster = new TestCluster(OneMachine);
@@ -253,6 +295,16 @@ public sealed class MigrationTests
         cluster.Pass(0);
         return cluster;
     }
+
+    private static void Steer(TestCluster cluster, params string[] annotations) => cluster.Store.Update(KubeVirtTypes.Instances, "default", "vm", vmi =>
+    {
+        foreach (var annotation in annotations)
+        {
+            vmi.Ensure("metadata", "annotations")["fake-virt-handler/" + annotation] = "true";
+        }
+
+        return true;
+    });
 
     private static int Cancel(TestCluster cluster, string? node)
     {

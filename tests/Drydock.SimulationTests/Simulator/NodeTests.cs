@@ -127,6 +127,32 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public void A_node_may_come_back_from_a_reboot_without_becoming_ready()
+    {
+        var cluster = new TestCluster(TestCluster.ThreeNodes + "faults: [{nodeNotReady: node-1, since: reboot, for: 20s}]\n");
+        var boot = cluster.Node("node-1").Text("status", "nodeInfo", "bootID");
+        cluster.Store.Create(ResourceTypes.Pods, new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["name"] = "rebooter", ["namespace"] = "default" },
+            ["spec"] = new JsonObject
+            {
+                ["nodeName"] = "node-1",
+                ["restartPolicy"] = "Never",
+                ["containers"] = new JsonArray(new JsonObject { ["name"] = "c", ["image"] = "tool", ["command"] = new JsonArray("sh", "-c", "systemctl reboot") }),
+            },
+        });
+
+        cluster.PassUntil(() => cluster.Node("node-1").Text("status", "nodeInfo", "bootID") != boot);
+        cluster.Pass(1);
+        cluster.Node("node-1").Condition("Ready").Text("message")!.ShouldStartWith("container runtime network not ready");
+        cluster.Pass(18);
+        cluster.Node("node-1").IsTrue("Ready").ShouldBeFalse();
+        cluster.Pass(2);
+
+        cluster.Node("node-1").IsTrue("Ready").ShouldBeTrue();
+    }
+
+    [Fact]
     public void A_node_cordoned_by_somebody_else_is_cordoned_from_the_start()
     {
         var cluster = new TestCluster("name: test\nnodes: [{name: a, cordoned: true}, {name: b}]\nworkloads: [{deployment: web, on: a}]\n");
