@@ -101,7 +101,8 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
                 break;
             case "nodeNotReady":
                 machines.Of(fault.Target)!.NotReadyMessage = begins
-                    ? "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"
+                    ? "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+                        + "message:Network plugin returns error: cni plugin not initialized"
                     : null;
                 MachineChanged?.Invoke(fault.Target);
                 break;

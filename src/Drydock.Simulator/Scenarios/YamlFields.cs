@@ -151,8 +151,9 @@ internal sealed class YamlFields
         {
             if (!_known.Contains(key.ToString()))
             {
+                var allowed = string.Join(", ", _known.Order(StringComparer.Ordinal));
                 throw new ScenarioException(
-                    $"Unknown field {Path(key.ToString())} ({Shown(value)}), line {key.Start.Line}. Allowed here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}.");
+                    $"Unknown field {Path(key.ToString())} ({Shown(value)}), line {key.Start.Line}. Allowed here: {allowed}.");
             }
         }
     }
