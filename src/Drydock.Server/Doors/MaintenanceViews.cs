@@ -102,7 +102,6 @@ internal static class MaintenanceViews
 
     private static List<VmView> Vms(List<VmStatus> moving, MaintenanceReport? report)
     {
-        var results = (report?.VirtualMachines ?? []).ToDictionary(static vm => vm.Vmi);
         var views = new SortedDictionary<string, VmView>(StringComparer.Ordinal);
         foreach (var vm in moving)
         {
@@ -115,8 +114,9 @@ internal static class MaintenanceViews
             };
         }
 
-        foreach (var (vmi, result) in results)
+        foreach (var result in report?.VirtualMachines ?? [])
         {
+            var vmi = result.Vmi;
             var progress = result.Outcome == VmOutcome.StillThere ? VmProgress.Blocked : VmProgress.Gone;
             var before = views.GetValueOrDefault(vmi.ToString()) ?? new VmView(vmi.Namespace, vmi.Name, "", "");
             views[vmi.ToString()] = before with

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Drydock.UnitTests.Operator;
 
-public sealed class NodeMaintenanceReconcilerTests
+public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
 {
     private const string Name = "maintain-a";
     private const string Instance = "nm-uid-1";
@@ -24,6 +24,8 @@ public sealed class NodeMaintenanceReconcilerTests
         _resources.Create(Name, "worker-a");
         Restart();
     }
+
+    public ValueTask DisposeAsync() => _client.DisposeAsync();
 
     [Fact]
     public async Task A_new_resource_gets_its_finalizer_first_and_then_one_maintenance_that_holds()

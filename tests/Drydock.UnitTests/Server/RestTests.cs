@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using Drydock.Api;
-using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
