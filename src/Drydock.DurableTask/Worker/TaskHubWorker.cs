@@ -95,7 +95,8 @@ internal sealed class TaskHubWorker : DurableTaskWorker
         while (true)
         {
             var next = items.MoveNextAsync().AsTask();
-            if (await Task.WhenAny(next, stopped.Task) == stopped.Task && !next.IsCompleted)
+            await Task.WhenAny(next, stopped.Task);
+            if (stoppingToken.IsCancellationRequested)
             {
                 // To end the stream now would make the hub hand out again what still runs.
                 await DrainAsync();
