@@ -19,7 +19,9 @@ internal static class InstanceMessages
             SerializedOutput = withTexts ? state.Output : null,
             SerializedCustomStatus = withTexts ? state.CustomStatus : null,
             FailureDetails = withTexts ? state.FailureDetails?.ToDetails() : null,
-            Tags = new Dictionary<string, string>(state.Tags),
+            Tags = state.Tags
+                .Where(static tag => tag.Key != Execution.Semantics.Tag)
+                .ToDictionary(static tag => tag.Key, static tag => tag.Value),
         };
 
     /// <summary>A query.</summary>

@@ -105,8 +105,9 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
         var instanceId = sub?.InstanceId ?? NewGuid().ToString("N");
         var version = (sub?.Version ?? options?.Version)?.Version ?? _options.Versioning?.DefaultVersion ?? string.Empty;
         var serialized = Converter.Serialize(input);
+        var tags = ChildTags(options?.Tags);
         return Retries.RunAsync(this, options?.Retry, () => CallAsync<TResult>(
-            Actions.SubOrchestration(instanceId, orchestratorName, version, serialized, options?.Tags), orchestratorName));
+            Actions.SubOrchestration(instanceId, orchestratorName, version, serialized, tags), orchestratorName));
     }
 
     public override async Task CreateTimer(DateTime fireAt, CancellationToken cancellationToken)
@@ -163,6 +164,11 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
 
     /// <summary>The custom status as text; null if there is none.</summary>
     public string? SerializeCustomStatus() => Converter.Serialize(_customStatus);
+
+    // What Drydock started behaves the same all the way down.
+    private IDictionary<string, string>? ChildTags(IDictionary<string, string>? tags) => IsDrydock
+        ? new Dictionary<string, string>(tags ?? ImmutableDictionary<string, string>.Empty) { [Semantics.Tag] = Semantics.Current }
+        : tags;
 
     private async Task<TResult> CallAsync<TResult>(OrchestratorAction action, string name)
     {

@@ -66,9 +66,13 @@ internal sealed class OrchestrationExecutor
             Process(newEvents);
             CompleteIfDone();
         });
-        return _context is null && !IsFinished
-            ? throw new InvalidOperationException("An ExecutionStarted event is required.")
-            : new OrchestrationTurn(_schedule.TakePending(), _context?.SerializeCustomStatus());
+        if (_context is null && !IsFinished)
+        {
+            throw new InvalidOperationException("An ExecutionStarted event is required.");
+        }
+
+        var customStatus = SerializeCustomStatus();
+        return new OrchestrationTurn(_schedule.TakePending(), customStatus);
     }
 
     /// <summary>A further turn: goes on with what is new.</summary>
@@ -252,6 +256,24 @@ internal sealed class OrchestrationExecutor
             default:
                 Finish(Actions.Completed(_output));
                 break;
+        }
+    }
+
+    /// <summary>A custom status that has no text fails the orchestration, as an output without one does.</summary>
+    private string? SerializeCustomStatus()
+    {
+        try
+        {
+            return _context?.SerializeCustomStatus();
+        }
+        catch (Exception exception)
+        {
+            if (!IsFinished)
+            {
+                Fail(exception);
+            }
+
+            return null;
         }
     }
 

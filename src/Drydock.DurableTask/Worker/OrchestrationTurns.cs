@@ -32,6 +32,7 @@ internal sealed class OrchestrationTurns(
     public async Task RunAsync(OrchestratorRequest request, string completionToken, CancellationToken ended)
     {
         LiveOrchestrator? orchestrator = null;
+        var kept = false;
         var committed = false;
         try
         {
@@ -45,7 +46,7 @@ internal sealed class OrchestrationTurns(
                 return;
             }
 
-            await KeepAsync(orchestrator, request, turn, completionToken);
+            kept = await KeepAsync(orchestrator, request, turn, completionToken);
             await calls.CallAsync(token => hub.CompleteOrchestratorTaskAsync(Answer(request, turn, completionToken), token), ended);
             committed = true;
         }
@@ -64,9 +65,14 @@ internal sealed class OrchestrationTurns(
         }
         finally
         {
-            if (orchestrator is not null && (!committed || !CanGoOn(orchestrator)))
+            // One that was kept may be in another turn's hands by now: that turn proved that this one was committed.
+            if (orchestrator is not null && kept && !committed)
             {
-                await ForgetAsync(orchestrator);
+                await Live.DropAsync(orchestrator);
+            }
+            else if (orchestrator is not null && !kept)
+            {
+                await orchestrator.DisposeAsync();
             }
         }
     }
@@ -83,8 +89,6 @@ internal sealed class OrchestrationTurns(
         response.Actions.Add(turn.Actions);
         return response;
     }
-
-    private bool CanGoOn(LiveOrchestrator orchestrator) => KeepsOrchestrators && !orchestrator.Executor.IsFinished;
 
     /// <summary>Takes the live orchestrator of an instance, if it can go on from where history is.</summary>
     private async ValueTask<LiveOrchestrator?> TakeAsync(OrchestratorRequest request)
@@ -107,23 +111,18 @@ internal sealed class OrchestrationTurns(
     /// Keeps the orchestrator before the turn is committed: the next turn may arrive before the answer to this one, and names this
     /// one's token only if it was committed.
     /// </summary>
-    private async ValueTask KeepAsync(
+    private async ValueTask<bool> KeepAsync(
         LiveOrchestrator? orchestrator, OrchestratorRequest request, OrchestrationTurn turn, string completionToken)
     {
-        if (orchestrator is null || !CanGoOn(orchestrator))
+        if (orchestrator is null || !KeepsOrchestrators || orchestrator.Executor.IsFinished || turn.Completion is not null)
         {
-            return;
+            return false;
         }
 
         orchestrator.HistoryLength += request.NewEvents.Count + turn.Actions.Count;
         orchestrator.LastTurn = completionToken;
         await Live.KeepAsync(orchestrator);
-    }
-
-    private async ValueTask ForgetAsync(LiveOrchestrator orchestrator)
-    {
-        await Live.DropAsync(orchestrator);
-        await orchestrator.DisposeAsync();
+        return true;
     }
 
     private async Task<OrchestrationTurn> ContinueAsync(

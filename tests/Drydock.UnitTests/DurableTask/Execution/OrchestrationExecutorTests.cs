@@ -76,6 +76,32 @@ public sealed class OrchestrationExecutorTests
         turn.Completion!.FailureDetails.ErrorType.ShouldBe("DurableTask.Core.Exceptions.NonDeterministicOrchestrationException");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_child_behaves_as_its_parent_does(bool drydock)
+    {
+        var turn = Turns
+            .Executor(context => context.CallSubOrchestratorAsync<int>("Child"))
+            .Run(History.Start(drydock: drydock));
+
+        turn.Actions[0].CreateSubOrchestration.Tags.ContainsKey("drydock.semantics").ShouldBe(drydock);
+    }
+
+    [Fact]
+    public void A_custom_status_that_cannot_be_written_fails_the_instance()
+    {
+        var turn = Turns
+            .Executor(context =>
+            {
+                context.SetCustomStatus(new { Bad = (Action)(() => { }) });
+                return context.WaitForExternalEvent<string>("Go");
+            })
+            .Run(History.Start());
+
+        turn.Completion!.FailureDetails.ErrorType.ShouldBe("System.NotSupportedException");
+    }
+
     [Fact]
     public void Of_two_ContinueAsNew_the_last_counts()
     {
