@@ -56,11 +56,28 @@ internal sealed class ApiClient(
         return answer.IsSuccess ? answer.Body : throw ApiErrors.From(answer);
     }
 
-    /// <summary>One object, or null if there is none (or no such type).</summary>
+    /// <summary>
+    /// One object, or null if there is none. "There is none" is believed only of an answer that speaks of this object: an API server that
+    /// is starting, or a type whose definition is being replaced, answers 404 to everything for a while.
+    /// </summary>
     public async Task<JsonElement?> GetAsync(Resource resource, string? @namespace, string name, CancellationToken cancellationToken)
     {
-        var answer = await SendAsync(new ApiCall("get", resource) { Namespace = @namespace, Name = name }, cancellationToken);
-        return answer.Code == 404 ? null : answer.IsSuccess ? answer.Body : throw ApiErrors.From(answer);
+        var call = new ApiCall("get", resource) { Namespace = @namespace, Name = name };
+        var answer = await SendAsync(call, cancellationToken);
+        if (answer.IsSuccess)
+        {
+            return answer.Body;
+        }
+
+        if (answer.Code != 404)
+        {
+            throw ApiErrors.From(answer);
+        }
+
+        return answer.IsStatus && answer.Body.Text("details", "name") == name
+            ? null
+            : throw new ClusterException(ClusterErrorKind.Server, call.Verb, resource.Describe(null),
+                $"The API server {Server} does not serve {resource.Describe(null)} now ({call.Description}): {answer.Message}") { Code = 404 };
     }
 
     /// <summary>All objects that match, read in pages of one consistent state, or null if the type is not served.</summary>

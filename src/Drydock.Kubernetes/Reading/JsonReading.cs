@@ -60,13 +60,13 @@ internal static class JsonReading
         element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : [];
 
     public static IReadOnlyList<string> Texts(this JsonElement element, params ReadOnlySpan<string> path) =>
-        [.. element.At(path).Items().Select(item => item.GetString() ?? "")];
+        [.. element.At(path).Items().Select(item => item.Text() ?? "")];
 
     public static IReadOnlyDictionary<string, string> Map(this JsonElement element, params ReadOnlySpan<string> path)
     {
         var map = element.At(path);
         return map.ValueKind == JsonValueKind.Object
-            ? map.EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString() ?? "", StringComparer.Ordinal)
+            ? map.EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.Text() ?? "", StringComparer.Ordinal)
             : NoTexts;
     }
 

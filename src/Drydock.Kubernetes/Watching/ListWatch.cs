@@ -117,8 +117,9 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
 
     private TimeSpan Failed(Exception exception)
     {
-        // After a mere break the watch goes on where it was; anything the server said against it is answered by a new list.
-        if (exception is ClusterException { Kind: not (ClusterErrorKind.Unreachable or ClusterErrorKind.Throttled) })
+        // After a mere break the watch goes on where it was; anything else, an event that cannot be read too, is answered by a new list.
+        if (exception is not (IOException or HttpRequestException
+            or ClusterException { Kind: ClusterErrorKind.Unreachable or ClusterErrorKind.Throttled }))
         {
             _version = null;
         }

@@ -55,6 +55,10 @@ internal sealed class PlayedServer : HttpMessageHandler
         return answer;
     }
 
+    /// <summary>What an API server says of an object that is not there.</summary>
+    public static HttpResponseMessage NotFound(string name) =>
+        Answer(404, $$$"""{"kind":"Status","reason":"NotFound","message":"\"{{{name}}}\" not found","details":{"name":"{{{name}}}"},"code":404}""");
+
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         var body = request.Content is null ? "" : await request.Content.ReadAsStringAsync(cancellationToken);

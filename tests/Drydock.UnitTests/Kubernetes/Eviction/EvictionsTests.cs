@@ -40,9 +40,20 @@ public sealed class EvictionsTests
     [Fact]
     public async Task A_pod_that_is_gone_is_gone()
     {
-        var server = new PlayedServer().On("GET " + Path, 404);
+        var server = new PlayedServer().On("GET " + Path, _ => PlayedServer.NotFound("web"));
 
         (await server.Connect().EvictPodAsync(Pod, null, CancellationToken.None)).Answer.ShouldBe(EvictionAnswer.Gone);
+    }
+
+    [Fact]
+    public async Task An_API_server_that_knows_no_pods_for_a_while_does_not_make_them_gone()
+    {
+        var server = new PlayedServer().On("GET " + Path, 404, "404 page not found", "text/plain");
+
+        var thrown = await Should.ThrowAsync<ClusterException>(() => server.Connect().EvictPodAsync(Pod, null, CancellationToken.None));
+
+        thrown.IsTransient.ShouldBeTrue();
+        thrown.Message.ShouldBe("""The API server http://played does not serve pods now (get pods "ns/web"): 404 page not found""");
     }
 
     [Theory]

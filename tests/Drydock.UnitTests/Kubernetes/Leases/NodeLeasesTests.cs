@@ -125,7 +125,7 @@ public sealed class NodeLeasesTests
         private int _version = 100;
 
         public LeaseServer() => Played = new PlayedServer()
-            .On("GET " + Leases + "/node-n1", _ => Lease is null ? PlayedServer.Answer(404) : PlayedServer.Answer(200, Lease.ToJsonString()))
+            .On("GET " + Leases + "/node-n1", _ => Lease is null ? PlayedServer.NotFound("node-n1") : PlayedServer.Answer(200, Lease.ToJsonString()))
             .On("POST " + Namespaces, _ =>
             {
                 HasNamespace = true;
