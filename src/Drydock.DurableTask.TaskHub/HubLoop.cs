@@ -294,21 +294,33 @@ internal sealed class HubLoop : IDisposable
         }
         else if (EarliestDue() is { } due)
         {
-            var wait = due - Now;
-            if (wait <= TimeSpan.Zero)
+            SetAlarm(due);
+        }
+        else
+        {
+            _alarm.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void SetAlarm(DateTime due)
+    {
+        DateTime now;
+        do
+        {
+            now = Now;
+            if (due <= now)
             {
                 Wake();
                 return;
             }
 
             // Rounded up: a timer must not be early, and must not spin through the last millisecond.
-            wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
+            var wait = TimeSpan.FromMilliseconds(Math.Ceiling((due - now).TotalMilliseconds));
             _alarm.Change(wait < LongestSleep ? wait : LongestSleep, Timeout.InfiniteTimeSpan);
         }
-        else
-        {
-            _alarm.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        }
+
+        // A clock that jumped in between would have set the alarm as much too late as it jumped.
+        while (Now - now >= TimeSpan.FromMilliseconds(1));
     }
 
     private DateTime? EarliestDue() => (_state.Timers.Earliest, Dispatcher.EarliestDelayed) switch

@@ -80,6 +80,12 @@ internal sealed class HubDatabase : IDisposable
     private static void Prepare(SqliteConnection connection, string path, SqliteTaskHubOptions options)
     {
         Run(connection, "PRAGMA busy_timeout = 2000");
+        if (raw.sqlite3_db_readonly(connection.Handle, "main") != 0)
+        {
+            // SQLite opens a file that it may not write all the same, and only the first commit would fail.
+            throw NotWritable(path, "it is read-only for this user", null);
+        }
+
         // Look before changing anything: the pragmas below would already write to a file of somebody else.
         var tables = Number(connection, "SELECT count(*) FROM sqlite_schema");
         var schema = tables == 0 ? 0 : SchemaOf(connection, path);
@@ -142,13 +148,16 @@ internal sealed class HubDatabase : IDisposable
         raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new TaskHubOpenException(
             TaskHubOpenProblem.Locked, path,
             $"The task hub '{path}' is locked by another program. Close it there, and try again.", e),
-        raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM => new TaskHubOpenException(
-            TaskHubOpenProblem.NotWritable, path,
-            $"The task hub '{path}' cannot be written: {e.Message}. Give this user write access to the file and its folder, or use another file.", e),
+        raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM => NotWritable(path, e.Message, e),
         _ => new TaskHubOpenException(
             TaskHubOpenProblem.NotDurable, path,
             $"The task hub '{path}' cannot be used: {e.Message}. Check the disk, or restore the file from a copy.", e),
     };
+
+    private static TaskHubOpenException NotWritable(string path, string why, Exception? cause) => new(
+        TaskHubOpenProblem.NotWritable, path,
+        $"The task hub '{path}' cannot be written: {why}. Give this user write access to the file and its folder, or use another file.",
+        cause);
 
     private static TaskHubOpenException NotADatabase(string path, Exception? cause) => new(
         TaskHubOpenProblem.NotADatabase, path,

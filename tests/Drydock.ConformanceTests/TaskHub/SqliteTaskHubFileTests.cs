@@ -133,6 +133,16 @@ public sealed class SqliteTaskHubFileTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_that_cannot_be_written_is_refused()
+    {
+        Assert.SkipWhen(Environment.IsPrivilegedProcess, "Nothing is read-only for a privileged user.");
+        await (await _folder.OpenAsync()).DisposeAsync();
+        File.SetAttributes(_folder.Path, FileAttributes.ReadOnly);
+
+        await RefusedAsync(TaskHubOpenProblem.NotWritable);
+    }
+
+    [Fact]
     public async Task Every_commit_is_on_disk_before_it_is_acknowledged()
     {
         await (await _folder.OpenAsync()).DisposeAsync();
