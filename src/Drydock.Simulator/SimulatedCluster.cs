@@ -13,6 +13,8 @@ public sealed class SimulatedCluster : IAsyncDisposable
     // goes on starting in front of everybody's eyes.
     private static readonly TimeSpan History = TimeSpan.FromMinutes(2);
 
+    private static readonly TimeSpan StartGrain = TimeSpan.FromSeconds(0.25);
+
     private readonly Scenario _scenario;
     private readonly SimulationClock _clock;
     private readonly ClusterParts _parts;
@@ -111,13 +113,14 @@ public sealed class SimulatedCluster : IAsyncDisposable
     /// <summary>Does all that is ready, on the calling thread.</summary>
     internal void RunReady() => _loop.RunReady();
 
-    // Time jumps from one due look to the next.
+    // Time jumps to the next due look and what is due soon after it: a thousand pods that start within a second are seen together.
     private void Settle(DateTimeOffset end, Func<bool> isEnough)
     {
         _loop.RunReady();
         while (!isEnough() && _loop.NextDue is { } due && due <= end)
         {
-            _clock.JumpTo(due);
+            var together = due + StartGrain;
+            _clock.JumpTo(together < end ? together : end);
             _loop.RunReady();
         }
     }

@@ -9,6 +9,7 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
     private const string Name = "default-scheduler";
 
     private readonly HashSet<ObjectKey> _waiting = [];
+    private readonly Dictionary<string, NodeLoad> _loads = [];
 
     /// <summary>While a scenario starts: the node it wants for a pod.</summary>
     public Func<JsonObject, string?>? Prefer { get; set; }
@@ -17,6 +18,8 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
     {
         if (change.Type.Equals(ResourceTypes.Pods))
         {
+            ForgetLoad(change.Object.Node());
+            ForgetLoad(change.Before.Node());
             var own = NeedsNode(change) ? (ObjectKey[])[change.Object.Key()] : [];
             return FreesRoom(change) ? own.Concat(_waiting) : own;
         }
@@ -38,14 +41,15 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
         var fitting = new List<(JsonObject Node, int Pods)>();
         foreach (var node in nodes)
         {
-            var onNode = cluster.Store.PodsOnNode(node.NameOf());
-            if (SchedulingRules.Check(pod, node, onNode) is { } misfit)
+            var load = LoadOf(node.NameOf());
+            if (SchedulingRules.Check(pod, node, load) is { } misfit)
             {
                 misfits.Add(misfit);
             }
             else
             {
-                fitting.Add((node, onNode.Count(each => !each.IsFinished() && SameWorkload(each, pod)) * 1000 + onNode.Count));
+                // Replicas spread: the node with the fewest of the same owner, then the fewest pods.
+                fitting.Add((node, (load.OfSameOwner(pod) * 1000) + load.Pods));
             }
         }
 
@@ -75,9 +79,23 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
         || !JsonNode.DeepEquals(change.Before.At("metadata", "labels"), change.Object.At("metadata", "labels"))
         || !JsonNode.DeepEquals(change.Before.At("status", "allocatable"), change.Object.At("status", "allocatable"));
 
-    // Replicas spread: among nodes that fit, the one with the fewest of the same owner, then the fewest pods.
-    private static bool SameWorkload(JsonObject one, JsonObject other) =>
-        one.Controller().Text("uid") is { } owner && owner == other.Controller().Text("uid");
+    private NodeLoad LoadOf(string node)
+    {
+        if (!_loads.TryGetValue(node, out var load))
+        {
+            _loads[node] = load = new(cluster.Store.PodsOnNode(node));
+        }
+
+        return load;
+    }
+
+    private void ForgetLoad(string? node)
+    {
+        if (node is not null)
+        {
+            _loads.Remove(node);
+        }
+    }
 
     private void Bind(JsonObject pod, JsonObject node)
     {

@@ -17,11 +17,8 @@ internal static class SchedulingRules
     private static readonly Misfit ExistingAntiAffinity = new("node(s) didn't satisfy existing pods anti-affinity rules", true);
 
     /// <summary>Null if the node can take the pod.</summary>
-    public static Misfit? Check(JsonObject pod, JsonObject node, IReadOnlyList<JsonObject> onNode)
-    {
-        var present = onNode.Where(each => !each.IsFinished()).ToList();
-        return CheckNode(pod, node) ?? CheckResources(pod, node, present) ?? CheckNeighbours(pod, present);
-    }
+    public static Misfit? Check(JsonObject pod, JsonObject node, NodeLoad load) =>
+        CheckNode(pod, node) ?? CheckResources(pod, node, load) ?? CheckNeighbours(pod, load);
 
     public static bool Tolerates(JsonObject toleration, JsonObject taint) =>
         (toleration.Text("effect") is not { Length: > 0 } effect || effect == taint.Text("effect"))
@@ -54,34 +51,31 @@ internal static class SchedulingRules
     private static bool ToleratesAll(JsonObject pod, IEnumerable<JsonObject> taints) =>
         taints.All(taint => pod.Objects("spec", "tolerations").Any(each => Tolerates(each, taint)));
 
-    private static Misfit? CheckResources(JsonObject pod, JsonObject node, List<JsonObject> present)
+    private static Misfit? CheckResources(JsonObject pod, JsonObject node, NodeLoad load)
     {
-        if (Resources.Allocatable(node, "pods") is > 0 and var most && present.Count >= most)
+        if (Resources.Allocatable(node, "pods") is > 0 and var most && load.Pods >= most)
         {
             return TooManyPods;
         }
 
-        foreach (var resource in (string[])["cpu", "memory"])
+        return CheckResource("cpu", load.Cpu) ?? CheckResource("memory", load.Memory);
+
+        Misfit? CheckResource(string resource, decimal used)
         {
             var wanted = Resources.Requested(pod, resource);
             var total = Resources.Allocatable(node, resource);
-            if (wanted > 0 && wanted + present.Sum(each => Resources.Requested(each, resource)) > total)
-            {
-                return new($"Insufficient {resource}", PreemptionMayHelp: wanted <= total);
-            }
+            return wanted > 0 && wanted + used > total ? new($"Insufficient {resource}", PreemptionMayHelp: wanted <= total) : null;
         }
-
-        return null;
     }
 
-    private static Misfit? CheckNeighbours(JsonObject pod, List<JsonObject> present)
+    private static Misfit? CheckNeighbours(JsonObject pod, NodeLoad load)
     {
-        if (present.Exists(each => Repels(pod, each)))
+        if (pod.At("spec", "affinity", "podAntiAffinity") is not null && load.Present.Exists(each => Repels(pod, each)))
         {
             return AntiAffinity;
         }
 
-        return present.Exists(each => Repels(each, pod)) ? ExistingAntiAffinity : null;
+        return load.Repelling.Exists(each => Repels(each, pod)) ? ExistingAntiAffinity : null;
     }
 
     // Required anti-affinity by host name; other topologies are not simulated.
