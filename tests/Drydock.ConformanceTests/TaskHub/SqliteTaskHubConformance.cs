@@ -7,9 +7,14 @@ namespace Drydock.ConformanceTests.TaskHub;
 /// <summary>A folder that goes with the test.</summary>
 internal sealed class HubFolder : IDisposable
 {
-    public HubFolder() => Directory.CreateDirectory(Folder);
-
     public string Folder { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), "drydock-hub-" + Guid.NewGuid().ToString("N"));
+
+    /// <summary>Makes the folder, unless somebody else did.</summary>
+    public HubFolder Create()
+    {
+        Directory.CreateDirectory(Folder);
+        return this;
+    }
 
     public string Path => System.IO.Path.Combine(Folder, "hub.db");
 
@@ -22,12 +27,18 @@ internal sealed class HubFolder : IDisposable
         return hub;
     }
 
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
+    public void Dispose()
+    {
+        if (Directory.Exists(Folder))
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+    }
 }
 
 public sealed class SqliteTaskHubTurns : TaskHubTurns
 {
-    private readonly HubFolder _folder = new();
+    private readonly HubFolder _folder = new HubFolder().Create();
 
     protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
 
@@ -40,7 +51,7 @@ public sealed class SqliteTaskHubTurns : TaskHubTurns
 
 public sealed class SqliteTaskHubLife : TaskHubLife
 {
-    private readonly HubFolder _folder = new();
+    private readonly HubFolder _folder = new HubFolder().Create();
 
     protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
 
@@ -53,7 +64,7 @@ public sealed class SqliteTaskHubLife : TaskHubLife
 
 public sealed class SqliteTaskHubReads : TaskHubReads
 {
-    private readonly HubFolder _folder = new();
+    private readonly HubFolder _folder = new HubFolder().Create();
 
     protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
 

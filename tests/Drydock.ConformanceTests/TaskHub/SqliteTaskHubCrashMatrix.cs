@@ -15,7 +15,7 @@ namespace Drydock.ConformanceTests.TaskHub;
 public sealed class SqliteTaskHubCrashMatrix : IDisposable
 {
     private static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
-    private readonly HubFolder _folder = new();
+    private readonly HubFolder _folder = new HubFolder().Create();
 
     public void Dispose() => _folder.Dispose();
 
@@ -53,7 +53,7 @@ public sealed class SqliteTaskHubCrashMatrix : IDisposable
     {
         for (var failing = 1; ; failing++)
         {
-            using var folder = new HubFolder();
+            using var folder = new HubFolder().Create();
             var clock = new FakeTimeProvider(Start);
             var saboteur = new Saboteur();
             await using var hub = await folder.OpenAsync(clock, options => options.CrashPoints = saboteur);

@@ -14,7 +14,7 @@ namespace Drydock.ConformanceTests.TaskHub;
 public sealed class SqliteTaskHubFileTests : IDisposable
 {
     private static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
-    private readonly HubFolder _folder = new();
+    private readonly HubFolder _folder = new HubFolder().Create();
     private readonly FakeTimeProvider _clock = new(Start);
 
     public void Dispose() => _folder.Dispose();

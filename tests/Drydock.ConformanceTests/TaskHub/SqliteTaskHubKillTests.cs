@@ -21,6 +21,8 @@ public sealed class SqliteTaskHubKillTests : IDisposable
     [Fact]
     public async Task A_killed_hub_loses_nothing_it_acknowledged_and_finishes_everything()
     {
+        // Not in the constructor: the child is killed and could not tidy up.
+        _folder.Create();
         for (var round = 0; round < 4; round++)
         {
             await RunAndKillAsync(TimeSpan.FromMilliseconds(300 + (round * 170)));
