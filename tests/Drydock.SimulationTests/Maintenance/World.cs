@@ -1,0 +1,253 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Drydock.DurableTask.Client;
+using Drydock.DurableTask.TaskHub;
+using Drydock.DurableTask.Worker;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Simulator;
+using Drydock.Simulator.Api;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>
+/// The whole product but its doors, in virtual time: the simulated cluster behind the real KubernetesClient, a SQLite hub in a file, the
+/// real worker. Time jumps to the next due timer, and only when nothing is in flight.
+/// </summary>
+internal sealed class World : IAsyncDisposable
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new JsonStringEnumConverter(), new DurationConverter() },
+    };
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("drydock-world-").FullName;
+    private readonly SimulatedApiServer _api;
+    private readonly bool _replaysAlways;
+    private IHost? _host;
+
+    private World(Scenario scenario, int seed, bool replaysAlways)
+    {
+        _replaysAlways = replaysAlways;
+        Scenario = scenario;
+        Cluster = SimulatedCluster.Create(scenario, Time, NullLoggerFactory.Instance, seed);
+        _api = new SimulatedApiServer(
+            Cluster.Store, [new KubeVirtAdmission(Cluster.Store)], [new EvictionInterceptor(Cluster.Store)], [new KubeVirtSubresources(Cluster.Store)],
+            Cluster.Clock, NullLoggerFactory.Instance);
+    }
+
+    public VirtualTime Time { get; } = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
+
+    public Scenario Scenario { get; }
+
+    public SimulatedCluster Cluster { get; }
+
+    public SimulatedApiServer Api => _api;
+
+    public DurableTaskClient Client => _host!.Services.GetRequiredService<DurableTaskClient>();
+
+    public ICluster Kubernetes => _host!.Services.GetRequiredService<ICluster>();
+
+    public SqliteTaskHub Hub => _host!.Services.GetRequiredService<SqliteTaskHub>();
+
+    public static Task<World> StartAsync(string scenario, int seed = 1, bool replaysAlways = false) =>
+        StartAsync(Scenario.Named(scenario), seed, replaysAlways);
+
+    public static async Task<World> StartAsync(Scenario scenario, int seed = 1, bool replaysAlways = false)
+    {
+        var world = new World(scenario, seed, replaysAlways);
+        await world.Cluster.StartAsync(CancellationToken.None);
+        await world.OpenAsync();
+        return world;
+    }
+
+    /// <summary>What the scenario asks for.</summary>
+    public MaintenanceRequest Request()
+    {
+        var json = (JsonObject)Scenario.Request.DeepClone();
+        json["node"] = Scenario.Maintain;
+        return json.Deserialize<MaintenanceRequest>(Json)! with { HubId = "hub" };
+    }
+
+    /// <summary>Starts a maintenance and gives its instance id.</summary>
+    public Task<string> BeginAsync(MaintenanceRequest request, string id = "m1") =>
+        Client.ScheduleNewOrchestrationInstanceAsync(
+            Orchestrations.Maintenance, request, new Drydock.DurableTask.StartOrchestrationOptions(id), CancellationToken.None);
+
+    /// <summary>A whole maintenance.</summary>
+    public async Task<MaintenanceReport> MaintainAsync(MaintenanceRequest? request = null, string id = "m1")
+    {
+        await BeginAsync(request ?? Request(), id);
+        return await EndAsync(id);
+    }
+
+    /// <summary>Lets time pass until the maintenance is over.</summary>
+    public async Task<MaintenanceReport> EndAsync(string id = "m1")
+    {
+        var waiting = Client.WaitForInstanceCompletionAsync(id, getInputsAndOutputs: true, CancellationToken.None);
+        await RunUntilAsync(() => waiting.IsCompleted);
+        var end = await waiting;
+        return end.RuntimeStatus == OrchestrationRuntimeStatus.Completed
+            ? end.ReadOutputAs<MaintenanceReport>()!
+            : throw new InvalidOperationException($"{end.RuntimeStatus}: {end.FailureDetails}");
+    }
+
+    /// <summary>The custom status of an instance.</summary>
+    public async Task<T?> StatusAsync<T>(string id = "m1")
+        where T : class => (await Client.GetInstanceAsync(id, true, CancellationToken.None))?.ReadCustomStatusAs<T>();
+
+    /// <summary>Lets time pass until it is so.</summary>
+    public async Task RunUntilAsync(Func<bool> isSo, TimeSpan? atMost = null)
+    {
+        var end = Time.GetUtcNow() + (atMost ?? TimeSpan.FromHours(12));
+        var quiet = 0;
+        var noTimer = 0;
+        while (!isSo())
+        {
+            quiet = IsQuiet() ? quiet + 1 : 0;
+            if (quiet >= 25)
+            {
+                quiet = 0;
+                if (!Time.JumpToNext(end) && noTimer++ > 200)
+                {
+                    throw new TimeoutException($"It was not so by {Time.GetUtcNow():u}: {Counts()}");
+                }
+            }
+            else if (quiet == 0)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(0.2), TimeProvider.System, CancellationToken.None);
+            }
+
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>Lets that much time pass.</summary>
+    public Task RunForAsync(TimeSpan span)
+    {
+        var until = Time.GetUtcNow() + span;
+        _ = Time.CreateTimer(_ => { }, null, span, Timeout.InfiniteTimeSpan);
+        return RunUntilAsync(() => Time.GetUtcNow() >= until);
+    }
+
+    /// <summary>The process dies and comes back on the same file.</summary>
+    public async Task CrashAsync()
+    {
+        await CloseAsync();
+        await OpenAsync();
+    }
+
+    /// <summary>Accepted evictions by pod; a pod evicted twice stands twice.</summary>
+    public IReadOnlyList<string> AcceptedEvictions() =>
+        [.. _api.RequestLog.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201).Select(request => $"{request.Namespace}/{request.Name}")];
+
+    /// <summary>All that is not right at the end, by the cluster's own objects.</summary>
+    public IReadOnlyList<string> WhatIsWrong() =>
+        [.. Cluster.Check().Where(check => !check.Ok).Select(check => $"{check.Statement}: {check.Saw}")];
+
+    public async ValueTask DisposeAsync()
+    {
+        await CloseAsync();
+        await _api.DisposeAsync();
+        await Cluster.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task OpenAsync()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<TimeProvider>(Time);
+        builder.Services.AddKubernetesCluster(ClusterConnection.InMemory(_api.CreateHandler(), new Uri("http://simulated.local/")));
+        builder.Services.AddSqliteTaskHub(Path.Combine(_folder, "hub.db"));
+        builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
+        builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => tasks.AddMaintenance()).UseTaskHub(options =>
+        {
+            options.DrainTimeout = TimeSpan.Zero;
+            options.CompareWithReplay = !_replaysAlways;
+            options.MaximumLiveOrchestrators = _replaysAlways ? 0 : 1000;
+        }));
+        _host = builder.Build();
+        await _host.StartAsync(CancellationToken.None);
+    }
+
+    private async Task CloseAsync()
+    {
+        if (_host is not { } host)
+        {
+            return;
+        }
+
+        // The hub first: nothing of what is under way is committed any more, as after a kill.
+        await host.Services.GetRequiredService<SqliteTaskHub>().DisposeAsync();
+        _host = null;
+        var stopping = StopAsync(host);
+        while (!stopping.IsCompleted)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
+            Time.JumpToNext(Time.GetUtcNow());
+        }
+
+        await stopping;
+    }
+
+    private static async Task StopAsync(IHost host)
+    {
+        using var impatient = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+        try
+        {
+            await host.StopAsync(impatient.Token);
+        }
+        catch (Exception stopped) when (stopped is OperationCanceledException or AggregateException)
+        {
+            // A dead process does not stop in an orderly way.
+        }
+
+        if (host is IAsyncDisposable disposable)
+        {
+            await disposable.DisposeAsync();
+        }
+    }
+
+    private bool IsQuiet()
+    {
+        if (_host is not { } host)
+        {
+            return false;
+        }
+
+        var hub = host.Services.GetRequiredService<SqliteTaskHub>().Counts;
+        var cluster = Kubernetes.Counts;
+        return hub.ReadyItems == 0 && hub.PendingCommits == 0 && hub.OutstandingItems == cluster.ParkedWaits && cluster.RequestsInFlight == 0
+            && _api.RequestsInFlight == 0 && _api.UndeliveredWatchEvents == 0 && Cluster.PendingWork == 0 && ThreadPool.PendingWorkItemCount == 0;
+    }
+
+    private string Counts() =>
+        $"{Hub.Counts} {Kubernetes.Counts} api {_api.RequestsInFlight}/{_api.UndeliveredWatchEvents} simulator {Cluster.PendingWork}";
+
+    private sealed class DurationConverter : JsonConverter<TimeSpan>
+    {
+        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            var text = reader.GetString()!;
+            var unit = text[^1];
+            var number = double.Parse(text[..^1]);
+            return unit switch
+            {
+                's' => TimeSpan.FromSeconds(number),
+                'm' => TimeSpan.FromMinutes(number),
+                'h' => TimeSpan.FromHours(number),
+                _ => TimeSpan.Parse(text),
+            };
+        }
+
+        public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    }
+}
