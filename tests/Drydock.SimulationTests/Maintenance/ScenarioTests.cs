@@ -36,6 +36,7 @@ public sealed class ScenarioTests
         report.LeftBehind.ShouldBeEmpty();
         report.VirtualMachines.ShouldAllBe(vm => vm.Outcome == VmOutcome.Migrated);
         report.Pods.ShouldAllBe(pod => pod.IsGone);
-        (world.Time.GetUtcNow() - begun).ShouldBeLessThan(TimeSpan.FromSeconds(40));
+        (world.Time.GetUtcNow() - begun).ShouldBeLessThan(TimeSpan.FromSeconds(40), string.Join("\n", report.Steps.Select(step => step.ToString()).Concat(report.Pods.Select(pod => pod.ToString())).Concat(report.VirtualMachines.Select(vm => vm.ToString()))
+            .Concat(world.Api.RequestLog.All.Select(r => $"{r.Time:mm:ss.fff} {r.Verb} {r.Path} {r.Code}"))));
     }
 }
