@@ -2,13 +2,13 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Drydock.DurableTask.Client;
+using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.Worker;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator;
 using Drydock.Simulator.Api;
-using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -29,7 +29,7 @@ internal sealed class World : IAsyncDisposable
     };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("drydock-world-").FullName;
-    private readonly SimulatedApiServer _api;
+    private readonly CommitCounter _commits = new();
     private readonly bool _replaysAlways;
     private IHost? _host;
 
@@ -38,9 +38,6 @@ internal sealed class World : IAsyncDisposable
         _replaysAlways = replaysAlways;
         Scenario = scenario;
         Cluster = SimulatedCluster.Create(scenario, Time, NullLoggerFactory.Instance, seed);
-        _api = new SimulatedApiServer(
-            Cluster.Store, [new KubeVirtAdmission(Cluster.Store)], [new EvictionInterceptor(Cluster.Store)], [new KubeVirtSubresources(Cluster.Store)],
-            Cluster.Clock, NullLoggerFactory.Instance);
     }
 
     public VirtualTime Time { get; } = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
@@ -49,7 +46,10 @@ internal sealed class World : IAsyncDisposable
 
     public SimulatedCluster Cluster { get; }
 
-    public SimulatedApiServer Api => _api;
+    public SimulatedApiServer Api => Cluster.Api;
+
+    /// <summary>Commits of the hub so far, over all its lives.</summary>
+    public int Commits => _commits.Count;
 
     public DurableTaskClient Client => _host!.Services.GetRequiredService<DurableTaskClient>();
 
@@ -144,18 +144,57 @@ internal sealed class World : IAsyncDisposable
         await OpenAsync();
     }
 
+    /// <summary>The hub's file is gone; a new, empty one is there.</summary>
+    public async Task LoseHubAsync()
+    {
+        await CloseAsync();
+        foreach (var file in Directory.GetFiles(_folder))
+        {
+            File.Delete(file);
+        }
+
+        await OpenAsync();
+    }
+
     /// <summary>Accepted evictions by pod; a pod evicted twice stands twice.</summary>
     public IReadOnlyList<string> AcceptedEvictions() =>
-        [.. _api.RequestLog.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201).Select(request => $"{request.Namespace}/{request.Name}")];
+        [.. Api.RequestLog.Of("create", "pods", "eviction").Where(request => request.Code is 200 or 201).Select(request => $"{request.Namespace}/{request.Name}")];
 
     /// <summary>All that is not right at the end, by the cluster's own objects.</summary>
     public IReadOnlyList<string> WhatIsWrong() =>
         [.. Cluster.Check().Where(check => !check.Ok).Select(check => $"{check.Statement}: {check.Saw}")];
 
+    /// <summary>Events in the histories of all instances together.</summary>
+    public async Task<int> HistoryEventsAsync()
+    {
+        var count = 0;
+        await foreach (var instance in Client.GetAllInstancesAsync())
+        {
+            var request = new StreamInstanceHistoryRequest { InstanceId = instance.InstanceId };
+            await foreach (var chunk in Hub.StreamInstanceHistoryAsync(request, CancellationToken.None))
+            {
+                count += chunk.Events.Count;
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>Every instance with its times, and every request: to find out why a test fails.</summary>
+    public async Task<string> TraceAsync()
+    {
+        var lines = new List<string>();
+        await foreach (var instance in Client.GetAllInstancesAsync(new OrchestrationQuery { FetchInputsAndOutputs = true }))
+        {
+            lines.Add($"{instance.InstanceId} {instance.RuntimeStatus} {instance.CreatedAt:mm:ss.fff}..{instance.LastUpdatedAt:mm:ss.fff} {instance.SerializedCustomStatus}");
+        }
+
+        return string.Join('\n', lines.Concat(Api.RequestLog.All.Select(r => $"{r.Time:mm:ss.fff} {r.Verb} {r.Path} {r.Code}")));
+    }
+
     public async ValueTask DisposeAsync()
     {
         await CloseAsync();
-        await _api.DisposeAsync();
         await Cluster.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
@@ -165,8 +204,8 @@ internal sealed class World : IAsyncDisposable
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(Time);
-        builder.Services.AddKubernetesCluster(ClusterConnection.InMemory(_api.CreateHandler(), new Uri("http://simulated.local/")));
-        builder.Services.AddSqliteTaskHub(Path.Combine(_folder, "hub.db"));
+        builder.Services.AddKubernetesCluster(ClusterConnection.InMemory(Api.CreateHandler(), new Uri("http://simulated.local/")));
+        builder.Services.AddSqliteTaskHub(Path.Combine(_folder, "hub.db"), options => options.CrashPoints = _commits);
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => tasks.AddMaintenance()).UseTaskHub(options =>
         {
@@ -226,11 +265,26 @@ internal sealed class World : IAsyncDisposable
         var hub = host.Services.GetRequiredService<SqliteTaskHub>().Counts;
         var cluster = Kubernetes.Counts;
         return hub.ReadyItems == 0 && hub.PendingCommits == 0 && hub.OutstandingItems == cluster.ParkedWaits && cluster.RequestsInFlight == 0
-            && _api.RequestsInFlight == 0 && _api.UndeliveredWatchEvents == 0 && Cluster.PendingWork == 0 && ThreadPool.PendingWorkItemCount == 0;
+            && Api.RequestsInFlight == 0 && Api.UndeliveredWatchEvents == 0 && Cluster.PendingWork == 0 && ThreadPool.PendingWorkItemCount == 0;
     }
 
     private string Counts() =>
-        $"{Hub.Counts} {Kubernetes.Counts} api {_api.RequestsInFlight}/{_api.UndeliveredWatchEvents} simulator {Cluster.PendingWork}";
+        $"{Hub.Counts} {Kubernetes.Counts} api {Api.RequestsInFlight}/{Api.UndeliveredWatchEvents} simulator {Cluster.PendingWork}";
+
+    private sealed class CommitCounter : ICrashPoints
+    {
+        private int _count;
+
+        public int Count => Volatile.Read(ref _count);
+
+        public void Hit(string name)
+        {
+            if (name == CrashPoints.CommitAfterCommit)
+            {
+                Interlocked.Increment(ref _count);
+            }
+        }
+    }
 
     private sealed class DurationConverter : JsonConverter<TimeSpan>
     {
