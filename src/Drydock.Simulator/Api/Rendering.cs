@@ -29,6 +29,11 @@ internal sealed class Rendering(Tables tables)
         switch (accept.Form)
         {
             case Form.Table:
+                if (metadata.Text("continue") is "")
+                {
+                    metadata.Remove("continue");
+                }
+
                 return Node(accept, tables.Of(served, request["includeObject"], metadata, [.. items.Select(served.Show)]), 200);
             case Form.PartialMetadata:
                 return Node(accept, new JsonObject

@@ -102,13 +102,19 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
             using var timeUp = new CancellationTokenSource(length, time);
             using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeUp.Token, _dropped);
             var period = bookmarks ? BookmarkPeriod(length) : Timeout.InfiniteTimeSpan;
-            await using var ticks = time.CreateTimer(_ => Enqueue("BOOKMARK", Bookmark(store.ResourceVersion)), null, period, period);
+            await using var ticks = time.CreateTimer(_ => Enqueue("BOOKMARK", Bookmark(store.ResourceVersion)), null, period, bookmarks ? _bookmarkPeriod : period);
             try
             {
                 await foreach (var (kind, @object) in _events.Reader.ReadAllAsync(end.Token))
                 {
-                    await write(Line(kind, @object), end.Token);
-                    Interlocked.Decrement(ref owner._undelivered);
+                    try
+                    {
+                        await write(Line(kind, @object), end.Token);
+                    }
+                    finally
+                    {
+                        Interlocked.Decrement(ref owner._undelivered);
+                    }
                 }
             }
             catch (OperationCanceledException) when (timeUp.IsCancellationRequested || _dropped.IsCancellationRequested)

@@ -117,7 +117,25 @@ internal sealed class StrategicMergePatch(JsonObject patch) : Patch
             Merge((JsonObject)result[index]!, patch, name);
         }
 
-        return new JsonArray([.. result]);
+        return InOrder(result, existing, patches, key);
+    }
+
+    /// <summary>Items of the patch in its order, the others in theirs; both by the old order where they had one.</summary>
+    private static JsonArray InOrder(List<JsonNode?> result, JsonArray existing, JsonArray patches, string key)
+    {
+        int OldPlace(JsonNode? item) => existing.ToList().FindIndex(e => JsonNode.DeepEquals(e.At(key), item.At(key)));
+        int Place(JsonNode? item) => patches.ToList().FindIndex(p => JsonNode.DeepEquals(p.At(key), item.At(key)));
+        var patched = new Queue<JsonNode?>(result.Where(i => Place(i) >= 0).OrderBy(Place));
+        var others = new Queue<JsonNode?>(result.Where(i => Place(i) < 0));
+        var ordered = new JsonArray();
+        while (patched.Count + others.Count > 0)
+        {
+            var fromPatch = others.Count == 0
+                || (patched.Count > 0 && (OldPlace(patched.Peek()) is var old && (old < 0 || old < OldPlace(others.Peek()))));
+            ordered.Add(fromPatch ? patched.Dequeue() : others.Dequeue());
+        }
+
+        return ordered;
     }
 
     private static JsonArray Union(JsonArray existing, JsonArray added) => new(

@@ -281,6 +281,7 @@ public static class ObjectDefaults
 
     private static void CompleteBudget(JsonObject budget)
     {
+        budget.Child("spec");
         var status = budget.Child("status");
         foreach (var field in (string[])["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"])
         {

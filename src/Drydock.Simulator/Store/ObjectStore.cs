@@ -175,6 +175,8 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
                 Commit(ChangeKind.Deleted, type, marked.Copy(), marked);
             }
 
+            Sweep(type);
+
             return marked;
         }
     }
@@ -302,7 +304,11 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
 
         if (DeletionRules.IsReleased(type, after))
         {
-            Commit(ChangeKind.Deleted, type, after, before);
+            // Watchers see the object as it was last stored, with its finalizer; whoever removed it sees it gone.
+            var last = before.Copy();
+            Commit(ChangeKind.Deleted, type, last, before);
+            after.Child("metadata")["resourceVersion"] = last.VersionOf();
+            Sweep(type);
         }
         else
         {
@@ -338,7 +344,23 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
         before.Select(p => p.Key)
             .Union(after.Select(p => p.Key))
             .Where(k => k != "metadata" && (k != "status" || !type.HasStatus))
-            .Any(k => !JsonNode.DeepEquals(before[k], after[k]));
+            .Any(k => !JsonNode.DeepEquals(before[k], after[k]))
+        && !(type.Equals(ResourceTypes.Pods) && IsBinding(before, after));
+
+    /// <summary>Being placed on a node does not count as a change of a pod's spec.</summary>
+    private static bool IsBinding(JsonObject before, JsonObject after)
+    {
+        if (before.Text("spec", "nodeName") is { Length: > 0 } || after.Text("spec", "nodeName") is null or "")
+        {
+            return false;
+        }
+
+        var (was, now) = (before.Child("spec").Copy(), after.Child("spec").Copy());
+        was.Remove("nodeName");
+        now.Remove("nodeName");
+
+        return JsonNode.DeepEquals(was, now);
+    }
 
     private void Commit(ChangeKind kind, ResourceType type, JsonObject @object, JsonObject? before)
     {
@@ -378,6 +400,33 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
         else
         {
             Register(CustomResource.TypeOf(change.Object));
+        }
+    }
+
+    /// <summary>A deleted definition takes its objects along, and goes when the last of them has gone.</summary>
+    private void Sweep(ResourceType type)
+    {
+        var definitions = Table(ResourceTypes.CustomResourceDefinitions);
+        var ending = type.Equals(ResourceTypes.CustomResourceDefinitions)
+            ? definitions.List(null).Where(d => d.At("metadata", "deletionTimestamp") is not null).ToList()
+            : type.IsCustom && definitions.Find(null, type.GroupResource) is { } own && own.At("metadata", "deletionTimestamp") is not null
+                ? [own]
+                : [];
+
+        foreach (var definition in ending)
+        {
+            var custom = CustomResource.TypeOf(definition);
+            foreach (var item in Table(custom).List(null).Where(o => o.At("metadata", "deletionTimestamp") is null))
+            {
+                Delete(custom, item.NamespaceOf(), item.NameOf(), new Deletion());
+            }
+
+            if (_tables.TryGetValue(custom, out var table) && table.Count == 0 && definitions.Find(null, definition.NameOf()) is { } last)
+            {
+                var released = last.Copy();
+                released.Child("metadata").Remove("finalizers");
+                Commit(ChangeKind.Deleted, ResourceTypes.CustomResourceDefinitions, released, last);
+            }
         }
     }
 

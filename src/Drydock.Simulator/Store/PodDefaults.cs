@@ -28,6 +28,12 @@ internal static class PodDefaults
         var status = pod.Child("status");
         status.Default("phase", "Pending");
         status.Default("qosClass", QosClass(spec));
+        foreach (var condition in status.Objects("conditions"))
+        {
+            // Go writes these two even when they are empty.
+            condition.TryAdd("lastProbeTime", null);
+            condition.TryAdd("lastTransitionTime", null);
+        }
     }
 
     public static void CompleteSpec(JsonObject spec)

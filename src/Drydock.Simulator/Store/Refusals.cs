@@ -49,7 +49,11 @@ public static class Refusals
             details["group"] = group;
         }
 
-        details["kind"] = kind;
+        if (kind.Length > 0)
+        {
+            details["kind"] = kind;
+        }
+
         details["causes"] = new JsonArray([.. errors.Select(e => e.ToCause())]);
 
         var qualified = group.Length > 0 ? $"{kind}.{group}" : kind;

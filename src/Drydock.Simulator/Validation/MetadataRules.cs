@@ -48,7 +48,12 @@ internal static partial class MetadataRules
             }
         }
 
-        CheckLabels(after, errors);
+        // The generic check of metadata, the one of its update, and both again by the type: four times the same cause, as recorded.
+        for (var i = 0; i < 4; i++)
+        {
+            CheckLabels(after, errors);
+        }
+
         CheckFinalizers(after, before, errors);
 
         return errors;

@@ -1,0 +1,337 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Drydock.Simulator;
+using Drydock.Simulator.Api;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+
+namespace Drydock.ConformanceTests.Simulator;
+
+/// <summary>Plays one section of recorded cases, in their order, against a simulated cluster of ten nodes in virtual time.</summary>
+internal sealed partial class Replayer : IAsyncDisposable
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(8);
+
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 8, 22, 10, 0, 0, TimeSpan.Zero)) { AutoAdvanceAmount = TimeSpan.Zero };
+    private readonly SimulatedCluster _cluster;
+    private readonly SimulatedApiServer _server;
+    private readonly HttpClient _client;
+    private readonly Dictionary<string, string> _tokens = [];
+    private bool _paused;
+
+    public Replayer()
+    {
+        var scenario = new Scenario
+        {
+            Name = "recorded",
+            Nodes = [.. Enumerable.Range(1, 10).Select(i => new NodeSpec($"node-{i}") { Zone = $"zone-{((i - 1) % 3) + 1}", Cpu = "64", Memory = "256Gi" })],
+        };
+        _cluster = SimulatedCluster.Create(scenario, _time, NullLoggerFactory.Instance);
+        _cluster.StartPaused();
+        foreach (var definition in _cluster.Store.List(ResourceTypes.CustomResourceDefinitions))
+        {
+            _cluster.Store.Delete(ResourceTypes.CustomResourceDefinitions, null, definition.NameOf(), new Deletion());
+        }
+
+        _server = new SimulatedApiServer(_cluster.Store, [], [], [], _cluster.Clock, NullLoggerFactory.Instance);
+        _client = new HttpClient(_server.CreateHandler()) { BaseAddress = new Uri("http://simulated/"), Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    private IObjectStore Store => _cluster.Store;
+
+    /// <summary>Makes the nodes look as the recorded ones did before the section.</summary>
+    public void Furnish(JsonObject recordedNode)
+    {
+        foreach (var node in Store.List(ResourceTypes.Nodes))
+        {
+            var number = node.NameOf().Split('-')[1];
+            Store.Update(ResourceTypes.Nodes, null, node.NameOf(), n =>
+            {
+                var text = recordedNode.ToJsonString()
+                    .Replace("node-1", $"node-{number}")
+                    .Replace("zone-1", $"zone-{((int.Parse(number, CultureInfo.InvariantCulture) - 1) % 3) + 1}")
+                    .Replace("10.0.0.2", $"10.0.0.{int.Parse(number, CultureInfo.InvariantCulture) + 1}")
+                    .Replace("<time>", _cluster.Clock.GetUtcNow().Timestamp());
+                var look = JsonNode.Parse(text)!.AsObject();
+                foreach (var field in (string[])["labels", "annotations"])
+                {
+                    n["metadata"]![field] = look["metadata"]![field]?.DeepClone();
+                }
+
+                n["spec"] = look["spec"]!.DeepClone();
+                n["status"] = look["status"]!.DeepClone();
+
+                return true;
+            });
+        }
+
+        Settle();
+    }
+
+    /// <summary>Plays a case.</summary>
+    /// <returns>What differs from the recording; empty if nothing does.</returns>
+    public async Task<string> PlayAsync(JsonObject recorded)
+    {
+        var name = recorded.Text("name")!;
+        var scope = new Placeholders(this, recorded);
+        if (name.StartsWith("152", StringComparison.Ordinal))
+        {
+            var first = await SendAsync("GET", "/api/v1/namespaces/rec-lists/pods?limit=2", null, null, scope);
+            _tokens["first"] = _tokens["last"] = first.Body.Text("metadata", "continue") ?? "";
+        }
+
+        scope.RememberBefore();
+        foreach (var step in recorded.Objects("setup"))
+        {
+            if (await DoAsync(step, scope) is { Length: > 0 } difference)
+            {
+                return $"setup: {difference}";
+            }
+        }
+
+        if (recorded["responses"] is not null)
+        {
+            return await PlayConcurrentAsync(recorded, scope);
+        }
+
+        if (recorded["watches"] is JsonObject watches)
+        {
+            return await WatchAsync([.. watches.Select(w => w.Value!.AsObject())], recorded, scope);
+        }
+
+        if (recorded.At("response", "lines") is not null)
+        {
+            return await WatchAsync([recorded], recorded, scope);
+        }
+
+        var answer = await SendRecordedAsync(recorded["request"]!.AsObject(), scope);
+        _tokens["last"] = answer.Body.Text("metadata", "continue") ?? "";
+        if (answer.Body.Text("status", "token") is { } issued)
+        {
+            _tokens["bearer"] = issued;
+        }
+
+        return scope.Compare(recorded["response"]!.AsObject(), answer);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        await _server.DisposeAsync();
+        await _cluster.DisposeAsync();
+    }
+
+    public JsonObject? Find(string path)
+    {
+        var answer = _client.GetAsync(path.Split('?')[0].Replace("/status", "").Replace("/v1/watch/", "/v1/")).GetAwaiter().GetResult();
+
+        return answer.IsSuccessStatusCode ? JsonNode.Parse(answer.Content.ReadAsStringAsync().GetAwaiter().GetResult()) as JsonObject : null;
+    }
+
+    public void Compact() => ((ObjectStore)Store).Compact();
+
+    public long Version => Store.ResourceVersion;
+
+    public string Token(string name, string caseName) => name switch
+    {
+        "<continue>" when caseName[..3] is "154" or "760" => _tokens.GetValueOrDefault("first", ""),
+        "<continue>" => _tokens.GetValueOrDefault("last", ""),
+        _ => _tokens.GetValueOrDefault("bearer", "not-a-token"),
+    };
+
+    private async Task<string> DoAsync(JsonObject step, Placeholders scope)
+    {
+        if (step.Text("wait") is { } wait)
+        {
+            return Wait(wait);
+        }
+
+        var answer = await SendRecordedAsync(step, scope);
+
+        return answer.Code == step.Number("status")
+            ? ""
+            : $"{step.Text("method")} {step.Text("path")} answered {answer.Code}, not {step.Number("status")}: {answer.Body?.ToJsonString()}";
+    }
+
+    private string Wait(string what)
+    {
+        if (what.Contains("paused"))
+        {
+            _paused = true;
+
+            return "";
+        }
+
+        _paused = false;
+        if (what.Contains("compacted"))
+        {
+            Compact();
+        }
+        else if (what.EndsWith("s pass", StringComparison.Ordinal))
+        {
+            Advance(TimeSpan.FromSeconds(double.Parse(what.Split(' ')[0], CultureInfo.InvariantCulture)));
+        }
+        else
+        {
+            Settle();
+        }
+
+        return "";
+    }
+
+    /// <summary>Lets everything happen that is due within a few seconds.</summary>
+    private void Settle() => Advance(_patience, onlyIfDue: true);
+
+    private void Advance(TimeSpan span, bool onlyIfDue = false)
+    {
+        var end = _time.GetUtcNow() + span;
+        Run();
+        for (var looks = 0; !_paused && _cluster.NextDue is { } due && due <= end; looks++)
+        {
+            (looks < 20_000).ShouldBeTrue($"the controllers do not come to rest: next {due:O}, now {_time.GetUtcNow():O}, end {end:O}");
+            _time.Advance(due > _time.GetUtcNow() ? due - _time.GetUtcNow() : TimeSpan.Zero);
+            Run();
+        }
+
+        if (!onlyIfDue && end > _time.GetUtcNow())
+        {
+            _time.Advance(end - _time.GetUtcNow());
+            Run();
+        }
+    }
+
+    private void Run()
+    {
+        if (!_paused)
+        {
+            _cluster.RunReady();
+        }
+    }
+
+    private Task<Answer> SendRecordedAsync(JsonObject request, Placeholders scope) => SendAsync(
+        request.Text("method")!, request.Text("path")!, request["headers"] as JsonObject,
+        request["body"] is { } body ? Wire.Text(body) : request.Text("bodyText"), scope, request.Text("auth"));
+
+    private async Task<Answer> SendAsync(
+        string method, string path, JsonObject? headers, string? body, Placeholders scope, string? auth = null)
+    {
+        using var message = Message(method, path, headers, body, scope);
+        _server.Access.AnonymousWithoutToken = auth == "none";
+        using var response = await _client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead);
+        _server.Access.AnonymousWithoutToken = false;
+        var text = await response.Content.ReadAsStringAsync();
+        if (method != "GET")
+        {
+            Run();
+        }
+
+        return Answer.Of(response, text);
+    }
+
+    private static HttpRequestMessage Message(string method, string path, JsonObject? headers, string? body, Placeholders scope)
+    {
+        var message = new HttpRequestMessage(new HttpMethod(method), scope.Fill(path, path));
+        foreach (var (name, value) in headers ?? [])
+        {
+            if (name != "Content-Type")
+            {
+                message.Headers.TryAddWithoutValidation(name, scope.Fill((string)value!, path));
+            }
+        }
+
+        if (body is not null)
+        {
+            message.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(scope.Fill(body, path)));
+        }
+
+        if (headers.Text("Content-Type") is { } type)
+        {
+            message.Content ??= new ByteArrayContent([]);
+            message.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
+        }
+
+        return message;
+    }
+
+    private async Task<string> PlayConcurrentAsync(JsonObject recorded, Placeholders scope)
+    {
+        var request = recorded["request"]!.AsObject();
+        var answers = new List<(int Code, string Body)>();
+        foreach (var pod in recorded.Objects("responses").Select(r => r.Text("pod")!))
+        {
+            var step = JsonNode.Parse(Wire.Text(request).Replace("<pod>", pod))!.AsObject();
+            var answer = await SendRecordedAsync(step, scope);
+            answers.Add((answer.Code, answer.Body.Text("message") ?? ""));
+        }
+
+        string Summary(IEnumerable<(int, string)> all) =>
+            string.Join(", ", all.GroupBy(a => a.Item1).OrderBy(g => g.Key).Select(g => $"{g.Count()} x {g.Key}"));
+        var expected = Summary(recorded.Objects("responses").Select(r => ((int)r.Number("status")!, "")));
+
+        return Summary(answers) == expected ? "" : $"expected {expected}, got {Summary(answers)}";
+    }
+
+    private async Task<string> WatchAsync(List<JsonObject> watches, JsonObject recorded, Placeholders scope)
+    {
+        var open = new List<OpenWatch>();
+        foreach (var watch in watches)
+        {
+            var request = watch["request"]!.AsObject();
+            using var message = Message("GET", request.Text("path")!, request["headers"] as JsonObject, null, scope);
+            open.Add(await OpenWatch.OpenAsync(_client, message));
+        }
+
+        var clock = TimeSpan.Zero;
+        await QuietAsync();
+        foreach (var step in recorded.Objects("during"))
+        {
+            if (step.Number("at_ms") is { } at && TimeSpan.FromMilliseconds(at) is var moment && moment > clock)
+            {
+                Advance(moment - clock);
+                clock = moment;
+            }
+
+            var before = _time.GetUtcNow();
+            await DoAsync(step, scope);
+            clock += _time.GetUtcNow() - before;
+            await QuietAsync();
+        }
+
+        var end = watches.Max(w => w.At("response", "closed_at_ms").Number() ?? w.Objects("response", "lines").LastOrDefault().Number("at_ms") ?? 0);
+        var rest = TimeSpan.FromMilliseconds(end + 200) - clock;
+        while (rest > TimeSpan.Zero)
+        {
+            var step = TimeSpan.FromMilliseconds(Math.Min(250, rest.TotalMilliseconds));
+            Advance(step);
+            await QuietAsync();
+            rest -= step;
+        }
+
+        var differences = new StringBuilder();
+        for (var i = 0; i < watches.Count; i++)
+        {
+            differences.Append(scope.CompareWatch(watches[i]["response"]!.AsObject(), open[i].Code, open[i].Lines));
+            open[i].Dispose();
+        }
+
+        return differences.ToString();
+    }
+
+    private async Task QuietAsync()
+    {
+        for (var i = 0; _server.UndeliveredWatchEvents > 0; i++)
+        {
+            await Task.Yield();
+            (i < 300_000).ShouldBeTrue("a watch event was never taken");
+        }
+    }
+
+    [GeneratedRegex("kube-api-access-[a-z0-9]{5}")]
+    public static partial Regex TokenVolume();
+}
