@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Drydock.ConformanceTests.Simulator;
+namespace Drydock.ConformanceTests.SimulatedApi;
 
 /// <summary>What came back.</summary>
 internal sealed record Answer(int Code, IReadOnlyDictionary<string, IReadOnlyList<string>> Headers, JsonNode? Body, string Text)

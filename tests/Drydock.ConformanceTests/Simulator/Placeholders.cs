@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Drydock.Simulator.Store;
 
-namespace Drydock.ConformanceTests.Simulator;
+namespace Drydock.ConformanceTests.SimulatedApi;
 
 /// <summary>The masked values of one case: what they stand for in requests, and whether they agree in answers.</summary>
 internal sealed partial class Placeholders(Replayer replayer, JsonObject recorded)
@@ -244,8 +244,8 @@ internal sealed partial class Placeholders(Replayer replayer, JsonObject recorde
                 _ when mask[0] != '<' => "([0-9]+)",
                 _ => "(.+)",
             };
-        });
-        var match = Regex.Match(got, $"^{pattern}$", RegexOptions.Singleline);
+        }, RegexOptions.None, TimeSpan.FromSeconds(1));
+        var match = Regex.Match(got, $"^{pattern}$", RegexOptions.Singleline, TimeSpan.FromSeconds(1));
 
         return match.Success && names.Index().All(n => Consistent(n.Item, match.Groups[n.Index + 1].Value));
     }

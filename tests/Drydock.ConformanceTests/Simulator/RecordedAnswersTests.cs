@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Drydock.Simulator.Store;
 using Shouldly;
 
-namespace Drydock.ConformanceTests.Simulator;
+namespace Drydock.ConformanceTests.SimulatedApi;
 
 /// <summary>The simulated API server answers as a recorded real one did.</summary>
 public sealed class RecordedAnswersTests

@@ -8,10 +8,11 @@ using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Primitives;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 
-namespace Drydock.ConformanceTests.Simulator;
+namespace Drydock.ConformanceTests.SimulatedApi;
 
 /// <summary>Plays one section of recorded cases, in their order, against a simulated cluster of ten nodes in virtual time.</summary>
 internal sealed partial class Replayer : IAsyncDisposable
@@ -127,11 +128,14 @@ internal sealed partial class Replayer : IAsyncDisposable
         await _cluster.DisposeAsync();
     }
 
+    /// <summary>The stored object a path leads to, or null.</summary>
     public JsonObject? Find(string path)
     {
-        var answer = _client.GetAsync(path.Split('?')[0].Replace("/status", "").Replace("/v1/watch/", "/v1/")).GetAwaiter().GetResult();
+        var plain = path.Split('?')[0].Replace("/v1/watch/", "/v1/");
+        var parsed = ResourceRequest.Parse(new ApiRequest("GET", plain, new Dictionary<string, StringValues>(), []));
+        var type = parsed is null ? null : Store.Types.FirstOrDefault(t => t.Group == parsed.Group && t.Plural == parsed.Resource);
 
-        return answer.IsSuccessStatusCode ? JsonNode.Parse(answer.Content.ReadAsStringAsync().GetAwaiter().GetResult()) as JsonObject : null;
+        return type is null || parsed!.Name is null ? null : Store.Get(type, parsed.Namespace, parsed.Name);
     }
 
     public void Compact() => ((ObjectStore)Store).Compact();
@@ -180,6 +184,10 @@ internal sealed partial class Replayer : IAsyncDisposable
         else
         {
             Settle();
+            if (what.StartsWith("serviceaccount ", StringComparison.Ordinal) && what.Split(' ')[1].Split('/') is [var ns, var account])
+            {
+                return Store.Get(ResourceTypes.ServiceAccounts, ns, account) is null ? $"{what}: it does not" : "";
+            }
         }
 
         return "";
@@ -332,6 +340,6 @@ internal sealed partial class Replayer : IAsyncDisposable
         }
     }
 
-    [GeneratedRegex("kube-api-access-[a-z0-9]{5}")]
+    [GeneratedRegex("kube-api-access-[a-z0-9]{5}", RegexOptions.None, 1000)]
     public static partial Regex TokenVolume();
 }
