@@ -23,6 +23,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     private readonly Subresources _subresources;
     private readonly Discovery _discovery;
     private readonly Reviews _reviews;
+    private readonly Housekeeping _housekeeping;
     private readonly List<WebApplication> _listening = [];
     private int _requestsInFlight;
 
@@ -47,7 +48,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         _subresources = new Subresources(store, _writes);
         _discovery = new Discovery(store, _aggregated);
         _reviews = new Reviews(store, Access, time);
-        CreateSystemNamespaces();
+        _housekeeping = new Housekeeping(store, _logger);
     }
 
     /// <summary>The requests answered so far.</summary>
@@ -59,8 +60,8 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     /// <summary>Requests begun and not answered; an open watch is an answered request.</summary>
     public int RequestsInFlight => Volatile.Read(ref _requestsInFlight);
 
-    /// <summary>Watch events that clients have not taken yet.</summary>
-    public long UndeliveredWatchEvents => _watches.Undelivered;
+    /// <summary>Watch events that clients have not taken yet, and changes the server itself has still to act on.</summary>
+    public long UndeliveredWatchEvents => _watches.Undelivered + _housekeeping.Pending;
 
     /// <summary>Serves on 127.0.0.1 until the server is disposed.</summary>
     /// <param name="port">The port; 0 for any that is free.</param>
@@ -116,17 +117,8 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             await app.StopAsync(CancellationToken.None);
             await app.DisposeAsync();
         }
-    }
 
-    private void CreateSystemNamespaces()
-    {
-        foreach (var name in (string[])["default", "kube-system", "kube-public", "kube-node-lease"])
-        {
-            if (_store.Get(ResourceTypes.Namespaces, null, name) is null)
-            {
-                _store.Create(ResourceTypes.Namespaces, new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } });
-            }
-        }
+        await _housekeeping.DisposeAsync();
     }
 
     private async Task<ApiAnswer> HandleAsync(ApiRequest request, CancellationToken cancellationToken)

@@ -184,10 +184,7 @@ internal sealed partial class Replayer : IAsyncDisposable
         else
         {
             Settle();
-            if (what.StartsWith("serviceaccount ", StringComparison.Ordinal) && what.Split(' ')[1].Split('/') is [var ns, var account])
-            {
-                return Store.Get(ResourceTypes.ServiceAccounts, ns, account) is null ? $"{what}: it does not" : "";
-            }
+            SpinWait.SpinUntil(() => _server.UndeliveredWatchEvents == 0, TimeSpan.FromSeconds(2));
         }
 
         return "";
