@@ -77,42 +77,36 @@ internal sealed class CrashDirector(
     {
         var pid = server.ProcessId;
         var killed = clock.GetTimestamp();
-        var killedAt = clock.GetUtcNow();
+        var clusterTime = cluster.Now;
         await server.KillAsync();
         await notes.WriteAsync(new ProgressEvent.Note("killed", $"SIGKILL to the server, process {pid}, {moment}: {before.Scene}"), cancellationToken);
         await server.StartAsync(cancellationToken);
         var upAfter = clock.GetElapsedTime(killed);
-        var up = clock.GetTimestamp();
+        var movedAfter = await MovedAsync(clusterTime, cancellationToken);
         await notes.WriteAsync(
             new ProgressEvent.Note("restarted", $"the server is process {server.ProcessId} now and serves again after {Elapsed.Format(upAfter)}"), cancellationToken);
-
-        // Read first: the next phase may set new deadlines of its own.
         var view = await client.GetMaintenanceAsync(id, cancellationToken);
-        var history = await MovedAsync(killedAt, cancellationToken);
+        var history = await client.GetHistoryAsync(id, cancellationToken);
         return new CrashReport(
             moment,
             before.Scene,
             upAfter,
-            clock.GetElapsedTime(up),
+            movedAfter,
             [.. before.History.Where(e => e.Kind == "activity-completed").Select(e => e.Name ?? "?")],
             before.History.Count(e => !history.Contains(e)),
             [.. Deadlines(before.View, view)]);
     }
 
-    /// <summary>The history, as soon as there is something newer than the kill in it.</summary>
-    private async Task<IReadOnlyList<HistoryEventView>> MovedAsync(DateTimeOffset killedAt, CancellationToken cancellationToken)
+    /// <summary>How long until the maintenance asked the cluster for something again.</summary>
+    private async Task<TimeSpan> MovedAsync(DateTimeOffset since, CancellationToken cancellationToken)
     {
-        var from = clock.GetTimestamp();
-        while (true)
+        var up = clock.GetTimestamp();
+        while (!cluster.HasActedSince(since) && clock.GetElapsedTime(up) < Patience)
         {
-            var history = await client.GetHistoryAsync(id, cancellationToken);
-            if (history.Any(e => e.At > killedAt) || clock.GetElapsedTime(from) > Patience)
-            {
-                return history;
-            }
-
             await Task.Delay(LookEvery, clock, cancellationToken);
         }
+
+        return clock.GetElapsedTime(up);
     }
 
     private static IEnumerable<DeadlinePair> Deadlines(MaintenanceView before, MaintenanceView after)

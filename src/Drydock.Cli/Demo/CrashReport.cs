@@ -6,7 +6,7 @@ namespace Drydock.Cli.Demo;
 /// <param name="Moment">When it was killed, for people: "in the middle of the eviction".</param>
 /// <param name="Scene">What the cluster looked like at that moment.</param>
 /// <param name="UpAfter">From the kill until the new process served.</param>
-/// <param name="MovedAfter">From there until the next event was in the history.</param>
+/// <param name="MovedAfter">From there until an activity asked the API server for something again.</param>
 /// <param name="StepsKept">Finished activities in the history at the kill.</param>
 /// <param name="StepsChanged">Events of the history before the kill that are different or missing after it: none, if nothing was repeated.</param>
 /// <param name="Deadlines">Each deadline before the kill and after it.</param>

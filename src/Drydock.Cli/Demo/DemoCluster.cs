@@ -59,6 +59,17 @@ internal sealed class DemoCluster : IAsyncDisposable
         .Select(migration => $"migration {(string?)migration["metadata"]?["name"]} of {(string?)migration["metadata"]?["namespace"]}/{(string?)migration["spec"]?["vmiName"]} is Running")
         .FirstOrDefault();
 
+    /// <summary>The cluster's time.</summary>
+    public DateTimeOffset Now => _cluster.Clock.GetUtcNow();
+
+    /// <summary>
+    /// Whether an activity asked the API server for something since then: a change, or a fresh look at one node, pod or VM. What a
+    /// server asks at its start (who the cluster is, permissions, lists and watches) does not count.
+    /// </summary>
+    public bool HasActedSince(DateTimeOffset since) => _cluster.Api.RequestLog.All.Any(request => request.Time > since && request is
+        { Verb: "get", Name: not null, Resource: "nodes" or "pods" or "virtualmachineinstances.kubevirt.io" or "virtualmachines.kubevirt.io" }
+        or { Verb: "patch" or "delete" } or { Subresource: "eviction" });
+
     /// <summary>Every pod that the API server evicted more than once, and every VM with more than one migration.</summary>
     public IReadOnlyList<ProofLine> Repetitions()
     {

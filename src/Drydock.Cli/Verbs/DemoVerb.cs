@@ -23,7 +23,7 @@ internal static class DemoVerb
             "drydock demo",
             "drydock demo --crash                      # killed twice on the way",
             "drydock demo --list",
-            "drydock demo --scenario budget --keep     # and look around with kubectl") { scenario, list, crash, keep, speed, output };
+            "drydock demo --scenario disruption-budget --keep   # and look around with kubectl") { scenario, list, crash, keep, speed, output };
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             var paper = terminal.Paper(parsed.GetValue(output));

@@ -34,7 +34,7 @@ internal static class SimulateVerb
             "simulate",
             "Run a simulated Kubernetes cluster with KubeVirt behind a real Kubernetes API until Ctrl-C, and write a kubeconfig for it.",
             "drydock simulate",
-            "drydock simulate --scenario budget --listen 127.0.0.1:6443 --kubeconfig-out /tmp/kubeconfig",
+            "drydock simulate --scenario disruption-budget --listen 127.0.0.1:6443 --kubeconfig-out /tmp/kubeconfig",
             "kubectl --kubeconfig drydock-simulated.kubeconfig get nodes,pods,vmi -A") { scenario, listen, kubeconfigOut, speed, output };
         verb.SetAction(async (parsed, cancellationToken) =>
         {
