@@ -46,11 +46,13 @@ internal static class Failures
         {
             ProblemTypes.AlreadyUnderMaintenance => new(
                 ExitCodes.Refused,
-                exception.Message,
+                problem.Detail,
                 problem.SubjectId is { } id ? $"Look at it with 'drydock watch {id}', or stop it with 'drydock cancel {id}'." : null,
                 exception),
             ProblemTypes.WrongState or ProblemTypes.KeyReused => new(ExitCodes.Refused, exception.Message, null, exception),
-            ProblemTypes.InvalidRequest or ProblemTypes.NotFound or ProblemTypes.NodeNotFound => new(ExitCodes.BadInput, exception.Message, null, exception),
+            ProblemTypes.NodeNotFound => new(
+                ExitCodes.BadInput, problem.Detail, problem.Errors is [var field, ..] ? $"There are: {field.Allowed}." : null, exception),
+            ProblemTypes.InvalidRequest or ProblemTypes.NotFound => new(ExitCodes.BadInput, exception.Message, null, exception),
             _ => new(ExitCodes.Failed, exception.Message, null, exception),
         };
     }
