@@ -6,6 +6,7 @@ using Xunit;
 namespace Drydock.SimulationTests.Maintenance;
 
 /// <summary>The process dies again and again in the middle, and the maintenance ends as if it had not.</summary>
+[Collection(VirtualTimeTests.Name)]
 public sealed class CrashTests
 {
     // Not run by default yet: not seen to end in the time a test may take.

@@ -6,6 +6,7 @@ using Xunit;
 namespace Drydock.SimulationTests.Maintenance;
 
 /// <summary>What a person notices of a maintenance beyond its happy end.</summary>
+[Collection(VirtualTimeTests.Name)]
 public sealed class MaintenanceTests
 {
     private static readonly Cancel Person = new("ann", "wrong node");

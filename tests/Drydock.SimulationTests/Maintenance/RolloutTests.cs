@@ -7,6 +7,7 @@ using Xunit;
 namespace Drydock.SimulationTests.Maintenance;
 
 /// <summary>Maintenance of several nodes, and by calendar.</summary>
+[Collection(VirtualTimeTests.Name)]
 public sealed class RolloutTests
 {
     [Fact]

@@ -6,6 +6,7 @@ using Xunit;
 namespace Drydock.SimulationTests.Maintenance;
 
 /// <summary>Each scenario ends as its file says, seen from the cluster.</summary>
+[Collection(VirtualTimeTests.Name)]
 public sealed class ScenarioTests
 {
     public static TheoryData<string> Names() => [.. Scenario.Names];

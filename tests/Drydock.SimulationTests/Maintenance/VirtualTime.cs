@@ -19,6 +19,18 @@ internal sealed class VirtualTime(DateTimeOffset start) : TimeProvider
         }
     }
 
+    /// <summary>When the next timer is due, if there is one.</summary>
+    public DateTimeOffset? Next
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _timers.MinBy(timer => timer.Due)?.Due;
+            }
+        }
+    }
+
     public override long GetTimestamp() => GetUtcNow().UtcTicks;
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -28,8 +29,11 @@ internal sealed class World : IAsyncDisposable
         Converters = { new JsonStringEnumConverter(), new DurationConverter() },
     };
 
+    // Of real time: what takes longer hangs.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(40);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("drydock-world-").FullName;
-    private readonly CommitCounter _commits = new();
+    private readonly Stillness _stillness = new();
     private readonly bool _replaysAlways;
     private IHost? _host;
 
@@ -49,7 +53,7 @@ internal sealed class World : IAsyncDisposable
     public SimulatedApiServer Api => Cluster.Api;
 
     /// <summary>Commits of the hub so far, over all its lives.</summary>
-    public int Commits => _commits.Count;
+    public int Commits => _stillness.Commits;
 
     public DurableTaskClient Client => _host!.Services.GetRequiredService<DurableTaskClient>();
 
@@ -104,28 +108,15 @@ internal sealed class World : IAsyncDisposable
         where T : class => (await Client.GetInstanceAsync(id, true, CancellationToken.None))?.ReadCustomStatusAs<T>();
 
     /// <summary>Lets time pass until it is so.</summary>
+    /// <exception cref="TimeoutException">It was not so in time; the message says how the world stood.</exception>
     public async Task RunUntilAsync(Func<bool> isSo, TimeSpan? atMost = null)
     {
         var end = Time.GetUtcNow() + (atMost ?? TimeSpan.FromHours(12));
-        var quiet = 0;
-        var noTimer = 0;
-        while (!isSo())
+        var why = await Task.Factory.StartNew(
+            () => Drive(isSo, end), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (why is not null)
         {
-            quiet = IsQuiet() ? quiet + 1 : 0;
-            if (quiet >= 25)
-            {
-                quiet = 0;
-                if (!Time.JumpToNext(end) && noTimer++ > 200)
-                {
-                    throw new TimeoutException($"It was not so by {Time.GetUtcNow():u}: {Counts()}");
-                }
-            }
-            else if (quiet == 0)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(0.2), TimeProvider.System, CancellationToken.None);
-            }
-
-            await Task.Yield();
+            throw new TimeoutException($"{why} {await DescribeAsync()}");
         }
     }
 
@@ -205,7 +196,7 @@ internal sealed class World : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(Time);
         builder.Services.AddKubernetesCluster(ClusterConnection.InMemory(Api.CreateHandler(), new Uri("http://simulated.local/")));
-        builder.Services.AddSqliteTaskHub(Path.Combine(_folder, "hub.db"), options => options.CrashPoints = _commits);
+        builder.Services.AddSqliteTaskHub(Path.Combine(_folder, "hub.db"), options => options.CrashPoints = _stillness);
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => tasks.AddMaintenance()).UseTaskHub(options =>
         {
@@ -255,36 +246,35 @@ internal sealed class World : IAsyncDisposable
         }
     }
 
-    private bool IsQuiet()
+    /// <summary>On a thread of its own; null when it is so, else why not.</summary>
+    private string? Drive(Func<bool> isSo, DateTimeOffset end)
     {
-        if (_host is not { } host)
+        var since = Stopwatch.GetTimestamp();
+        while (!isSo())
         {
-            return false;
-        }
-
-        var hub = host.Services.GetRequiredService<SqliteTaskHub>().Counts;
-        var cluster = Kubernetes.Counts;
-        return hub.ReadyItems == 0 && hub.PendingCommits == 0 && hub.OutstandingItems == cluster.ParkedWaits && cluster.RequestsInFlight == 0
-            && Api.RequestsInFlight == 0 && Api.UndeliveredWatchEvents == 0 && Cluster.PendingWork == 0 && ThreadPool.PendingWorkItemCount == 0;
-    }
-
-    private string Counts() =>
-        $"{Hub.Counts} {Kubernetes.Counts} api {Api.RequestsInFlight}/{Api.UndeliveredWatchEvents} simulator {Cluster.PendingWork}";
-
-    private sealed class CommitCounter : ICrashPoints
-    {
-        private int _count;
-
-        public int Count => Volatile.Read(ref _count);
-
-        public void Hit(string name)
-        {
-            if (name == CrashPoints.CommitAfterCommit)
+            if (Stopwatch.GetElapsedTime(since) > LongestWait)
             {
-                Interlocked.Increment(ref _count);
+                return $"Given up after {LongestWait.TotalSeconds} seconds of real time.";
+            }
+
+            if (!_stillness.Is(Hub))
+            {
+                Thread.Yield();
+            }
+            else if (!isSo() && !Time.JumpToNext(end))
+            {
+                return "Nothing can happen any more.";
             }
         }
+
+        return null;
     }
+
+    /// <summary>How the world stands, in words.</summary>
+    private async Task<string> DescribeAsync() => $"""
+        It is {Time.GetUtcNow():u}, the next timer is due {Time.Next:u}; {Stillness.Pool()}; hub: {Hub.Counts}; cluster: {Kubernetes.Counts}; API: {Api.RequestsInFlight} requests, {Api.UndeliveredWatchEvents} events; simulator: {Cluster.PendingWork}.
+        {await TraceAsync()}
+        """;
 
     private sealed class DurationConverter : JsonConverter<TimeSpan>
     {
