@@ -73,8 +73,7 @@ public sealed class MaintenanceTests
         (await world.Kubernetes.GetVmAsync(gpu.Vmi, CancellationToken.None))!.Mark.ShouldBeNull();
     }
 
-    // Not run by default yet: not seen to end in the time a test may take.
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_held_node_stays_empty_until_somebody_says_complete()
     {
         await using var world = await World.StartAsync("healthy");
@@ -90,8 +89,7 @@ public sealed class MaintenanceTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
-    // Not run by default yet: not seen to end in the time a test may take.
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_second_maintenance_of_the_same_node_is_refused_and_names_the_first()
     {
         await using var world = await World.StartAsync("healthy");
@@ -151,8 +149,7 @@ public sealed class MaintenanceTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
-    // Not run by default yet: not seen to end in the time a test may take.
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_maintenance_of_250_pods_and_12_virtual_machines_is_under_2000_events()
     {
         await using var world = await World.StartAsync(new Scenario

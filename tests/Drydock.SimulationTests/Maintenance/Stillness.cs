@@ -7,7 +7,7 @@ namespace Drydock.SimulationTests.Maintenance;
 /// the callbacks of a clock that stands still; so if the pool has nothing running and nothing queued, and the hub's thread has handled
 /// all it was woken for, nothing can happen but by a jump of the clock. The pool is of the whole process: no other test may run meanwhile.
 /// </summary>
-internal sealed class Stillness : ICrashPoints
+internal sealed class Stillness
 {
     private int _batches;
     private int _commits;
@@ -29,13 +29,20 @@ internal sealed class Stillness : ICrashPoints
     }
 
     /// <summary>Called from a thread that is none of the pool's, since a thread that asks is one that runs.</summary>
-    public bool Is(SqliteTaskHub hub)
+    public bool Is(SqliteTaskHub hub, CancellationToken death)
     {
-        if (!IsPoolIdle())
+        try
+        {
+            return IsPoolIdle() && IsHubIdle(hub, death);
+        }
+        catch (OperationCanceledException) when (death.IsCancellationRequested)
         {
             return false;
         }
+    }
 
+    private bool IsHubIdle(SqliteTaskHub hub, CancellationToken death)
+    {
         // What the hub's thread was woken for comes before the first greeting, what it handed out then before the second. A batch more
         // than there were greetings is somebody else's.
         var before = Volatile.Read(ref _batches);
@@ -43,7 +50,7 @@ internal sealed class Stillness : ICrashPoints
         {
             // This thread has nothing else to do than to wait.
 #pragma warning disable VSTHRD002
-            hub.HelloAsync(CancellationToken.None).GetAwaiter().GetResult();
+            hub.HelloAsync(death).GetAwaiter().GetResult();
 #pragma warning restore VSTHRD002
         }
 

@@ -5,15 +5,11 @@ using System.Text.Json.Serialization;
 using Drydock.DurableTask.Client;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub;
-using Drydock.DurableTask.Worker;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Drydock.SimulationTests.Maintenance;
@@ -35,7 +31,8 @@ internal sealed class World : IAsyncDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("drydock-world-").FullName;
     private readonly Stillness _stillness = new();
     private readonly bool _replaysAlways;
-    private IHost? _host;
+    private ProcessLife? _life;
+    private int _lives;
 
     private World(Scenario scenario, int seed, bool replaysAlways)
     {
@@ -55,11 +52,16 @@ internal sealed class World : IAsyncDisposable
     /// <summary>Commits of the hub so far, over all its lives.</summary>
     public int Commits => _stillness.Commits;
 
-    public DurableTaskClient Client => _host!.Services.GetRequiredService<DurableTaskClient>();
+    public DurableTaskClient Client => _life!.Client;
 
-    public ICluster Kubernetes => _host!.Services.GetRequiredService<ICluster>();
+    public ICluster Kubernetes => _life!.Kubernetes;
 
-    public SqliteTaskHub Hub => _host!.Services.GetRequiredService<SqliteTaskHub>();
+    public SqliteTaskHub Hub => _life!.Hub;
+
+    /// <summary>How often the process died.</summary>
+    public int Deaths => _lives - 1;
+
+    private string HubFile => Path.Combine(_folder, $"hub-{_lives}.db");
 
     public static Task<World> StartAsync(string scenario, int seed = 1, bool replaysAlways = false) =>
         StartAsync(Scenario.Named(scenario), seed, replaysAlways);
@@ -68,6 +70,7 @@ internal sealed class World : IAsyncDisposable
     {
         var world = new World(scenario, seed, replaysAlways);
         await world.Cluster.StartAsync(CancellationToken.None);
+        world._lives = 1;
         await world.OpenAsync();
         return world;
     }
@@ -92,11 +95,30 @@ internal sealed class World : IAsyncDisposable
         return await EndAsync(id);
     }
 
-    /// <summary>Lets time pass until the maintenance is over.</summary>
+    /// <summary>Lets time pass until the maintenance is over; a process that dies meanwhile is started again.</summary>
     public async Task<MaintenanceReport> EndAsync(string id = "m1")
     {
-        var waiting = Client.WaitForInstanceCompletionAsync(id, getInputsAndOutputs: true, CancellationToken.None);
-        await RunUntilAsync(() => waiting.IsCompleted);
+        while (true)
+        {
+            if (await EndOrDieAsync(id) is { } report)
+            {
+                return report;
+            }
+        }
+    }
+
+    /// <summary>Lets time pass until the maintenance is over; null if the process died first, and was started again.</summary>
+    public async Task<MaintenanceReport?> EndOrDieAsync(string id = "m1")
+    {
+        var life = _life!;
+        var waiting = Client.WaitForInstanceCompletionAsync(id, getInputsAndOutputs: true, life.Death);
+        await RunUntilAsync(() => waiting.IsCompleted || life.IsDead);
+        if (life.IsDead)
+        {
+            await CrashAsync();
+            return null;
+        }
+
         var end = await waiting;
         return end.RuntimeStatus == OrchestrationRuntimeStatus.Completed
             ? end.ReadOutputAs<MaintenanceReport>()!
@@ -128,22 +150,26 @@ internal sealed class World : IAsyncDisposable
         return RunUntilAsync(() => Time.GetUtcNow() >= until);
     }
 
-    /// <summary>The process dies and comes back on the same file.</summary>
+    /// <summary>The process will die when the hub is at that point of <see cref="CrashPoints"/> for the nth time from now on.</summary>
+    public void KillAt(string point, int nth) => _life!.KillAt(point, nth);
+
+    /// <summary>The process dies, if it has not, and comes back with what is on the disk.</summary>
     public async Task CrashAsync()
     {
-        await CloseAsync();
+        var dead = _life!;
+        await dead.KillAsync();
+        _lives++;
+        dead.CopyTo(HubFile);
+        await dead.DisposeAsync();
         await OpenAsync();
     }
 
-    /// <summary>The hub's file is gone; a new, empty one is there.</summary>
+    /// <summary>The process dies and the hub's file is gone; a new, empty one is there.</summary>
     public async Task LoseHubAsync()
     {
-        await CloseAsync();
-        foreach (var file in Directory.GetFiles(_folder))
-        {
-            File.Delete(file);
-        }
-
+        await _life!.KillAsync();
+        await _life.DisposeAsync();
+        _lives++;
         await OpenAsync();
     }
 
@@ -185,66 +211,17 @@ internal sealed class World : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await CloseAsync();
+        if (_life is { } life)
+        {
+            await life.KillAsync();
+            await life.DisposeAsync();
+        }
+
         await Cluster.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task OpenAsync()
-    {
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<TimeProvider>(Time);
-        builder.Services.AddKubernetesCluster(ClusterConnection.InMemory(Api.CreateHandler(), new Uri("http://simulated.local/")));
-        builder.Services.AddSqliteTaskHub(Path.Combine(_folder, "hub.db"), options => options.CrashPoints = _stillness);
-        builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
-        builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => tasks.AddMaintenance()).UseTaskHub(options =>
-        {
-            options.DrainTimeout = TimeSpan.Zero;
-            options.CompareWithReplay = !_replaysAlways;
-            options.MaximumLiveOrchestrators = _replaysAlways ? 0 : 1000;
-        }));
-        _host = builder.Build();
-        await _host.StartAsync(CancellationToken.None);
-    }
-
-    private async Task CloseAsync()
-    {
-        if (_host is not { } host)
-        {
-            return;
-        }
-
-        // The hub first: nothing of what is under way is committed any more, as after a kill.
-        await host.Services.GetRequiredService<SqliteTaskHub>().DisposeAsync();
-        _host = null;
-        var stopping = StopAsync(host);
-        while (!stopping.IsCompleted)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
-            Time.JumpToNext(Time.GetUtcNow());
-        }
-
-        await stopping;
-    }
-
-    private static async Task StopAsync(IHost host)
-    {
-        using var impatient = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
-        try
-        {
-            await host.StopAsync(impatient.Token);
-        }
-        catch (Exception stopped) when (stopped is OperationCanceledException or AggregateException)
-        {
-            // A dead process does not stop in an orderly way.
-        }
-
-        if (host is IAsyncDisposable disposable)
-        {
-            await disposable.DisposeAsync();
-        }
-    }
+    private async Task OpenAsync() => _life = await ProcessLife.StartAsync(HubFile, Api, Time, _stillness, _replaysAlways);
 
     /// <summary>On a thread of its own; null when it is so, else why not.</summary>
     private string? Drive(Func<bool> isSo, DateTimeOffset end)
@@ -252,12 +229,17 @@ internal sealed class World : IAsyncDisposable
         var since = Stopwatch.GetTimestamp();
         while (!isSo())
         {
+            if (_life!.IsDead)
+            {
+                return isSo() ? null : "The process is dead.";
+            }
+
             if (Stopwatch.GetElapsedTime(since) > LongestWait)
             {
                 return $"Given up after {LongestWait.TotalSeconds} seconds of real time.";
             }
 
-            if (!_stillness.Is(Hub))
+            if (!_stillness.Is(Hub, _life!.Death))
             {
                 Thread.Yield();
             }
