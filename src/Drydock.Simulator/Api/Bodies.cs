@@ -16,6 +16,11 @@ internal static class Bodies
     {
         var text = Encoding.UTF8.GetString(request.Body);
         var mediaType = request.ContentType.Split(';')[0].Trim();
+        if (mediaType is "application/vnd.kubernetes.protobuf" && Protobuf.Read(request.Body) is { } read)
+        {
+            return read;
+        }
+
         if (mediaType is "application/vnd.kubernetes.protobuf" or "text/plain")
         {
             throw new ApiException(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: "

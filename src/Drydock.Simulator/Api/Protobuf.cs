@@ -1,0 +1,162 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator.Api;
+
+/// <summary>
+/// Reads the few objects that current kubectl sends as protobuf (reviews of its own access, and what <c>kubectl create</c> makes of a
+/// name). Everything else it sends as JSON; other kinds are refused as an unknown format.
+/// </summary>
+internal static class Protobuf
+{
+    private const int LengthDelimited = 2;
+
+    private static readonly Field _metadata = new("metadata", new()
+    {
+        [1] = new("name"), [2] = new("generateName"), [3] = new("namespace"),
+        [11] = new("labels", IsMap: true), [12] = new("annotations", IsMap: true),
+    });
+
+    private static readonly Dictionary<int, Field> _resourceAttributes = new()
+    {
+        [1] = new("namespace"), [2] = new("verb"), [3] = new("group"), [4] = new("version"), [5] = new("resource"),
+        [6] = new("subresource"), [7] = new("name"),
+    };
+
+    private static readonly Dictionary<string, Dictionary<int, Field>> _kinds = new(StringComparer.Ordinal)
+    {
+        ["SelfSubjectAccessReview"] = new()
+        {
+            [1] = _metadata,
+            [2] = new("spec", new()
+            {
+                [1] = new("resourceAttributes", _resourceAttributes),
+                [2] = new("nonResourceAttributes", new() { [1] = new("path"), [2] = new("verb") }),
+            }),
+        },
+        ["SelfSubjectRulesReview"] = new() { [1] = _metadata, [2] = new("spec", new() { [1] = new("namespace") }) },
+        ["SelfSubjectReview"] = new() { [1] = _metadata },
+        ["Namespace"] = new() { [1] = _metadata },
+        ["ServiceAccount"] = new() { [1] = _metadata },
+        ["ConfigMap"] = new() { [1] = _metadata, [2] = new("data", IsMap: true) },
+    };
+
+    /// <summary>The object, or null if this is no such object.</summary>
+    public static JsonObject? Read(ReadOnlySpan<byte> body)
+    {
+        if (!body.StartsWith("k8s\0"u8))
+        {
+            return null;
+        }
+
+        try
+        {
+            byte[] type = [];
+            byte[] raw = [];
+            for (var rest = body[4..]; Next(ref rest, out var number, out var content);)
+            {
+                (type, raw) = number switch { 1 => (content.ToArray(), raw), 2 => (type, content.ToArray()), _ => (type, raw) };
+            }
+
+            var result = Object(type, new() { [1] = new("apiVersion"), [2] = new("kind") });
+            if (result.Text("kind") is not { } kind || !_kinds.TryGetValue(kind, out var fields))
+            {
+                return null;
+            }
+
+            foreach (var (name, value) in Object(raw, fields))
+            {
+                result[name] = value?.DeepClone();
+            }
+
+            return result;
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // It ends in the middle of a field: not what it says it is.
+            return null;
+        }
+    }
+
+    private static JsonObject Object(ReadOnlySpan<byte> message, Dictionary<int, Field> fields)
+    {
+        var result = new JsonObject();
+        while (Next(ref message, out var number, out var content))
+        {
+            if (!fields.TryGetValue(number, out var field))
+            {
+                continue;
+            }
+
+            if (field.IsMap)
+            {
+                var entry = Object(content, new() { [1] = new("key"), [2] = new("value") });
+                var map = result[field.Name] as JsonObject ?? [];
+                map[entry.Text("key") ?? ""] = entry.Text("value") ?? "";
+                result[field.Name] = map;
+            }
+            else if (field.Fields is { } inner)
+            {
+                result[field.Name] = Object(content, inner);
+            }
+            else if (content.Length > 0)
+            {
+                // Go writes every string, and empty ones as nothing in JSON.
+                result[field.Name] = Encoding.UTF8.GetString(content);
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>The next field that has a length; numbers are passed over, none of those read here matters.</summary>
+    private static bool Next(ref ReadOnlySpan<byte> rest, out int number, out ReadOnlySpan<byte> content)
+    {
+        while (rest.Length > 0)
+        {
+            var tag = Varint(ref rest);
+            number = (int)(tag >> 3);
+            switch (tag & 7)
+            {
+                case LengthDelimited:
+                    var length = (int)Varint(ref rest);
+                    content = rest[..length];
+                    rest = rest[length..];
+                    return true;
+                case 0:
+                    Varint(ref rest);
+                    break;
+                case 1:
+                    rest = rest[8..];
+                    break;
+                case 5:
+                    rest = rest[4..];
+                    break;
+                default:
+                    throw new ArgumentOutOfRangeException(nameof(rest), "A field of an unknown form.");
+            }
+        }
+
+        number = 0;
+        content = default;
+        return false;
+    }
+
+    private static ulong Varint(ref ReadOnlySpan<byte> rest)
+    {
+        ulong value = 0;
+        for (var shift = 0; ; shift += 7)
+        {
+            var next = rest[..1][0];
+            rest = rest[1..];
+            value |= (ulong)(next & 0x7F) << shift;
+            if (next < 0x80)
+            {
+                return value;
+            }
+        }
+    }
+
+    private sealed record Field(string Name, Dictionary<int, Field>? Fields = null, bool IsMap = false);
+}
