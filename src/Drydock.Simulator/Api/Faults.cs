@@ -33,6 +33,19 @@ public sealed record Fault
     public bool AfterTheWrite { get; init; }
 }
 
+/// <summary>A request at the moment before it is carried out, or after it and before its answer.</summary>
+/// <param name="Verb">Such as <c>patch</c>.</param>
+/// <param name="Resource">Such as <c>pods</c> or <c>leases.coordination.k8s.io</c>.</param>
+/// <param name="Subresource">Such as <c>eviction</c>.</param>
+/// <param name="Namespace">The namespace.</param>
+/// <param name="Name">The name of the object.</param>
+/// <param name="IsDone">It is carried out.</param>
+public sealed record InterceptedRequest(string Verb, string Resource, string? Subresource, string? Namespace, string? Name, bool IsDone)
+{
+    /// <summary>It may change something.</summary>
+    public bool IsChange => Verb is "create" or "update" or "patch" or "delete" && !Resource.Contains("reviews.", StringComparison.Ordinal);
+}
+
 /// <summary>The faults in force.</summary>
 internal sealed class Faults
 {

@@ -57,6 +57,12 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     /// <summary>Who may do what.</summary>
     public Access Access { get; }
 
+    /// <summary>
+    /// Called before a request for a resource is carried out, and again when it is and the answer is still to be sent: a test stops here
+    /// whom it wants to stop at an exact moment.
+    /// </summary>
+    public Func<InterceptedRequest, Task>? Intercept { get; set; }
+
     /// <summary>Requests begun and not answered; an open watch is an answered request.</summary>
     public int RequestsInFlight => Volatile.Read(ref _requestsInFlight);
 
@@ -131,7 +137,9 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         {
             var caller = Access.Authenticate(request.Authorization);
             user = caller.Name;
+            await InterceptAsync(path, isDone: false);
             answer = await FaultyAsync(request, path, caller, cancellationToken);
+            await InterceptAsync(path, isDone: true);
         }
         catch (ApiException refusal)
         {
@@ -153,6 +161,10 @@ public sealed class SimulatedApiServer : IAsyncDisposable
 
         return answer;
     }
+
+    private Task InterceptAsync(ResourceRequest? path, bool isDone) => path is null || Intercept is not { } intercept
+        ? Task.CompletedTask
+        : intercept(new InterceptedRequest(path.Verb, path.GroupResource, path.Subresource, path.Namespace, path.Name, isDone));
 
     private async Task<ApiAnswer> FaultyAsync(ApiRequest request, ResourceRequest? path, Caller caller, CancellationToken cancellationToken)
     {
