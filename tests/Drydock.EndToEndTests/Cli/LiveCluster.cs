@@ -19,8 +19,8 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     public string Node => Cluster.Scenario.Maintain!;
 
-    /// <summary>Starts a scenario. Another seed is another cluster.</summary>
-    public static async Task<LiveCluster> StartAsync(string scenario = "healthy", int seed = 1, TimeSpan? copy = null)
+    /// <summary>Starts a scenario that the simulator brings along. Another seed is another cluster.</summary>
+    public static Task<LiveCluster> StartAsync(string scenario = "healthy", int seed = 1, TimeSpan? copy = null)
     {
         var chosen = Scenario.Named(scenario);
         if (copy is { } time)
@@ -28,7 +28,13 @@ internal sealed class LiveCluster : IAsyncDisposable
             chosen = chosen with { VirtualMachines = [.. chosen.VirtualMachines.Select(vm => vm with { Copy = time })] };
         }
 
-        var cluster = SimulatedCluster.Create(chosen, TimeProvider.System, NullLoggerFactory.Instance, seed);
+        return StartAsync(chosen, seed);
+    }
+
+    /// <summary>Starts a scenario.</summary>
+    public static async Task<LiveCluster> StartAsync(Scenario scenario, int seed = 1)
+    {
+        var cluster = SimulatedCluster.Create(scenario, TimeProvider.System, NullLoggerFactory.Instance, seed);
         await cluster.StartAsync(CancellationToken.None);
         var live = new LiveCluster(cluster, Directory.CreateTempSubdirectory("drydock-test-").FullName);
         var address = await cluster.ListenAsync(0, CancellationToken.None);

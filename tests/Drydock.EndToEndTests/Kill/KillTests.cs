@@ -46,7 +46,8 @@ public sealed class KillTests
         }
 
         killed.Keys.Where(key => key.StartsWith("before", StringComparison.Ordinal)).ShouldContain(key => key.Contains("eviction"));
-        killed.Keys.ShouldContain(key => key.StartsWith("after") && key.Contains("virtualmachines/stop"));
+        killed.Keys.ShouldContain(key => key.StartsWith("after", StringComparison.Ordinal) && key.Contains("/stop "));
+        TestContext.Current.TestOutputHelper?.WriteLine($"Killed {killed.Count} times:\n{string.Join('\n', killed.Keys.Order(StringComparer.Ordinal))}");
         ShouldBeAsIfUndisturbed(cluster, before);
     }
 
