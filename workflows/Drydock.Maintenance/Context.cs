@@ -11,6 +11,8 @@ internal static class Context
     // Undoing is worth more patience: nobody else does it.
     private static readonly TaskOptions VeryPatiently = TaskOptions.FromRetryPolicy(Policy(TimeSpan.FromHours(2)));
 
+    private static readonly TimeSpan WakeAgainAfter = TimeSpan.FromSeconds(1);
+
     /// <summary>The time of the turn.</summary>
     public static DateTimeOffset Now(this TaskOrchestrationContext context) =>
         new(DateTime.SpecifyKind(context.CurrentUtcDateTime, DateTimeKind.Utc));
@@ -36,10 +38,25 @@ internal static class Context
         var waiting = context.Do<T>(activity, input);
         if (await Task.WhenAny(waiting, end) != waiting)
         {
-            await context.Do<bool>(Activities.WakeWaits, node);
+            await CutShortAsync(context, waiting, node);
         }
 
         return await waiting;
+    }
+
+    // Again and again: a wait that had not begun yet when it was to end, or that began anew after a crash, is not reached by one call.
+    private static async Task CutShortAsync(TaskOrchestrationContext context, Task waiting, string node)
+    {
+        while (!waiting.IsCompleted)
+        {
+            await context.Do<bool>(Activities.WakeWaits, node);
+            using var over = new CancellationTokenSource();
+            var pause = context.CreateTimer(context.Now() + WakeAgainAfter, over.Token);
+            if (await Task.WhenAny(waiting, pause) == waiting)
+            {
+                over.Cancel();
+            }
+        }
     }
 
     /// <summary>What a failed task said.</summary>

@@ -69,7 +69,15 @@ internal sealed class DrydockProcess : IAsyncDisposable
     public async Task<int> WaitForExitAsync()
     {
         using var patience = new CancellationTokenSource(Patience);
-        await _process.WaitForExitAsync(patience.Token);
+        try
+        {
+            await _process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw new TimeoutException($"It did not end within {Patience}.\n{Output}\n{Error}", exception);
+        }
+
         await _reading;
         return _process.ExitCode;
     }

@@ -68,18 +68,27 @@ public sealed class KillTests
         var cordonedBefore = seed % 2 == 0;
         cluster.Cluster.Store.Update(ResourceTypes.Nodes, null, cluster.Node, node => Cordon(node, cordonedBefore));
         var before = NodeOf(cluster);
-        var moment = new Random(seed).Next(0, 4000);
+
+        // The clock of the moment starts with the first call that changes something, or the process would mostly die while it loads;
+        // the moments lie within the time that an undisturbed maintenance takes.
+        var changing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        cluster.Cluster.Api.Intercept = request =>
+        {
+            _ = request.IsChange && changing.TrySetResult();
+            return Task.CompletedTask;
+        };
+        var moment = TimeSpan.FromMilliseconds(new Random(seed).Next(0, 2000));
         await using (var first = cluster.Start(["maintain", cluster.Node, .. Options]))
         {
-            // The clock of the moment starts with the first change, or the process would mostly die while it loads.
-            await first.WaitForAsync("Mark");
-            await Task.Delay(TimeSpan.FromMilliseconds(moment), TimeProvider.System, TestContext.Current.CancellationToken);
+            await changing.Task.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+            await Task.Delay(moment, TimeProvider.System, TestContext.Current.CancellationToken);
             await first.KillAsync();
+            (await first.WaitForExitAsync()).ShouldBe(137, $"It was over before it could be killed after {moment}.");
         }
 
         var (code, output, error) = await cluster.RunAsync(["maintain", cluster.Node, "--yes"]);
 
-        code.ShouldBe(0, $"killed after {moment} ms\n{output}\n{error}");
+        code.ShouldBe(0, $"killed after {moment}\n{output}\n{error}");
         ShouldBeAsIfUndisturbed(cluster, before);
     }
 
