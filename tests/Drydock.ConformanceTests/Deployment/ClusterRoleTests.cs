@@ -1,0 +1,161 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using Drydock.Api;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Server;
+using Drydock.Simulator;
+using Drydock.Simulator.Api;
+using Drydock.Simulator.Scenarios;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+
+namespace Drydock.ConformanceTests.Deployment;
+
+/// <summary>The ClusterRole that is deployed, enforced: with it and nothing else everything can be done that Drydock does.</summary>
+public sealed class ClusterRoleTests : IAsyncLifetime
+{
+    private const string ServiceAccount = "system:serviceaccount:drydock:drydock";
+    private const string Resources = "/apis/nodemaintenance.medik8s.io/v1beta1/nodemaintenances";
+    private static readonly Uri _address = new("http://simulated");
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("drydock-role-");
+    private readonly CancellationTokenSource _deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+    private readonly SimulatedCluster _simulation =
+        SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, seed: 1, speed: 5);
+
+    private CancellationToken Token => _deadline.Token;
+
+    private ClusterConnection AsServiceAccount =>
+        ClusterConnection.InMemory(new Bearer("drydock") { InnerHandler = _simulation.Api.CreateHandler() }, _address);
+
+    public async ValueTask InitializeAsync()
+    {
+        _deadline.CancelAfter(TimeSpan.FromMinutes(2));
+        await _simulation.StartAsync(Token);
+        Install("clusterroles", "clusterrole.yaml");
+        Install("clusterrolebindings", "clusterrolebinding.yaml");
+        _simulation.Api.Access.AddToken("drydock", ServiceAccount);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _simulation.DisposeAsync();
+        _folder.Delete(recursive: true);
+        _deadline.Dispose();
+    }
+
+    [Fact]
+    public async Task A_maintenance_by_REST_is_refused_nothing()
+    {
+        await using var server = DrydockHost.Build(Options);
+        await server.StartAsync(Token);
+        using var http = new HttpClient { BaseAddress = new Uri(server.Urls.Single()), Timeout = Timeout.InfiniteTimeSpan };
+        var api = new DrydockApiClient(http);
+
+        var started = await api.CreateMaintenanceAsync(
+            new MaintenanceCreate { Node = "node-1", Health = new HealthSettings { StableFor = "1s" } }, null, Token);
+        MaintenanceView? ended = null;
+        await foreach (var view in api.WatchMaintenanceAsync(started.Id, Token))
+        {
+            ended = view;
+            if (view.IsOver)
+            {
+                break;
+            }
+        }
+
+        ended!.State.ShouldBe(MaintenanceState.Completed, ended.Message);
+        Refused().ShouldBeEmpty();
+        Asked().ShouldContain("create pods/eviction");
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task A_NodeMaintenance_is_refused_nothing()
+    {
+        await using var server = DrydockHost.Build(Options);
+        await server.StartAsync(Token);
+        using var kubectl = new HttpClient(_simulation.Api.CreateHandler()) { BaseAddress = _address };
+
+        (await kubectl.PostAsJsonAsync(Resources, new
+        {
+            apiVersion = "nodemaintenance.medik8s.io/v1beta1",
+            kind = "NodeMaintenance",
+            metadata = new { name = "fan" },
+            spec = new { nodeName = "node-1" },
+        }, Token)).EnsureSuccessStatusCode();
+        await UntilAsync(() => Fan()?["status"]?["phase"]?.ToString() is "Succeeded" or "Failed");
+        Fan()!["status"]!["phase"]!.ToString().ShouldBe("Succeeded", Fan()!.ToJsonString());
+        (await kubectl.DeleteAsync(Resources + "/fan", Token)).EnsureSuccessStatusCode();
+        await UntilAsync(() => Fan() is null);
+
+        Refused().ShouldBeEmpty();
+        Asked().ShouldContain("patch nodemaintenances.nodemaintenance.medik8s.io/status");
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task All_that_a_maintenance_checks_beforehand_is_granted_but_the_deletion_of_pods()
+    {
+        var force = new MaintenanceRequest("node-1") { Drain = new DrainPolicy { OnTimeout = DeadlinePolicy.Force } };
+        await using var cluster = KubernetesCluster.Open(AsServiceAccount, TimeProvider.System);
+
+        (await cluster.GetMissingAccessAsync(Maintenance.Access.Needed(force, hasKubeVirt: true), Token))
+            .ShouldBe([new AccessRule("delete", "", "pods")]);
+    }
+
+    [Fact]
+    public async Task An_event_is_recorded_and_counted()
+    {
+        await using var cluster = KubernetesCluster.Open(AsServiceAccount, TimeProvider.System);
+        var begun = new NodeEvent("node-1", null, false, "BeginMaintenance", "Begin a node maintenance", "m-1");
+
+        await cluster.RecordEventAsync(begun, Token);
+        await cluster.RecordEventAsync(begun, Token);
+
+        Refused().ShouldBeEmpty();
+    }
+
+    private DrydockOptions Options => new()
+    {
+        Hub = $"Data Source={Path.Combine(_folder.FullName, "hub.db")}",
+        Cluster = AsServiceAccount,
+        Urls = ["http://127.0.0.1:0"],
+        LogLevel = LogLevel.Warning,
+    };
+
+    private System.Text.Json.Nodes.JsonObject? Fan() =>
+        _simulation.Store.Get(_simulation.Store.Types.Single(type => type.Plural == "nodemaintenances"), null, "fan");
+
+    private void Install(string plural, string file) => _simulation.Store.Create(
+        _simulation.Store.Types.Single(type => type.Plural == plural),
+        Yaml.Read(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Deployment", file)))!.AsObject());
+
+    private IEnumerable<RequestRecord> Mine() => _simulation.Api.RequestLog.All.Where(request => request.User == ServiceAccount);
+
+    private List<string> Asked() => [.. Mine().Select(Describe).Distinct()];
+
+    private List<string> Refused() => [.. Mine().Where(request => request.Code == 403).Select(Describe).Distinct()];
+
+    private static string Describe(RequestRecord request) =>
+        $"{request.Verb} {request.Resource ?? request.Path}{(request.Subresource is { } sub ? "/" + sub : "")}";
+
+    private async Task UntilAsync(Func<bool> holds)
+    {
+        while (!holds())
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Token);
+        }
+    }
+
+    private sealed class Bearer(string token) : DelegatingHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            return base.SendAsync(request, cancellationToken);
+        }
+    }
+}
