@@ -54,6 +54,7 @@ internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal term
     {
         var client = DrydockApiClient.For(server.Address, Caller.Name);
         var request = Request();
+        var memoryAtRest = server.MemoryBytes;
         var plan = await client.PlanAsync(request, cancellationToken);
         output.Plan(plan);
         cluster.RememberPods(plan.Pods.Where(pod => pod.Verdict == "Evict").Select(pod => (pod.Namespace, pod.Name)));
@@ -67,7 +68,7 @@ internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal term
         var proof = new Proof([.. cluster.Check(), .. cluster.Repetitions(), OutcomeLine(last)]);
         output.Part("proof", proof, proof.Lines().Prepend(""));
         var isCrashGood = SayCrashes(crashes);
-        var numbers = DemoNumbers.From(last, await client.GetHistoryAsync(started.Id, cancellationToken), memory, server.StartUp);
+        var numbers = DemoNumbers.From(last, await client.GetHistoryAsync(started.Id, cancellationToken), (memoryAtRest, memory), server.StartUp);
         output.Part("numbers", numbers, numbers.Lines().Prepend(""));
         var isGood = proof.Holds && isCrashGood;
         output.Say("verdict", isGood ? "\nThe expected end was reached." : "\nTHE EXPECTED END WAS NOT REACHED.", new { ok = isGood });

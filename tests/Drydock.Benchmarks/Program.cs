@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+// The numbers the README claims, from the program itself: dotnet run -c Release --project tests/Drydock.Benchmarks [ROUNDS]
+var rounds = args is [var text] ? int.Parse(text, CultureInfo.InvariantCulture) : 3;
+var program = Path.Combine(AppContext.BaseDirectory, "drydock.dll");
+var full = Path.Combine(AppContext.BaseDirectory, "250-pods-12-vms.yaml");
+Console.WriteLine($"{Environment.ProcessorCount} processors, {RuntimeName()}, {rounds} rounds, medians");
+
+List<(string Name, double? Limit, double Value)> figures = [];
+for (var round = 0; round < rounds; round++)
+{
+    var node = await RunAsync("demo", "--scenario", full, "-o", "json");
+    var maintenance = Part(node, "summary").GetProperty("maintenance");
+    var numbers = Part(node, "numbers");
+    figures.Add(("server memory at rest, MB", 150, numbers.GetProperty("memoryAtRestBytes").GetInt64() / 1e6));
+    figures.Add(("server memory after 250 pods and 12 VMs, MB", null, numbers.GetProperty("memoryAfterBytes").GetInt64() / 1e6));
+    figures.Add(("250 pods gone, seconds after the drain began (1 s termination)", 4, LastPodGone(maintenance)));
+    figures.Add(("own time of the orchestration, % of the wall time", 5, numbers.GetProperty("overheadPercent").GetDouble()));
+    figures.Add(("events in all histories", 2000, numbers.GetProperty("historyEvents").GetInt32()));
+
+    var crashed = await RunAsync("demo", "--crash", "-o", "json");
+    foreach (var crash in Part(crashed, "crashes").EnumerateArray())
+    {
+        figures.Add(("after kill -9, seconds from serving to the first act", 3, Seconds(crash.GetProperty("movedAfter"))));
+    }
+}
+
+foreach (var figure in figures.GroupBy(figure => (figure.Name, figure.Limit)))
+{
+    var values = figure.Select(one => one.Value).Order().ToList();
+    var median = values[values.Count / 2];
+    var limit = figure.Key.Limit is { } most ? $"limit {most:0}, {(median <= most ? "kept" : "MISSED")}" : "";
+    Console.WriteLine($"{figure.Key.Name,-64} {median,8:0.0}  ({values[0]:0.0} to {values[^1]:0.0})  {limit}");
+}
+
+// Launcher pods of migrated machines go when their machine has gone: they are no part of "250 pods".
+static double LastPodGone(JsonElement maintenance)
+{
+    var drain = maintenance.GetProperty("steps").EnumerateArray().First(step => step.GetProperty("step").GetString() == "Drain").GetProperty("from").GetDateTimeOffset();
+    var pods = maintenance.GetProperty("report").GetProperty("pods").EnumerateArray()
+        .Where(pod => pod.GetProperty("namespace").GetString() == "load");
+    return pods.Max(pod => (pod.GetProperty("goneAt").GetDateTimeOffset() - drain).TotalSeconds);
+}
+
+async Task<IReadOnlyList<JsonElement>> RunAsync(params string[] arguments)
+{
+    var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { UseShellExecute = false, RedirectStandardOutput = true };
+    using var process = Process.Start(start)!;
+    var output = await process.StandardOutput.ReadToEndAsync();
+    await process.WaitForExitAsync();
+    return process.ExitCode == 0
+        ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)]
+        : throw new InvalidOperationException($"drydock {string.Join(' ', arguments)} ended with {process.ExitCode}.\n{output}");
+}
+
+// A summary stands beside its type, the other parts under it.
+static JsonElement Part(IReadOnlyList<JsonElement> lines, string type)
+{
+    var line = lines.Single(line => line.GetProperty("type").GetString() == type);
+    return type == "summary" ? line : line.GetProperty(type);
+}
+
+static double Seconds(JsonElement span) => TimeSpan.Parse(span.GetString()!, CultureInfo.InvariantCulture).TotalSeconds;
+
+static string RuntimeName() => System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription;
