@@ -6,7 +6,7 @@ namespace Drydock.Simulator.Api;
 
 /// <summary>
 /// Reads the few objects that current kubectl sends as protobuf (reviews of its own access, and what <c>kubectl create</c> makes of a
-/// name). Everything else it sends as JSON; other kinds are refused as an unknown format.
+/// name). Other kinds are refused with a way out.
 /// </summary>
 internal static class Protobuf
 {
@@ -42,7 +42,8 @@ internal static class Protobuf
         ["ConfigMap"] = new() { [1] = _metadata, [2] = new("data", IsMap: true) },
     };
 
-    /// <summary>The object, or null if this is no such object.</summary>
+    /// <summary>The object, or null if this is no protobuf of Kubernetes.</summary>
+    /// <exception cref="ApiException">415: it is, but of a kind that is not read here.</exception>
     public static JsonObject? Read(ReadOnlySpan<byte> body)
     {
         if (!body.StartsWith("k8s\0"u8))
@@ -60,9 +61,10 @@ internal static class Protobuf
             }
 
             var result = Object(type, new() { [1] = new("apiVersion"), [2] = new("kind") });
-            if (result.Text("kind") is not { } kind || !_kinds.TryGetValue(kind, out var fields))
+            if (!_kinds.TryGetValue(result.Text("kind") ?? "", out var fields))
             {
-                return null;
+                throw new ApiException(415, "UnsupportedMediaType", $"the simulated API server does not read {result.Text("kind")} as "
+                    + "protobuf: send JSON or YAML, as kubectl apply -f does") { Details = [] };
             }
 
             foreach (var (name, value) in Object(raw, fields))
