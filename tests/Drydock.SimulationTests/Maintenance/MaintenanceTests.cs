@@ -11,7 +11,7 @@ public sealed class MaintenanceTests
 {
     private static readonly Cancel Person = new("ann", "wrong node");
 
-    [Theory]
+    [Theory(Timeout = World.Timeout)]
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(2)]
@@ -34,7 +34,7 @@ public sealed class MaintenanceTests
         NothingWasEvictedAfterTheCancelMark(world);
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_node_that_somebody_cordoned_before_stays_cordoned()
     {
         var healthy = Scenario.Named("healthy");
@@ -53,7 +53,7 @@ public sealed class MaintenanceTests
         node.Taints.ShouldNotContain(taint => taint.Key == "medik8s.io/drain");
     }
 
-    [Theory]
+    [Theory(Timeout = World.Timeout)]
     [InlineData("Always")]
     [InlineData("RerunOnFailure")]
     [InlineData("Once")]
@@ -73,7 +73,7 @@ public sealed class MaintenanceTests
         (await world.Kubernetes.GetVmAsync(gpu.Vmi, CancellationToken.None))!.Mark.ShouldBeNull();
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_held_node_stays_empty_until_somebody_says_complete()
     {
         await using var world = await World.StartAsync("healthy");
@@ -89,7 +89,7 @@ public sealed class MaintenanceTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_second_maintenance_of_the_same_node_is_refused_and_names_the_first()
     {
         await using var world = await World.StartAsync("healthy");
@@ -104,7 +104,7 @@ public sealed class MaintenanceTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_refused_maintenance_changes_nothing()
     {
         var healthy = Scenario.Named("healthy");
@@ -120,7 +120,7 @@ public sealed class MaintenanceTests
         world.Api.RequestLog.All.ShouldNotContain(request => request.Verb == "patch" || request.Subresource == "eviction" || request.Resource == "leases.coordination.k8s.io" && request.Verb != "get");
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task An_unknown_node_is_refused_in_one_sentence()
     {
         await using var world = await World.StartAsync("healthy");
@@ -130,7 +130,7 @@ public sealed class MaintenanceTests
         (report.Outcome, report.Message).ShouldBe((MaintenanceOutcome.Refused, "There is no node named node-9."));
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_node_is_restored_from_its_marks_alone()
     {
         await using var world = await World.StartAsync("vm-not-migratable");
@@ -149,7 +149,7 @@ public sealed class MaintenanceTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_maintenance_of_250_pods_and_12_virtual_machines_is_under_2000_events()
     {
         await using var world = await World.StartAsync(new Scenario

@@ -10,7 +10,7 @@ namespace Drydock.SimulationTests.Maintenance;
 [Collection(VirtualTimeTests.Name)]
 public sealed class RolloutTests
 {
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_rollout_maintains_its_nodes_one_after_the_other()
     {
         await using var world = await World.StartAsync("healthy");
@@ -21,7 +21,7 @@ public sealed class RolloutTests
         status.Message.ShouldBe("2 of 2 nodes done, 0 failed, 0 under maintenance.");
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_rollout_whose_failure_budget_is_used_up_takes_no_new_node()
     {
         await using var world = await World.StartAsync("healthy");
@@ -32,7 +32,7 @@ public sealed class RolloutTests
         status.Nodes.Select(node => node.State).ShouldBe([RolloutNodeState.Done, RolloutNodeState.NotTaken]);
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_window_opens_by_its_cron_text_and_rolls_out()
     {
         await using var world = await World.StartAsync("healthy");

@@ -11,7 +11,7 @@ public sealed class ScenarioTests
 {
     public static TheoryData<string> Names() => [.. Scenario.Names];
 
-    [Theory]
+    [Theory(Timeout = World.Timeout)]
     [MemberData(nameof(Names))]
     public async Task A_maintenance_ends_as_its_scenario_says(string name)
     {
@@ -22,9 +22,10 @@ public sealed class ScenarioTests
         world.WhatIsWrong().ShouldBeEmpty(report.ToString());
         report.Outcome.ToString().ShouldBe(world.Scenario.Expect.Outcome ?? "Completed", report.Message);
         world.AcceptedEvictions().ShouldBeUnique();
+        (world.Time.GetUtcNow() - World.Start).ShouldBeLessThanOrEqualTo(world.Scenario.Expect.Within);
     }
 
-    [Fact]
+    [Fact(Timeout = World.Timeout)]
     public async Task A_healthy_node_is_emptied_and_put_back_without_stopping_a_virtual_machine()
     {
         await using var world = await World.StartAsync("healthy");
