@@ -15,10 +15,8 @@ public sealed class CrashTests
     [InlineData("healthy", 5)]
     [InlineData("healthy", 13)]
     [InlineData("disruption-budget", 17)]
-    // Not run by default: a process that dies after it took its mark from a started machine, and before that is stored, does not wait
-    // until the machine runs; the maintenance then ends while the machine is still being scheduled.
-    [InlineData("vm-not-migratable", 11, Explicit = true)]
-    [InlineData("migration-stuck", 19, Explicit = true)]
+    [InlineData("vm-not-migratable", 11)]
+    [InlineData("migration-stuck", 19)]
     public async Task A_crash_after_every_so_many_commits_changes_nothing_of_the_end(string scenario, int every)
     {
         await using var world = await World.StartAsync(scenario);

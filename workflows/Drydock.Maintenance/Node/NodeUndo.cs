@@ -74,7 +74,8 @@ internal sealed class NodeUndo(ICluster cluster)
             var vm = await cluster.GetVmAsync(name, cancellationToken);
             if (vm?.Mark is not { } mark || (holder is not null && mark.HeldBy != holder))
             {
-                return new(Verdict.Done, null);
+                // It was marked when it was listed: this may be a rerun, after a crash between the start and the checkpoint of it.
+                return new(Verdict.Done, null, null, vm is { Mark: null } && await IsOnItsWayAsync(vm, cancellationToken));
             }
 
             if (LedgerJson.Read<VmPrior>(mark.Prior) is not { } prior)
@@ -113,6 +114,10 @@ internal sealed class NodeUndo(ICluster cluster)
     /// <summary>For an object that changes faster than it can be changed: worth another try later.</summary>
     public static ClusterException KeepsChanging(string resource, string name) => new(
         ClusterErrorKind.Conflict, "patch", resource, $"{resource}/{name} changed between reading and writing {MaxConflicts} times in a row.");
+
+    private async Task<bool> IsOnItsWayAsync(VmSnapshot vm, CancellationToken cancellationToken) =>
+        vm.HasStateChangeRequests || vm.RunStrategy == "Always" || vm.Running == true
+        || await cluster.GetVmiAsync(vm.Ref, cancellationToken) is { Phase: not ("Running" or "Succeeded" or "Failed") };
 
     private async Task<bool> UnmarkVmAsync(ObjectRef name, string heldBy, CancellationToken cancellationToken)
     {

@@ -38,7 +38,8 @@ internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
 
         // Always and Once run by their strategy alone; the others, and spec.running, by a call.
         var needsStart = !isAlive && (RunStrategy is "Manual" or "RerunOnFailure" || (Running is true && vm.Running is false));
-        return new(null, needsStart, !isAlive);
+        // Also when it was started before a crash and is still being scheduled.
+        return new(null, needsStart, vmi?.Phase != "Running");
     }
 
     // A stop turns Always and Once into Halted, running: true into false, and leaves Manual and RerunOnFailure (observed f).
