@@ -19,8 +19,8 @@ need kubectl kubernetes-client
 
 echo "tests/run.sh: building (Release)"
 dotnet build Workflows.sln -c Release -v quiet -nologo -clp:ErrorsOnly || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-# The orchestrations must also build against the official SDK's API (src/README.md, "Two SDKs, one source").
-dotnet build workflows/Drydock.Maintenance -c Release -p:DurableTaskSdk=Stub -v quiet -nologo -clp:ErrorsOnly \
+# The orchestrations, the operator and the server must also build against the official SDK's API (src/README.md, "Two SDKs, one source").
+dotnet build src/Drydock.Server -c Release -p:DurableTaskSdk=Stub -v quiet -nologo -clp:ErrorsOnly \
   || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 passed=0 failed=0 skipped=0

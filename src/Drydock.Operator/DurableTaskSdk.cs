@@ -2,6 +2,7 @@
 #if OFFICIAL_DURABLETASK_SDK
 global using Microsoft.DurableTask;
 global using Microsoft.DurableTask.Client;
+global using OrchestrationAlreadyExistsException = DurableTask.Core.Exceptions.OrchestrationAlreadyExistsException;
 #else
 global using Drydock.DurableTask;
 global using Drydock.DurableTask.Client;

@@ -1,7 +1,5 @@
 using Drydock.DurableTask.TaskHub;
-using Drydock.DurableTask.Worker;
 using Drydock.Kubernetes;
-using Drydock.Maintenance;
 using Drydock.Operator;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -36,8 +34,7 @@ public static class DrydockServices
         services.AddSqliteTaskHub(options.HubPath, options.ConfigureHub);
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
-        services.AddDurableTaskClient(client => client.UseTaskHub());
-        services.AddDurableTaskWorker(worker => worker.AddTasks(static tasks => tasks.AddMaintenance()).UseTaskHub());
+        services.AddMaintenanceTasks();
         services.AddDoors();
         if (options.Operator)
         {
