@@ -36,15 +36,18 @@ public sealed class KillTests
             }
         };
 
-        var code = -1;
+        var (code, told, kept) = (-1, "", 0);
         for (var start = 0; code != 0 && start < 100; start++)
         {
-            await using var process = cluster.Start(["maintain", cluster.Node, .. start == 0 ? Options : ["--yes"]]);
+            await using var process = cluster.Start(["maintain", cluster.Node, "-o", "json", .. start == 0 ? Options : ["--yes"]]);
             running = process;
             code = await process.WaitForExitAsync();
             (code is 0 or 137).ShouldBeTrue($"Start {start} ended with {code}.\n{process.Output}\n{process.Error}");
+            kept += Deadlines.ShouldBeTheSame(told, process.Output);
+            told += process.Output;
         }
 
+        kept.ShouldBeGreaterThan(0, "No deadline was seen both before and after a kill.");
         killed.Keys.Where(key => key.StartsWith("before", StringComparison.Ordinal)).ShouldContain(key => key.Contains("eviction"));
         killed.Keys.ShouldContain(key => key.StartsWith("after", StringComparison.Ordinal) && key.Contains("/stop "));
         TestContext.Current.TestOutputHelper?.WriteLine($"Killed {killed.Count} times:\n{string.Join('\n', killed.Keys.Order(StringComparer.Ordinal))}");
@@ -78,17 +81,21 @@ public sealed class KillTests
             return Task.CompletedTask;
         };
         var moment = TimeSpan.FromMilliseconds(new Random(seed).Next(0, 2000));
-        await using (var first = cluster.Start(["maintain", cluster.Node, .. Options]))
+        string told;
+        await using (var first = cluster.Start(["maintain", cluster.Node, "-o", "json", .. Options]))
         {
             await changing.Task.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
             await Task.Delay(moment, TimeProvider.System, TestContext.Current.CancellationToken);
             await first.KillAsync();
             (await first.WaitForExitAsync()).ShouldBe(137, $"It was over before it could be killed after {moment}.");
+            told = first.Output;
         }
 
-        var (code, output, error) = await cluster.RunAsync(["maintain", cluster.Node, "--yes"]);
+        var (code, output, error) = await cluster.RunAsync(["maintain", cluster.Node, "-o", "json", "--yes"]);
 
         code.ShouldBe(0, $"killed after {moment}\n{output}\n{error}");
+        var kept = Deadlines.ShouldBeTheSame(told, output);
+        TestContext.Current.TestOutputHelper?.WriteLine($"Killed after {moment}; {kept} deadlines that were told before it are told again.");
         ShouldBeAsIfUndisturbed(cluster, before);
     }
 
