@@ -35,6 +35,27 @@ public interface ICluster
     /// <summary>All pods whose <c>spec.nodeName</c> is the node, by namespace and name.</summary>
     Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken);
 
+    /// <summary>All pods of the cluster that are on a node and have not finished: what the scheduler counts.</summary>
+    Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The pods that wait for a node (phase Pending, no <c>spec.nodeName</c>), by namespace and name; those that the scheduler refused say why
+    /// in <see cref="PodSnapshot.UnschedulableMessage"/>.
+    /// </summary>
+    /// <param name="namespace">Of this namespace, or of all if null.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    Task<IReadOnlyList<PodSnapshot>> ListUnscheduledPodsAsync(string? @namespace, CancellationToken cancellationToken);
+
+    /// <summary>The labels of a namespace; none if it is gone.</summary>
+    Task<IReadOnlyDictionary<string, string>> GetNamespaceLabelsAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>The volumes that are attached to the node (VolumeAttachment), but for those of pods that stay.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="stay">Pods that stay: the volumes of their claims stay with them.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    Task<IReadOnlyList<VolumeAttachmentSnapshot>> ListVolumeAttachmentsAsync(
+        string node, IReadOnlyList<PodSnapshot> stay, CancellationToken cancellationToken);
+
     /// <summary>All disruption budgets of the cluster.</summary>
     Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken);
 

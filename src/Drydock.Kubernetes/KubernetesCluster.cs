@@ -109,6 +109,25 @@ public sealed partial class KubernetesCluster : ICluster, IAsyncDisposable
         InOrder((await _api.ListAllAsync(Resource.Pods, Selectors.OnNode(node), cancellationToken)).Select(PodSnapshots.From), pod => pod.Ref);
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(CancellationToken cancellationToken) =>
+        InOrder((await _api.ListAllAsync(Resource.Pods, Selectors.Running, cancellationToken)).Select(PodSnapshots.From), pod => pod.Ref);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<PodSnapshot>> ListUnscheduledPodsAsync(string? @namespace, CancellationToken cancellationToken) => InOrder(
+        ((await _api.ListAsync(Resource.Pods, @namespace, Selectors.Unscheduled, cancellationToken))?.Items ?? []).Select(PodSnapshots.From), pod => pod.Ref);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyDictionary<string, string>> GetNamespaceLabelsAsync(string name, CancellationToken cancellationToken) =>
+        await _api.GetAsync(Resource.Namespaces, @namespace: null, name, cancellationToken) is { } found
+            ? found.Map("metadata", "labels")
+            : new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<VolumeAttachmentSnapshot>> ListVolumeAttachmentsAsync(
+        string node, IReadOnlyList<PodSnapshot> stay, CancellationToken cancellationToken) =>
+        VolumeAttachments.ListAsync(_api, node, stay, cancellationToken);
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
         InOrder((await _api.ListAllAsync(Resource.Budgets, selector: null, cancellationToken)).Select(BudgetSnapshots.From), budget => budget.Ref);
 

@@ -141,8 +141,14 @@ public sealed record PodSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary>When its deletion was asked for, or null.</summary>
     public DateTimeOffset? DeletionRequestedAt { get; init; }
 
+    /// <summary><c>metadata.deletionTimestamp</c>: when its grace period ends and it should be gone, or null.</summary>
+    public DateTimeOffset? GoneBy { get; init; }
+
     /// <summary><c>metadata.finalizers</c>.</summary>
     public IReadOnlyList<string> Finalizers { get; init; } = [];
+
+    /// <summary>The claims whose volumes it mounts.</summary>
+    public IReadOnlyList<string> Claims { get; init; } = [];
 
     /// <summary>Labels.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -173,6 +179,12 @@ public sealed record PodSnapshot(ObjectRef Ref, string Uid, string? Node)
 
     /// <summary>A virt-launcher pod: labelled <c>kubevirt.io=virt-launcher</c>.</summary>
     public bool IsVirtLauncher => Labels.TryGetValue("kubevirt.io", out var value) && value == "virt-launcher";
+
+    /// <summary>
+    /// A pod that attaches a hot-plugged volume to a running virtual machine: named <c>hp-volume-*</c> and owned by the launcher pod, with
+    /// which it comes and goes (facts 2.3.3).
+    /// </summary>
+    public bool IsHotplugVolume => Ref.Name.StartsWith("hp-volume-", StringComparison.Ordinal) && Controller is { Kind: "Pod" };
 
     /// <summary>The VMI of a launcher pod: its controller of kind VirtualMachineInstance.</summary>
     public ObjectRef? Vmi => Controller is { Kind: "VirtualMachineInstance" } owner ? new ObjectRef(Ref.Namespace, owner.Name) : null;
@@ -208,8 +220,29 @@ public sealed record BudgetSnapshot(ObjectRef Ref, LabelSelector Selector)
     /// <summary><c>spec.unhealthyPodEvictionPolicy</c> is AlwaysAllow.</summary>
     public bool AlwaysAllowUnhealthy { get; init; }
 
+    /// <summary>
+    /// No number of healthy pods makes it allow a disruption: <c>maxUnavailable: 0</c>, <c>minAvailable: 100%</c>, or its controller cannot
+    /// count its pods, because they have no owner with a scale (recorded cases 350–353).
+    /// </summary>
+    public bool CanNeverAllow =>
+        MaxUnavailable is "0" or "0%" || MinAvailable is "100%"
+        || (IsObserved && ExpectedPods == 0 && CurrentHealthy > 0 && (MaxUnavailable ?? MinAvailable) is not null);
+
+    /// <summary>It wants as many healthy pods as it has: it allows a disruption only when there are more of them.</summary>
+    public bool WantsAll => ExpectedPods > 0 && DesiredHealthy >= ExpectedPods;
+
     /// <summary>Whether the budget covers the pod.</summary>
     public bool Covers(PodSnapshot pod) => pod.Ref.Namespace == Ref.Namespace && Selector.Matches(pod.Labels);
+}
+
+/// <summary>A volume that is attached to a node.</summary>
+/// <param name="Name">Of the VolumeAttachment.</param>
+/// <param name="Node"><c>spec.nodeName</c>.</param>
+/// <param name="PersistentVolume"><c>spec.source.persistentVolumeName</c>, or null.</param>
+public sealed record VolumeAttachmentSnapshot(string Name, string Node, string? PersistentVolume)
+{
+    /// <summary><c>status.detachError.message</c>, or null.</summary>
+    public string? DetachError { get; init; }
 }
 
 /// <summary>KubeVirt's settings.</summary>

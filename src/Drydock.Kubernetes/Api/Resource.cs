@@ -9,6 +9,8 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource Pods = new("", "v1", "pods");
     public static readonly Resource Namespaces = new("", "v1", "namespaces");
     public static readonly Resource Events = new("", "v1", "events");
+    public static readonly Resource Claims = new("", "v1", "persistentvolumeclaims");
+    public static readonly Resource VolumeAttachments = new("storage.k8s.io", "v1", "volumeattachments");
     public static readonly Resource Budgets = new("policy", "v1", "poddisruptionbudgets");
     public static readonly Resource DaemonSets = new("apps", "v1", "daemonsets");
     public static readonly Resource Leases = new("coordination.k8s.io", "v1", "leases");
@@ -65,6 +67,12 @@ internal static class Selectors
     public const int LongestLabel = 63;
 
     public static string OnNode(string node) => "fieldSelector=" + Uri.EscapeDataString("spec.nodeName=" + node);
+
+    /// <summary>On a node and not finished.</summary>
+    public static string Running { get; } = "fieldSelector=" + Uri.EscapeDataString("spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed");
+
+    /// <summary>On no node yet.</summary>
+    public static string Unscheduled { get; } = "fieldSelector=" + Uri.EscapeDataString("spec.nodeName=,status.phase=Pending");
 
     public static string Label(string key, string value) => "labelSelector=" + Uri.EscapeDataString($"{key}={value}");
 }

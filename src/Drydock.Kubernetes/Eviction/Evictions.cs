@@ -95,9 +95,8 @@ internal sealed class Evictions(ApiClient api)
 
         try
         {
-            var budget = await api.GetAsync(Resource.Budgets, pod.Pod.Namespace, name, cancellationToken);
-            return budget is { } found && BudgetSnapshots.CanNeverAllow(BudgetSnapshots.From(found))
-                ? outcome with { Answer = EvictionAnswer.BudgetCanNeverBeMet }
+            return await api.GetAsync(Resource.Budgets, pod.Pod.Namespace, name, cancellationToken) is { } found
+                ? await ExplainAsync(outcome, BudgetSnapshots.From(found), cancellationToken)
                 : outcome;
         }
         catch (ClusterException)
@@ -105,6 +104,26 @@ internal sealed class Evictions(ApiClient api)
             // The answer stands without the explanation.
             return outcome;
         }
+    }
+
+    private async Task<EvictionOutcome> ExplainAsync(EvictionOutcome outcome, BudgetSnapshot budget, CancellationToken cancellationToken)
+    {
+        if (budget.CanNeverAllow)
+        {
+            return outcome with { Answer = EvictionAnswer.BudgetCanNeverBeMet };
+        }
+
+        if (budget.WantsAll)
+        {
+            return outcome with { Message = $"{outcome.Message}; it wants all of its {budget.ExpectedPods} pods: it frees when there is another." };
+        }
+
+        // What is missing to the budget may be a pod that no node takes: then that is what somebody must look at.
+        var waiting = await api.ListAsync(Resource.Pods, budget.Ref.Namespace, Selectors.Unscheduled, cancellationToken);
+        var refused = (waiting?.Items ?? []).Select(PodSnapshots.From).FirstOrDefault(other => other.UnschedulableMessage is not null && budget.Covers(other));
+        return refused is null
+            ? outcome
+            : outcome with { Message = $"{outcome.Message}; pod {refused.Ref} is not scheduled: {refused.UnschedulableMessage}" };
     }
 
     private async Task<EvictionOutcome> NameBudgetsAsync(PodInstance pod, EvictionOutcome outcome, CancellationToken cancellationToken)

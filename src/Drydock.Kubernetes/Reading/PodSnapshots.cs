@@ -18,6 +18,8 @@ internal static class PodSnapshots
             IsMirror = annotations.ContainsKey("kubernetes.io/config.mirror"),
             HasEmptyDir = pod.At("spec", "volumes").Items().Any(volume => volume.At("emptyDir").ValueKind == JsonValueKind.Object),
             DeletionRequestedAt = DeletionRequestedAt(pod),
+            GoneBy = pod.Time("metadata", "deletionTimestamp"),
+            Claims = [.. pod.At("spec", "volumes").Items().Select(volume => ClaimOf(pod, volume)).OfType<string>()],
             Finalizers = pod.Texts("metadata", "finalizers"),
             Labels = pod.Map("metadata", "labels"),
             Annotations = annotations,
@@ -33,6 +35,11 @@ internal static class PodSnapshots
     /// <summary>deletionTimestamp is when the grace period ends: the request came that much earlier.</summary>
     private static DateTimeOffset? DeletionRequestedAt(JsonElement pod) =>
         pod.Time("metadata", "deletionTimestamp") - TimeSpan.FromSeconds(pod.Number("metadata", "deletionGracePeriodSeconds") ?? 0);
+
+    /// <summary>A claim by name, or the claim that was made for a generic ephemeral volume (<c>POD-VOLUME</c>).</summary>
+    private static string? ClaimOf(JsonElement pod, JsonElement volume) =>
+        volume.Text("persistentVolumeClaim", "claimName")
+        ?? (volume.At("ephemeral").ValueKind == JsonValueKind.Object ? $"{pod.Name()}-{volume.Text("name")}" : null);
 
     /// <summary>What the scheduler counts: containers and sidecars together, or the largest init container, plus the overhead.</summary>
     private static long Requested(JsonElement pod, string resource, Func<string?, long> amount)
@@ -61,16 +68,6 @@ internal static class BudgetSnapshots
         IsObserved = (budget.Number("status", "observedGeneration") ?? 0) >= (budget.Number("metadata", "generation") ?? 0),
         AlwaysAllowUnhealthy = budget.Text("spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow",
     };
-
-    /// <summary>
-    /// Whether the budget, with as many pods as it counts now, can never allow a disruption: it wants all of them, or its controller
-    /// cannot count them (pods without a scalable owner under a percentage or maxUnavailable).
-    /// </summary>
-    public static bool CanNeverAllow(BudgetSnapshot budget) =>
-        budget.MaxUnavailable is "0" or "0%"
-        || budget.MinAvailable is "100%"
-        || (budget.ExpectedPods > 0 && budget.DesiredHealthy >= budget.ExpectedPods)
-        || (budget is { IsObserved: true, ExpectedPods: 0, CurrentHealthy: > 0 } && (budget.MaxUnavailable ?? budget.MinAvailable) is not null);
 
     private static LabelSelector Selector(JsonElement selector) => new(
         selector.Map("matchLabels"),

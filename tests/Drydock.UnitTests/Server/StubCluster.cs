@@ -27,6 +27,16 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) => Task.FromResult(Pods);
 
+    public Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(CancellationToken cancellationToken) => Task.FromResult(Pods);
+
+    public Task<IReadOnlyList<PodSnapshot>> ListUnscheduledPodsAsync(string? @namespace, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<IReadOnlyDictionary<string, string>> GetNamespaceLabelsAsync(string name, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>(StringComparer.Ordinal));
+
+    public Task<IReadOnlyList<VolumeAttachmentSnapshot>> ListVolumeAttachmentsAsync(
+        string node, IReadOnlyList<PodSnapshot> stay, CancellationToken cancellationToken) => throw Unexpected();
+
     public Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<BudgetSnapshot>>([]);
 

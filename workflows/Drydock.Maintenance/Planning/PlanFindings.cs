@@ -95,19 +95,31 @@ internal static class PlanFindings
 
     private static PlanFinding Exhausted(BudgetSnapshot budget, int covered)
     {
-        var never = budget.MaxUnavailable is "0" or "0%" || (budget.ExpectedPods > 0 && budget.DesiredHealthy >= budget.ExpectedPods);
-        return never
-            ? new(
+        var lookAt = $"poddisruptionbudget/{budget.Ref}";
+        return budget switch
+        {
+            { CanNeverAllow: true } => new(
                 FindingSeverity.Blocks,
                 "budget-can-never-be-met",
-                $"Budget {budget.Ref} never allows a disruption (it wants {budget.DesiredHealthy} of {budget.ExpectedPods} pods); it holds {covered} pods.",
-                $"poddisruptionbudget/{budget.Ref}",
-                "Raise its maxUnavailable, lower its minAvailable or add replicas.")
-            : new(
+                $"Budget {budget.Ref} never allows a disruption ({SpecOf(budget)}); it holds {covered} pods.",
+                lookAt,
+                "Raise its maxUnavailable or lower its minAvailable; more replicas do not help."),
+            { WantsAll: true } => new(
+                FindingSeverity.Blocks,
+                "budget-exhausted",
+                $"Budget {budget.Ref} allows no disruption: it wants {budget.DesiredHealthy} healthy pods of the {budget.ExpectedPods} there are; it holds {covered} pods.",
+                lookAt,
+                "It frees up when there is another replica; or lower its minAvailable."),
+            _ => new(
                 FindingSeverity.Blocks,
                 "budget-exhausted",
                 $"Budget {budget.Ref} allows no disruption now ({budget.CurrentHealthy} healthy, {budget.DesiredHealthy} wanted); it holds {covered} pods.",
-                $"poddisruptionbudget/{budget.Ref}",
-                "It frees up when its pods are healthy again.");
+                lookAt,
+                "It frees up when its pods are healthy again."),
+        };
     }
+
+    private static string SpecOf(BudgetSnapshot budget) =>
+        budget.ExpectedPods == 0 ? "its pods have no owner with a number of replicas, so it cannot count them"
+        : budget.MaxUnavailable is { } most ? $"maxUnavailable {most}" : $"minAvailable {budget.MinAvailable}";
 }

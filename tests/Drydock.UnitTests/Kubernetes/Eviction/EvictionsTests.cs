@@ -91,6 +91,28 @@ public sealed class EvictionsTests
     }
 
     [Fact]
+    public async Task A_budget_that_misses_a_pod_which_no_node_takes_says_what_the_scheduler_says()
+    {
+        var refusal = """{"kind":"Status","details":{"causes":[{"reason":"DisruptionBudget","message":"The disruption budget b needs 1 healthy pods and has 1 currently"}]}}""";
+        var pending = """
+            {"metadata":{},"items":[
+              {"metadata":{"name":"other-1","namespace":"ns","labels":{"app":"other"}},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"no"}]}},
+              {"metadata":{"name":"u-2","namespace":"ns","labels":{"app":"u"}},
+               "status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/3 nodes are available: 3 Insufficient cpu."}]}}]}
+            """;
+        var server = new PlayedServer()
+            .On("GET " + Path, 200, PodJson())
+            .On($"POST {Path}/eviction", 429, refusal)
+            .On("GET /apis/policy/v1/namespaces/ns/poddisruptionbudgets/b", 200, Recording.Text("budget").Replace("rec-evict", "ns", StringComparison.Ordinal))
+            .On("GET /api/v1/namespaces/ns/pods?fieldSelector=spec.nodeName=,status.phase=Pending", 200, pending);
+
+        var outcome = await server.Connect().EvictPodAsync(Pod, null, CancellationToken.None);
+
+        outcome.Answer.ShouldBe(EvictionAnswer.BudgetExhausted);
+        outcome.Message.ShouldBe("The disruption budget b needs 1 healthy pods and has 1 currently; pod ns/u-2 is not scheduled: 0/3 nodes are available: 3 Insufficient cpu.");
+    }
+
+    [Fact]
     public async Task Several_budgets_are_named()
     {
         var budgets = """

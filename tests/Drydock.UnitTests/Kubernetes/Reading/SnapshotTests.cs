@@ -84,14 +84,18 @@ public sealed class SnapshotTests
     }
 
     [Theory]
-    [InlineData("""{"spec":{"maxUnavailable":0},"status":{"expectedPods":2,"desiredHealthy":2,"currentHealthy":2}}""", true)]
-    [InlineData("""{"spec":{"maxUnavailable":"0%"}}""", true)]
-    [InlineData("""{"spec":{"minAvailable":"100%"}}""", true)]
-    [InlineData("""{"spec":{"minAvailable":3},"status":{"expectedPods":3,"desiredHealthy":3,"currentHealthy":2}}""", true)]
-    [InlineData("""{"spec":{"minAvailable":2},"status":{"expectedPods":3,"desiredHealthy":2,"currentHealthy":2}}""", false)]
-    [InlineData("""{"spec":{"maxUnavailable":1},"status":{"expectedPods":3,"desiredHealthy":2,"currentHealthy":2}}""", false)]
-    [InlineData("""{"spec":{"maxUnavailable":"50%"},"status":{"expectedPods":0,"desiredHealthy":0,"currentHealthy":1}}""", true)]
-    [InlineData("""{"spec":{"minAvailable":1},"status":{"expectedPods":0,"desiredHealthy":1,"currentHealthy":0}}""", false)]
-    public void A_budget_that_can_never_allow_a_disruption(string json, bool never) =>
-        BudgetSnapshots.CanNeverAllow(BudgetSnapshots.From(JsonReading.Parse(System.Text.Encoding.UTF8.GetBytes(json)))).ShouldBe(never);
+    [InlineData("""{"spec":{"maxUnavailable":0},"status":{"expectedPods":2,"desiredHealthy":2,"currentHealthy":2}}""", true, true)]
+    [InlineData("""{"spec":{"maxUnavailable":"0%"}}""", true, false)]
+    [InlineData("""{"spec":{"minAvailable":"100%"}}""", true, false)]
+    [InlineData("""{"spec":{"minAvailable":3},"status":{"expectedPods":3,"desiredHealthy":3,"currentHealthy":2}}""", false, true)]
+    [InlineData("""{"spec":{"minAvailable":2},"status":{"expectedPods":3,"desiredHealthy":2,"currentHealthy":2}}""", false, false)]
+    [InlineData("""{"spec":{"maxUnavailable":1},"status":{"expectedPods":3,"desiredHealthy":2,"currentHealthy":2}}""", false, false)]
+    [InlineData("""{"spec":{"maxUnavailable":"50%"},"status":{"expectedPods":0,"desiredHealthy":0,"currentHealthy":1}}""", true, false)]
+    [InlineData("""{"spec":{"minAvailable":1},"status":{"expectedPods":0,"desiredHealthy":1,"currentHealthy":0}}""", false, false)]
+    public void A_budget_that_never_allows_a_disruption_is_told_from_one_that_wants_all_the_pods_it_has(string json, bool never, bool all)
+    {
+        var budget = BudgetSnapshots.From(JsonReading.Parse(System.Text.Encoding.UTF8.GetBytes(json)));
+
+        (budget.CanNeverAllow, budget.WantsAll).ShouldBe((never, all));
+    }
 }
