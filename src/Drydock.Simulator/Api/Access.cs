@@ -15,7 +15,7 @@ public sealed class Access(IObjectStore store)
 {
     private const string Masters = "system:masters";
     private static readonly Caller _administrator = new("kubernetes-admin", "", [Masters, "system:authenticated"]);
-    private static readonly Caller _anonymous = new("system:anonymous", "", ["system:unauthenticated"]);
+    internal static readonly Caller Anonymous = new("system:anonymous", "", ["system:unauthenticated"]);
     private readonly ConcurrentDictionary<string, Caller> _tokens = new();
     private ImmutableDenials _denials = new([]);
 
@@ -58,7 +58,7 @@ public sealed class Access(IObjectStore store)
         var token = authorization?.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) == true ? authorization[7..].Trim() : "";
         if (token.Length == 0)
         {
-            return AnonymousWithoutToken ? _anonymous : _administrator;
+            return AnonymousWithoutToken ? Anonymous : _administrator;
         }
 
         return UserOf(token) ?? throw new ApiException(401, "Unauthorized", "Unauthorized");

@@ -15,6 +15,9 @@ internal sealed record ApiRequest(string Method, string Path, IReadOnlyDictionar
 
     public string? IfNoneMatch { get; init; }
 
+    /// <summary>Who sent it, once that is known.</summary>
+    public Caller Caller { get; init; } = Access.Anonymous;
+
     /// <summary>The value of a query parameter; empty if it is absent.</summary>
     public string this[string parameter] => Query.TryGetValue(parameter, out var values) ? values.ToString() : "";
 

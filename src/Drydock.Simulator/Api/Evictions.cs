@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api.Webhooks;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Api;
@@ -14,7 +15,7 @@ internal sealed class Evictions(IObjectStore store, IReadOnlyList<IEvictionAdmis
     private static readonly ResourceType _pods = ResourceTypes.Pods;
     private static readonly ResourceType _budgets = ResourceTypes.PodDisruptionBudgets;
 
-    public ApiAnswer Evict(ApiRequest request, ResourceRequest path)
+    public async Task<ApiAnswer> EvictAsync(ApiRequest request, ResourceRequest path, CancellationToken cancellationToken)
     {
         var eviction = Bodies.Required(request, "Eviction");
         RefuseUnknownOptions(request, eviction);
@@ -37,6 +38,9 @@ internal sealed class Evictions(IObjectStore store, IReadOnlyList<IEvictionAdmis
             admission.Review(new EvictionReview(pod, dryRun));
         }
 
+        var warnings = await writes.ReviewAsync(
+            AdmissionAttributes.OfPod("Eviction", "policy/v1", path, eviction, request.Caller, dryRun), cancellationToken);
+
         if (!IsBeyondBudgets(pod) && BudgetOf(pod) is { } budget && !IsUnhealthyAndFree(pod, budget))
         {
             Consume(budget, pod, dryRun);
@@ -44,7 +48,7 @@ internal sealed class Evictions(IObjectStore store, IReadOnlyList<IEvictionAdmis
 
         Remove(pod, deletion, dryRun);
 
-        return Subresources.Success(request, 201);
+        return Writes.Warn(Subresources.Success(request, 201), warnings);
     }
 
     /// <summary>Pods that serve nobody yet, or no longer.</summary>

@@ -177,7 +177,8 @@ internal sealed class Reviews(IObjectStore store, Access access, TimeProvider ti
         };
     }
 
-    private static JsonObject UserInfo(Caller user)
+    /// <summary>A user as reviews show one.</summary>
+    internal static JsonObject UserInfo(Caller user)
     {
         var info = new JsonObject { ["username"] = user.Name };
         if (user.Uid.Length > 0)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api.Webhooks;
 using Drydock.Simulator.Store;
 using Drydock.Simulator.Validation;
 
@@ -24,6 +25,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     private readonly Discovery _discovery;
     private readonly Reviews _reviews;
     private readonly Housekeeping _housekeeping;
+    private readonly WebhookClient _webhooks;
     private readonly List<WebApplication> _listening = [];
     private int _requestsInFlight;
 
@@ -42,7 +44,9 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         Access = new Access(store);
         _rendering = new Rendering(new Tables(store, time));
         _reads = new Reads(store, _rendering);
-        _writes = new Writes(store, [.. objectAdmissions], _rendering, new Rules(store), time);
+        _webhooks = new WebhookClient(store);
+        _writes = new Writes(
+            store, [.. objectAdmissions], new ValidatingWebhooks(store, _webhooks, time, _logger), _rendering, new Rules(store), time);
         _watches = new Watches(store, _rendering, time);
         _evictions = new Evictions(store, [.. evictionAdmissions], _writes, time);
         _subresources = new Subresources(store, _writes);
@@ -125,6 +129,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         }
 
         await _housekeeping.DisposeAsync();
+        _webhooks.Dispose();
     }
 
     private async Task<ApiAnswer> HandleAsync(ApiRequest request, CancellationToken cancellationToken)
@@ -138,7 +143,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             var caller = Access.Authenticate(request.Authorization);
             user = caller.Name;
             await InterceptAsync(path, isDone: false);
-            answer = await FaultyAsync(request, path, caller, cancellationToken);
+            answer = await FaultyAsync(request with { Caller = caller }, path, cancellationToken);
             await InterceptAsync(path, isDone: true);
         }
         catch (ApiException refusal)
@@ -166,11 +171,11 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         ? Task.CompletedTask
         : intercept(new InterceptedRequest(path.Verb, path.GroupResource, path.Subresource, path.Namespace, path.Name, isDone));
 
-    private async Task<ApiAnswer> FaultyAsync(ApiRequest request, ResourceRequest? path, Caller caller, CancellationToken cancellationToken)
+    private async Task<ApiAnswer> FaultyAsync(ApiRequest request, ResourceRequest? path, CancellationToken cancellationToken)
     {
         if (path is null || _faults.Take(path) is not { } fault)
         {
-            return Answer(request, path, caller);
+            return await AnswerAsync(request, path, cancellationToken);
         }
 
         if (fault.Latency > TimeSpan.Zero)
@@ -188,13 +193,14 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             return Refused(FaultAnswers.Of(code, fault.RetryAfterSeconds));
         }
 
-        var answer = Answer(request, path, caller);
+        var answer = await AnswerAsync(request, path, cancellationToken);
 
         return fault.ConnectionReset ? answer with { Reset = true } : answer;
     }
 
-    private ApiAnswer Answer(ApiRequest request, ResourceRequest? path, Caller caller)
+    private async Task<ApiAnswer> AnswerAsync(ApiRequest request, ResourceRequest? path, CancellationToken cancellationToken)
     {
+        var caller = request.Caller;
         if (path is null)
         {
             Access.AuthorizePath(caller, request.Method.ToLowerInvariant(), request.Path);
@@ -214,27 +220,31 @@ public sealed class SimulatedApiServer : IAsyncDisposable
 
         Access.Authorize(caller, path);
 
-        return Aggregated(request, path) ?? _reviews.Answer(request, path, caller) ?? Stored(request, path, Served(path));
+        return Aggregated(request, path) ?? _reviews.Answer(request, path, caller)
+            ?? await StoredAsync(request, path, Served(path), cancellationToken);
     }
 
-    private ApiAnswer Stored(ApiRequest request, ResourceRequest path, ServedType served) => (path.Verb, path.Subresource) switch
+    private async Task<ApiAnswer> StoredAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken) => (path.Verb, path.Subresource) switch
     {
-        ("create", "eviction") when served.Type.Equals(ResourceTypes.Pods) => _evictions.Evict(request, path),
-        ("create", "binding") when served.Type.Equals(ResourceTypes.Pods) => _subresources.Bind(request, path),
+        ("create", "eviction") when served.Type.Equals(ResourceTypes.Pods) => await _evictions.EvictAsync(request, path, cancellationToken),
+        ("create", "binding") when served.Type.Equals(ResourceTypes.Pods) => await _subresources.BindAsync(request, path, cancellationToken),
         ("get", "log") when served.Type.Equals(ResourceTypes.Pods) => Log(path),
         ("update", "finalize") when served.Type.Equals(ResourceTypes.Namespaces) =>
             _subresources.Finalize(request, path, _rendering, served),
-        ("get" or "update" or "patch", "scale") when served.Type.HasScale => _subresources.Scale(request, path, served),
+        ("get" or "update" or "patch", "scale") when served.Type.HasScale =>
+            await _subresources.ScaleAsync(request, path, served, cancellationToken),
         (_, not (null or "status")) => throw NoSuchResource(),
         (_, "status") when !served.Type.HasStatus => throw NoSuchResource(),
         ("get", _) => _reads.Get(request, path, served),
         ("list", null) => _reads.List(request, path, served),
         ("watch", null) => _watches.Open(request, path, served),
-        ("create", null) when path.Name is null => _writes.Create(request, path, served),
-        ("update", _) when path.Name is not null => _writes.Update(request, path, served),
-        ("patch", _) when path.Name is not null => _writes.Patch(request, path, served),
-        ("delete", null) => _writes.Delete(request, path, served),
-        ("deletecollection", null) when !served.Type.Equals(ResourceTypes.Namespaces) => _writes.DeleteCollection(request, path, served),
+        ("create", null) when path.Name is null => await _writes.CreateAsync(request, path, served, cancellationToken),
+        ("update", _) when path.Name is not null => await _writes.UpdateAsync(request, path, served, cancellationToken),
+        ("patch", _) when path.Name is not null => await _writes.PatchAsync(request, path, served, cancellationToken),
+        ("delete", null) => await _writes.DeleteAsync(request, path, served, cancellationToken),
+        ("deletecollection", null) when !served.Type.Equals(ResourceTypes.Namespaces) =>
+            await _writes.DeleteCollectionAsync(request, path, served, cancellationToken),
         _ => throw MethodNotAllowed(),
     };
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api.Webhooks;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Api;
@@ -16,16 +17,19 @@ internal sealed class Subresources(IObjectStore store, Writes writes)
             ["code"] = code,
         }, code);
 
-    public ApiAnswer Bind(ApiRequest request, ResourceRequest path)
+    public async Task<ApiAnswer> BindAsync(ApiRequest request, ResourceRequest path, CancellationToken cancellationToken)
     {
         var (pods, name) = (ResourceTypes.Pods, path.Name!);
-        var node = Bodies.Required(request, "Binding").Text("target", "name");
+        var binding = Bodies.Required(request, "Binding");
+        var node = binding.Text("target", "name");
         if (node is null or "")
         {
             throw new ApiException(500, null, "target.name: Required value");
         }
 
         writes.CheckNamespace(pods, path.Namespace, name);
+        var warnings = await writes.ReviewAsync(
+            AdmissionAttributes.OfPod("Binding", "v1", path, binding, request.Caller, request.DryRun), cancellationToken);
         var bound = store.Update(pods, path.Namespace, name, pod =>
         {
             if (pod.Text("spec", "nodeName") is { Length: > 0 } present)
@@ -43,10 +47,11 @@ internal sealed class Subresources(IObjectStore store, Writes writes)
             return !request.DryRun;
         });
 
-        return bound is null ? throw Refusals.NotFound(pods, name) : Success(request, 201);
+        return bound is null ? throw Refusals.NotFound(pods, name) : Writes.Warn(Success(request, 201), warnings);
     }
 
-    public ApiAnswer Scale(ApiRequest request, ResourceRequest path, ServedType served)
+    public async Task<ApiAnswer> ScaleAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var (type, name) = (served.Type, path.Name!);
         var @object = store.Get(type, path.Namespace, name) ?? throw Refusals.NotFound(type, name);
@@ -63,15 +68,15 @@ internal sealed class Subresources(IObjectStore store, Writes writes)
             throw Refusals.Modified(type, name);
         }
 
-        var scaled = writes.Change(path with { Subresource = null }, served, request.DryRun, before =>
+        var (scaled, warnings) = await writes.ChangeAsync(request, path, served, before =>
         {
             var after = before.Copy();
             after.Child("spec")["replicas"] = asked.Number("spec", "replicas") ?? 0;
 
             return after;
-        });
+        }, cancellationToken);
 
-        return Shown(request, scaled);
+        return Writes.Warn(Shown(request, scaled), warnings);
     }
 
     /// <summary>PUT of a namespace without its finalizer: the last step of its end.</summary>
@@ -111,7 +116,8 @@ internal sealed class Subresources(IObjectStore store, Writes writes)
     private static ApiAnswer Shown(ApiRequest request, JsonObject @object) =>
         Rendering.Node(Accept.Of(request.Accept) with { Form = Form.Object }, ScaleOf(@object), 200);
 
-    private static JsonObject ScaleOf(JsonObject @object)
+    /// <summary>The Scale of an object that has one.</summary>
+    internal static JsonObject ScaleOf(JsonObject @object)
     {
         var metadata = new JsonObject();
         foreach (var field in (string[])["name", "namespace", "uid", "resourceVersion", "creationTimestamp"])

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api.Webhooks;
 using Drydock.Simulator.Store;
 using Drydock.Simulator.Validation;
 
@@ -6,13 +7,14 @@ namespace Drydock.Simulator.Api;
 
 /// <summary>Create, update, patch and delete of objects and of their status.</summary>
 internal sealed class Writes(
-    IObjectStore store, IReadOnlyList<IObjectAdmission> admissions, Rendering rendering, Rules rules, TimeProvider time)
+    IObjectStore store, IReadOnlyList<IObjectAdmission> admissions, ValidatingWebhooks webhooks, Rendering rendering, Rules rules, TimeProvider time)
 {
     private const int MaxTries = 20;
 
     public DateTimeOffset Now => time.GetUtcNow();
 
-    public ApiAnswer Create(ApiRequest request, ResourceRequest path, ServedType served)
+    public async Task<ApiAnswer> CreateAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var type = served.Type;
         var given = served.Take(Typed(served, Bodies.Required(request, type.Kind)));
@@ -21,10 +23,11 @@ internal sealed class Writes(
         SetNamespace(type, given, path);
         CheckNamespace(type, path.Namespace, given.NameOf());
 
-        return Created(request, served, given, warnings);
+        return await CreatedAsync(request, served, given, warnings, cancellationToken);
     }
 
-    public ApiAnswer Update(ApiRequest request, ResourceRequest path, ServedType served)
+    public async Task<ApiAnswer> UpdateAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var (type, name) = (served.Type, path.Name!);
         var given = served.Take(Typed(served, Bodies.Required(request, type.Kind)));
@@ -38,23 +41,24 @@ internal sealed class Writes(
             {
                 CheckNamespace(type, path.Namespace, name);
 
-                return Created(request, served, given, warnings);
+                return await CreatedAsync(request, served, given, warnings, cancellationToken);
             }
 
             throw Refusals.NotFound(type, name);
         }
 
-        var after = Change(path, served, request.DryRun, before =>
+        var (after, more) = await ChangeAsync(request, path, served, before =>
         {
             CheckIdentity(type, given, before);
 
             return Merge(path, type, before, given);
-        });
+        }, cancellationToken);
 
-        return Warn(rendering.Object(request, served, after, 200), warnings);
+        return Warn(rendering.Object(request, served, after, 200), [.. warnings, .. more]);
     }
 
-    public ApiAnswer Patch(ApiRequest request, ResourceRequest path, ServedType served)
+    public async Task<ApiAnswer> PatchAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var (type, name) = (served.Type, path.Name!);
         var patch = Patches.Patch.Read(request, type);
@@ -65,10 +69,10 @@ internal sealed class Writes(
             var given = Typed(served, patch.Apply(new JsonObject { ["metadata"] = new JsonObject { ["name"] = name } }, null));
             SetNamespace(type, given, path);
 
-            return Created(request, served, given, []);
+            return await CreatedAsync(request, served, given, [], cancellationToken);
         }
 
-        var after = Change(path, served, request.DryRun, before =>
+        var (after, more) = await ChangeAsync(request, path, served, before =>
         {
             var patched = Typed(served, patch.Apply(served.Show(before).Copy(), path.Subresource));
             if (!JsonNode.DeepEquals(patched.At("metadata", "name"), before.At("metadata", "name")))
@@ -83,16 +87,19 @@ internal sealed class Writes(
             }
 
             return Merge(path, type, before, served.Take(patched));
-        });
+        }, cancellationToken);
 
-        return Warn(rendering.Object(request, served, after, 200), warnings);
+        return Warn(rendering.Object(request, served, after, 200), [.. warnings, .. more]);
     }
 
-    public ApiAnswer Delete(ApiRequest request, ResourceRequest path, ServedType served)
+    public async Task<ApiAnswer> DeleteAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var (type, name) = (served.Type, path.Name!);
         var (deletion, dryRun) = DeleteOptions.Read(request);
         var before = store.Get(type, path.Namespace, name) ?? throw Refusals.NotFound(type, name);
+        var warnings = await webhooks.ReviewAsync(
+            AdmissionAttributes.Of("DELETE", served, null, null, before, request.Caller, dryRun), cancellationToken);
         var deleted = store.Delete(type, path.Namespace, name, deletion, dryRun) ?? throw Refusals.NotFound(type, name);
 
         // What is gone at once is answered with a Status; pods and whatever stays with the object.
@@ -102,11 +109,12 @@ internal sealed class Writes(
             : Rendering.Node(Accept.Of(request.Accept) with { Form = Form.Object }, Success(type, name, before.UidOf()), 200);
 
         return type.Equals(ResourceTypes.Jobs) && deletion.PropagationPolicy is null
-            ? Warn(answer, ["child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"])
-            : answer;
+            ? Warn(answer, [.. warnings, "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"])
+            : Warn(answer, warnings);
     }
 
-    public ApiAnswer DeleteCollection(ApiRequest request, ResourceRequest path, ServedType served)
+    public async Task<ApiAnswer> DeleteCollectionAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var (deletion, dryRun) = DeleteOptions.Read(request);
         var selectors = Selectors.Parse(served.Type, path, request["labelSelector"], request["fieldSelector"]);
@@ -114,6 +122,7 @@ internal sealed class Writes(
         var selected = all.Where(selectors.Matches).ToList();
         foreach (var item in selected)
         {
+            await webhooks.ReviewAsync(AdmissionAttributes.Of("DELETE", served, null, null, item, request.Caller, dryRun), cancellationToken);
             store.Delete(served.Type, item.NamespaceOf(), item.NameOf(), deletion, dryRun);
         }
 
@@ -127,8 +136,11 @@ internal sealed class Writes(
     }
 
     /// <summary>Reads, changes and puts back, again if somebody else was faster; refused by a rule it changes nothing.</summary>
-    public JsonObject Change(ResourceRequest path, ServedType served, bool dryRun, Func<JsonObject, JsonObject> change)
+    /// <returns>What is stored now, and what webhooks want the client to be told.</returns>
+    public async Task<(JsonObject After, IReadOnlyList<string> Warnings)> ChangeAsync(
+        ApiRequest request, ResourceRequest path, ServedType served, Func<JsonObject, JsonObject> change, CancellationToken cancellationToken)
     {
+        var dryRun = request.DryRun;
         for (var attempt = 0; attempt < MaxTries; attempt++)
         {
             var before = store.Get(served.Type, path.Namespace, path.Name!) ?? throw Refusals.NotFound(served.Type, path.Name!);
@@ -136,9 +148,11 @@ internal sealed class Writes(
             ObjectDefaults.Complete(served.Type, after);
             Admit(served.Type, after, before, dryRun);
             rules.CheckUpdate(served.Type, after, before, path.Subresource);
+            var warnings = await webhooks.ReviewAsync(
+                AdmissionAttributes.Of("UPDATE", served, path.Subresource, after, before, request.Caller, dryRun), cancellationToken);
             if (store.Replace(served.Type, before, after, dryRun) is { } stored)
             {
-                return stored;
+                return (stored, warnings);
             }
         }
 
@@ -188,16 +202,23 @@ internal sealed class Writes(
         metadata["namespace"] = path.Namespace;
     }
 
-    private ApiAnswer Created(ApiRequest request, ServedType served, JsonObject given, IReadOnlyList<string> warnings)
+    /// <summary>Asks the webhooks about a write that goes another way than through here.</summary>
+    public Task<IReadOnlyList<string>> ReviewAsync(AdmissionAttributes write, CancellationToken cancellationToken) =>
+        webhooks.ReviewAsync(write, cancellationToken);
+
+    private async Task<ApiAnswer> CreatedAsync(
+        ApiRequest request, ServedType served, JsonObject given, IReadOnlyList<string> warnings, CancellationToken cancellationToken)
     {
         var type = served.Type;
         ObjectDefaults.Complete(type, given);
         BuiltInAdmission.OnCreate(store, type, given);
         Admit(type, given, null, request.DryRun);
         rules.CheckCreate(type, given, served.IsNewEvent);
+        var more = await webhooks.ReviewAsync(
+            AdmissionAttributes.Of("CREATE", served, null, given, null, request.Caller, request.DryRun), cancellationToken);
         var created = store.Create(type, given, request.DryRun);
 
-        return Warn(rendering.Object(request, served, created, 201), warnings);
+        return Warn(rendering.Object(request, served, created, 201), [.. warnings, .. more]);
     }
 
     private void Admit(ResourceType type, JsonObject @object, JsonObject? before, bool dryRun)
@@ -323,7 +344,7 @@ internal sealed class Writes(
         }
     }
 
-    private static ApiAnswer Warn(ApiAnswer answer, IReadOnlyList<string> warnings) =>
+    public static ApiAnswer Warn(ApiAnswer answer, IReadOnlyList<string> warnings) =>
         warnings.Aggregate(answer, (a, w) => a.With("Warning", $"299 - \"{w.Replace("\\", "\\\\").Replace("\"", "\\\"")}\""));
 
     private static JsonObject Success(ResourceType type, string name, string uid)

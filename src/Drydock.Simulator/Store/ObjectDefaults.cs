@@ -48,6 +48,8 @@ public static class ObjectDefaults
         ["cronjobs.batch"] = CompleteCronJob,
         ["customresourcedefinitions.apiextensions.k8s.io"] = CompleteDefinition,
         ["poddisruptionbudgets.policy"] = CompleteBudget,
+        ["validatingwebhookconfigurations.admissionregistration.k8s.io"] = WebhookDefaults.Complete,
+        ["mutatingwebhookconfigurations.admissionregistration.k8s.io"] = WebhookDefaults.Complete,
         ["priorityclasses.scheduling.k8s.io"] = static c => c.Default("preemptionPolicy", "PreemptLowerPriority"),
     };
 

@@ -72,6 +72,8 @@ internal sealed class Rules(IObjectStore store)
             "pods" => before is null ? PodRules.Create(after) : PodRules.Update(after, before),
             "leases.coordination.k8s.io" => LeaseRules.Check(after),
             "poddisruptionbudgets.policy" => BudgetRules.Check(after),
+            "validatingwebhookconfigurations.admissionregistration.k8s.io" => WebhookRules.Check(after),
+            "mutatingwebhookconfigurations.admissionregistration.k8s.io" => WebhookRules.Mutating(after),
             _ => [],
         };
     }
