@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Controllers;
+using Drydock.Simulator.Hardware;
 using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Remediation;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 
@@ -16,6 +18,8 @@ internal sealed class ClusterParts
     private readonly StartPlacement _placement;
     private readonly Scheduler _scheduler;
     private readonly NodeHeartbeats _heartbeats;
+    private readonly MachinePower _power;
+    private readonly BareMetalHostController _hosts;
     private readonly FaultController _faults;
     private readonly InstanceController _instances;
 
@@ -27,16 +31,22 @@ internal sealed class ClusterParts
         _placement = new StartPlacement(scenario);
         _scheduler = new Scheduler(_cluster) { Prefer = _placement.NodeFor };
         _heartbeats = new NodeHeartbeats(_cluster, _machines);
+        _power = new MachinePower(_cluster);
+        _hosts = new BareMetalHostController(_cluster, _machines, _power);
         _faults = new FaultController(_cluster, _machines, scenario);
         _instances = new InstanceController(_cluster) { MayNotStart = _faults.HoldsPending };
+        var machines = HardwareObjects.MachinesOf(scenario);
         Controllers =
         [
-            new GarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
-            new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats),
+            new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
+            new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats, _power),
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
             new DaemonSetController(_cluster), new JobController(_cluster), new DisruptionController(_cluster),
             new VirtualMachineController(_cluster), _instances, new MigrationController(_cluster),
             new EvacuationController(_cluster), new VirtHandler(_cluster, _machines), new VirtHandlerHeartbeats(_cluster, _machines),
+            _hosts, new MachineController(_cluster, _machines, _power, machines), new NodeHealthCheckController(_cluster),
+            new SelfNodeRemediationController(_cluster, _machines, _power),
+            new MachineHealthCheckController(_cluster, machines, HardwareObjects.HealthChecksOf(scenario)),
             _faults,
         ];
     }
@@ -45,15 +55,16 @@ internal sealed class ClusterParts
 
     public void WakeThrough(ControllerLoop loop)
     {
-        _heartbeats.Wake = node => loop.Wake(_heartbeats, new(null, node));
+        _power.Changed = node => loop.Wake(_heartbeats, new(null, node));
         _heartbeats.Rebooted = node => _faults.Rebooted(node, key => loop.Wake(_faults, key));
         _faults.MachineChanged = node => loop.Wake(_heartbeats, new(null, node));
+        _faults.HostChanged = machine => loop.Wake(_hosts, machine.Host!.Value);
         _faults.VirtualMachineFreed = key => loop.Wake(_instances, key);
     }
 
     public void CreateObjects()
     {
-        ClusterBasics.Create(_store, _scenario.EvictionStrategy);
+        ClusterBasics.Create(_store, _scenario);
         foreach (var (index, spec) in _scenario.Nodes.Index())
         {
             _machines.Add(new()
@@ -63,14 +74,19 @@ internal sealed class ClusterParts
                 Address = ScenarioObjects.AddressOf(index),
                 RebootTakes = spec.RebootTakes,
                 CpuModel = spec.CpuModel,
+                ShutdownTakes = spec.ShutdownTakes,
+                IgnoresSoftPowerOff = spec.IgnoresSoftPowerOff,
+                Host = spec.BareMetalHost is { } host ? HardwareObjects.Split(host) : null,
             });
-            _store.Create(ResourceTypes.Nodes, ScenarioObjects.Node(spec with { Cordoned = false }, index));
+            CreateNode(spec, index);
         }
 
         foreach (var space in Namespaces().Distinct())
         {
             ClusterBasics.CreateNamespace(_store, space);
         }
+
+        CreateHealthChecks();
 
         foreach (var spec in _scenario.Workloads)
         {
@@ -86,6 +102,39 @@ internal sealed class ClusterParts
         foreach (var spec in _scenario.VirtualMachines)
         {
             _store.Create(KubeVirtTypes.VirtualMachines, ScenarioObjects.VirtualMachine(spec));
+        }
+    }
+
+    private void CreateNode(NodeSpec spec, int index)
+    {
+        var item = ScenarioObjects.Node(spec with { Cordoned = false }, index);
+        foreach (var (name, value) in HardwareObjects.NodeAnnotations(spec, _scenario))
+        {
+            item.Ensure("metadata", "annotations")[name] = value;
+        }
+
+        var node = _store.Create(ResourceTypes.Nodes, item);
+        if (spec.Machine is not null)
+        {
+            _store.Create(HardwareObjects.MachinesOf(_scenario), HardwareObjects.Machine(spec, _scenario, node.UidOf()));
+        }
+
+        if (spec.BareMetalHost is not null)
+        {
+            _store.Create(HardwareTypes.Hosts, HardwareObjects.Host(spec, _scenario, index));
+        }
+    }
+
+    private void CreateHealthChecks()
+    {
+        foreach (var (type, item) in _scenario.NodeHealthChecks.SelectMany(HardwareObjects.NodeHealthCheck))
+        {
+            _store.Create(type, item);
+        }
+
+        foreach (var spec in _scenario.MachineHealthChecks)
+        {
+            _store.Create(HardwareObjects.HealthChecksOf(_scenario), HardwareObjects.MachineHealthCheck(spec, _scenario));
         }
     }
 
@@ -122,7 +171,10 @@ internal sealed class ClusterParts
     private IEnumerable<string> Namespaces() =>
         _scenario.Workloads.Select(each => each.Namespace)
             .Concat(_scenario.Budgets.Select(each => each.Namespace))
-            .Concat(_scenario.VirtualMachines.Select(each => each.Namespace));
+            .Concat(_scenario.VirtualMachines.Select(each => each.Namespace))
+            .Concat(_scenario.Nodes.SelectMany(each => (string?[])[each.BareMetalHost, each.Machine]).OfType<string>().Select(each => each.Split('/')[0]))
+            .Concat(_scenario.MachineHealthChecks.Select(each => each.Namespace))
+            .Concat(_scenario.NodeHealthChecks.Select(_ => HardwareObjects.RemediationNamespace));
 
     private bool HasItsPods(WorkloadSpec spec)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Hardware;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Controllers;
@@ -8,7 +9,7 @@ namespace Drydock.Simulator.Controllers;
 /// with grace 0), and keep Ready in step with the readiness gates. Annotations <c>fake-kubelet/…</c> steer them.
 /// </summary>
 /// <remarks>A virt-launcher pod ends when its guest has: that is virt-handler's business.</remarks>
-internal sealed class KubeletController(ClusterContext cluster, Machines machines, NodeHeartbeats heartbeats) : IController
+internal sealed class KubeletController(ClusterContext cluster, Machines machines, NodeHeartbeats heartbeats, MachinePower power) : IController
 {
     private static readonly TimeSpan DefaultTermination = TimeSpan.FromSeconds(1);
 
@@ -95,7 +96,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         cluster.Change(ResourceTypes.Pods, pod, current => current.Finish(cluster.Now, succeeded: true));
         if (reboots)
         {
-            heartbeats.Reboot(machine.Node);
+            power.Reboot(machine);
         }
 
         return null;

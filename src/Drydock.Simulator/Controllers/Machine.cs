@@ -20,13 +20,31 @@ internal sealed class Machine
     /// <summary>The kubelet is silent: no lease, no status, no pod work.</summary>
     public bool Dead { get; set; }
 
-    /// <summary>Set while the machine is down for a reboot.</summary>
+    /// <summary>Set while the machine boots: when its kubelet speaks again.</summary>
     public DateTimeOffset? UpAgainAt { get; set; }
+
+    /// <summary>Set while its operating system shuts down: when it switches itself off.</summary>
+    public DateTimeOffset? OffAt { get; set; }
+
+    /// <summary>It has no power.</summary>
+    public bool PoweredOff { get; set; }
+
+    /// <summary>How long its operating system takes to shut down when it is asked to.</summary>
+    public TimeSpan ShutdownTakes { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Its operating system does not react when it is asked to shut down.</summary>
+    public bool IgnoresSoftPowerOff { get; init; }
+
+    /// <summary>Set while its management controller refuses to switch power, with what it says.</summary>
+    public string? PowerFailure { get; set; }
+
+    /// <summary>The BareMetalHost that is this machine, if there is one.</summary>
+    public ObjectKey? Host { get; init; }
 
     /// <summary>Set while the kubelet reports that it is not ready.</summary>
     public string? NotReadyMessage { get; set; }
 
-    public bool Works => !Dead && UpAgainAt is null;
+    public bool Works => !Dead && !PoweredOff && OffAt is null && UpAgainAt is null;
 
     public int Boots { get; set; } = 1;
 
@@ -57,7 +75,7 @@ internal sealed class Machines
 
     public void Add(Machine machine) => _byNode.Add(machine.Node, machine);
 
-    public IEnumerable<Machine> All => _byNode.Values;
+    public Machine? OfHost(ObjectKey host) => _byNode.Values.FirstOrDefault(machine => machine.Host == host);
 
     /// <summary>Whether a pod's command reboots the machine it runs on.</summary>
     public static bool Reboots(JsonNode? pod) =>

@@ -5,15 +5,12 @@ namespace Drydock.Simulator.Controllers;
 
 /// <summary>
 /// What the kubelets say about their nodes: a lease renewed every ten seconds, the Ready condition, boot ID and versions. A machine
-/// that is dead or rebooting says nothing; one that came back has a new boot ID and restarts its containers.
+/// that is dead, booting or without power says nothing; one that has booted has a new boot ID and restarts its containers.
 /// </summary>
 internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) : IController
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
     private readonly Dictionary<string, DateTimeOffset> _nextLease = [];
-
-    /// <summary>Asks for a look at a node whose machine changed.</summary>
-    public Action<string>? Wake { get; set; }
 
     /// <summary>Called when a machine comes back from a reboot; a fault may then keep it from becoming ready.</summary>
     public Action<string>? Rebooted { get; set; }
@@ -23,7 +20,7 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
 
     public TimeSpan? Reconcile(ObjectKey key)
     {
-        if (machines.Of(key.Name) is not { Dead: false } machine || cluster.Store.Get(ResourceTypes.Nodes, null, key.Name) is not { } node)
+        if (machines.Of(key.Name) is not { } machine || cluster.Store.Get(ResourceTypes.Nodes, null, key.Name) is not { } node)
         {
             return null;
         }
@@ -38,6 +35,11 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
             ComeBack(machine);
         }
 
+        if (!machine.Works)
+        {
+            return null;
+        }
+
         Renew(node);
         Report(node, machine);
         return cluster.Until(_nextLease[key.Name]);
@@ -47,23 +49,11 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
     public bool IsUnreachable(string node) =>
         cluster.Store.Get(ResourceTypes.Nodes, null, node) is { } item && !item.IsTrue("Ready");
 
-    /// <summary>The machine goes down now and comes back when a reboot takes.</summary>
-    public void Reboot(string node)
-    {
-        if (machines.Of(node) is not { Works: true } machine || cluster.Store.Get(ResourceTypes.Nodes, null, node) is not { } item)
-        {
-            return;
-        }
-
-        machine.UpAgainAt = cluster.Now + machine.RebootTakes;
-        cluster.Events.Warning(ResourceTypes.Nodes, item, "Rebooting", $"Node {node} is shutting down to reboot", "kubelet");
-        cluster.Change(ResourceTypes.Nodes, item, current => SetReady(current, "False", "KubeletNotReady", "node is shutting down"));
-        Wake?.Invoke(node);
-    }
-
     private void ComeBack(Machine machine)
     {
+        // A kubelet that hung does so no longer: the machine has just booted.
         machine.UpAgainAt = null;
+        machine.Dead = false;
         machine.Boots++;
         machine.BootId = Machine.NewBootId(cluster.Random);
         foreach (var pod in cluster.Store.PodsOnNode(machine.Node).Where(each => each.IsRunning()))

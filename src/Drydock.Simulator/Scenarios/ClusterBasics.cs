@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Controllers;
+using Drydock.Simulator.Hardware;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Store;
 
@@ -10,7 +11,7 @@ internal static class ClusterBasics
 {
     private static readonly string[] Namespaces = ["default", "kube-system", "kube-public", "kube-node-lease", "medik8s-leases", "kubevirt"];
 
-    public static void Create(IObjectStore store, string? evictionStrategy)
+    public static void Create(IObjectStore store, Scenario scenario)
     {
         foreach (var name in Namespaces)
         {
@@ -25,7 +26,12 @@ internal static class ClusterBasics
             store.Create(ResourceTypes.CustomResourceDefinitions, Definition(type, KubeVirtColumns(type), AnySchema()));
         }
 
-        store.Create(KubeVirtTypes.KubeVirts, KubeVirtInstallation(evictionStrategy));
+        foreach (var type in HardwareObjects.TypesOf(scenario))
+        {
+            store.Create(ResourceTypes.CustomResourceDefinitions, Definition(type, HardwareObjects.Columns(type), AnySchema()));
+        }
+
+        store.Create(KubeVirtTypes.KubeVirts, KubeVirtInstallation(scenario.EvictionStrategy));
     }
 
     /// <summary>A namespace with what the API server would give it a moment later.</summary>

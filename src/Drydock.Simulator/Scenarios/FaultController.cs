@@ -13,6 +13,9 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
     /// <summary>Wakes the kubelet of a node whose state was changed here.</summary>
     public Action<string>? MachineChanged { get; set; }
 
+    /// <summary>Called when a host whose power could not be switched may try again.</summary>
+    public Action<Machine>? HostChanged { get; set; }
+
     /// <summary>Called when a VMI that was held may go on.</summary>
     public Action<ObjectKey>? VirtualMachineFreed { get; set; }
 
@@ -109,6 +112,10 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
             case "kubeletDies":
                 machines.Of(fault.Target)!.Dead = begins;
                 MachineChanged?.Invoke(fault.Target);
+                break;
+            case "powerFails":
+                machines.Of(fault.Target)!.PowerFailure = begins ? "power management command failed: connection to the BMC timed out" : null;
+                HostChanged?.Invoke(machines.Of(fault.Target)!);
                 break;
             case "vmiStaysPending" when !begins:
                 VirtualMachineFreed?.Invoke(Split(fault.Target));

@@ -28,6 +28,15 @@ public sealed record Scenario
     /// <summary>The virtual machines.</summary>
     public IReadOnlyList<VirtualMachineSpec> VirtualMachines { get; init; } = [];
 
+    /// <summary>Whose Machines the nodes belong to: a name of <see cref="MachineApis"/>.</summary>
+    public string MachineApi { get; init; } = MachineApis.OpenShift;
+
+    /// <summary>The NodeHealthChecks of medik8s.</summary>
+    public IReadOnlyList<NodeHealthCheckSpec> NodeHealthChecks { get; init; } = [];
+
+    /// <summary>The MachineHealthChecks.</summary>
+    public IReadOnlyList<MachineHealthCheckSpec> MachineHealthChecks { get; init; } = [];
+
     /// <summary>What goes wrong.</summary>
     public IReadOnlyList<FaultSpec> Faults { get; init; } = [];
 
@@ -94,6 +103,48 @@ public sealed record NodeSpec(string Name)
 
     /// <summary>Whether somebody else cordoned it before.</summary>
     public bool Cordoned { get; init; }
+
+    /// <summary>NAMESPACE/NAME of the BareMetalHost it runs on; null: there is none.</summary>
+    public string? BareMetalHost { get; init; }
+
+    /// <summary>NAMESPACE/NAME of its Machine; null: there is none.</summary>
+    public string? Machine { get; init; }
+
+    /// <summary>How long its operating system takes to shut down when the host asks it to.</summary>
+    public TimeSpan ShutdownTakes { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Whether its operating system does not react when the host asks it to shut down.</summary>
+    public bool IgnoresSoftPowerOff { get; init; }
+}
+
+/// <summary>The APIs of Machines and MachineHealthChecks.</summary>
+public static class MachineApis
+{
+    /// <summary>OpenShift's.</summary>
+    public const string OpenShift = "machine.openshift.io";
+
+    /// <summary>Cluster API's.</summary>
+    public const string Cluster = "cluster.x-k8s.io";
+}
+
+/// <summary>A NodeHealthCheck for all nodes without the control plane; it remediates with SelfNodeRemediation.</summary>
+public sealed record NodeHealthCheckSpec(string Name)
+{
+    /// <summary>How long a node may be not ready or unknown.</summary>
+    public TimeSpan UnhealthyAfter { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How many must be healthy for a remediation: a number or percentage.</summary>
+    public string MinHealthy { get; init; } = "51%";
+}
+
+/// <summary>A MachineHealthCheck for all workers in its namespace.</summary>
+public sealed record MachineHealthCheckSpec(string Namespace, string Name)
+{
+    /// <summary>How long a node may be not ready or unknown.</summary>
+    public TimeSpan UnhealthyAfter { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>With more unhealthy ones nothing is remediated: a number or percentage.</summary>
+    public string MaxUnhealthy { get; init; } = "100%";
 }
 
 /// <summary>A Deployment, StatefulSet, DaemonSet or bare pod.</summary>
@@ -191,7 +242,7 @@ public enum FaultStart
 }
 
 /// <summary>Something that goes wrong, or ends going wrong.</summary>
-/// <param name="Kind">budgetFrees, nodeNotReady, kubeletDies, vmiStaysPending.</param>
+/// <param name="Kind">budgetFrees, nodeNotReady, kubeletDies, powerFails, vmiStaysPending.</param>
 /// <param name="Target">What it happens to: a node, or NAMESPACE/NAME.</param>
 public sealed record FaultSpec(string Kind, string Target)
 {

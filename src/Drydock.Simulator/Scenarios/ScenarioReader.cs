@@ -4,7 +4,7 @@ namespace Drydock.Simulator.Scenarios;
 internal static class ScenarioReader
 {
     private static readonly string[] WorkloadKinds = ["deployment", "statefulSet", "daemonSet", "pod"];
-    private static readonly string[] FaultKinds = ["budgetFrees", "nodeNotReady", "kubeletDies", "vmiStaysPending"];
+    private static readonly string[] FaultKinds = ["budgetFrees", "nodeNotReady", "kubeletDies", "powerFails", "vmiStaysPending"];
     private static readonly string[] EvictionStrategies = ["None", "LiveMigrate", "LiveMigrateIfPossible", "External"];
 
     public static Scenario Read(string text)
@@ -19,6 +19,9 @@ internal static class ScenarioReader
             Workloads = file.Each("workloads", ReadWorkload),
             Budgets = file.Each("budgets", ReadBudget),
             VirtualMachines = file.Each("virtualMachines", ReadVirtualMachine),
+            MachineApi = file.OneOf("machineApi", MachineApis.OpenShift, MachineApis.Cluster) ?? MachineApis.OpenShift,
+            NodeHealthChecks = file.Each("nodeHealthChecks", ReadNodeHealthCheck),
+            MachineHealthChecks = file.Each("machineHealthChecks", ReadMachineHealthCheck),
             Faults = file.Each("faults", ReadFault),
             Maintain = file.Text("maintain"),
             Request = file.Free("request"),
@@ -50,8 +53,40 @@ internal static class ScenarioReader
             CpuModel = fields.Text("cpuModel") ?? node.CpuModel,
             RebootTakes = fields.Duration("rebootTakes") ?? node.RebootTakes,
             Cordoned = fields.Flag("cordoned") ?? false,
+            BareMetalHost = fields.OptionalReference("bareMetalHost"),
+            Machine = fields.OptionalReference("machine"),
+            ShutdownTakes = fields.Duration("shutdownTakes") ?? node.ShutdownTakes,
+            IgnoresSoftPowerOff = fields.Flag("ignoresSoftPowerOff") ?? false,
         };
-        return [.. Enumerable.Range(1, count).Select(n => node with { Name = name.Replace("{n}", n.ToString(), StringComparison.Ordinal) })];
+        return [.. Enumerable.Range(1, count).Select(n => node with
+        {
+            Name = Numbered(name, n)!,
+            BareMetalHost = Numbered(node.BareMetalHost, n),
+            Machine = Numbered(node.Machine, n),
+        })];
+    }
+
+    private static string? Numbered(string? name, int number) => name?.Replace("{n}", number.ToString(), StringComparison.Ordinal);
+
+    private static NodeHealthCheckSpec ReadNodeHealthCheck(YamlFields fields)
+    {
+        var check = new NodeHealthCheckSpec(fields.Required("name"));
+        return check with
+        {
+            UnhealthyAfter = fields.Duration("unhealthyAfter") ?? check.UnhealthyAfter,
+            MinHealthy = fields.Text("minHealthy") ?? check.MinHealthy,
+        };
+    }
+
+    private static MachineHealthCheckSpec ReadMachineHealthCheck(YamlFields fields)
+    {
+        var (space, name) = fields.Reference("name");
+        var check = new MachineHealthCheckSpec(space, name);
+        return check with
+        {
+            UnhealthyAfter = fields.Duration("unhealthyAfter") ?? check.UnhealthyAfter,
+            MaxUnhealthy = fields.Text("maxUnhealthy") ?? check.MaxUnhealthy,
+        };
     }
 
     private static WorkloadSpec ReadWorkload(YamlFields fields)
@@ -111,7 +146,7 @@ internal static class ScenarioReader
     {
         var kind = FaultKinds.FirstOrDefault(each => fields.Text(each) is not null)
             ?? throw new ScenarioException($"A fault has one of the fields {string.Join(", ", FaultKinds)}, with what it happens to.");
-        var target = kind is "nodeNotReady" or "kubeletDies" ? fields.Required(kind) : Qualified(fields.Reference(kind));
+        var target = kind is "nodeNotReady" or "kubeletDies" or "powerFails" ? fields.Required(kind) : Qualified(fields.Reference(kind));
         return new(kind, target)
         {
             Since = fields.Enum<FaultStart>("since") ?? FaultStart.Start,
@@ -148,6 +183,7 @@ internal static class ScenarioReader
             {
                 "budgetFrees" => budgets,
                 "vmiStaysPending" => machines,
+                "powerFails" => [.. scenario.Nodes.Where(node => node.BareMetalHost is not null).Select(node => node.Name)],
                 _ => nodes,
             });
         }

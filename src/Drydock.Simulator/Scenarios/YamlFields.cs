@@ -103,6 +103,9 @@ internal sealed class YamlFields
         };
     }
 
+    /// <summary>A <see cref="Reference"/> as <c>NAMESPACE/NAME</c>, or null if the field is not there.</summary>
+    public string? OptionalReference(string field) => Text(field) is null ? null : $"{Reference(field).Namespace}/{Reference(field).Name}";
+
     /// <summary>A list of texts; one text is a list of one.</summary>
     public IReadOnlyList<string> Texts(string field) => Find(field) switch
     {
