@@ -20,6 +20,7 @@ internal static class Commands
             RestoreVerb.Create(terminal),
             SimulateVerb.Create(terminal),
             ServeVerb.Create(terminal),
+            HubVerb.Create(terminal),
             StartVerb.Create(terminal),
             ListVerb.Create(terminal),
             ShowVerb.Create(terminal),

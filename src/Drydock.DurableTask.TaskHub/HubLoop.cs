@@ -191,6 +191,7 @@ internal sealed class HubLoop : IDisposable
         {
             Restore();
             _state.BeginBatch(Now);
+            Dispatcher.Expire(Now);
             foreach (var command in writes)
             {
                 command.Apply(_state);
@@ -208,6 +209,8 @@ internal sealed class HubLoop : IDisposable
         // From here on it has happened.
         _state.Ending.ForEach(Dispatcher.Release);
         _state.Ending.Clear();
+        Dispatcher.LostActivities.Publish(_state.Lost);
+        _state.Lost.Clear();
         Interlocked.Add(ref _pending, -writes.Count);
         Count();
         writes.ForEach(command => command.Acknowledge());
@@ -323,11 +326,9 @@ internal sealed class HubLoop : IDisposable
         while (Now - now >= TimeSpan.FromMilliseconds(1));
     }
 
-    private DateTime? EarliestDue() => (_state.Timers.Earliest, Dispatcher.EarliestDelayed) switch
-    {
-        ({ } timer, { } delayed) => timer < delayed ? timer : delayed,
-        var (timer, delayed) => timer ?? delayed,
-    };
+    private DateTime? EarliestDue() => Earlier(Earlier(_state.Timers.Earliest, Dispatcher.EarliestDelayed), Dispatcher.EarliestDeadline);
+
+    private static DateTime? Earlier(DateTime? one, DateTime? other) => one < other || other is null ? one : other;
 
     private void AnswerIdleWaiters()
     {

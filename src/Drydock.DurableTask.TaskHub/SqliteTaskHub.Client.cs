@@ -54,6 +54,21 @@ public sealed partial class SqliteTaskHub
         Loop.WriteAsync(state => state.Restart(request), cancellationToken);
 
     /// <inheritdoc/>
+    public Task<SkipGracefulOrchestrationTerminationsResponse> SkipGracefulOrchestrationTerminationsAsync(
+        SkipGracefulOrchestrationTerminationsRequest request, CancellationToken cancellationToken)
+    {
+        var ids = request.InstanceBatch?.InstanceIds ?? [];
+        return ids.Count > LargestBatch
+            ? throw new TaskHubException(StatusCode.InvalidArgument, $"At most {LargestBatch} instances can be terminated in one batch.")
+            : Loop.WriteAsync(
+                state => new SkipGracefulOrchestrationTerminationsResponse
+                {
+                    UnterminatedInstanceIds = { ids.Where(id => !state.TerminateAtOnce(id, request.Reason)) },
+                },
+                cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<QueryInstancesResponse> QueryInstancesAsync(QueryInstancesRequest request, CancellationToken cancellationToken)
     {
         var query = request.Query ?? new InstanceQuery();
@@ -95,6 +110,9 @@ public sealed partial class SqliteTaskHub
 
     /// <inheritdoc/>
     public IAsyncEnumerable<string> WatchInstancesAsync(CancellationToken cancellationToken) => Loop.Feed.WatchAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TaskHubCounts> GetCountsAsync(CancellationToken cancellationToken) => Task.FromResult(Counts);
 
     /// <inheritdoc/>
     public Task<DateTimeOffset?> WhenIdleAsync(CancellationToken cancellationToken) => Loop.WhenIdleAsync(cancellationToken);

@@ -158,6 +158,17 @@ public sealed partial class SqliteTaskHub
         }
     }
 
+    /// <inheritdoc/>
+    public IAsyncEnumerable<string> WatchLostActivitiesAsync(CancellationToken cancellationToken) =>
+        Loop.Dispatcher.LostActivities.WatchAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<bool> HeartbeatActivityAsync(string completionToken, string? progress, CancellationToken cancellationToken)
+    {
+        var loop = Loop;
+        return loop.RunAsync(_ => loop.Dispatcher.Heartbeat(completionToken, progress), cancellationToken);
+    }
+
     private Task AbandonAsync(string token, CancellationToken cancellationToken)
     {
         var loop = Loop;

@@ -28,7 +28,7 @@ public sealed partial class SqliteTaskHub(SqliteTaskHubOptions options, TimeProv
     /// <summary>The identity of this hub: a GUID that was made with the file and stays with it.</summary>
     public Guid HubId => Open.HubId;
 
-    /// <inheritdoc/>
+    /// <summary>What is in the hub just now.</summary>
     public TaskHubCounts Counts => Open.Loop.Counts;
 
     private Parts Open => _parts ?? throw new TaskHubException(

@@ -97,6 +97,14 @@ public interface ITaskHub
     /// <summary>Deletes finished instances; running ones are never deleted.</summary>
     Task<PurgeInstancesResponse> PurgeInstancesAsync(PurgeInstancesRequest request, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Ends instances as terminated at once, without a turn of theirs. Those that cannot be ended so, because they have ended, are no
+    /// orchestrations, hold locks of entities or do not exist, are named in the answer.
+    /// </summary>
+    /// <exception cref="TaskHubException"><c>InvalidArgument</c>: more than 500 ids.</exception>
+    Task<SkipGracefulOrchestrationTerminationsResponse> SkipGracefulOrchestrationTerminationsAsync(
+        SkipGracefulOrchestrationTerminationsRequest request, CancellationToken cancellationToken);
+
     /// <summary>Sends a one-way operation to an entity.</summary>
     Task<SignalEntityResponse> SignalEntityAsync(SignalEntityRequest request, CancellationToken cancellationToken);
 
@@ -110,18 +118,37 @@ public interface ITaskHub
     Task<CleanEntityStorageResponse> CleanEntityStorageAsync(CleanEntityStorageRequest request, CancellationToken cancellationToken);
 }
 
-/// <summary>What the protocol lacks. A hub that does not implement it is polled once a second instead.</summary>
+/// <summary>
+/// What the protocol lacks. Over gRPC this is a second service, which other hubs do not serve: there both streams end at once and the
+/// rest is refused as <c>Unimplemented</c>. A hub without a feed is polled once a second instead.
+/// </summary>
 public interface ITaskHubExtensions
 {
-    /// <summary>Yields the id of each instance whose state, custom status or history changed, from now on; never ends by itself.</summary>
+    /// <summary>
+    /// Yields the id of each instance whose state, custom status or history changed, from now on; ends by itself only if the hub has
+    /// no such feed.
+    /// </summary>
     IAsyncEnumerable<string> WatchInstancesAsync(CancellationToken cancellationToken);
 
     /// <summary>What is in the hub just now.</summary>
-    TaskHubCounts Counts { get; }
+    Task<TaskHubCounts> GetCountsAsync(CancellationToken cancellationToken);
 
     /// <summary>Returns when the hub has neither a ready work item, nor one that was handed out, nor a commit on its way to disk.</summary>
     /// <returns>The moment the earliest timer is due, or null if there is no timer.</returns>
     Task<DateTimeOffset?> WhenIdleAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Yields the completion token of each activity in hand whose result nobody waits for any more (its instance was terminated,
+    /// purged or replaced, it took too long, or it was given to somebody else), from now on; ends by itself only if the hub has no such feed.
+    /// </summary>
+    IAsyncEnumerable<string> WatchLostActivitiesAsync(CancellationToken cancellationToken);
+
+    /// <summary>Says that an activity in hand goes on, which restarts its heartbeat timeout.</summary>
+    /// <param name="completionToken">The token of the work item.</param>
+    /// <param name="progress">How far it has come, for people; null leaves what was said before.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>False if nobody waits for its result any more.</returns>
+    Task<bool> HeartbeatActivityAsync(string completionToken, string? progress, CancellationToken cancellationToken);
 }
 
 /// <summary>How much work a hub holds.</summary>

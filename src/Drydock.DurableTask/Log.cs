@@ -31,6 +31,12 @@ internal static partial class Log
     [LoggerMessage(1016, LogLevel.Warning, "A work item could not be given back; the hub hands it out again when the stream ends.")]
     public static partial void AbandonFailed(ILogger logger, Exception exception);
 
+    [LoggerMessage(1017, LogLevel.Warning, "The connection to the task hub at {Endpoint} is made anew after {Count} streams that brought nothing.")]
+    public static partial void ConnectionReplaced(ILogger logger, Uri endpoint, int count);
+
+    [LoggerMessage(1018, LogLevel.Debug, "The task hub at {Endpoint} is away; asking again.")]
+    public static partial void HubAway(ILogger logger, Exception exception, Uri endpoint);
+
     [LoggerMessage(1020, LogLevel.Debug, "A turn of {InstanceId} came too late: the hub had taken it back.")]
     public static partial void TurnStale(ILogger logger, string instanceId);
 

@@ -24,6 +24,9 @@ internal sealed class TeachingHelp(HelpAction usual) : SynchronousCommandLineAct
           drydock serve                             the API on http://127.0.0.1:5480
           drydock start worker-1                    start there; then: list, show, watch, cancel, history
 
+        For your own workflows, in any language with a Durable Task SDK:
+          drydock hub                               a durable task hub over gRPC on 127.0.0.1:4001
+
         Exit codes:
           0 done   1 failed   2 bad usage or bad input   3 refused, nothing changed   4 cancelled and put back   130 interrupted
 

@@ -23,6 +23,8 @@ internal static class ServeVerb
         };
         var database = new Option<string>("--db") { Description = "The file of the task hub; its folder must exist.", HelpName = "file", DefaultValueFactory = _ => "drydock.db" };
         var urls = new Option<string[]>("--urls") { Description = "Where it listens; port 0 takes a free one.", HelpName = "url", DefaultValueFactory = _ => [DrydockOptions.DefaultUrl] };
+        var hubListen = HubVerb.Listen("--hub-listen", "Also serve task hubs to any Durable Task SDK (gRPC); the one of the maintenances is named 'drydock', callers without a name get another.", null);
+        var hubToken = HubVerb.TokenFile();
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
         var verb = new Verb(
             "serve",
@@ -30,7 +32,7 @@ internal static class ServeVerb
             "drydock serve                                            # the cluster of your kubeconfig",
             "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
             "drydock serve --simulate healthy",
-            "curl http://127.0.0.1:5480/api/v1/maintenances") { kubeconfig, context, inCluster, simulate, database, urls, stopWithStdin, output };
+            "curl http://127.0.0.1:5480/api/v1/maintenances") { kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, stopWithStdin, output };
         verb.Validators.Add(result =>
         {
             var ways = new[] { result.GetResult(kubeconfig), result.GetResult(inCluster), result.GetResult(simulate) }.Count(way => way is { Implicit: false });
@@ -51,6 +53,8 @@ internal static class ServeVerb
                 Cluster = simulated?.Connection
                     ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
                 Urls = parsed.GetValue(urls)!,
+                HubListen = parsed.GetValue(hubListen),
+                HubToken = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken),
                 LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
             };
             return await ServeAsync(options, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);

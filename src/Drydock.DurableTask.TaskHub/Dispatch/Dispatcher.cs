@@ -1,6 +1,7 @@
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Sqlite;
 using Drydock.DurableTask.TaskHub.State;
+using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
 
 namespace Drydock.DurableTask.TaskHub.Dispatch;
 
@@ -15,6 +16,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
     private readonly Dictionary<string, HandOut> _handOuts = [];
     private readonly List<WorkStream> _streams = [];
     private readonly PriorityQueue<HandOut, DateTime> _delayed = new();
+    private readonly PriorityQueue<HandOut, DateTime> _deadlines = new();
     private readonly TurnRequests _turns = new(writer, options, clock);
     private readonly ICrashPoints _crashPoints = options.CrashPoints ?? CrashPoints.None;
     private long _lastToken;
@@ -25,6 +27,28 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
 
     /// <summary>When the next abandoned item is ready again.</summary>
     public DateTime? EarliestDelayed => _delayed.TryPeek(out _, out var due) ? due : null;
+
+    /// <summary>When the next activity in hand is given up, unless it shows that it goes on.</summary>
+    public DateTime? EarliestDeadline
+    {
+        get
+        {
+            while (_deadlines.TryPeek(out var handOut, out var due))
+            {
+                if (IsInHand(handOut))
+                {
+                    return due;
+                }
+
+                _deadlines.Dequeue();
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>The tokens of activities in hand whose result nobody waits for any more.</summary>
+    public ChangeFeed LostActivities { get; } = new();
 
     public void Open(WorkStream stream) => _streams.Add(stream);
 
@@ -100,6 +124,45 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         _delayed.Enqueue(handOut, clock.GetUtcNow().UtcDateTime + options.AbandonDelay);
     }
 
+    /// <summary>Gives up the activities that took too long: part of a transaction.</summary>
+    public void Expire(DateTime now)
+    {
+        while (_deadlines.TryPeek(out var handOut, out var due) && due <= now)
+        {
+            _deadlines.Dequeue();
+            if (!IsInHand(handOut))
+            {
+                continue;
+            }
+
+            if (handOut.Deadline!.Due > now)
+            {
+                _deadlines.Enqueue(handOut, handOut.Deadline.Due);
+                continue;
+            }
+
+            var failure = new Failure
+            {
+                ErrorType = typeof(TimeoutException).FullName, ErrorMessage = handOut.Deadline.Explain(now),
+            };
+            state.CompleteActivity(handOut, new ActivityResponse { FailureDetails = failure });
+            state.Lost.Add(handOut.Token);
+        }
+    }
+
+    /// <summary>An activity in hand shows that it goes on; false if nobody waits for it.</summary>
+    public bool Heartbeat(string token, string? progress)
+    {
+        if (Find(token) is not { Unit: ActivityUnit { Phase: not Phase.Gone } unit } handOut)
+        {
+            return false;
+        }
+
+        unit.Progress = progress ?? unit.Progress;
+        handOut.Deadline?.Beat(clock.GetUtcNow().UtcDateTime);
+        return true;
+    }
+
     /// <summary>Hands out as much as there is room for.</summary>
     public void Dispatch(DateTime now)
     {
@@ -126,6 +189,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
     public void Reattach()
     {
         _delayed.Clear();
+        _deadlines.Clear();
         foreach (var handOut in _handOuts.Values.ToList())
         {
             handOut.IsEnding = false;
@@ -143,6 +207,11 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
 
             handOut.Unit = unit;
             unit.HandOut = handOut;
+            if (handOut.Deadline is { } deadline)
+            {
+                _deadlines.Enqueue(handOut, deadline.Due);
+            }
+
             if (handOut.Stream is null)
             {
                 MakeReady(unit);
@@ -173,7 +242,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
 
         stream.ActivityRoom--;
         unit.Request ??= writer.ReadTask(unit.InstanceKey, unit.Seq);
-        HandOut(unit, stream, new WorkItem { ActivityRequest = unit.Request });
+        HandOut(unit, stream, new WorkItem { ActivityRequest = WithProgress(unit) });
         return true;
     }
 
@@ -182,6 +251,10 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         if (unit.HandOut is { } earlier)
         {
             _handOuts.Remove(earlier.Token);
+            if (unit is ActivityUnit)
+            {
+                LostActivities.Publish([earlier.Token]);
+            }
         }
 
         var instance = unit as Instance;
@@ -189,14 +262,32 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         {
             Turn = instance?.Turn,
             ExecutionId = instance?.ExecutionId,
+            Deadline = item.ActivityRequest is { } activity ? ActivityDeadline.Of(activity, clock.GetUtcNow().UtcDateTime) : null,
         };
         unit.HandOut = handOut;
+        if (handOut.Deadline is { } deadline)
+        {
+            _deadlines.Enqueue(handOut, deadline.Due);
+        }
+
         _handOuts.Add(handOut.Token, handOut);
         stream.Held.Add(handOut);
         Outstanding++;
         item.CompletionToken = handOut.Token;
         stream.Items.Writer.TryWrite(item);
         _crashPoints.Hit(CrashPoints.DispatchAfterHandOut);
+    }
+
+    private static ActivityRequest WithProgress(ActivityUnit unit)
+    {
+        if (unit.Progress is null)
+        {
+            return unit.Request!;
+        }
+
+        var request = unit.Request!.Clone();
+        request.Tags[ActivityLimits.ProgressTag] = unit.Progress;
+        return request;
     }
 
     private void MakeReady(WorkUnit unit)
@@ -213,6 +304,8 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
                 break;
         }
     }
+
+    private bool IsInHand(HandOut handOut) => !handOut.IsEnding && handOut.Stream is not null && _handOuts.ContainsKey(handOut.Token);
 
     private Instance? ReattachTurn(HandOut handOut, long key)
     {

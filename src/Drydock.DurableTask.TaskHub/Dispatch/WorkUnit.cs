@@ -49,6 +49,9 @@ internal sealed class ActivityUnit(long instanceKey, long seq, long generation, 
 
     /// <summary>Null until it is needed: a backlog must not fill the memory after a restart.</summary>
     public ActivityRequest? Request { get; set; }
+
+    /// <summary>What the last heartbeat said, for the next attempt; gone with the process.</summary>
+    public string? Progress { get; set; }
 }
 
 /// <summary>A message in the inbox of an instance that can be consumed now.</summary>
@@ -96,6 +99,9 @@ internal sealed class HandOut(string token, WorkUnit unit, WorkStream stream)
 
     /// <summary>The execution the turn belongs to.</summary>
     public string? ExecutionId { get; init; }
+
+    /// <summary>When it is given up, if it has a limit.</summary>
+    public ActivityDeadline? Deadline { get; init; }
 
     /// <summary>The commit that ends this hand-out is on its way.</summary>
     public bool IsEnding { get; set; }

@@ -24,6 +24,7 @@ internal sealed partial class HubWriter
     private Statement _deleteHistory = null!;
     private Statement _readHistory = null!;
     private Statement _readInput = null!;
+    private Statement _readCustomStatus = null!;
 
     public Instance? Find(string id) => Read(_findById.Bind(1, id));
 
@@ -103,6 +104,14 @@ internal sealed partial class HubWriter
         return input;
     }
 
+    public string? ReadCustomStatus(long key)
+    {
+        _readCustomStatus.Bind(1, key);
+        var status = _readCustomStatus.Step() ? _readCustomStatus.TextOrNull(0) : null;
+        _readCustomStatus.Reset();
+        return status;
+    }
+
     public void InsertHistory(long key, long seq, ReadOnlySpan<byte> payload)
     {
         Begin();
@@ -156,6 +165,7 @@ internal sealed partial class HubWriter
         _insertHistory = Prepare("INSERT INTO history (instance_key, seq, payload) VALUES (?1, ?2, ?3)");
         _deleteHistory = Prepare("DELETE FROM history WHERE instance_key = ?1");
         _readHistory = Prepare("SELECT payload FROM history WHERE instance_key = ?1 ORDER BY seq");
+        _readCustomStatus = Prepare("SELECT custom_status FROM instances WHERE key = ?1");
         _readInput = Prepare("SELECT input FROM instance_values WHERE key = ?1");
     }
 

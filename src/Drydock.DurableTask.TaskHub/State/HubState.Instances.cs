@@ -90,14 +90,39 @@ internal sealed partial class HubState
             return;
         }
 
-        var start = writer.MessagesOf(instance.Key).First(place => place.Flags.HasFlag(MessageFlags.Starts));
+        EndNow(instance, terminated, output);
+    }
+
+    private void EndNow(Instance instance, HistoryEvent terminated, string? output)
+    {
         _chunk.Clear();
         _chunk.Add(OrchestratorStarted());
-        _chunk.Add(writer.ReadMessage(instance.Key, start.Seq));
+        if (instance.HistoryLength == 0)
+        {
+            var start = writer.MessagesOf(instance.Key).First(place => place.Flags.HasFlag(MessageFlags.Starts));
+            _chunk.Add(writer.ReadMessage(instance.Key, start.Seq));
+        }
+
         _chunk.Add(terminated);
         _chunk.Add(Completed(-1, OrchestrationStatus.Terminated, output, null));
         AppendHistory(instance);
-        Finish(instance, OrchestrationStatus.Terminated, output, null, null);
+        Finish(instance, OrchestrationStatus.Terminated, output, null, writer.ReadCustomStatus(instance.Key));
+    }
+
+    /// <summary>
+    /// Ends an instance without a turn of its own; false if it cannot be, because it has ended, is an entity or is not there.
+    /// </summary>
+    public bool TerminateAtOnce(string id, string? reason)
+    {
+        if (Find(id) is not { Exists: true, IsFinished: false } instance || IsEntity(id))
+        {
+            return false;
+        }
+
+        var terminated = NewEvent(-1);
+        terminated.ExecutionTerminated = new ExecutionTerminatedEvent { Input = reason };
+        EndNow(instance, terminated, reason);
+        return true;
     }
 
     /// <summary>Deletes an instance and everything it has. Whoever holds work of it finds it gone.</summary>
@@ -225,6 +250,11 @@ internal sealed partial class HubState
         {
             if (_activities.Remove(seq, out var unit))
             {
+                if (unit is { Phase: Phase.InHand, HandOut: { } handOut })
+                {
+                    Lost.Add(handOut.Token);
+                }
+
                 Activities.Withdraw(unit, Phase.Gone);
             }
         }

@@ -28,6 +28,9 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     /// <summary>The hand-outs that the transaction ends.</summary>
     public List<HandOut> Ending { get; } = [];
 
+    /// <summary>The tokens of activities in hand whose result nobody waits for any more because of the transaction.</summary>
+    public List<string> Lost { get; } = [];
+
     /// <summary>The time of the transaction.</summary>
     public DateTime Now { get; private set; }
 
@@ -148,6 +151,7 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
         Activities.Clear();
         Changed.Clear();
         Ending.Clear();
+        Lost.Clear();
         _nextSeq = 1;
         _trimmedTo = 0;
     }

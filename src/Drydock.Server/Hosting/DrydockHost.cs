@@ -1,4 +1,6 @@
 using Drydock.Api;
+using Drydock.DurableTask.TaskHub;
+using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Server.Rest;
 using Scalar.AspNetCore;
 
@@ -8,6 +10,9 @@ namespace Drydock.Server;
 public static class DrydockHost
 {
     private const long LargestBody = 1024 * 1024;
+
+    // What a caller of the gRPC endpoint must say to reach the maintenances.
+    private const string MaintenanceHub = "drydock";
 
     /// <summary>
     /// The server, ready to be started. Nothing is opened, bound or listened on before its start;
@@ -29,6 +34,7 @@ public static class DrydockHost
         builder.Configuration.Sources.Clear();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddDrydock(options);
+        AddHubServer(builder.Services, options);
         builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
         builder.Services.AddExceptionHandler<Faults>();
         builder.Services.AddProblemDetails();
@@ -54,6 +60,32 @@ public static class DrydockHost
         var app = builder.Build();
         Map(app);
         return app;
+    }
+
+    /// <summary>
+    /// Task hubs for other SDKs. A worker that names none must not get the work of maintenances, which it could only fail: it gets a hub
+    /// of its own.
+    /// </summary>
+    private static void AddHubServer(IServiceCollection services, DrydockOptions options)
+    {
+        if (options.HubListen is not { } listen)
+        {
+            return;
+        }
+
+        services.AddSingleton(provider =>
+        {
+            var path = Path.ChangeExtension(options.HubPath, TaskHubDirectory.DefaultName + Path.GetExtension(options.HubPath));
+            var hubs = new TaskHubDirectory(path, null, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>());
+            hubs.Lend(MaintenanceHub, provider.GetRequiredService<SqliteTaskHub>());
+            return hubs;
+        });
+        services.AddSingleton(provider => new TaskHubServer(
+            provider.GetRequiredService<TaskHubDirectory>(),
+            new TaskHubServerOptions { Listen = listen, Token = options.HubToken },
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILoggerFactory>()));
+        services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<TaskHubServer>());
     }
 
     private static void Map(WebApplication app)

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Net;
 using Drydock.DurableTask.TaskHub;
+using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Kubernetes;
 
 namespace Drydock.Server;
@@ -29,6 +30,15 @@ public sealed record DrydockOptions
     /// <summary>Whether the start asks the API server for every permission that is needed. The default is true.</summary>
     public bool CheckAccess { get; init; } = true;
 
+    /// <summary>
+    /// Where task hubs are served to other Durable Task SDKs, over gRPC; null for nowhere, which is the default. Only
+    /// <see cref="DrydockHost"/> reads it.
+    /// </summary>
+    public IPEndPoint? HubListen { get; init; }
+
+    /// <summary>The bearer token that callers of <see cref="HubListen"/> must send; null for none, on a loopback address only.</summary>
+    public string? HubToken { get; init; }
+
     /// <summary>More settings of the SQLite hub, for tests.</summary>
     public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
 
@@ -54,6 +64,11 @@ public sealed record DrydockOptions
         if (Cluster is { InCluster: true, KubeconfigPath: not null })
         {
             errors.Add("cluster: give a kubeconfig or in-cluster, not both.");
+        }
+
+        if (HubListen is { } hub)
+        {
+            errors.AddRange(new TaskHubServerOptions { Listen = hub, Token = HubToken }.Validate().Select(static error => "hub-listen: " + error));
         }
 
         if (!Enum.IsDefined(LogLevel))

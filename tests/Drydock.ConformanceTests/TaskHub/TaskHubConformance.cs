@@ -31,9 +31,14 @@ public abstract class TaskHubConformance : IAsyncLifetime
     public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
-        if (_hub is IAsyncDisposable disposable)
+        switch (_hub)
         {
-            await disposable.DisposeAsync();
+            case IAsyncDisposable disposable:
+                await disposable.DisposeAsync();
+                break;
+            case IDisposable disposable:
+                disposable.Dispose();
+                break;
         }
     }
 
@@ -82,7 +87,7 @@ public abstract class TaskHubConformance : IAsyncLifetime
         // The first passes through the hub; when the second is answered, what the first made ready was handed out.
         await Hub.HelloAsync(Token);
         await Hub.HelloAsync(Token);
-        Extensions.Counts.OutstandingItems.ShouldBe(outstanding);
+        (await Extensions.GetCountsAsync(Token)).OutstandingItems.ShouldBe(outstanding);
     }
 
     protected static IEnumerable<string> Kinds(IEnumerable<HistoryEvent> events) => events.Select(e => e.EventTypeCase.ToString());

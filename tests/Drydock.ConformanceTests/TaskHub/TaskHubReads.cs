@@ -213,7 +213,7 @@ public abstract class TaskHubReads : TaskHubConformance
         (await Extensions.WhenIdleAsync(Token)).ShouldBeNull();
         await StartAsync("a");
         var idle = Extensions.WhenIdleAsync(Token);
-        Extensions.Counts.ReadyItems.ShouldBe(1);
+        (await Extensions.GetCountsAsync(Token)).ReadyItems.ShouldBe(1);
         await using var worker = new HandWorker(Hub);
         var (_, token) = await worker.TurnAsync();
         await NothingMoreAsync(outstanding: 1);
@@ -222,7 +222,7 @@ public abstract class TaskHubReads : TaskHubConformance
         await worker.CompleteAsync(token, Act.Timer(0, Start.AddMinutes(7)));
 
         (await idle).ShouldBe(Start.AddMinutes(7));
-        Extensions.Counts.Timers.ShouldBe(1);
+        (await Extensions.GetCountsAsync(Token)).Timers.ShouldBe(1);
     }
 
     private async Task<IEnumerable<string>> Ids(InstanceQuery query) =>
