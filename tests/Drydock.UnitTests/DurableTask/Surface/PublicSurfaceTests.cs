@@ -25,5 +25,5 @@ public sealed class PublicSurfaceTests
             .ShouldBeAsApproved("Engine");
 
     // The protocol's messages are as the .proto says.
-    private static bool IsGenerated(Type type) => type.Namespace == "Drydock.DurableTask.Protobuf";
+    private static bool IsGenerated(Type type) => type.Namespace!.StartsWith("Drydock.DurableTask.Protobuf", StringComparison.Ordinal);
 }
