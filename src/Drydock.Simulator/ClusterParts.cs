@@ -4,6 +4,7 @@ using Drydock.Simulator.Hardware;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Remediation;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Storage;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator;
@@ -36,14 +37,18 @@ internal sealed class ClusterParts
         _faults = new FaultController(_cluster, _machines, scenario);
         _instances = new InstanceController(_cluster) { MayNotStart = _faults.HoldsPending };
         var machines = HardwareObjects.MachinesOf(scenario);
+        var volumes = new PodVolumes(_cluster);
+        var storage = scenario.Storage ?? new();
         Controllers =
         [
             new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
-            new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats, _power),
+            new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats, _power, volumes),
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
             new DaemonSetController(_cluster), new JobController(_cluster), new DisruptionController(_cluster),
             new VirtualMachineController(_cluster), _instances, new MigrationController(_cluster),
             new EvacuationController(_cluster), new VirtHandler(_cluster, _machines), new VirtHandlerHeartbeats(_cluster, _machines),
+            new ClaimController(_cluster, storage), new AttachDetachController(_cluster, volumes, storage),
+            .. scenario.Storage is null ? (IController[])[] : [new CsiDriverRegistration(_cluster, storage)],
             _hosts, new MachineController(_cluster, _machines, _power, machines), new NodeHealthCheckController(_cluster),
             new SelfNodeRemediationController(_cluster, _machines, _power),
             new MachineHealthCheckController(_cluster, machines, HardwareObjects.HealthChecksOf(scenario)),
@@ -74,6 +79,8 @@ internal sealed class ClusterParts
                 Address = ScenarioObjects.AddressOf(index),
                 RebootTakes = spec.RebootTakes,
                 CpuModel = spec.CpuModel,
+                KubeletVersion = spec.KubeletVersion,
+                NextKubeletVersion = spec.KubeletVersionAfterReboot,
                 ShutdownTakes = spec.ShutdownTakes,
                 IgnoresSoftPowerOff = spec.IgnoresSoftPowerOff,
                 Host = spec.BareMetalHost is { } host ? HardwareObjects.Split(host) : null,
@@ -90,6 +97,11 @@ internal sealed class ClusterParts
 
         foreach (var spec in _scenario.Workloads)
         {
+            if (ScenarioObjects.Claim(spec) is { } claim)
+            {
+                _store.Create(ResourceTypes.PersistentVolumeClaims, claim);
+            }
+
             var (type, item) = ScenarioObjects.Workload(spec);
             _store.Create(type, item);
         }

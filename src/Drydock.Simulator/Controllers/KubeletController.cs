@@ -1,20 +1,24 @@
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Hardware;
+using Drydock.Simulator.Storage;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Controllers;
 
 /// <summary>
-/// The kubelets of all nodes: they start the pods bound to them, end the ones being deleted (a terminal status first, then a delete
-/// with grace 0), and keep Ready in step with the readiness gates. Annotations <c>fake-kubelet/…</c> steer them.
+/// The kubelets of all nodes: they start the pods bound to them once their volumes are attached, start containers again that ended with
+/// the machine, end pods being deleted (a terminal status first, then a delete with grace 0), and keep Ready in step with the readiness
+/// gates. Annotations <c>fake-kubelet/…</c> steer them; what a pod that ends by itself does is in <see cref="SimulatedProgram"/>.
 /// </summary>
 /// <remarks>A virt-launcher pod ends when its guest has: that is virt-handler's business.</remarks>
-internal sealed class KubeletController(ClusterContext cluster, Machines machines, NodeHeartbeats heartbeats, MachinePower power) : IController
+internal sealed class KubeletController(ClusterContext cluster, Machines machines, NodeHeartbeats heartbeats, MachinePower power, PodVolumes volumes)
+    : IController
 {
     private static readonly TimeSpan DefaultTermination = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstCrashBackoff = TimeSpan.FromSeconds(10);
 
     // When to start, complete or end which pod: decided when the kubelet first sees that it has to.
-    private readonly Dictionary<(string Uid, string What), DateTimeOffset> _times = [];
+    private readonly Dictionary<string, Dictionary<string, DateTimeOffset>> _times = [];
 
     public IEnumerable<ObjectKey> Affected(Change change)
     {
@@ -22,16 +26,15 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         {
             if (change.Kind == ChangeKind.Deleted)
             {
-                Forget(change.Object.UidOf());
+                _times.Remove(change.Object.UidOf());
                 return [];
             }
 
             return change.Object.Node() is null ? [] : [change.Object.Key()];
         }
 
-        return change.Type.Equals(ResourceTypes.Nodes) && MachineStateChanged(change)
-            ? cluster.Store.PodsOnNode(change.Name).Select(Fields.Key)
-            : [];
+        var matters = (change.Type.Equals(ResourceTypes.Nodes) && MachineStateChanged(change)) || PodVolumes.IsAttachment(change);
+        return matters ? cluster.Store.PodsOnNode(change.Object.Text("spec", "nodeName") ?? change.Name).Select(Fields.Key) : [];
     }
 
     public TimeSpan? Reconcile(ObjectKey key)
@@ -45,7 +48,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         {
             (true, true) => Remove(pod),
             (true, false) => null,
-            (false, true) => End(pod, machine),
+            (false, true) => End(pod),
             (false, false) when pod.IsRunning() => KeepRunning(pod, machine),
             _ => Start(pod, machine),
         };
@@ -53,7 +56,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
 
     private TimeSpan? Start(JsonObject pod, Machine machine)
     {
-        if (pod.IsSteered("never-start"))
+        if (pod.IsSteered("never-start") || !volumes.AreAttached(pod))
         {
             return null;
         }
@@ -70,6 +73,11 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
 
     private TimeSpan? KeepRunning(JsonObject pod, Machine machine)
     {
+        if (PodStatuses.IsInterrupted(pod))
+        {
+            return StartAgain(pod);
+        }
+
         if (PodStatuses.WantsReady(pod) != pod.IsReady() && !heartbeats.IsUnreachable(machine.Node))
         {
             cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.UpdateReady(current, cluster.Now));
@@ -78,23 +86,54 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         return pod.Text("spec", "restartPolicy") == "Always" ? null : Complete(pod, machine);
     }
 
-    // A pod that ends by itself: a job's. Without complete-after only one that reboots its machine does.
-    private TimeSpan? Complete(JsonObject pod, Machine machine)
+    // A container that crashed waits longer each time; one that went down with the machine starts as it did first.
+    private TimeSpan? StartAgain(JsonObject pod)
     {
-        var reboots = Machines.Reboots(pod);
-        if ((pod.Steered("complete-after") ?? (reboots ? DefaultTermination : null)) is not { } span)
-        {
-            return null;
-        }
-
-        var at = TimeOf(pod, "complete", () => span);
+        var restarts = PodStatuses.Restarts(pod);
+        var crashed = pod.Objects("status", "containerStatuses").Any(each => each.Text("state", "terminated", "reason") == "Error");
+        var at = TimeOf(pod, $"again-{restarts}", () => crashed
+            ? FirstCrashBackoff * Math.Pow(2, Math.Min(restarts, 5))
+            : pod.Steered("start-after") ?? cluster.Between(0.5, 1.5));
         if (cluster.Until(at) is { Ticks: > 0 } wait)
         {
             return wait;
         }
 
-        cluster.Change(ResourceTypes.Pods, pod, current => current.Finish(cluster.Now, succeeded: true));
-        if (reboots)
+        cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.Restart(current, cluster.Now));
+        return null;
+    }
+
+    private TimeSpan? Complete(JsonObject pod, Machine machine)
+    {
+        var program = SimulatedProgram.Of(pod, machine.BootId, FailedBefore(pod));
+        if (program.Takes is not { } span)
+        {
+            return null;
+        }
+
+        var at = TimeOf(pod, $"complete-{PodStatuses.Restarts(pod)}", () => span);
+        if (cluster.Until(at) is { Ticks: > 0 } wait)
+        {
+            return wait;
+        }
+
+        if (!program.DiesWithMachine)
+        {
+            var again = program.ExitCode != 0 && pod.Text("spec", "restartPolicy") == "OnFailure";
+            cluster.Change(ResourceTypes.Pods, pod, current =>
+            {
+                if (again)
+                {
+                    PodStatuses.Interrupt(current, cluster.Now, program.ExitCode);
+                }
+                else
+                {
+                    current.Finish(cluster.Now, program.ExitCode == 0, program.ExitCode);
+                }
+            });
+        }
+
+        if (program.Reboots)
         {
             power.Reboot(machine);
         }
@@ -102,7 +141,11 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         return null;
     }
 
-    private TimeSpan? End(JsonObject pod, Machine machine)
+    private int FailedBefore(JsonObject pod) => pod.Controller() is { } owner && owner.Text("kind") == "Job"
+        ? (int)(cluster.Store.Get(ResourceTypes.Jobs, pod.NamespaceOf(), owner.Text("name")!).Number("status", "failed") ?? 0)
+        : 0;
+
+    private TimeSpan? End(JsonObject pod)
     {
         if (pod.Label("kubevirt.io") == "virt-launcher" || pod.IsSteered("never-terminate"))
         {
@@ -138,21 +181,17 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
 
     private DateTimeOffset TimeOf(JsonObject pod, string what, Func<TimeSpan> span)
     {
-        var key = (pod.UidOf(), what);
-        if (!_times.TryGetValue(key, out var time))
+        if (!_times.TryGetValue(pod.UidOf(), out var times))
         {
-            _times[key] = time = cluster.Now + span();
+            _times[pod.UidOf()] = times = [];
+        }
+
+        if (!times.TryGetValue(what, out var time))
+        {
+            times[what] = time = cluster.Now + span();
         }
 
         return time;
-    }
-
-    private void Forget(string uid)
-    {
-        foreach (var what in (string[])["start", "complete", "end"])
-        {
-            _times.Remove((uid, what));
-        }
     }
 
     // A machine that works again has pods to look after; heartbeats alone change nothing.

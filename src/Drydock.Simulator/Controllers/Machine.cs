@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace Drydock.Simulator.Controllers;
 
 /// <summary>One simulated machine with its kubelet: what a Node object only reports.</summary>
@@ -16,6 +14,12 @@ internal sealed class Machine
 
     /// <summary>The CPU model its virt-handler reports.</summary>
     public string CpuModel { get; init; } = string.Empty;
+
+    /// <summary>The version its kubelet reports.</summary>
+    public string KubeletVersion { get; set; } = "v1.36.2";
+
+    /// <summary>The version its kubelet has after the next boot; null: the same.</summary>
+    public string? NextKubeletVersion { get; init; }
 
     /// <summary>The kubelet is silent: no lease, no status, no pod work.</summary>
     public bool Dead { get; set; }
@@ -76,10 +80,4 @@ internal sealed class Machines
     public void Add(Machine machine) => _byNode.Add(machine.Node, machine);
 
     public Machine? OfHost(ObjectKey host) => _byNode.Values.FirstOrDefault(machine => machine.Host == host);
-
-    /// <summary>Whether a pod's command reboots the machine it runs on.</summary>
-    public static bool Reboots(JsonNode? pod) =>
-        Drydock.Simulator.Store.Json.Objects(pod, "spec", "containers")
-            .SelectMany(container => Fields.Texts(container, "command").Concat(Fields.Texts(container, "args")))
-            .Any(word => word.Split(' ', '/').Contains("reboot"));
 }

@@ -9,6 +9,7 @@ namespace Drydock.Simulator.Controllers;
 /// </summary>
 internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) : IController
 {
+    private const string VersionAfterBoot = "fake-kubelet/version-after-boot";
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
     private readonly Dictionary<string, DateTimeOffset> _nextLease = [];
 
@@ -32,7 +33,7 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
                 return wait;
             }
 
-            ComeBack(machine);
+            ComeBack(machine, node);
         }
 
         if (!machine.Works)
@@ -49,23 +50,28 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
     public bool IsUnreachable(string node) =>
         cluster.Store.Get(ResourceTypes.Nodes, null, node) is { } item && !item.IsTrue("Ready");
 
-    private void ComeBack(Machine machine)
+    private void ComeBack(Machine machine, JsonObject node)
     {
         // A kubelet that hung does so no longer: the machine has just booted.
         machine.UpAgainAt = null;
         machine.Dead = false;
         machine.Boots++;
         machine.BootId = Machine.NewBootId(cluster.Random);
+        machine.KubeletVersion = node.Annotation(VersionAfterBoot) ?? machine.NextKubeletVersion ?? machine.KubeletVersion;
         foreach (var pod in cluster.Store.PodsOnNode(machine.Node).Where(each => each.IsRunning()))
         {
-            if (pod.Text("spec", "restartPolicy") == "Always")
+            // What ran there ended with the machine: exit code 255, as containerd reports a container it lost.
+            cluster.Change(ResourceTypes.Pods, pod, current =>
             {
-                cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.Restart(current, cluster.Now));
-            }
-            else
-            {
-                cluster.Change(ResourceTypes.Pods, pod, current => current.Finish(cluster.Now, succeeded: false));
-            }
+                if (pod.Text("spec", "restartPolicy") == "Never")
+                {
+                    current.Finish(cluster.Now, succeeded: false, killedWith: 255);
+                }
+                else
+                {
+                    PodStatuses.Interrupt(current, cluster.Now, exitCode: 255);
+                }
+            });
         }
 
         Rebooted?.Invoke(machine.Node);
@@ -121,6 +127,7 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
         var upToDate = node.IsTrue("Ready") == ready
             && (ready || node.Condition("Ready").Text("reason") == "KubeletNotReady")
             && node.Text("status", "nodeInfo", "bootID") == machine.BootId
+            && node.Text("status", "nodeInfo", "kubeletVersion") == machine.KubeletVersion
             && node.At("status", "conditions") is not null;
         if (upToDate)
         {
@@ -131,6 +138,7 @@ internal sealed class NodeHeartbeats(ClusterContext cluster, Machines machines) 
         {
             var info = current.Ensure("status", "nodeInfo");
             info["bootID"] = machine.BootId;
+            info["kubeletVersion"] = machine.KubeletVersion;
             SetPressures(current);
             if (ready)
             {

@@ -9,6 +9,7 @@ internal static class PodStatuses
     /// <summary>Whether a running pod should be Ready: its containers are, and all its gates are open.</summary>
     public static bool WantsReady(JsonObject pod) =>
         !pod.IsSteered("never-ready")
+        && !IsInterrupted(pod)
         && pod.Objects("spec", "readinessGates").All(gate => pod.IsTrue(gate.Text("conditionType") ?? string.Empty));
 
     /// <summary>The containers have started.</summary>
@@ -37,25 +38,40 @@ internal static class PodStatuses
         }
     }
 
-    /// <summary>The machine came back from a reboot: every container was started again.</summary>
+    /// <summary>Whether a running pod has containers that have ended and are to be started again.</summary>
+    public static bool IsInterrupted(JsonObject pod) =>
+        pod.Objects("status", "containerStatuses").Any(container => container.At("state", "running") is null);
+
+    /// <summary>How often the containers of a pod were started again.</summary>
+    public static int Restarts(JsonObject pod) => (int)pod.Objects("status", "containerStatuses").Sum(each => each.Number("restartCount") ?? 0);
+
+    /// <summary>The containers have ended, with the machine or by themselves; the kubelet is going to start them again.</summary>
+    public static void Interrupt(JsonObject pod, DateTimeOffset now, int exitCode)
+    {
+        foreach (var container in pod.Objects("status", "containerStatuses"))
+        {
+            container["state"] = Pods.Terminated(container.Text("state", "running", "startedAt"), now, exitCode);
+            container["ready"] = false;
+            container["started"] = false;
+        }
+
+        SetPodCondition(pod, "ContainersReady", false, now);
+        UpdateReady(pod, now);
+    }
+
+    /// <summary>The containers were started again.</summary>
     public static void Restart(JsonObject pod, DateTimeOffset now)
     {
         foreach (var container in pod.Objects("status", "containerStatuses"))
         {
             container["restartCount"] = (int)(container.Number("restartCount") ?? 0) + 1;
-            container["lastState"] = new JsonObject
-            {
-                ["terminated"] = new JsonObject
-                {
-                    ["exitCode"] = 255,
-                    ["reason"] = "Unknown",
-                    ["startedAt"] = container.Text("state", "running", "startedAt"),
-                    ["finishedAt"] = now.Timestamp(),
-                },
-            };
+            container["lastState"] = container["state"]!.DeepClone();
             container["state"] = new JsonObject { ["running"] = new JsonObject { ["startedAt"] = now.Timestamp() } };
+            container["ready"] = !pod.IsSteered("never-ready");
+            container["started"] = true;
         }
 
+        SetPodCondition(pod, "ContainersReady", !pod.IsSteered("never-ready"), now);
         UpdateReady(pod, now);
     }
 
@@ -64,11 +80,13 @@ internal static class PodStatuses
         if (WantsReady(pod))
         {
             SetPodCondition(pod, "Ready", true, now);
+            pod.Condition("Ready")!.Remove("reason");
+            pod.Condition("Ready")!.Remove("message");
             return;
         }
 
         SetPodCondition(pod, "Ready", false, now);
-        if (pod.IsSteered("never-ready"))
+        if (pod.IsSteered("never-ready") || IsInterrupted(pod))
         {
             var names = string.Join(' ', pod.Objects("spec", "containers").Select(each => each.Text("name")));
             pod.SetCondition("Ready", "False", now, "ContainersNotReady", $"containers with unready status: [{names}]");

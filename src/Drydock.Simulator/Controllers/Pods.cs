@@ -27,8 +27,8 @@ internal static class Pods
 
     public static DateTimeOffset? CreatedAt(this JsonNode? item) => item.Time("metadata", "creationTimestamp");
 
-    /// <summary>Writes the status of a pod whose containers have ended.</summary>
-    public static void Finish(this JsonObject pod, DateTimeOffset now, bool succeeded)
+    /// <summary>Writes the status of a pod whose containers have ended; they were killed if it did not succeed and no exit code is given.</summary>
+    public static void Finish(this JsonObject pod, DateTimeOffset now, bool succeeded, int killedWith = 137)
     {
         var status = pod.Ensure("status");
         status["phase"] = succeeded ? "Succeeded" : "Failed";
@@ -44,17 +44,23 @@ internal static class Pods
             container["started"] = false;
             if (container.At("state", "terminated") is null)
             {
-                container["state"] = Terminated(container.Text("state", "running", "startedAt"), now, succeeded);
+                container["state"] = Terminated(container.Text("state", "running", "startedAt"), now, succeeded ? 0 : killedWith);
             }
         }
     }
 
-    private static JsonObject Terminated(string? startedAt, DateTimeOffset now, bool succeeded) => new()
+    /// <summary>The state of a container that has ended.</summary>
+    public static JsonObject Terminated(string? startedAt, DateTimeOffset now, int exitCode) => new()
     {
         ["terminated"] = new JsonObject
         {
-            ["exitCode"] = succeeded ? 0 : 137,
-            ["reason"] = succeeded ? "Completed" : "Error",
+            ["exitCode"] = exitCode,
+            ["reason"] = exitCode switch
+            {
+                0 => "Completed",
+                255 => "Unknown",
+                _ => "Error",
+            },
             ["startedAt"] = startedAt ?? now.Timestamp(),
             ["finishedAt"] = now.Timestamp(),
         },

@@ -30,6 +30,7 @@ internal sealed class StatefulSetController(ClusterContext cluster) : IControlle
             var pod = cluster.Store.Get(ResourceTypes.Pods, set.NamespaceOf(), $"{set.NameOf()}-{ordinal}");
             if (pod is null)
             {
+                CreateClaims(set, ordinal);
                 Workloads.CreatePod(cluster, set, ResourceTypes.StatefulSets, NewPod(set, ordinal), Component);
             }
             else if (pod.IsFinished() && !pod.IsDeleting())
@@ -66,7 +67,42 @@ internal sealed class StatefulSetController(ClusterContext cluster) : IControlle
         var spec = pod.Ensure("spec");
         spec["hostname"] = name;
         spec.Set(set.Text("spec", "serviceName"), "subdomain");
+        foreach (var template in set.Objects("spec", "volumeClaimTemplates"))
+        {
+            if (spec["volumes"] is not JsonArray volumes)
+            {
+                spec["volumes"] = volumes = [];
+            }
+
+            var claim = new JsonObject { ["claimName"] = $"{template.NameOf()}-{name}" };
+            volumes.Add(new JsonObject { ["name"] = template.NameOf(), ["persistentVolumeClaim"] = claim });
+        }
+
         return pod;
+    }
+
+    // A claim outlives its pod: the next pod of that number gets the same volume.
+    private void CreateClaims(JsonObject set, int ordinal)
+    {
+        foreach (var template in set.Objects("spec", "volumeClaimTemplates"))
+        {
+            var name = $"{template.NameOf()}-{set.NameOf()}-{ordinal}";
+            if (cluster.Store.Get(ResourceTypes.PersistentVolumeClaims, set.NamespaceOf(), name) is null)
+            {
+                cluster.Store.Create(ResourceTypes.PersistentVolumeClaims, new JsonObject
+                {
+                    ["apiVersion"] = "v1",
+                    ["kind"] = "PersistentVolumeClaim",
+                    ["metadata"] = new JsonObject
+                    {
+                        ["name"] = name,
+                        ["namespace"] = set.NamespaceOf(),
+                        ["labels"] = set.At("spec", "selector", "matchLabels").CopyNode(),
+                    },
+                    ["spec"] = template.At("spec").CopyNode(),
+                });
+            }
+        }
     }
 
     private void WriteStatus(JsonObject set)

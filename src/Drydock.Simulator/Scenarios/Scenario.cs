@@ -22,6 +22,9 @@ public sealed record Scenario
     /// <summary>What runs, besides virtual machines.</summary>
     public IReadOnlyList<WorkloadSpec> Workloads { get; init; } = [];
 
+    /// <summary>How persistent volumes are attached; null: as by default, and no node reports a CSI driver.</summary>
+    public StorageSpec? Storage { get; init; }
+
     /// <summary>The disruption budgets.</summary>
     public IReadOnlyList<BudgetSpec> Budgets { get; init; } = [];
 
@@ -104,6 +107,12 @@ public sealed record NodeSpec(string Name)
     /// <summary>Whether somebody else cordoned it before.</summary>
     public bool Cordoned { get; init; }
 
+    /// <summary>The version of its kubelet.</summary>
+    public string KubeletVersion { get; init; } = "v1.36.2";
+
+    /// <summary>The version of its kubelet after the next boot; null: the same.</summary>
+    public string? KubeletVersionAfterReboot { get; init; }
+
     /// <summary>NAMESPACE/NAME of the BareMetalHost it runs on; null: there is none.</summary>
     public string? BareMetalHost { get; init; }
 
@@ -115,6 +124,25 @@ public sealed record NodeSpec(string Name)
 
     /// <summary>Whether its operating system does not react when the host asks it to shut down.</summary>
     public bool IgnoresSoftPowerOff { get; init; }
+}
+
+/// <summary>How persistent volumes are attached to nodes.</summary>
+public sealed record StorageSpec
+{
+    /// <summary>The CSI driver.</summary>
+    public string Driver { get; init; } = "csi.simulated.dev";
+
+    /// <summary>How long it takes to attach a volume.</summary>
+    public TimeSpan AttachTakes { get; init; } = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>How long after the last pod that uses it is gone a volume is detached.</summary>
+    public TimeSpan DetachTakes { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long after a boot the driver registers with the kubelet.</summary>
+    public TimeSpan RegistersAfter { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Whether volumes are never detached.</summary>
+    public bool NeverDetaches { get; init; }
 }
 
 /// <summary>The APIs of Machines and MachineHealthChecks.</summary>
@@ -188,6 +216,9 @@ public sealed record WorkloadSpec(string Kind, string Namespace, string Name)
 
     /// <summary>Priority class.</summary>
     public string? PriorityClass { get; init; }
+
+    /// <summary>Size of the persistent volume of its pods: one each for a StatefulSet, else one they share; null: none.</summary>
+    public string? Volume { get; init; }
 }
 
 /// <summary>A disruption budget for the pods labelled <c>app: NAME of the workload</c>.</summary>

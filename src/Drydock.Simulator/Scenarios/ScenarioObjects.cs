@@ -84,10 +84,28 @@ internal static class ScenarioObjects
         if (spec.Kind == "statefulSet")
         {
             content["serviceName"] = spec.Name;
+            content.Set(
+                spec.Volume is { } size
+                    ? new JsonArray(new JsonObject { ["metadata"] = new JsonObject { ["name"] = "data" }, ["spec"] = ClaimContent(size) })
+                    : null,
+                "volumeClaimTemplates");
         }
 
         workload["spec"] = content;
         return (type, workload);
+    }
+
+    /// <summary>The claim of a workload whose pods share one volume; null: it has none, or each of its pods has its own.</summary>
+    public static JsonObject? Claim(WorkloadSpec spec)
+    {
+        if (spec.Volume is not { } size || spec.Kind == "statefulSet")
+        {
+            return null;
+        }
+
+        var claim = Object("v1", "PersistentVolumeClaim", spec.Namespace, ClaimNameOf(spec));
+        claim["spec"] = ClaimContent(size);
+        return claim;
     }
 
     public static JsonObject VirtualMachine(VirtualMachineSpec spec)
@@ -150,7 +168,7 @@ internal static class ScenarioObjects
                 ["kernelVersion"] = "6.12.0",
                 ["osImage"] = "Simulated Linux 1",
                 ["containerRuntimeVersion"] = "containerd://2.1.0",
-                ["kubeletVersion"] = "v1.36.2",
+                ["kubeletVersion"] = spec.KubeletVersion,
                 ["kubeProxyVersion"] = string.Empty,
                 ["operatingSystem"] = "linux",
                 ["architecture"] = "amd64",
@@ -189,7 +207,7 @@ internal static class ScenarioObjects
         var content = new JsonObject { ["containers"] = new JsonArray(container) };
         if (spec.EmptyDir)
         {
-            content["volumes"] = new JsonArray(new JsonObject { ["name"] = "scratch", ["emptyDir"] = new JsonObject() });
+            AddVolume(content, new JsonObject { ["name"] = "scratch", ["emptyDir"] = new JsonObject() });
             container["volumeMounts"] = new JsonArray(new JsonObject { ["name"] = "scratch", ["mountPath"] = "/scratch" });
         }
 
@@ -207,9 +225,36 @@ internal static class ScenarioObjects
             content.Ensure("nodeSelector")[key] = value;
         }
 
+        if (spec.Volume is not null && spec.Kind != "statefulSet")
+        {
+            AddVolume(content, new JsonObject
+            {
+                ["name"] = "data",
+                ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = ClaimNameOf(spec) },
+            });
+        }
+
         content.Set(spec.PriorityClass, "priorityClassName");
         return content;
     }
+
+    private static void AddVolume(JsonObject content, JsonObject volume)
+    {
+        if (content["volumes"] is not JsonArray volumes)
+        {
+            content["volumes"] = volumes = [];
+        }
+
+        volumes.Add(volume);
+    }
+
+    private static string ClaimNameOf(WorkloadSpec spec) => $"{spec.Name}-data";
+
+    private static JsonObject ClaimContent(string size) => new()
+    {
+        ["accessModes"] = new JsonArray("ReadWriteOnce"),
+        ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = size } },
+    };
 
     private static JsonObject VirtualMachineContent(VirtualMachineSpec spec)
     {

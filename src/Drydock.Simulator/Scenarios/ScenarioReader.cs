@@ -17,6 +17,7 @@ internal static class ScenarioReader
             EvictionStrategy = file.OneOf("evictionStrategy", EvictionStrategies),
             Nodes = [.. file.Each("nodes", ReadNodes).SelectMany(nodes => nodes)],
             Workloads = file.Each("workloads", ReadWorkload),
+            Storage = file.Nested("storage", ReadStorage),
             Budgets = file.Each("budgets", ReadBudget),
             VirtualMachines = file.Each("virtualMachines", ReadVirtualMachine),
             MachineApi = file.OneOf("machineApi", MachineApis.OpenShift, MachineApis.Cluster) ?? MachineApis.OpenShift,
@@ -53,6 +54,8 @@ internal static class ScenarioReader
             CpuModel = fields.Text("cpuModel") ?? node.CpuModel,
             RebootTakes = fields.Duration("rebootTakes") ?? node.RebootTakes,
             Cordoned = fields.Flag("cordoned") ?? false,
+            KubeletVersion = fields.Text("kubeletVersion") ?? node.KubeletVersion,
+            KubeletVersionAfterReboot = fields.Text("kubeletVersionAfterReboot"),
             BareMetalHost = fields.OptionalReference("bareMetalHost"),
             Machine = fields.OptionalReference("machine"),
             ShutdownTakes = fields.Duration("shutdownTakes") ?? node.ShutdownTakes,
@@ -109,6 +112,20 @@ internal static class ScenarioReader
             Spread = fields.Flag("spread") ?? false,
             NodeSelector = fields.Map("nodeSelector"),
             PriorityClass = fields.Text("priorityClass"),
+            Volume = fields.Text("volume"),
+        };
+    }
+
+    private static StorageSpec ReadStorage(YamlFields fields)
+    {
+        var storage = new StorageSpec();
+        return storage with
+        {
+            Driver = fields.Text("driver") ?? storage.Driver,
+            AttachTakes = fields.Duration("attachTakes") ?? storage.AttachTakes,
+            DetachTakes = fields.Duration("detachTakes") ?? storage.DetachTakes,
+            RegistersAfter = fields.Duration("registersAfter") ?? storage.RegistersAfter,
+            NeverDetaches = fields.Flag("neverDetaches") ?? false,
         };
     }
 

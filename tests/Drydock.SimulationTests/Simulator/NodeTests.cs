@@ -137,6 +137,7 @@ public sealed class NodeTests
             ["spec"] = new JsonObject
             {
                 ["nodeName"] = "node-1",
+                ["hostPID"] = true,
                 ["restartPolicy"] = "Never",
                 ["containers"] = new JsonArray(new JsonObject { ["name"] = "c", ["image"] = "tool", ["command"] = new JsonArray("sh", "-c", "systemctl reboot") }),
             },

@@ -145,12 +145,13 @@ public sealed class WorkloadTests
         var before = cluster.Node("node-1").Text("status", "nodeInfo", "bootID");
         var job = Job("reboot", ["nsenter", "-t1", "--", "systemctl", "reboot"], completeAfter: null);
         job.Ensure("spec", "template", "spec")["nodeName"] = "node-1";
+        job.Ensure("spec", "template", "spec")["hostPID"] = true;
         cluster.Store.Create(ResourceTypes.Jobs, job);
 
         cluster.PassUntil(() => !cluster.Node("node-1").IsTrue("Ready"));
         cluster.Node("node-1").Condition("Ready").Text("message").ShouldBe("node is shutting down");
         cluster.PassUntil(() => cluster.Node("node-1").IsTrue("Ready")).ShouldBe(4, 0.1);
-        cluster.Pass(1);
+        cluster.Pass(2);
 
         cluster.Node("node-1").Text("status", "nodeInfo", "bootID").ShouldNotBe(before);
         cluster.PodsOf("web").Single(pod => pod.Node() == "node-1").Objects("status", "containerStatuses").Single().Number("restartCount").ShouldBe(1);
