@@ -41,7 +41,10 @@ public sealed record DrainSettings
     /// <summary>How long until the node is empty; one hour unless said otherwise.</summary>
     public string? Timeout { get; init; }
 
-    /// <summary>When that time is over: <c>Wait</c> or <c>Fail</c>. Default <c>Fail</c>.</summary>
+    /// <summary>
+    /// When that time is over: <c>Wait</c>, <c>Fail</c> or <c>Force</c> (delete instead of evict; the server's account must be allowed to
+    /// delete pods). Default <c>Fail</c>.
+    /// </summary>
     public string? OnTimeout { get; init; }
 
     /// <summary>Grace period for every pod; the pod's own unless said otherwise.</summary>
@@ -59,8 +62,39 @@ public sealed record DrainSettings
     /// <summary>Pods that terminate longer than this do not hold the drain.</summary>
     public string? SkipTerminatingAfter { get; init; }
 
-    /// <summary>How many evictions are asked for at once, 1 to 50.</summary>
+    /// <summary>How many evictions of the node are under way at once, 1 to 50. Default 10.</summary>
     public int? MaxParallelEvictions { get; init; }
+
+    /// <summary>Leave pods that have finished where they are. Default false.</summary>
+    public bool? KeepFinished { get; init; }
+
+    /// <summary>Only pods that match leave; a selector as kubectl takes it, such as <c>app=web,tier in (a,b)</c>.</summary>
+    public string? PodSelector { get; init; }
+
+    /// <summary>What to do with particular pods; the first rule that matches decides.</summary>
+    public IReadOnlyList<DrainRuleSettings>? Rules { get; init; }
+
+    /// <summary>How long one pod may hold the drain before <c>onTimeout</c> decides about it; as long as the drain unless said otherwise.</summary>
+    public string? PodTimeout { get; init; }
+
+    /// <summary>The node is empty only when the volumes of its pods are detached. Default false.</summary>
+    public bool? WaitForVolumeDetach { get; init; }
+}
+
+/// <summary>What to do with particular pods, as Cluster API's MachineDrainRule says it. Without selectors it is about all pods.</summary>
+public sealed record DrainRuleSettings
+{
+    /// <summary><c>Evict</c>, <c>Skip</c> (they stay) or <c>WaitForCompletion</c> (they are waited for until they have finished).</summary>
+    public string? Behavior { get; init; }
+
+    /// <summary>Labels of the pod, a selector as kubectl takes it.</summary>
+    public string? PodSelector { get; init; }
+
+    /// <summary>Labels of its namespace, likewise.</summary>
+    public string? NamespaceSelector { get; init; }
+
+    /// <summary>Only with <c>Evict</c>: pods of a higher order leave when those of every lower order are gone. Default 0, as pods without a rule.</summary>
+    public int? Order { get; init; }
 }
 
 /// <summary>How the virtual machines leave.</summary>

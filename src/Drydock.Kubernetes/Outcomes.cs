@@ -90,37 +90,3 @@ public sealed record VmCallOutcome(bool IsAccepted, int Code, string? Message);
 /// <param name="ExpiresAt">When it lapses unless renewed.</param>
 /// <param name="IsCancelled">It is ours and carries the cancel mark.</param>
 public sealed record LeaseOutcome(bool IsOurs, string? Holder, DateTimeOffset? ExpiresAt, bool IsCancelled);
-
-/// <summary>A Kubernetes label selector.</summary>
-public sealed record LabelSelector(
-    IReadOnlyDictionary<string, string> MatchLabels, IReadOnlyList<LabelRequirement> MatchExpressions)
-{
-    /// <summary>Matches everything.</summary>
-    public static LabelSelector Everything { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal), []);
-
-    /// <summary>Whether the labels satisfy the selector; an empty selector matches everything.</summary>
-    public bool Matches(IReadOnlyDictionary<string, string> labels) =>
-        MatchLabels.All(pair => labels.TryGetValue(pair.Key, out var value) && value == pair.Value)
-        && MatchExpressions.All(requirement => requirement.Matches(labels));
-}
-
-/// <summary>One expression of a label selector.</summary>
-/// <param name="Key">The label.</param>
-/// <param name="Operator">In, NotIn, Exists or DoesNotExist.</param>
-/// <param name="Values">For In and NotIn.</param>
-public sealed record LabelRequirement(string Key, string Operator, IReadOnlyList<string> Values)
-{
-    /// <summary>Whether the labels satisfy the expression.</summary>
-    public bool Matches(IReadOnlyDictionary<string, string> labels)
-    {
-        var present = labels.TryGetValue(Key, out var value);
-        return Operator switch
-        {
-            "In" => present && Values.Contains(value!),
-            "NotIn" => !present || !Values.Contains(value!),
-            "Exists" => present,
-            "DoesNotExist" => !present,
-            _ => false,
-        };
-    }
-}

@@ -29,6 +29,16 @@ public static class Access
             needed.Add(new("delete", "", "pods"));
         }
 
+        if (request.Drain.Rules.Any(rule => rule.NamespaceSelector is not null))
+        {
+            needed.Add(new("get", "", "namespaces"));
+        }
+
+        if (request.Drain.WaitForVolumeDetach)
+        {
+            needed.AddRange([new("list", "storage.k8s.io", "volumeattachments"), new("get", "", "persistentvolumeclaims")]);
+        }
+
         if (hasKubeVirt)
         {
             AddVirtualMachines(needed, request);

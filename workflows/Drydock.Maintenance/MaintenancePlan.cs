@@ -60,8 +60,11 @@ public enum PodVerdict
     /// <summary>It refuses the drain.</summary>
     Deny,
 
-    /// <summary>It is a launcher pod: the VM's own ladder moves it.</summary>
+    /// <summary>It goes with a virtual machine: the machine's own ladder moves it.</summary>
     MoveVm,
+
+    /// <summary>It is not evicted, and the drain waits until it has finished.</summary>
+    AwaitCompletion,
 }
 
 /// <summary>What was decided about a pod.</summary>
@@ -70,7 +73,11 @@ public enum PodVerdict
 /// <param name="Verdict">What happens.</param>
 /// <param name="Rule">The rule that decided, kebab case, such as <c>daemon-set</c>.</param>
 /// <param name="Reason">One sentence for people.</param>
-public sealed record PodDecision(ObjectRef Pod, string Uid, PodVerdict Verdict, string Rule, string Reason);
+public sealed record PodDecision(ObjectRef Pod, string Uid, PodVerdict Verdict, string Rule, string Reason)
+{
+    /// <summary>Pods of a higher order leave when those of every lower order are gone.</summary>
+    public int Order { get; init; }
+}
 
 /// <summary>What will happen to a virtual machine.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<VmFate>))]
@@ -93,6 +100,9 @@ public enum VmFate
 
     /// <summary>It blocks until somebody acts.</summary>
     Blocks,
+
+    /// <summary>A selector or a rule leaves it on the node.</summary>
+    Stays,
 }
 
 /// <summary>What the plan says about a virtual machine.</summary>

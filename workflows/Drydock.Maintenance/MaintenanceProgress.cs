@@ -27,9 +27,9 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     {
         _status = _status with
         {
-            PodsToEvict = plan.Pods.Count(pod => pod.Verdict == PodVerdict.Evict),
+            PodsToEvict = plan.Pods.Count(pod => pod.Verdict is PodVerdict.Evict or PodVerdict.AwaitCompletion),
             PodsTotal = plan.Pods.Count,
-            VmsTotal = plan.VirtualMachines.Count,
+            VmsTotal = plan.VirtualMachines.Count(vm => vm.Fate != VmFate.Stays),
         };
         Enter(MaintenanceStep.Drain, "Evicting pods and moving virtual machines.", deadline);
     }

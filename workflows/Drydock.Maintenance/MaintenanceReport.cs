@@ -34,7 +34,11 @@ public sealed record MaintenanceReport(string Node, MaintenanceOutcome Outcome, 
 /// <param name="GoneAt">When it was seen to be gone, or null.</param>
 /// <param name="LastAnswer">The last answer, if it was not accepted.</param>
 public sealed record PodResult(
-    ObjectRef Pod, string Uid, bool IsGone, int Attempts, DateTimeOffset? AcceptedAt, DateTimeOffset? GoneAt, string? LastAnswer);
+    ObjectRef Pod, string Uid, bool IsGone, int Attempts, DateTimeOffset? AcceptedAt, DateTimeOffset? GoneAt, string? LastAnswer)
+{
+    /// <summary>It is the launcher pod that a virtual machine left behind.</summary>
+    public bool IsLauncher { get; init; }
+}
 
 /// <summary>How a virtual machine left. Serialised by name.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<VmOutcome>))]

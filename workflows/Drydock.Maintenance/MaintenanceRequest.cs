@@ -96,8 +96,51 @@ public sealed record DrainPolicy
     /// <summary>kubectl's --skip-wait-for-delete-timeout: pods that terminate longer than this do not hold the drain; null: they do.</summary>
     public TimeSpan? SkipTerminatingAfter { get; init; }
 
-    /// <summary>How many evictions are asked for in one activity at the most, 1 to 50.</summary>
-    public int MaxParallelEvictions { get; init; } = 50;
+    /// <summary>How many evictions of this node may be under way at once, 1 to 50. The default is ten.</summary>
+    public int MaxParallelEvictions { get; init; } = 10;
+
+    /// <summary>Leave pods where they are that have finished. kubectl deletes them, and so do we unless this is set.</summary>
+    public bool KeepFinished { get; init; }
+
+    /// <summary>kubectl's --pod-selector: only pods that match leave; null: all. In kubectl's words, such as <c>app=web,tier in (a,b)</c>.</summary>
+    public string? PodSelector { get; init; }
+
+    /// <summary>What to do with particular pods; the first rule that matches decides.</summary>
+    public IReadOnlyList<DrainRule> Rules { get; init; } = [];
+
+    /// <summary>How long a single pod may hold the drain, from when it was first seen; then <see cref="OnTimeout"/> decides. Null: as long as the drain.</summary>
+    public TimeSpan? PodTimeout { get; init; }
+
+    /// <summary>The node is empty only when no volume of a pod that left is attached to it any more (VolumeAttachment).</summary>
+    public bool WaitForVolumeDetach { get; init; }
+}
+
+/// <summary>What a drain does with the pods that a rule matches: those of Cluster API's MachineDrainRule.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<DrainBehavior>))]
+public enum DrainBehavior
+{
+    /// <summary>They are evicted, in the rule's order.</summary>
+    Evict,
+
+    /// <summary>They stay where they are and hold nothing up.</summary>
+    Skip,
+
+    /// <summary>They are not evicted; the drain waits until they have finished by themselves.</summary>
+    WaitForCompletion,
+}
+
+/// <summary>A rule for particular pods. Without selectors it matches all.</summary>
+/// <param name="Behavior">What is done with them.</param>
+public sealed record DrainRule(DrainBehavior Behavior)
+{
+    /// <summary>Labels of the pod, in kubectl's words; null: any.</summary>
+    public string? PodSelector { get; init; }
+
+    /// <summary>Labels of its namespace, in kubectl's words; null: any.</summary>
+    public string? NamespaceSelector { get; init; }
+
+    /// <summary>Pods of a higher order are evicted when those of every lower order are gone. Pods without a rule have order 0.</summary>
+    public int Order { get; init; }
 }
 
 /// <summary>What to do with a virtual machine that does not leave by itself.</summary>

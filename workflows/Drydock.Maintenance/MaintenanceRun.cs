@@ -161,7 +161,7 @@ internal sealed class MaintenanceRun
     {
         var deadline = _context.Now() + _request.Drain.Timeout;
         _progress.EnterDrain(_plan!, _request.Drain.OnTimeout == DeadlinePolicy.Wait ? null : deadline);
-        _children.StartDrain(deadline, _plan!.VirtualMachines.Select(vm => vm.Vmi), keepsEmpty: _request.Action == MaintenanceAction.Hold);
+        _children.StartDrain(deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), keepsEmpty: _request.Action == MaintenanceAction.Hold);
         while (!_children.IsDrained)
         {
             await _children.NextAsync(_cancel);

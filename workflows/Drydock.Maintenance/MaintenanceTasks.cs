@@ -34,6 +34,7 @@ public static class MaintenanceTasks
     {
         // One for all waits of the worker, so that a wake-up reaches them.
         Wakeups? wakeups = null;
+        EvictionSlots? slots = null;
         DurableTaskRegistry Add(string name, Func<ICluster, TimeProvider, Wakeups, ITaskActivity> create) =>
             registry.AddActivity(name, services =>
             {
@@ -52,7 +53,9 @@ public static class MaintenanceTasks
         Add(Activities.CancelLease, static (cluster, _, wakeups) => new CancelLeaseActivity(cluster, wakeups));
         Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));
         Add(Activities.AwaitPods, static (cluster, clock, wakeups) => new AwaitPodsActivity(cluster, clock, wakeups));
-        Add(Activities.EvictPods, static (cluster, clock, _) => new EvictPodsActivity(cluster, clock));
+        registry.AddActivity(Activities.EvictPods, services => new EvictPodsActivity(
+            services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(),
+            services.GetService<EvictionSlots>() ?? LazyInitializer.EnsureInitialized(ref slots, static () => new EvictionSlots())));
         Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));
         Add(Activities.EvictLauncher, static (cluster, clock, _) => new EvictLauncherActivity(cluster, clock));
         Add(Activities.CancelEvacuation, static (cluster, clock, _) => new CancelEvacuationActivity(cluster, clock));

@@ -33,7 +33,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
 
         var lease = await cluster.GetLeaseAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfNode(request, node, lease, holder, now));
-        var pods = await new PodReader(cluster, clock).ReadAsync(request.Node, request.Drain, cancellationToken);
+        var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
         findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
         var forecasts = await ForecastAsync(request, cancellationToken);

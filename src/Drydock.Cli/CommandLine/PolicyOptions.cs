@@ -10,7 +10,7 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _reason = new("--reason") { Description = "Why, in your words; shown to everybody who looks at it.", HelpName = "text" };
     private readonly Option<bool> _hold = new("--hold") { Description = "Hold the drained node until 'drydock complete' (or Ctrl-C and --complete) says to go on." };
     private readonly Option<string?> _timeout = CommonOptions.Duration("--timeout", "How long until the node must be empty. Default 1h.");
-    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over. Default fail.", ("fail", "Fail"), ("wait", "Wait"));
+    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over; 'force' deletes what is left past every budget and needs the permission to delete pods. Default fail.", ("fail", "Fail"), ("wait", "Wait"), ("force", "Force"));
     private readonly Option<string?> _gracePeriod = new("--grace-period")
     {
         Description = "Seconds, or a duration, for every pod to end; -1: the pod's own. Default -1.",
@@ -30,6 +30,15 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _skipTerminating = CommonOptions.Duration(
         "--skip-wait-for-delete-timeout", "Pods that terminate longer than this do not hold the drain.");
 
+    private readonly Option<string?> _podSelector = new("--pod-selector") { Description = "Only pods that match leave; the others stay and hold nothing up.", HelpName = "selector" };
+    private readonly Option<string[]> _skip = Selectors("--skip-pods", "Pods that match stay where they are. May be given several times.");
+    private readonly Option<string[]> _wait = Selectors("--wait-for-pods", "Pods that match are not evicted; the drain waits until they have finished. May be given several times.");
+    private readonly Option<string[]> _last = Selectors("--last", "Pods that match are evicted when all others are gone. May be given several times, each later than the one before.");
+    private readonly Option<string?> _podTimeout = CommonOptions.Duration("--pod-timeout", "How long one pod may hold the drain before --on-timeout decides about it.");
+    private readonly Option<int?> _parallel = new("--max-parallel-evictions") { Description = "Evictions under way at once. Default 10.", HelpName = "1-50" };
+    private readonly Option<bool> _detach = new("--wait-for-volume-detach") { Description = "The node is empty only when the volumes of its pods are detached." };
+    private readonly Option<bool> _keepFinished = new("--keep-finished") { Description = "Leave pods that have finished where they are." };
+
     private readonly Option<string?> _vmStuck = VmChoice("--vm-stuck", "A VM whose migrations do not succeed: wait, shut it down and start it again afterwards, or fail. Default wait.");
     private readonly Option<string?> _vmNotMigratable = VmChoice("--vm-not-migratable", "A VM that cannot be migrated. Default wait.");
     private readonly Option<int?> _vmAttempts = new("--vm-attempts") { Description = "Migrations to try before --vm-stuck decides. Default 3.", HelpName = "1-20" };
@@ -46,6 +55,7 @@ internal sealed class PolicyOptions
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_reason, _hold, _timeout, _onTimeout, _gracePeriod, _ignoreDaemonSets, _deleteEmptyDir, _force, _skipTerminating,
+            _podSelector, _skip, _wait, _last, _podTimeout, _parallel, _detach, _keepFinished,
             _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _healthTimeout, _stableFor, _onFailure, _leaseWait])
         {
             command.Options.Add(option);
@@ -69,6 +79,12 @@ internal sealed class PolicyOptions
             DeleteEmptyDirData = result.GetValue(_deleteEmptyDir) ? true : null,
             EvictUnmanaged = result.GetValue(_force) ? true : null,
             SkipTerminatingAfter = result.GetValue(_skipTerminating),
+            PodSelector = result.GetValue(_podSelector),
+            Rules = Rules(result) is { Count: > 0 } rules ? rules : null,
+            PodTimeout = result.GetValue(_podTimeout),
+            MaxParallelEvictions = result.GetValue(_parallel),
+            WaitForVolumeDetach = result.GetValue(_detach) ? true : null,
+            KeepFinished = result.GetValue(_keepFinished) ? true : null,
         },
         VirtualMachines = new VirtualMachineSettings
         {
@@ -80,6 +96,15 @@ internal sealed class PolicyOptions
         },
         Health = new HealthSettings { Timeout = result.GetValue(_healthTimeout), StableFor = result.GetValue(_stableFor) },
     };
+
+    private List<DrainRuleSettings> Rules(ParseResult result) =>
+    [
+        .. (result.GetValue(_skip) ?? []).Select(selector => new DrainRuleSettings { Behavior = "Skip", PodSelector = selector }),
+        .. (result.GetValue(_wait) ?? []).Select(selector => new DrainRuleSettings { Behavior = "WaitForCompletion", PodSelector = selector }),
+        .. (result.GetValue(_last) ?? []).Select((selector, index) => new DrainRuleSettings { Behavior = "Evict", PodSelector = selector, Order = index + 1 }),
+    ];
+
+    private static Option<string[]> Selectors(string name, string description) => new(name) { Description = description, HelpName = "selector" };
 
     private static Option<string?> VmChoice(string name, string description) =>
         CommonOptions.Choice(name, description, ("wait", "Wait"), ("shutdown", "ShutDown"), ("fail", "Fail"));

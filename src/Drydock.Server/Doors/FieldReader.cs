@@ -1,4 +1,5 @@
 using Drydock.Api;
+using Drydock.Kubernetes;
 
 namespace Drydock.Server;
 
@@ -77,6 +78,18 @@ internal sealed class FieldReader
         }
 
         return string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+    }
+
+    /// <summary>A label selector as kubectl takes it.</summary>
+    public string? Selector(string field, string? text)
+    {
+        if (text is not null && LabelSelector.Parse(text) is null)
+        {
+            Fail(field, text, "a label selector such as app=web,tier in (a,b),!canary");
+            return null;
+        }
+
+        return text;
     }
 
     /// <summary>A name as Kubernetes gives to nodes (RFC 1123 subdomain).</summary>

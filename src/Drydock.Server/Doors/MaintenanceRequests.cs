@@ -43,8 +43,9 @@ internal static class MaintenanceRequests
         {
             Timeout = reader.Duration(prefix + "timeout", drain.Timeout, defaults.Timeout, Second, Week),
 
-            // Force needs a permission of its own, which comes with authentication.
-            OnTimeout = reader.Choice(prefix + "onTimeout", drain.OnTimeout, defaults.OnTimeout, DeadlinePolicy.Wait, DeadlinePolicy.Fail),
+            // Force works only where the account may delete pods, which the deployed role may not: the plan says so.
+            OnTimeout = reader.Choice(
+                prefix + "onTimeout", drain.OnTimeout, defaults.OnTimeout, DeadlinePolicy.Wait, DeadlinePolicy.Fail, DeadlinePolicy.Force),
             GracePeriod = reader.OptionalDuration(prefix + "gracePeriod", drain.GracePeriod, TimeSpan.Zero, Day),
             IgnoreDaemonSets = drain.IgnoreDaemonSets ?? defaults.IgnoreDaemonSets,
             DeleteEmptyDirData = drain.DeleteEmptyDirData ?? defaults.DeleteEmptyDirData,
@@ -52,6 +53,28 @@ internal static class MaintenanceRequests
             SkipTerminatingAfter = reader.OptionalDuration(prefix + "skipTerminatingAfter", drain.SkipTerminatingAfter, Second, Day),
             MaxParallelEvictions = reader.Number(
                 prefix + "maxParallelEvictions", drain.MaxParallelEvictions, defaults.MaxParallelEvictions, 1, 50),
+            KeepFinished = drain.KeepFinished ?? defaults.KeepFinished,
+            PodSelector = reader.Selector(prefix + "podSelector", drain.PodSelector),
+            Rules = [.. (drain.Rules ?? []).Select((rule, index) => ReadRule(reader, $"{prefix}rules[{index}].", rule))],
+            PodTimeout = reader.OptionalDuration(prefix + "podTimeout", drain.PodTimeout, Second, Week),
+            WaitForVolumeDetach = drain.WaitForVolumeDetach ?? defaults.WaitForVolumeDetach,
+        };
+    }
+
+    private static DrainRule ReadRule(FieldReader reader, string prefix, DrainRuleSettings rule)
+    {
+        var behavior = reader.Choice(
+            prefix + "behavior", rule.Behavior ?? "", DrainBehavior.Evict, DrainBehavior.Evict, DrainBehavior.Skip, DrainBehavior.WaitForCompletion);
+        if (rule.Order is { } order && behavior != DrainBehavior.Evict)
+        {
+            reader.Fail(prefix + "order", order.ToString(System.Globalization.CultureInfo.InvariantCulture), $"nothing with {behavior}; only Evict has an order");
+        }
+
+        return new DrainRule(behavior)
+        {
+            PodSelector = reader.Selector(prefix + "podSelector", rule.PodSelector),
+            NamespaceSelector = reader.Selector(prefix + "namespaceSelector", rule.NamespaceSelector),
+            Order = rule.Order ?? 0,
         };
     }
 

@@ -95,8 +95,10 @@ internal static class MaintenanceViews
 
     private static PodCounts Count(MaintenanceStatus? status, DrainStatus? drain, MaintenanceReport? report)
     {
-        var toEvict = Math.Max(status?.PodsToEvict ?? 0, report?.Pods.Count ?? 0);
-        var gone = report is null ? drain?.Gone ?? 0 : report.Pods.Count(static pod => pod.IsGone);
+        // The launcher pods that migrated machines leave behind belong to the machines.
+        var left = report?.Pods.Where(static pod => !pod.IsLauncher).ToList();
+        var toEvict = left is { Count: > 0 } ? left.Count : drain?.Total ?? status?.PodsToEvict ?? 0;
+        var gone = left?.Count(static pod => pod.IsGone) ?? drain?.Gone ?? 0;
         return new PodCounts(status?.PodsTotal ?? 0, toEvict, gone, report is null ? drain?.Terminating ?? 0 : 0);
     }
 

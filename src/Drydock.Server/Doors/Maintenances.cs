@@ -246,6 +246,8 @@ public sealed class Maintenances : IDisposable
         var nodes = await _cluster.ListNodesAsync(cancellationToken);
         return Problems.NodeNotFound("node", node, [.. nodes.Select(static known => known.Name)]);
     }
+
+    // As text: records that hold lists are equal only to themselves.
     private static bool SameRequest(MaintenanceRequest one, MaintenanceRequest other) =>
-        one with { RequestedBy = null, HubId = "" } == other with { RequestedBy = null, HubId = "" };
+        JsonSerializer.Serialize(one with { RequestedBy = null, HubId = "" }) == JsonSerializer.Serialize(other with { RequestedBy = null, HubId = "" });
 }

@@ -36,7 +36,7 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
         _client.Started.ShouldBe([Instance]);
         var request = _client.InputOf<MaintenanceRequest>(Instance);
         request.Action.ShouldBe(MaintenanceAction.Hold);
-        request.Drain.ShouldBe(new DrainPolicy { OnTimeout = DeadlinePolicy.Wait, EvictUnmanaged = true, DeleteEmptyDirData = true });
+        (request.Drain with { Rules = [] }).ShouldBe(new DrainPolicy { OnTimeout = DeadlinePolicy.Wait, EvictUnmanaged = true, DeleteEmptyDirData = true });
         request.RequestedBy.ShouldBe("nodemaintenance/maintain-a");
     }
 

@@ -2,27 +2,32 @@ using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;
 
-/// <summary>The book-keeping of a drain: what was seen and tried goes in, what to tell comes out. Pure.</summary>
+/// <summary>The book-keeping of a drain: what was seen and tried goes in. Pure.</summary>
 internal static class DrainBook
 {
-    // Custom status must stay under 16 KiB (design D13).
-    private const int MaxBlockers = 20;
-    private const int MaxMessage = 240;
-
-    /// <summary>Beyond its grace period a pod that does not go is worth telling.</summary>
-    private static readonly TimeSpan LongTerminating = TimeSpan.FromMinutes(2);
-
     /// <summary>What is there now.</summary>
-    public static DrainState Seen(DrainState state, PodsSeen seen)
+    public static DrainState Seen(DrainState state, PodsSeen seen, DrainPolicy policy)
     {
+        var changed = seen.Changed.ToDictionary(pod => pod.Uid, StringComparer.Ordinal);
         var gone = seen.Gone.ToHashSet(StringComparer.Ordinal);
+        var released = seen.Released.ToHashSet(StringComparer.Ordinal);
+        var known = state.Pods.Select(pod => changed.TryGetValue(pod.Uid, out var read) ? pod.With(read) : pod);
+        var news = seen.New.Select(pod => pod with { Deadline = seen.At + policy.PodTimeout });
         return state with
         {
-            Pods = [.. state.Pods.Concat(seen.New).Select(pod => gone.Contains(pod.Uid) ? pod with { GoneAt = seen.At, HeldBy = null } : Held(pod, seen))],
+            Pods =
+            [
+                .. known.Concat(news).Select(pod =>
+                    gone.Contains(pod.Uid) ? pod with { GoneAt = seen.At, HeldBy = null }
+                    : released.Contains(pod.Uid) ? pod with { IsReleased = true, HeldBy = null }
+                    : Held(pod, seen)),
+            ],
             Vms = [.. state.Vms, .. seen.NewVms],
             NewVms = seen.NewVms,
             Launchers = seen.Launchers,
             Allowed = seen.Allowed,
+            Attached = seen.Attached,
+            AttachedSince = seen.Attached.Count == 0 ? null : state.AttachedSince ?? seen.At,
             Cursor = seen.Cursor,
         };
     }
@@ -30,8 +35,9 @@ internal static class DrainBook
     /// <summary>The virtual machines that were not told yet.</summary>
     public static (DrainState State, IReadOnlyList<ObjectRef> News) TakeVms(DrainState state) => (state with { NewVms = [] }, state.NewVms);
 
-    /// <summary>Nothing that must go is there.</summary>
-    public static bool IsEmpty(DrainState state) => state.Launchers == 0 && state.Pods.All(pod => pod.GoneAt is not null);
+    /// <summary>Nothing that must go is there, and nothing is attached that must be detached.</summary>
+    public static bool IsEmpty(DrainState state) =>
+        state.Launchers == 0 && state.Attached.Count == 0 && !state.Pods.Any(pod => pod.HoldsDrain);
 
     /// <summary>At most that many pods in each batch.</summary>
     public static IReadOnlyList<IReadOnlyList<IReadOnlyList<PodEntry>>> Batches(IReadOnlyList<IReadOnlyList<PodEntry>> groups, int size)
@@ -60,13 +66,22 @@ internal static class DrainBook
         return batches;
     }
 
-    /// <summary>All that are still there, whatever holds them: the deadline has passed.</summary>
+    /// <summary>
+    /// The pods to delete past every budget, because the deadline of the drain or their own has passed. One that terminates already is left
+    /// to its kubelet: only a person may decide that a process on a node that does not answer is dead.
+    /// </summary>
     public static IReadOnlyList<IReadOnlyList<PodEntry>> Forced(DrainState state, DateTimeOffset now) =>
-        [.. state.Pods.Where(pod => pod is { GoneAt: null, IsLeaving: false } && (pod.WasForced is false || pod.NextTry is null || pod.NextTry <= now))
-            .Select(IReadOnlyList<PodEntry> (pod) => [pod with { WasForced = true }])];
+    [
+        .. state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false } && (state.IsForced || pod.Deadline <= now))
+            .Where(pod => !pod.WasForced || pod.NextTry is null || pod.NextTry <= now)
+            .Select(IReadOnlyList<PodEntry> (pod) => [pod]),
+    ];
+
+    /// <summary>The deadline of a pod, or of the drain, has passed for something that holds it.</summary>
+    public static bool IsLate(DrainState state, DateTimeOffset now) => state.Pods.Any(pod => pod.HoldsDrain && pod.Deadline <= now);
 
     /// <summary>What was answered.</summary>
-    public static DrainState Tried(DrainState state, PodsEvicted result, DateTimeOffset now)
+    public static DrainState Tried(DrainState state, PodsEvicted result, bool isForced, DateTimeOffset now)
     {
         var accepted = result.Accepted.ToHashSet(StringComparer.Ordinal);
         var others = result.Others.ToDictionary(other => other.Uid, StringComparer.Ordinal);
@@ -75,50 +90,27 @@ internal static class DrainBook
         {
             if (accepted.Contains(pod.Uid))
             {
-                Take(allowed, pod.Budget, all: false);
+                Take(allowed, pod, all: false);
                 return Leaving(pod, now) with { Attempts = pod.Attempts + 1, AcceptedAt = now };
             }
 
-            return others.TryGetValue(pod.Uid, out var answer) ? Answered(pod, answer, allowed, state.IsForced, now) : pod;
+            return others.TryGetValue(pod.Uid, out var answer) ? Answered(pod, answer, allowed, isForced, now) : pod;
         }).ToList();
-        return state with { Pods = pods, Allowed = allowed };
+        var patience = result.Others.Where(other => other.Kind == Answers.Throttled).Select(other => other.RetryAfter ?? PodSchedule.AskAgainAfter);
+        return state with { Pods = pods, Allowed = allowed, ThrottledUntil = patience.Select(TimeSpan? (span) => span).Max() is { } longest ? now + longest : null };
     }
 
-    /// <summary>The custom status.</summary>
-    public static DrainStatus StatusOf(DrainState state, DateTimeOffset deadline, DrainPolicy policy, DateTimeOffset now) =>
-        new(state.Pods.Count, state.Pods.Count(pod => pod.GoneAt is not null))
-        {
-            Terminating = state.Pods.Count(pod => pod is { IsLeaving: true, GoneAt: null }),
-            Deadline = state.WasEmpty || policy.OnTimeout == DeadlinePolicy.Wait && state.IsOverdue ? null : deadline,
-            Blockers = Blockers(state, now, state.WasEmpty ? null : deadline),
-        };
-
-    /// <summary>What holds the drain up, the longest first.</summary>
-    public static IReadOnlyList<Blocker> Blockers(DrainState state, DateTimeOffset now, DateTimeOffset? deadline = null) =>
-        [.. state.Pods.Where(pod => pod.GoneAt is null && IsHeld(pod, now))
-            .OrderBy(pod => pod.HeldSince ?? pod.AcceptedAt ?? now).Take(MaxBlockers).Select(pod => BlockerOf(pod, now, deadline))];
-
-    /// <summary>For the report.</summary>
-    public static PodResult ResultOf(PodEntry pod) =>
-        new(new(pod.Ns, pod.Name), pod.Uid, pod.GoneAt is not null, pod.Attempts, pod.AcceptedAt, pod.GoneAt, pod.GoneAt is null ? Short(pod.Message) : null);
-
-    // A pod whose budget is exhausted is held although it was not asked for: one pod asks for all of the budget.
+    // A pod whose budget is exhausted is held although it was not asked for: one pod asks for all of the budget, in a while.
     private static PodEntry Held(PodEntry pod, PodsSeen seen) =>
-        pod is { HeldBy: null, IsLeaving: false, GoneAt: null, IgnoresBudget: false, Budget: { } budget } && seen.Allowed.TryGetValue(budget, out var allowed)
-            && allowed == 0
-            ? pod with { HeldBy = Answers.BudgetExhausted, HeldSince = seen.At, Object = $"poddisruptionbudget/{budget}" }
+        pod is { HeldBy: null, IsOpen: true, IgnoresBudget: false, Budget: { } budget } && seen.Allowed.TryGetValue(budget, out var allowed) && allowed == 0
+            ? pod with
+            {
+                HeldBy = Answers.BudgetExhausted,
+                HeldSince = seen.At,
+                Object = $"poddisruptionbudget/{budget}",
+                NextTry = seen.At + PodSchedule.AskAgainAfter,
+            }
             : pod;
-
-    private static bool IsHeld(PodEntry pod, DateTimeOffset now) =>
-        pod.Denied is not null || pod.HeldBy is not null || (pod.IsLeaving && now - (pod.AcceptedAt ?? now) > LongTerminating);
-
-    private static Blocker BlockerOf(PodEntry pod, DateTimeOffset now, DateTimeOffset? deadline)
-    {
-        var kind = pod.Denied is not null ? "denied" : pod.HeldBy ?? Answers.Terminating;
-        return new Blocker(
-            kind, $"{pod.Ns}/{pod.Name}", pod.Object ?? pod.Budget, Short(pod.Message), pod.HeldSince ?? pod.AcceptedAt ?? now, pod.Attempts, pod.NextTry,
-            deadline, Answers.NextStep(kind, pod.Object ?? pod.Budget));
-    }
 
     private static PodEntry Answered(PodEntry pod, PodTry answer, Dictionary<string, int> allowed, bool isForced, DateTimeOffset now)
     {
@@ -133,8 +125,8 @@ internal static class DrainBook
         }
 
         // A budget that said yes to the reader and no to the eviction is not asked again at once.
-        var wasFree = Take(allowed, pod.Budget, all: true);
-        var next = wasFree ? now + TimeSpan.FromSeconds(1) : PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, now);
+        var wasFree = Take(allowed, pod, all: true);
+        var next = wasFree && answer.RetryAfter is null ? now + TimeSpan.FromSeconds(1) : PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, now);
         return pod with
         {
             Attempts = pod.Attempts + 1,
@@ -148,12 +140,14 @@ internal static class DrainBook
         };
     }
 
-    private static PodEntry Leaving(PodEntry pod, DateTimeOffset now) =>
-        pod with { IsLeaving = true, HeldBy = null, HeldSince = null, NextTry = null, Message = null, MustWait = false };
-
-    private static bool Take(Dictionary<string, int> allowed, string? budget, bool all)
+    private static PodEntry Leaving(PodEntry pod, DateTimeOffset now) => pod with
     {
-        if (budget is null || !allowed.TryGetValue(budget, out var left) || left == 0)
+        IsLeaving = true, LeavingSince = pod.LeavingSince ?? now, HeldBy = null, HeldSince = null, NextTry = null, Message = null, MustWait = false,
+    };
+
+    private static bool Take(Dictionary<string, int> allowed, PodEntry pod, bool all)
+    {
+        if (pod is not { Budget: { } budget, IgnoresBudget: false } || !allowed.TryGetValue(budget, out var left) || left == 0)
         {
             return false;
         }
@@ -161,6 +155,4 @@ internal static class DrainBook
         allowed[budget] = all ? 0 : left - 1;
         return true;
     }
-
-    private static string? Short(string? message) => message?.Length > MaxMessage ? message[..MaxMessage] + "…" : message;
 }

@@ -39,6 +39,15 @@ internal sealed record DrainState
     /// <summary>The deadline passed and the policy waits.</summary>
     public bool IsOverdue { get; init; }
 
+    /// <summary>Volumes that are still attached although no pod is left.</summary>
+    public IReadOnlyList<string> Attached { get; init; } = [];
+
+    /// <summary>Since when that is so.</summary>
+    public DateTimeOffset? AttachedSince { get; init; }
+
+    /// <summary>The API server asked for patience: nothing is evicted before that.</summary>
+    public DateTimeOffset? ThrottledUntil { get; init; }
+
     /// <summary>The lease was lost at the last try: not again before that.</summary>
     public DateTimeOffset? LeaseRetryAt { get; init; }
 }
@@ -65,7 +74,13 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
 {
     private const int RoundsBeforeNew = 80;
 
+    /// <summary>How many pods one activity tries at the most (design D11).</summary>
+    private const int PodsInOneActivity = 50;
+
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
+
+    /// <summary>Nothing tells when a volume is detached: it is looked at that often.</summary>
+    private static readonly TimeSpan LookForDetach = TimeSpan.FromSeconds(5);
 
     public override async Task<DrainResult> RunAsync(TaskOrchestrationContext context, DrainInput input)
     {
@@ -73,7 +88,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var state = input.State;
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
-            state = DrainBook.Seen(state, await LookAsync(context, input, state, end));
+            state = DrainBook.Seen(state, await LookAsync(context, input, state, end), input.Policy);
             if (end.IsCompleted)
             {
                 return Result(DrainEnd.Told, state, context.Now());
@@ -106,11 +121,21 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     private static Task<PodsSeen> LookAsync(TaskOrchestrationContext context, DrainInput input, DrainState state, Task end)
     {
         var now = context.Now();
-        var next = state.LeaseRetryAt ?? PodSchedule.NextDue(state.Pods, state.Allowed);
-        var until = Earliest(now + TimeSpan.FromMinutes(1), next, state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null);
-        var known = state.Pods.Where(pod => pod.GoneAt is null).Select(pod => pod.Uid).ToList();
+        var open = state.Pods.Where(pod => pod.GoneAt is null).ToList();
+        var until = Earliest(
+            now + TimeSpan.FromMinutes(1),
+            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? PodSchedule.NextDue(state.Pods, state.Allowed),
+            state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null,
+            open.Where(pod => pod.HoldsDrain && pod.Deadline > now).Min(pod => pod.Deadline),
+            state.Attached.Count > 0 ? now + LookForDetach : null);
         return context.Await<PodsSeen>(
-            Activities.AwaitPods, new AwaitPodsInput(input.Node, input.Policy, known, state.Vms, state.Allowed, state.Cursor, until), input.Node, end);
+            Activities.AwaitPods,
+            new AwaitPodsInput(input.Node, input.Policy, [.. open.Select(pod => pod.Uid)], state.Vms, state.Allowed, state.Cursor, until)
+            {
+                Codes = [.. open.Select(pod => pod.Code)],
+            },
+            input.Node,
+            end);
     }
 
     private static DrainState TellParent(TaskOrchestrationContext context, DrainInput input, DrainState state)
@@ -136,37 +161,47 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             : state with { IsOverdue = true, IsForced = input.Policy.OnTimeout == DeadlinePolicy.Force };
 
     private static bool IsTimedOut(DrainInput input, DrainState state, DateTimeOffset now) =>
-        !state.WasEmpty && now >= input.Deadline && input.Policy.OnTimeout == DeadlinePolicy.Fail;
+        input.Policy.OnTimeout == DeadlinePolicy.Fail && ((!state.WasEmpty && now >= input.Deadline) || DrainBook.IsLate(state, now));
 
     private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(TaskOrchestrationContext context, DrainInput input, DrainState state)
     {
         var now = context.Now();
-        if (state.LeaseRetryAt > now)
+        if (Latest(state.LeaseRetryAt, state.ThrottledUntil) > now)
         {
             return (state, false);
         }
 
-        var due = state.IsForced ? DrainBook.Forced(state, now) : PodSchedule.Due(state.Pods, state.Allowed, now);
-        if (due.Count == 0)
-        {
-            return (state with { LeaseRetryAt = null }, false);
-        }
+        var forced = input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.Forced(state, now) : [];
+        var late = forced.SelectMany(group => group).Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
+        var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now);
+        state = state with { LeaseRetryAt = null, ThrottledUntil = null };
+        (state, var verdicts) = await EvictAsync(context, input, state, due, isForced: false);
+        (state, var others) = await EvictAsync(context, input, state, forced, isForced: true);
+        List<Verdict> all = [.. verdicts, .. others];
+        return (
+            all.Contains(Verdict.LeaseLost) ? state with { LeaseRetryAt = context.Now() + LeaseRetry } : state,
+            all.Contains(Verdict.Cancelled));
+    }
 
-        var batches = DrainBook.Batches(due, input.Policy.MaxParallelEvictions);
+    private static async Task<(DrainState State, IEnumerable<Verdict> Verdicts)> EvictAsync(
+        TaskOrchestrationContext context, DrainInput input, DrainState state, IReadOnlyList<IReadOnlyList<PodEntry>> pods, bool isForced)
+    {
+        var batches = DrainBook.Batches(pods, PodsInOneActivity);
         var results = await Task.WhenAll(batches.Select(batch => context.Do<PodsEvicted>(
-            Activities.EvictPods, new EvictPodsInput(input.Node, input.Holder, batch, input.Policy.GracePeriod, state.IsForced))));
-
-        now = context.Now();
-        state = results.Aggregate(state, (before, result) => DrainBook.Tried(before, result, now));
-        var isLost = results.Any(result => result.Verdict == Verdict.LeaseLost);
-        return (state with { LeaseRetryAt = isLost ? now + LeaseRetry : null }, results.Any(result => result.Verdict == Verdict.Cancelled));
+            Activities.EvictPods,
+            new EvictPodsInput(input.Node, input.Holder, batch, input.Policy.GracePeriod, isForced) { AtOnce = input.Policy.MaxParallelEvictions })));
+        return (
+            results.Aggregate(state, (before, result) => DrainBook.Tried(before, result, isForced, context.Now())),
+            results.Select(result => result.Verdict));
     }
 
     private static void Report(TaskOrchestrationContext context, DrainInput input, DrainState state) =>
-        context.SetCustomStatus(DrainBook.StatusOf(state, input.Deadline, input.Policy, context.Now()));
+        context.SetCustomStatus(DrainTelling.StatusOf(state, input.Deadline, input.Policy, context.Now()));
 
     private static DrainResult Result(DrainEnd end, DrainState state, DateTimeOffset now) =>
-        new(end, [.. state.Pods.Select(DrainBook.ResultOf)], DrainBook.Blockers(state, now));
+        new(end, [.. state.Pods.Select(DrainTelling.ResultOf)], DrainTelling.Blockers(state, now));
+
+    private static DateTimeOffset? Latest(DateTimeOffset? one, DateTimeOffset? other) => one is null || other > one ? other : one;
 
     private static DateTimeOffset Earliest(DateTimeOffset one, params DateTimeOffset?[] others) =>
         others.Aggregate(one, (earliest, other) => other < earliest ? other.Value : earliest);

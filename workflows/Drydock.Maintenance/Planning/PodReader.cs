@@ -5,23 +5,50 @@ namespace Drydock.Maintenance.Planning;
 /// <summary>A pod with what was decided about it.</summary>
 internal sealed record ClassifiedPod(PodSnapshot Pod, PodDecision Decision);
 
-/// <summary>Reads the pods of a node and applies the rules to them. Remembers for its own short life which DaemonSets exist.</summary>
-internal sealed class PodReader(ICluster cluster, TimeProvider clock)
+/// <summary>
+/// Reads the pods of a node and applies the rules to them. Remembers for its own short life which DaemonSets exist and how namespaces are
+/// labelled.
+/// </summary>
+internal sealed class PodReader(ICluster cluster, TimeProvider clock, DrainPolicy policy)
 {
+    private static readonly IReadOnlyDictionary<string, string> NoLabels = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    private readonly DrainSelectors _selectors = new(policy);
     private readonly Dictionary<ObjectRef, bool> _daemonSets = [];
+    private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _namespaces = new(StringComparer.Ordinal);
 
     /// <summary>Every pod on the node with its decision.</summary>
-    public async Task<IReadOnlyList<ClassifiedPod>> ReadAsync(string node, DrainPolicy policy, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ClassifiedPod>> ReadAsync(string node, CancellationToken cancellationToken)
     {
         var pods = await cluster.ListPodsOnNodeAsync(node, cancellationToken);
         var classified = new List<ClassifiedPod>(pods.Count);
         foreach (var pod in pods)
         {
-            var exists = await DaemonSetExistsAsync(pod, cancellationToken);
-            classified.Add(new ClassifiedPod(pod, PodRules.Decide(new PodFacts(pod, exists), policy, clock.GetUtcNow())));
+            var facts = new PodFacts(pod, await DaemonSetExistsAsync(pod, cancellationToken))
+            {
+                IsSelected = _selectors.IsSelected(pod),
+                Rule = _selectors.RuleFor(pod, await LabelsAsync(pod.Ref.Namespace, cancellationToken)),
+            };
+            classified.Add(new ClassifiedPod(pod, PodRules.Decide(facts, policy, clock.GetUtcNow())));
         }
 
         return classified;
+    }
+
+    private async Task<IReadOnlyDictionary<string, string>> LabelsAsync(string @namespace, CancellationToken cancellationToken)
+    {
+        if (!_selectors.NeedsNamespaces)
+        {
+            return NoLabels;
+        }
+
+        if (!_namespaces.TryGetValue(@namespace, out var labels))
+        {
+            labels = await cluster.GetNamespaceLabelsAsync(@namespace, cancellationToken);
+            _namespaces[@namespace] = labels;
+        }
+
+        return labels;
     }
 
     private async Task<bool> DaemonSetExistsAsync(PodSnapshot pod, CancellationToken cancellationToken)

@@ -1,3 +1,5 @@
+using Drydock.Kubernetes;
+
 namespace Drydock.Maintenance.Planning;
 
 /// <summary>What is wrong with a request, whatever the cluster looks like.</summary>
@@ -14,6 +16,11 @@ internal static class RequestChecks
         if (request.Drain.MaxParallelEvictions is < 1 or > 50)
         {
             yield return Invalid($"At most 50 and at least 1 evictions at a time, not {request.Drain.MaxParallelEvictions}.");
+        }
+
+        foreach (var selector in Selectors(request.Drain).Where(text => LabelSelector.Parse(text) is null))
+        {
+            yield return Invalid($"'{selector}' is not a label selector.");
         }
 
         if (request.VirtualMachines.MaxAttempts < 1)
@@ -38,9 +45,13 @@ internal static class RequestChecks
         }
     }
 
+    private static IEnumerable<string> Selectors(DrainPolicy drain) =>
+        drain.Rules.SelectMany(rule => new[] { rule.PodSelector, rule.NamespaceSelector }).Append(drain.PodSelector).OfType<string>();
+
     private static IEnumerable<RequestSpan> Spans(MaintenanceRequest request) =>
     [
         new("The drain's time-out", request.Drain.Timeout, true),
+        new("The time-out of a pod", request.Drain.PodTimeout ?? TimeSpan.MaxValue, true),
         new("The grace period", request.Drain.GracePeriod ?? TimeSpan.Zero, false),
         new("The time-out of Pending", request.VirtualMachines.PendingTimeout, true),
         new("The time-out of Scheduling", request.VirtualMachines.SchedulingTimeout, true),

@@ -1,0 +1,144 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Drain;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance.Drain;
+
+/// <summary>Which pods a drain tries when, and what it tells of the others.</summary>
+public sealed class DrainBookTests
+{
+    private const string Budget = "shop/web";
+
+    private static readonly DateTimeOffset Now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+
+    private static readonly DrainPolicy Policy = new();
+
+    [Fact]
+    public void As_many_pods_of_a_budget_are_tried_as_it_allows_and_one_after_the_other()
+    {
+        var state = Seen(5, allowed: 2);
+
+        Due(state, Now).ShouldHaveSingleItem().Select(pod => pod.Uid).ShouldBe(["u0", "u1"]);
+    }
+
+    [Fact]
+    public void An_exhausted_budget_is_probed_every_ten_seconds_with_one_pod()
+    {
+        var state = Seen(5, allowed: 0);
+
+        Due(state, Now).ShouldBeEmpty();
+        PodSchedule.NextDue(state.Pods, state.Allowed).ShouldBe(Now.AddSeconds(10));
+        Due(state, Now.AddSeconds(10)).ShouldHaveSingleItem().Count.ShouldBe(1);
+
+        state = Tried(state, new PodTry("u0", Answers.BudgetExhausted, "no", "poddisruptionbudget/shop/web", null), Now.AddSeconds(10));
+        Due(state, Now.AddSeconds(19)).ShouldBeEmpty();
+        Due(state, Now.AddSeconds(20)).Single().Single().Uid.ShouldBe("u1");
+    }
+
+    [Fact]
+    public void A_held_pod_is_tried_at_once_when_its_budget_rises()
+    {
+        var state = Seen(5, allowed: 0);
+
+        state = DrainBook.Seen(state, Sight(Now.AddSeconds(3), allowed: 1), Policy);
+
+        Due(state, Now.AddSeconds(3)).ShouldHaveSingleItem().Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public void A_time_that_the_server_named_is_obeyed_even_if_the_budget_rises()
+    {
+        var state = Tried(Seen(1, allowed: 1), new PodTry("u0", "budget-not-observed", "…", null, TimeSpan.FromSeconds(10)), Now);
+
+        state = DrainBook.Seen(state, Sight(Now.AddSeconds(3), allowed: 5), Policy);
+
+        Due(state, Now.AddSeconds(9)).ShouldBeEmpty();
+        PodSchedule.NextDue(state.Pods, state.Allowed).ShouldBe(Now.AddSeconds(10));
+        Due(state, Now.AddSeconds(10)).ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public void A_throttled_server_is_left_in_peace_for_as_long_as_it_asks() =>
+        Tried(Seen(3, allowed: 3), new PodTry("u0", Answers.Throttled, "busy", null, TimeSpan.FromSeconds(7)), Now)
+            .ThrottledUntil.ShouldBe(Now.AddSeconds(7));
+
+    [Fact]
+    public void Pods_of_a_higher_order_wait_until_those_of_a_lower_order_are_gone()
+    {
+        var state = new DrainState { Pods = [Pod(0) with { Order = 5 }, Pod(1), Pod(2) with { Order = -1 }] };
+        Due(state, Now).Single().Single().Uid.ShouldBe("u2");
+
+        state = state with { Pods = [state.Pods[0], state.Pods[1], state.Pods[2] with { IsLeaving = true }] };
+        Due(state, Now).ShouldBeEmpty();
+
+        state = state with { Pods = [state.Pods[0], state.Pods[1], state.Pods[2] with { GoneAt = Now }] };
+        Due(state, Now).Single().Single().Uid.ShouldBe("u1");
+    }
+
+    [Fact]
+    public void A_pod_whose_own_deadline_has_passed_is_forced_alone()
+    {
+        var state = new DrainState { Pods = [Pod(0) with { Deadline = Now }, Pod(1) with { Deadline = Now.AddSeconds(1) }, Pod(2) with { Deadline = Now, IsLeaving = true }] };
+
+        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u0");
+        DrainBook.Forced(state with { IsForced = true }, Now).Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void A_deadline_of_a_pod_counts_from_when_it_was_first_seen()
+    {
+        var policy = Policy with { PodTimeout = TimeSpan.FromMinutes(5) };
+        var state = DrainBook.Seen(new DrainState(), Sight(Now, allowed: 0, Pod(0)), policy);
+
+        state = DrainBook.Seen(state, Sight(Now.AddMinutes(2), allowed: 0) with { Changed = [Pod(0) with { IgnoresBudget = true }] }, policy);
+
+        state.Pods.Single().Deadline.ShouldBe(Now.AddMinutes(5));
+    }
+
+    [Fact]
+    public void A_pod_that_need_not_go_any_more_holds_nothing_and_is_not_called_gone()
+    {
+        var state = DrainBook.Seen(Seen(1, allowed: 1), Sight(Now, allowed: 1) with { Released = ["u0"] }, Policy);
+
+        DrainBook.IsEmpty(state).ShouldBeTrue();
+        DrainTelling.ResultOf(state.Pods.Single()).IsGone.ShouldBeFalse();
+        state.Pods.Single().Code.ShouldBe(PodEntry.ReleasedCode);
+    }
+
+    [Fact]
+    public void A_node_is_not_empty_while_a_volume_is_attached_and_says_which()
+    {
+        var state = DrainBook.Seen(new DrainState(), Sight(Now, 0) with { Attached = ["csi-1: still in use"] }, Policy);
+
+        DrainBook.IsEmpty(state).ShouldBeFalse();
+        var blocker = DrainTelling.Blockers(state, Now).ShouldHaveSingleItem();
+        (blocker.Kind, blocker.Object, blocker.Message).ShouldBe(("volume-attached", "volumeattachment/csi-1", "csi-1: still in use"));
+    }
+
+    [Fact]
+    public void Launchers_that_machines_left_behind_are_not_counted_with_the_pods()
+    {
+        var state = new DrainState { Pods = [Pod(0) with { GoneAt = Now }, Pod(1) with { IsLauncher = true, GoneAt = Now }, Pod(2)] };
+
+        var status = DrainTelling.StatusOf(state, Now, Policy, Now);
+
+        (status.Total, status.Gone).ShouldBe((2, 1));
+    }
+
+    private static IReadOnlyList<IReadOnlyList<PodEntry>> Due(DrainState state, DateTimeOffset now) => PodSchedule.Due(state.Pods, state.Allowed, now);
+
+    private static DrainState Seen(int pods, int allowed) =>
+        DrainBook.Seen(new DrainState(), Sight(Now, allowed, [.. Enumerable.Range(0, pods).Select(Covered)]), Policy);
+
+    private static DrainState Tried(DrainState state, PodTry answer, DateTimeOffset now) =>
+        DrainBook.Tried(state, new PodsEvicted(Verdict.Done, [], [answer]), isForced: false, now);
+
+    private static PodsSeen Sight(DateTimeOffset at, int allowed, params PodEntry[] news) =>
+        new("c", at, [], news, [], 0, news.Length, new Dictionary<string, int> { [Budget] = allowed });
+
+    private static PodEntry Covered(int number) => Pod(number) with { Budget = Budget };
+
+    private static PodEntry Pod(int number) => new("shop", $"web-{number}", $"u{number}");
+}

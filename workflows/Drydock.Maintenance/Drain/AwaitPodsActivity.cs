@@ -1,0 +1,73 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Planning;
+
+namespace Drydock.Maintenance.Drain;
+
+/// <summary>What to wait for on a node.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Policy">The rules for pods that come later.</param>
+/// <param name="Known">Uids of the pods known to be there.</param>
+/// <param name="KnownVms">Virtual machines known to be moved.</param>
+/// <param name="Held">Budgets that hold pods, with what they allowed when last seen.</param>
+/// <param name="Cursor">From the wait before; null: return at once.</param>
+/// <param name="Until">Return by then, whatever happened.</param>
+internal sealed record AwaitPodsInput(
+    string Node, DrainPolicy Policy, IReadOnlyList<string> Known, IReadOnlyList<ObjectRef> KnownVms, IReadOnlyDictionary<string, int> Held,
+    string? Cursor, DateTimeOffset Until)
+{
+    /// <summary><see cref="PodEntry.Code"/> of each known pod, in the same order: what has another code is told again.</summary>
+    public IReadOnlyList<string>? Codes { get; init; }
+}
+
+/// <summary>What is there now, as far as it is news.</summary>
+/// <param name="Cursor">For the next wait.</param>
+/// <param name="At">When it was read.</param>
+/// <param name="Gone">Known pods that are not there any more.</param>
+/// <param name="New">Pods that must go and were not known.</param>
+/// <param name="NewVms">Virtual machines that must go and were not known.</param>
+/// <param name="Launchers">Pods of virtual machines that are still there.</param>
+/// <param name="Total">All pods on the node.</param>
+/// <param name="Allowed">What each budget that covers a pod that must go allows now.</param>
+internal sealed record PodsSeen(
+    string? Cursor, DateTimeOffset At, IReadOnlyList<string> Gone, IReadOnlyList<PodEntry> New, IReadOnlyList<ObjectRef> NewVms, int Launchers,
+    int Total, IReadOnlyDictionary<string, int> Allowed)
+{
+    /// <summary>Known pods of which something else is true now.</summary>
+    public IReadOnlyList<PodEntry> Changed { get; init; } = [];
+
+    /// <summary>Known pods that are there and need not go any more: they terminate too long, or a rule leaves them.</summary>
+    public IReadOnlyList<string> Released { get; init; } = [];
+
+    /// <summary>Volumes that are still attached, once no pod is left; only if the policy waits for them.</summary>
+    public IReadOnlyList<string> Attached { get; init; } = [];
+}
+
+/// <summary>Waits until something on the node matters to the drain. Changes nothing.</summary>
+internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitPodsInput, PodsSeen>
+{
+    // Pods that go, one after the other, are told together: each telling costs a turn and its events.
+    private static readonly TimeSpan GatherFor = TimeSpan.FromMilliseconds(500);
+
+    protected override async Task<PodsSeen> RunAsync(AwaitPodsInput input, CancellationToken cancellationToken)
+    {
+        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        var reader = new DrainReader(cluster, clock, input);
+        var isFirst = input.Cursor is null;
+        DateTimeOffset? firstGone = null;
+        while (true)
+        {
+            await wait.NextAsync(firstGone + GatherFor, cancellationToken);
+            var seen = await reader.ReadAsync(cancellationToken);
+            firstGone ??= seen.Gone.Count > 0 ? seen.At : null;
+            if (isFirst || wait.IsOver || IsNews(input, seen) || seen.At - firstGone >= GatherFor)
+            {
+                return seen with { Cursor = wait.Cursor };
+            }
+        }
+    }
+
+    private static bool IsNews(AwaitPodsInput input, PodsSeen seen) =>
+        seen.New.Count > 0 || seen.NewVms.Count > 0 || seen.Released.Count > 0 || (seen.Gone.Count == input.Known.Count && seen.Launchers == 0)
+        || seen.Changed.Any(pod => pod is { IsLeaving: false } or { Stuck: not null })
+        || input.Held.Any(budget => seen.Allowed.GetValueOrDefault(budget.Key) > budget.Value);
+}

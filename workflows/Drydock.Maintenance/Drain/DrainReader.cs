@@ -1,0 +1,93 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Planning;
+
+namespace Drydock.Maintenance.Drain;
+
+/// <summary>Reads what is on a node and tells what of it a drain does not know yet.</summary>
+internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPodsInput input)
+{
+    /// <summary>What the kubelet may take beyond the grace period before its silence is worth telling.</summary>
+    private static readonly TimeSpan KubeletMayTake = TimeSpan.FromSeconds(30);
+
+    private readonly PodReader _pods = new(cluster, clock, input.Policy);
+    private readonly Dictionary<string, string?> _known = input.Known.Zip(input.Codes ?? input.Known.Select(_ => (string?)null))
+        .ToDictionary(pod => pod.First, pod => pod.Second, StringComparer.Ordinal);
+
+    public async Task<PodsSeen> ReadAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var pods = await _pods.ReadAsync(input.Node, cancellationToken);
+        var leaving = pods.Where(pod => pod.Decision.Verdict is PodVerdict.Evict or PodVerdict.Deny or PodVerdict.AwaitCompletion).ToList();
+        var budgets = leaving.Exists(pod => pod.Pod.DeletionRequestedAt is null) ? await cluster.ListBudgetsAsync(cancellationToken) : [];
+        var node = leaving.Exists(pod => IsLate(pod.Pod, now)) ? await cluster.GetNodeAsync(input.Node, cancellationToken) : null;
+        var entries = leaving.Select(pod => EntryOf(pod, budgets, WhyStuck(pod.Pod, node, now))).ToList();
+        var there = pods.Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
+        var mustGo = entries.Select(entry => entry.Uid).ToHashSet(StringComparer.Ordinal);
+        var ofMachines = pods.Where(pod => pod.Decision.Verdict == PodVerdict.MoveVm).ToList();
+
+        return new PodsSeen(
+            null,
+            now,
+            [.. input.Known.Where(uid => !there.Contains(uid))],
+            [.. entries.Where(entry => !_known.ContainsKey(entry.Uid))],
+            [.. ofMachines.Select(pod => pod.Pod.Vmi).OfType<ObjectRef>().Distinct().Except(input.KnownVms)],
+            ofMachines.Count,
+            pods.Count,
+            budgets.Where(budget => leaving.Exists(pod => budget.Covers(pod.Pod)))
+                .ToDictionary(budget => budget.Ref.ToString(), budget => budget.DisruptionsAllowed, StringComparer.Ordinal))
+        {
+            Changed = [.. entries.Where(entry => _known.GetValueOrDefault(entry.Uid) is { } code && code != entry.Code)],
+            Released = [.. input.Known.Where(uid => there.Contains(uid) && !mustGo.Contains(uid) && _known[uid] != PodEntry.ReleasedCode)],
+            Attached = entries.Count + ofMachines.Count == 0 && input.Policy.WaitForVolumeDetach
+                ? [.. (await cluster.ListVolumeAttachmentsAsync(input.Node, [.. pods.Select(pod => pod.Pod)], cancellationToken)).Select(Describe)]
+                : [],
+        };
+    }
+
+    private static PodEntry EntryOf(ClassifiedPod pod, IReadOnlyList<BudgetSnapshot> budgets, string? stuck)
+    {
+        var covering = budgets.Where(budget => budget.Covers(pod.Pod)).ToList();
+        var isDenied = pod.Decision.Verdict == PodVerdict.Deny;
+        var waits = pod.Decision.Verdict == PodVerdict.AwaitCompletion;
+        return new PodEntry(pod.Pod.Ref.Namespace, pod.Pod.Ref.Name, pod.Pod.Uid)
+        {
+            Budget = covering.Count == 1 ? covering[0].Ref.ToString() : null,
+            IgnoresBudget = covering.Count == 1 && IsNotCounted(pod.Pod, covering[0]),
+            IsLeaving = pod.Pod.DeletionRequestedAt is not null,
+            LeavingSince = pod.Pod.DeletionRequestedAt,
+            IsLauncher = pod.Pod.IsVirtLauncher,
+            Order = pod.Decision.Order,
+            Waits = waits,
+            Denied = isDenied ? pod.Decision.Rule : null,
+            Message = isDenied || waits ? pod.Decision.Reason : null,
+            Stuck = stuck,
+        };
+    }
+
+    // What the eviction subresource lets through whatever the budget allows (facts 2.2).
+    private static bool IsNotCounted(PodSnapshot pod, BudgetSnapshot budget) =>
+        pod.IsFinished || pod.Phase == "Pending"
+        || (!pod.IsReady && (budget.AlwaysAllowUnhealthy || (budget.DesiredHealthy > 0 && budget.CurrentHealthy >= budget.DesiredHealthy)));
+
+    private static bool IsLate(PodSnapshot pod, DateTimeOffset now) => pod.GoneBy is { } by && now > by + KubeletMayTake;
+
+    private static string? WhyStuck(PodSnapshot pod, NodeSnapshot? node, DateTimeOffset now)
+    {
+        if (!IsLate(pod, now))
+        {
+            return null;
+        }
+
+        var late = $"It should have been gone at {pod.GoneBy:u}; ";
+        var ready = node?.Conditions.FirstOrDefault(condition => condition.Type == "Ready");
+        return pod switch
+        {
+            { Finalizers.Count: > 0 } => $"{late}its finalizers keep it: {string.Join(", ", pod.Finalizers)}.",
+            _ when ready is { Status: not "True" } => $"{late}the kubelet of its node does not answer (Ready is {ready.Status} since {ready.Since:u}).",
+            _ => $"{late}the kubelet of its node has not ended it.",
+        };
+    }
+
+    private static string Describe(VolumeAttachmentSnapshot attachment) =>
+        attachment.DetachError is { } error ? $"{attachment.Name}: {error}" : attachment.Name;
+}

@@ -1,0 +1,58 @@
+namespace Drydock.Maintenance.Drain;
+
+/// <summary>What a drain tells people: its status, what holds it up, what became of each pod. Pure.</summary>
+internal static class DrainTelling
+{
+    // Custom status must stay under 16 KiB (design D13).
+    private const int MaxBlockers = 20;
+    private const int MaxMessage = 300;
+
+    /// <summary>The custom status. The launcher pods that migrated machines leave behind are counted with the machines, not here.</summary>
+    public static DrainStatus StatusOf(DrainState state, DateTimeOffset deadline, DrainPolicy policy, DateTimeOffset now)
+    {
+        var pods = state.Pods.Where(pod => !pod.IsLauncher).ToList();
+        return new DrainStatus(pods.Count, pods.Count(pod => pod.GoneAt is not null))
+        {
+            Terminating = pods.Count(pod => pod is { IsLeaving: true, HoldsDrain: true }),
+            Deadline = state.WasEmpty || (policy.OnTimeout == DeadlinePolicy.Wait && state.IsOverdue) ? null : deadline,
+            Blockers = Blockers(state, now, state.WasEmpty ? null : deadline),
+        };
+    }
+
+    /// <summary>What holds the drain up, the longest first.</summary>
+    public static IReadOnlyList<Blocker> Blockers(DrainState state, DateTimeOffset now, DateTimeOffset? deadline = null) =>
+    [
+        .. state.Pods.Where(pod => pod.HoldsDrain).Select(pod => BlockerOf(pod, now, deadline)).Concat(Volumes(state, deadline)).OfType<Blocker>()
+            .OrderBy(blocker => blocker.Since).Take(MaxBlockers),
+    ];
+
+    /// <summary>For the report.</summary>
+    public static PodResult ResultOf(PodEntry pod) =>
+        new(new(pod.Ns, pod.Name), pod.Uid, pod.GoneAt is not null, pod.Attempts, pod.AcceptedAt, pod.GoneAt, pod.GoneAt is null ? Short(pod.Stuck ?? pod.Message) : null)
+        {
+            IsLauncher = pod.IsLauncher,
+        };
+
+    private static Blocker? BlockerOf(PodEntry pod, DateTimeOffset now, DateTimeOffset? deadline) => pod switch
+    {
+        { Denied: not null } => New(pod, Answers.Denied, $"pod/{pod.Ns}/{pod.Name}", pod.Message, now, deadline),
+        { Waits: true } => New(pod, Answers.AwaitCompletion, $"pod/{pod.Ns}/{pod.Name}", pod.Message, now, deadline),
+        { Stuck: { } why } => New(pod, Answers.StuckTerminating, $"pod/{pod.Ns}/{pod.Name}", why, pod.LeavingSince ?? now, deadline),
+        { HeldBy: { } kind } when Answers.IsBlocker(kind) => New(pod, kind, pod.Object ?? Default(pod), pod.Message, now, deadline),
+        _ => null,
+    };
+
+    private static Blocker New(PodEntry pod, string kind, string? lookAt, string? message, DateTimeOffset since, DateTimeOffset? deadline) => new(
+        kind, $"{pod.Ns}/{pod.Name}", lookAt, Short(message), pod.HeldSince ?? since, pod.Attempts, pod.NextTry, Earlier(pod.Deadline, deadline),
+        Answers.NextStep(kind, lookAt));
+
+    private static string? Default(PodEntry pod) => pod.Budget is { } budget ? $"poddisruptionbudget/{budget}" : $"pod/{pod.Ns}/{pod.Name}";
+
+    private static IEnumerable<Blocker> Volumes(DrainState state, DateTimeOffset? deadline) => state.Attached.Select(volume => new Blocker(
+        Answers.VolumeAttached, volume, $"volumeattachment/{volume.Split(':')[0]}", Short(volume), state.AttachedSince ?? default, 0, null, deadline,
+        Answers.NextStep(Answers.VolumeAttached, null)));
+
+    private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other : one;
+
+    private static string? Short(string? message) => message?.Length > MaxMessage ? message[..MaxMessage] + "…" : message;
+}

@@ -1,0 +1,86 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Drain;
+
+/// <summary>Pods to evict: those of an inner list one after the other, the lists at the same time.</summary>
+internal sealed record EvictPodsInput(
+    string Node, string Holder, IReadOnlyList<IReadOnlyList<PodEntry>> Groups, TimeSpan? GracePeriod, bool Force)
+{
+    /// <summary>How many of this node may be under way at once.</summary>
+    public int AtOnce { get; init; } = 10;
+}
+
+/// <summary>What an eviction that was not simply accepted was answered.</summary>
+internal sealed record PodTry(string Uid, string Kind, string? Message, string? Object, TimeSpan? RetryAfter);
+
+/// <summary>What came of them.</summary>
+/// <param name="Verdict">Done if all were tried, but for those after a throttled one.</param>
+/// <param name="Accepted">Uids of those whose eviction was accepted.</param>
+/// <param name="Others">The others that were tried.</param>
+internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accepted, IReadOnlyList<PodTry> Others);
+
+/// <summary>Tries each pod once. Safe to run twice: a pod that terminates or is gone is left alone.</summary>
+internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots) : ClusterActivity<EvictPodsInput, PodsEvicted>
+{
+    protected override async Task<PodsEvicted> RunAsync(EvictPodsInput input, CancellationToken cancellationToken)
+    {
+        var guard = new Guard(cluster, clock, input.Node, input.Holder);
+        var throttled = new StrongBox();
+        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, throttled, input, cancellationToken)));
+        var tries = groups.SelectMany(group => group.Tries).ToList();
+        var stopped = groups.Select(group => group.Verdict).FirstOrDefault(verdict => verdict != Verdict.Done);
+        return new PodsEvicted(
+            stopped,
+            [.. tries.Where(one => one.Kind == Answers.Accepted).Select(one => one.Uid)],
+            [.. tries.Where(one => one.Kind != Answers.Accepted)]);
+    }
+
+    private async Task<(Verdict Verdict, List<PodTry> Tries)> EvictAsync(
+        IReadOnlyList<PodEntry> group, Guard guard, StrongBox throttled, EvictPodsInput input, CancellationToken cancellationToken)
+    {
+        var tries = new List<PodTry>(group.Count);
+        foreach (var pod in group)
+        {
+            using var slot = await slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : pod.Budget, cancellationToken);
+            if (throttled.IsSet)
+            {
+                // The server asks for patience: the rest is tried when it said so.
+                return (Verdict.Done, tries);
+            }
+
+            var go = await guard.CheckAsync(cancellationToken);
+            if (go.Verdict != Verdict.Done)
+            {
+                return (go.Verdict, tries);
+            }
+
+            var answer = await TryAsync(pod, input, cancellationToken);
+            throttled.IsSet |= answer.Kind == Answers.Throttled;
+            tries.Add(answer);
+        }
+
+        return (Verdict.Done, tries);
+    }
+
+    // What was accepted before a failure must not be lost with it: a failure of one pod is that pod's answer.
+    private async Task<PodTry> TryAsync(PodEntry pod, EvictPodsInput input, CancellationToken cancellationToken)
+    {
+        var instance = new PodInstance(new ObjectRef(pod.Ns, pod.Name), pod.Uid, input.Node);
+        try
+        {
+            var outcome = input.Force
+                ? await cluster.DeletePodAsync(instance, input.GracePeriod, cancellationToken)
+                : await cluster.EvictPodAsync(instance, input.GracePeriod, cancellationToken);
+            return new PodTry(pod.Uid, Kebab.Of(outcome.Answer.ToString()), outcome.Message, outcome.Object, outcome.RetryAfter);
+        }
+        catch (ClusterException failure)
+        {
+            return new PodTry(pod.Uid, Kebab.Of(failure.Kind.ToString()), failure.Message, null, failure.RetryAfter);
+        }
+    }
+
+    private sealed class StrongBox
+    {
+        public bool IsSet { get; set; }
+    }
+}

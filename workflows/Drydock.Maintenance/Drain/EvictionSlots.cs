@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+
+namespace Drydock.Maintenance.Drain;
+
+/// <summary>
+/// Bounds how many evictions this process has under way: of one node, of all nodes together, and of one budget a single one, on whichever
+/// nodes its pods are. Evictions of one budget that arrive together make the API server retry the losers every half second (recorded cases
+/// 373–375).
+/// </summary>
+public sealed class EvictionSlots : IDisposable
+{
+    /// <summary>How many at once in the whole process, unless said otherwise.</summary>
+    public const int DefaultAtOnce = 50;
+
+    private readonly SemaphoreSlim _all;
+    private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);
+
+    /// <param name="atOnce">How many at once in the whole process; at least one.</param>
+    public EvictionSlots(int atOnce = DefaultAtOnce)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(atOnce, 1);
+        _all = new SemaphoreSlim(atOnce);
+    }
+
+    /// <summary>Waits until one more may be under way; disposing of the result ends it.</summary>
+    internal async Task<IDisposable> EnterAsync(string node, int ofNode, string? budget, CancellationToken cancellationToken)
+    {
+        var slot = new Slot();
+        try
+        {
+            // The budget first: who waits for it must not take a place from others.
+            if (budget is not null)
+            {
+                await slot.TakeAsync(_budgets.GetOrAdd(budget, static _ => new SemaphoreSlim(1)), cancellationToken);
+            }
+
+            await slot.TakeAsync(_nodes.GetOrAdd((node, ofNode), static key => new SemaphoreSlim(key.AtOnce)), cancellationToken);
+            await slot.TakeAsync(_all, cancellationToken);
+            return slot;
+        }
+        catch
+        {
+            slot.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _all.Dispose();
+
+    private sealed class Slot : IDisposable
+    {
+        private readonly Stack<SemaphoreSlim> _taken = new();
+
+        public async Task TakeAsync(SemaphoreSlim semaphore, CancellationToken cancellationToken)
+        {
+            await semaphore.WaitAsync(cancellationToken);
+            _taken.Push(semaphore);
+        }
+
+        public void Dispose()
+        {
+            while (_taken.TryPop(out var semaphore))
+            {
+                semaphore.Release();
+            }
+        }
+    }
+}
