@@ -1,5 +1,4 @@
 using Drydock.Kubernetes;
-using Drydock.Maintenance.Planning;
 
 namespace Drydock.Maintenance.Drain;
 

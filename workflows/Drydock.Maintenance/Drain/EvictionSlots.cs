@@ -16,6 +16,7 @@ public sealed class EvictionSlots : IDisposable
     private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);
 
+    /// <summary>Bounds for one process.</summary>
     /// <param name="atOnce">How many at once in the whole process; at least one.</param>
     public EvictionSlots(int atOnce = DefaultAtOnce)
     {

@@ -132,7 +132,7 @@ public static class PodRules
 
     private static string Named(DrainRule rule) => (rule.PodSelector, rule.NamespaceSelector) switch
     {
-        (null, null) => $"The rule for all pods",
+        (null, null) => "The rule for all pods",
         ({ } pods, null) => $"The rule for {pods}",
         (null, { } namespaces) => $"The rule for namespaces with {namespaces}",
         ({ } pods, { } namespaces) => $"The rule for {pods} in namespaces with {namespaces}",

@@ -1,4 +1,3 @@
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Drain;
 using Shouldly;
