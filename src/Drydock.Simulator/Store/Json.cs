@@ -41,6 +41,12 @@ public static class Json
     public static long? Number(this JsonNode? node, params ReadOnlySpan<string> path) =>
         node.At(path) is JsonValue value && value.GetValueKind() == JsonValueKind.Number && value.TryGetNumber(out var number) ? number : null;
 
+    /// <summary>The number at a path, with its fraction, or null.</summary>
+    public static double? Real(this JsonNode? node, params ReadOnlySpan<string> path) =>
+        node.At(path) is JsonValue value && value.GetValueKind() == JsonValueKind.Number
+            ? double.Parse(value.ToJsonString(), CultureInfo.InvariantCulture)
+            : null;
+
     /// <summary>Whether there is a <c>true</c> at a path.</summary>
     public static bool Flag(this JsonNode? node, params ReadOnlySpan<string> path) => node.At(path)?.GetValueKind() == JsonValueKind.True;
 

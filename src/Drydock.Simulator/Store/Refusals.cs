@@ -103,6 +103,14 @@ public sealed record FieldError(string Field, string Reason, string Text)
     public static FieldError Duplicate(string field, string value) =>
         new(field, "FieldValueDuplicate", $"Duplicate value: {value}");
 
+    /// <summary>A text has more bytes than allowed.</summary>
+    public static FieldError TooLong(string field, long most) =>
+        new(field, "FieldValueTooLong", $"Too long: may not be more than {most} bytes");
+
+    /// <summary>A list or map has more items than allowed.</summary>
+    public static FieldError TooMany(string field, long count, long most) =>
+        new(field, "FieldValueTooMany", $"Too many: {count}: must have at most {most} items");
+
     /// <summary>As a cause in a Status.</summary>
     public JsonObject ToCause() => new() { ["reason"] = Reason, ["message"] = Text, ["field"] = Field };
 

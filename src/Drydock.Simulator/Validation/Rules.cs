@@ -17,7 +17,7 @@ internal sealed class Rules(IObjectStore store)
     public void CheckUpdate(ResourceType type, JsonObject after, JsonObject before, string? subresource)
     {
         var errors = MetadataRules.Update(after, before);
-        errors.AddRange(Own(type, after, subresource == "status" ? null : before));
+        errors.AddRange(Own(type, after, subresource == "status" && !type.IsCustom ? null : before));
         Throw(type, after, errors);
     }
 
@@ -63,13 +63,14 @@ internal sealed class Rules(IObjectStore store)
     {
         if (type.IsCustom)
         {
-            return Schema(type)?.Check(after) ?? [];
+            return Schema(type)?.Check(after, before) ?? [];
         }
 
         return type.GroupResource switch
         {
             "nodes" => NodeRules.Check(after),
             "pods" => before is null ? PodRules.Create(after) : PodRules.Update(after, before),
+            "customresourcedefinitions.apiextensions.k8s.io" => DefinitionRules.Check(after),
             "leases.coordination.k8s.io" => LeaseRules.Check(after),
             "poddisruptionbudgets.policy" => BudgetRules.Check(after),
             "validatingwebhookconfigurations.admissionregistration.k8s.io" => WebhookRules.Check(after),

@@ -1,24 +1,29 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Validation;
 
 /// <summary>
-/// The structural schema of a custom type: prunes unknown fields, sets defaults, checks types, required fields, enums, patterns, bounds and
-/// dates. CEL rules (<c>x-kubernetes-validations</c>) are not evaluated.
+/// The structural schema of a custom type: prunes unknown fields, sets defaults, checks the form of objects and their rules
+/// (<c>x-kubernetes-validations</c>).
 /// </summary>
 internal sealed class Schema
 {
     private const string Preserve = "x-kubernetes-preserve-unknown-fields";
     private static readonly ConditionalWeakTable<JsonObject, Schema> _known = [];
-    private readonly JsonObject? _root;
 
-    private Schema(JsonObject definition) =>
+    private static readonly FieldError _unchecked = FieldError.Invalid("<nil>", "\"null\"",
+        "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation");
+
+    private readonly JsonObject? _root;
+    private readonly SchemaExpressions _rules;
+
+    private Schema(JsonObject definition)
+    {
         _root = CustomResource.StorageVersion(definition).At("schema", "openAPIV3Schema") as JsonObject;
+        _rules = SchemaExpressions.Of(_root);
+    }
 
     public static Schema Of(JsonObject definition) => _known.GetValue(definition, static d => new Schema(d));
 
@@ -50,24 +55,28 @@ internal sealed class Schema
         return unknown;
     }
 
-    public List<FieldError> Check(JsonObject @object)
+    /// <summary>What of an object breaks the schema, or a rule of it.</summary>
+    /// <param name="object">The object.</param>
+    /// <param name="before">It as it was, or null if it is new.</param>
+    public List<FieldError> Check(JsonObject @object, JsonObject? before)
     {
-        var errors = new List<FieldError>();
-        if (_root is not null)
+        if (_root is null)
         {
-            foreach (var (name, schema) in _root["properties"] as JsonObject ?? [])
-            {
-                if (name is not ("apiVersion" or "kind" or "metadata") && @object[name] is { } value)
-                {
-                    Check(value, (JsonObject)schema!, name, errors);
-                }
-            }
+            return [];
+        }
 
-            Require(@object, _root, "", errors);
+        var errors = SchemaCheck.Of(@object, _root);
+        if (!_rules.IsEmpty)
+        {
+            errors.AddRange(errors.Exists(IsBlocking) ? [_unchecked] : _rules.Check(@object, before));
         }
 
         return errors;
     }
+
+    /// <summary>Rules may rely on the form of an object: if that is broken, they are not asked.</summary>
+    private static bool IsBlocking(FieldError error) =>
+        error.Reason is "FieldValueRequired" or "FieldValueTypeInvalid" or "FieldValueTooLong" or "FieldValueTooMany";
 
     private static void Prune(JsonNode? value, JsonObject schema, string path, List<string> unknown)
     {
@@ -109,110 +118,11 @@ internal sealed class Schema
     {
         foreach (var (name, schema) in properties ?? [])
         {
-            if (schema?["default"] is { } value && !@object.ContainsKey(name))
+            if (schema?["default"] is { } value && (!@object.ContainsKey(name) || (@object[name] is null && !schema.Flag("nullable"))))
             {
                 @object[name] = value.CopyNode();
                 Prune(@object[name], (JsonObject)schema, name, []);
             }
         }
     }
-
-    private static void Require(JsonObject @object, JsonObject schema, string path, List<FieldError> errors)
-    {
-        foreach (var name in (schema["required"] as JsonArray ?? []).Select(r => (string)r!).Where(r => !@object.ContainsKey(r)))
-        {
-            errors.Add(FieldError.Required(path.Length == 0 ? name : $"{path}.{name}"));
-        }
-    }
-
-    private static void Check(JsonNode? value, JsonObject schema, string path, List<FieldError> errors)
-    {
-        if (value is null || schema.Flag("x-kubernetes-int-or-string"))
-        {
-            return;
-        }
-
-        var type = schema.Text("type");
-        if (type is not null && !IsOf(value, type))
-        {
-            var actual = TypeOf(value);
-            errors.Add(new FieldError(path, "FieldValueTypeInvalid",
-                $"Invalid value: \"{actual}\": {path} in body must be of type {type}: \"{actual}\""));
-
-            return;
-        }
-
-        switch (value)
-        {
-            case JsonObject @object:
-                Require(@object, schema, path, errors);
-                foreach (var (name, child) in @object)
-                {
-                    if ((schema.At("properties", name) ?? schema["additionalProperties"]) is JsonObject childSchema)
-                    {
-                        Check(child, childSchema, $"{path}.{name}", errors);
-                    }
-                }
-
-                break;
-            case JsonArray items when schema["items"] is JsonObject itemSchema:
-                for (var i = 0; i < items.Count; i++)
-                {
-                    Check(items[i], itemSchema, $"{path}[{i}]", errors);
-                }
-
-                break;
-            case JsonValue:
-                CheckValue(value, schema, path, errors);
-                break;
-        }
-    }
-
-    private static void CheckValue(JsonNode value, JsonObject schema, string path, List<FieldError> errors)
-    {
-        var text = value.ToString();
-        var quoted = value.ToJsonString();
-        if (schema["enum"] is JsonArray allowed && !allowed.Any(a => JsonNode.DeepEquals(a, value)))
-        {
-            errors.Add(FieldError.Unsupported(path, text, [.. allowed.Select(a => a?.ToString() ?? "")]));
-        }
-
-        if (schema.Text("pattern") is { } pattern && !Regex.IsMatch(text, pattern, RegexOptions.ECMAScript, TimeSpan.FromSeconds(1)))
-        {
-            errors.Add(FieldError.Invalid(path, quoted, $"{path} in body should match '{pattern}'"));
-        }
-
-        if (schema.Text("format") == "date-time"
-            && !DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out _))
-        {
-            errors.Add(new FieldError(path, "FieldValueTypeInvalid",
-                $"Invalid value: {quoted}: {path.Split('.')[^1]} in body must be of type date-time: {quoted}"));
-        }
-
-        if (schema.Number("minimum") is { } minimum && value.Number() < minimum)
-        {
-            errors.Add(FieldError.Invalid(path, quoted, $"{path} in body should be greater than or equal to {minimum}"));
-        }
-
-        if (schema.Number("maximum") is { } maximum && value.Number() > maximum)
-        {
-            errors.Add(FieldError.Invalid(path, quoted, $"{path} in body should be less than or equal to {maximum}"));
-        }
-
-        if (schema.Number("minLength") is { } length && text.Length < length)
-        {
-            errors.Add(FieldError.Invalid(path, quoted, $"{path} in body should be at least {length} chars long"));
-        }
-    }
-
-    private static bool IsOf(JsonNode value, string type) => type == TypeOf(value) || (type == "number" && TypeOf(value) == "integer");
-
-    private static string TypeOf(JsonNode value) => value.GetValueKind() switch
-    {
-        JsonValueKind.Object => "object",
-        JsonValueKind.Array => "array",
-        JsonValueKind.String => "string",
-        JsonValueKind.Number => value.Number() is null ? "number" : "integer",
-        _ => "boolean",
-    };
 }
