@@ -107,6 +107,21 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<RolloutView>(
             HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/stop", new CancelRequest(reason), null, cancellationToken);
 
+    /// <summary>Takes no new node until told to resume.</summary>
+    public Task<RolloutView> PauseRolloutAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(
+            HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/pause", new CancelRequest(reason), null, cancellationToken);
+
+    /// <summary>Leaves a node out whose turn has not come.</summary>
+    public Task<RolloutView> SkipRolloutNodeAsync(string id, string node, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(
+            HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/skip", new RolloutNodeRequest(node, reason), null, cancellationToken);
+
+    /// <summary>Takes a node again that failed, was cancelled or was left out.</summary>
+    public Task<RolloutView> RetryRolloutNodeAsync(string id, string node, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(
+            HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/retry", new RolloutNodeRequest(node, reason), null, cancellationToken);
+
     /// <summary>Sets up a window.</summary>
     public Task<WindowView> CreateWindowAsync(WindowCreate request, CancellationToken cancellationToken) =>
         SendAsync<WindowView>(HttpMethod.Post, "api/v1/windows", request, null, cancellationToken);
@@ -115,7 +130,14 @@ public sealed class DrydockApiClient(HttpClient http)
     public Task<IReadOnlyList<WindowView>> ListWindowsAsync(CancellationToken cancellationToken) =>
         SendAsync<IReadOnlyList<WindowView>>(HttpMethod.Get, "api/v1/windows", null, null, cancellationToken);
 
-    /// <summary>Removes a window; a rollout it started goes on.</summary>
+    /// <summary>One window and when it opens next.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="count">How many of the coming openings.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task<WindowView> GetWindowAsync(string name, int count, CancellationToken cancellationToken) =>
+        SendAsync<WindowView>(HttpMethod.Get, $"api/v1/windows/{Uri.EscapeDataString(name)}?next={count}", null, null, cancellationToken);
+
+    /// <summary>Removes a window; a rollout it started takes no new node.</summary>
     public async Task DeleteWindowAsync(string name, CancellationToken cancellationToken)
     {
         using var response = await http.DeleteAsync($"api/v1/windows/{Uri.EscapeDataString(name)}", cancellationToken);

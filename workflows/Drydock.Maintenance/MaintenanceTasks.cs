@@ -28,7 +28,9 @@ public static class MaintenanceTasks
         .AddOrchestrator<MoveVmOrchestrator>(Orchestrations.MoveVm)
         .AddOrchestrator<RestoreOrchestrator>(Orchestrations.Restore)
         .AddOrchestrator<RolloutOrchestrator>(Orchestrations.Rollout)
-        .AddOrchestrator<WindowOrchestrator>(Orchestrations.Window);
+        .AddOrchestrator<RunNodeOrchestrator>(Orchestrations.RunNode)
+        .AddOrchestrator<WindowOrchestrator>(Orchestrations.Window)
+        .AddOrchestrator<RunRolloutOrchestrator>(Orchestrations.RunRollout);
 
     private static DurableTaskRegistry AddActivities(this DurableTaskRegistry registry)
     {
@@ -68,6 +70,8 @@ public static class MaintenanceTasks
         Add(Activities.WakeWaits, static (_, _, wakeups) => new WakeWaitsActivity(wakeups));
         Add(Activities.RecordEvent, static (cluster, _, _) => new RecordEventActivity(cluster));
         Add(Activities.CheckRestore, static (cluster, clock, _) => new CheckRestoreActivity(cluster, clock));
+        Add(Activities.ReadNodes, static (cluster, clock, _) => new ReadNodesActivity(cluster, clock));
+        registry.AddActivity(Activities.StartRun, static services => new StartRunActivity(services.GetRequiredService<DurableTaskClient>()));
         return registry.AddActivity<NextWindowActivity>(Activities.NextWindow);
     }
 }

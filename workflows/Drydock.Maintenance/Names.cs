@@ -25,6 +25,12 @@ public static class Orchestrations
 
     /// <summary>A recurring maintenance window.</summary>
     public const string Window = "window";
+
+    /// <summary>Runs the maintenance of one node of a rollout and tells the rollout.</summary>
+    internal const string RunNode = "rollout.run-node";
+
+    /// <summary>Runs the rollout of a window and tells the window.</summary>
+    internal const string RunRollout = "window.run-rollout";
 }
 
 /// <summary>Names of the external events of <see cref="Orchestrations.Maintenance"/>.</summary>
@@ -54,9 +60,27 @@ public static class RolloutEvents
     /// <summary>Take no new node; those under maintenance go on to their end. Payload: <see cref="Maintenance.Cancel"/>.</summary>
     public const string Stop = "stop";
 
+    /// <summary>Take no new node until <see cref="Resume"/>. Payload: <see cref="Maintenance.Cancel"/>.</summary>
+    public const string Pause = "pause";
+
     /// <summary>Go on after a pause, with a new failure budget. Payload: the name of whoever said so.</summary>
     public const string Resume = "resume";
+
+    /// <summary>Leave a node out whose turn has not come. Payload: <see cref="RolloutNodeOrder"/>.</summary>
+    public const string Skip = "skip";
+
+    /// <summary>Take a node again that failed, was cancelled or was left out. Payload: <see cref="RolloutNodeOrder"/>.</summary>
+    public const string Retry = "retry";
+
+    /// <summary>The window opens. Payload: <see cref="RolloutOpening"/>.</summary>
+    public const string Open = "open";
 }
+
+/// <summary>Payload of <see cref="RolloutEvents.Skip"/> and <see cref="RolloutEvents.Retry"/>.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="By">Who said so.</param>
+/// <param name="Reason">Why, or null.</param>
+public sealed record RolloutNodeOrder(string Node, string By, string? Reason = null);
 
 /// <summary>Names of the external events of <see cref="Orchestrations.Window"/>.</summary>
 public static class WindowEvents
@@ -81,7 +105,16 @@ public static class InstanceIds
     public static string Restore(string maintenance) => $"{maintenance}:restore";
 
     /// <summary>The maintenance of one node of a rollout.</summary>
-    public static string Node(string rollout, string node) => $"{rollout}:{node}";
+    /// <param name="rollout">The rollout.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="attempt">Which try; from the second on it is part of the id, after a character that no name of a node has.</param>
+    public static string Node(string rollout, string node, int attempt = 1) => attempt == 1 ? $"{rollout}:{node}" : $"{rollout}:{node}~{attempt}";
+
+    /// <summary>The rollout that a window starts when it opens.</summary>
+    public static string Rollout(string window, DateTimeOffset opensAt) => $"{window}:{opensAt:yyyyMMdd'T'HHmm}";
+
+    /// <summary>What runs an instance for a rollout or a window and tells it of the end.</summary>
+    internal static string Runner(string parent, string instance) => $"{parent}:run{instance[parent.Length..]}";
 }
 
 /// <summary>Names of the activities. Written into every stored history: rename the classes freely, never these.</summary>
@@ -111,6 +144,8 @@ internal static class Activities
     public const string RecordEvent = "event.record";
     public const string CheckRestore = "node.check-restore";
     public const string NextWindow = "window.next";
+    public const string ReadNodes = "rollout.read-nodes";
+    public const string StartRun = "rollout.start-run";
 }
 
 /// <summary>Events between a maintenance and its children.</summary>
@@ -127,4 +162,10 @@ internal static class ChildEvents
 
     /// <summary>From the lease: whether it is ours.</summary>
     public const string Lease = "lease";
+
+    /// <summary>To a rollout: the maintenance of a node is over.</summary>
+    public const string NodeDone = "node-done";
+
+    /// <summary>To a window: its rollout is over.</summary>
+    public const string RolloutDone = "rollout-done";
 }

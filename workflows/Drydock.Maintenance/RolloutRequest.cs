@@ -3,11 +3,41 @@ using System.Text.Json.Serialization;
 namespace Drydock.Maintenance;
 
 /// <summary>Rolling maintenance over nodes: the input of <c>rollout</c>. Persisted; only ever gains optional members.</summary>
-/// <param name="Nodes">The nodes, in order.</param>
+/// <param name="Nodes">The nodes by name, in order; empty if they are selected.</param>
 public sealed record RolloutRequest(IReadOnlyList<string> Nodes)
 {
-    /// <summary>How many nodes may be under maintenance at once.</summary>
+    /// <summary>Nodes by label, in kubectl's grammar; null: by name. Looked up again before each node, so that it follows the cluster.</summary>
+    public string? Selector { get; init; }
+
+    /// <summary>Only nodes whose kubelet is older than this, such as <c>v1.33.0</c>; alone: of all nodes. Null: any.</summary>
+    public string? KubeletBelow { get; init; }
+
+    /// <summary>How many nodes may be unavailable at once; those that are down already count.</summary>
     public int MaxUnavailable { get; init; } = 1;
+
+    /// <summary>The same in per cent of the nodes of the rollout, rounded down, one at the least; null: <see cref="MaxUnavailable"/> holds.</summary>
+    public int? MaxUnavailablePercent { get; init; }
+
+    /// <summary>Zones, one after the other in this order; the others follow by name. Empty: zones do not order the nodes.</summary>
+    public IReadOnlyList<string> Zones { get; init; } = [];
+
+    /// <summary>How many nodes of one zone may be unavailable at once, or null: no such limit.</summary>
+    public int? MaxPerZone { get; init; }
+
+    /// <summary>The label that names the zone of a node.</summary>
+    public string ZoneLabel { get; init; } = "topology.kubernetes.io/zone";
+
+    /// <summary>How many nodes go first, before any other; the first that fails pauses. Zero: no canary.</summary>
+    public int Canary { get; init; }
+
+    /// <summary>How long the canary nodes must have been back, and still be well, before the others follow.</summary>
+    public TimeSpan Soak { get; init; }
+
+    /// <summary>How long no node is taken after one is done.</summary>
+    public TimeSpan PauseBetween { get; init; }
+
+    /// <summary>Which node goes first. Control-plane nodes always go last and one at a time.</summary>
+    public RolloutOrder Order { get; init; }
 
     /// <summary>What is asked for each node; its <see cref="MaintenanceRequest.Node"/> is replaced.</summary>
     public MaintenanceRequest Template { get; init; } = new("");
@@ -17,6 +47,32 @@ public sealed record RolloutRequest(IReadOnlyList<string> Nodes)
 
     /// <summary>What happens when that many failed.</summary>
     public RolloutFailurePolicy OnFailures { get; init; } = RolloutFailurePolicy.Pause;
+
+    /// <summary>How long a node is expected to take until one was seen to end; null: not known.</summary>
+    public TimeSpan? ExpectedPerNode { get; init; }
+
+    /// <summary>The maintenance window it belongs to, or null: it may run at any time.</summary>
+    public RolloutOpening? Opening { get; init; }
+
+    /// <summary>What happens when the window closes.</summary>
+    public WindowClosePolicy OnClose { get; init; }
+
+    /// <summary>Where it stood when it continued with a fresh history, or null: it begins.</summary>
+    public RolloutState? State { get; init; }
+}
+
+/// <summary>Which node of a rollout goes first.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<RolloutOrder>))]
+public enum RolloutOrder
+{
+    /// <summary>As they were named; selected nodes by name.</summary>
+    AsGiven,
+
+    /// <summary>By name.</summary>
+    Name,
+
+    /// <summary>Those with the fewest pods to move first.</summary>
+    Load,
 }
 
 /// <summary>What a rollout does when its failure budget is used up.</summary>
@@ -45,6 +101,12 @@ public enum RolloutNodeState
 
     /// <summary>It was not taken: the rollout was stopped or cancelled.</summary>
     NotTaken,
+
+    /// <summary>Somebody said to leave it out.</summary>
+    Skipped,
+
+    /// <summary>It left the cluster, or is not selected any more, before its turn came.</summary>
+    Left,
 }
 
 /// <summary>One node of a rollout.</summary>
@@ -54,42 +116,120 @@ public enum RolloutNodeState
 /// <param name="Outcome">How that ended, or null.</param>
 /// <param name="Message">One sentence, or null.</param>
 public sealed record RolloutNode(
-    string Node, RolloutNodeState State, string InstanceId, MaintenanceOutcome? Outcome = null, string? Message = null);
+    string Node, RolloutNodeState State, string InstanceId, MaintenanceOutcome? Outcome = null, string? Message = null)
+{
+    /// <summary>Which try it is, from 1.</summary>
+    public int Attempt { get; init; } = 1;
+
+    /// <summary>Its zone, or null.</summary>
+    public string? Zone { get; init; }
+
+    /// <summary>It runs the control plane.</summary>
+    public bool IsControlPlane { get; init; }
+
+    /// <summary>Pods that had to leave when it was first seen.</summary>
+    public int Load { get; init; }
+
+    /// <summary>It belongs to the canary wave.</summary>
+    public bool IsCanary { get; init; }
+
+    /// <summary>When its maintenance began, or null.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+
+    /// <summary>When that ended, or null.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>Not before that moment: somebody else held it. Null: at once.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>Its maintenance failed or was refused.</summary>
+    [JsonIgnore]
+    public bool HasFailed => State == RolloutNodeState.Done && Outcome is MaintenanceOutcome.Failed or MaintenanceOutcome.Refused;
+}
+
+/// <summary>A stretch of time in which a rollout may take nodes.</summary>
+/// <param name="From">It opens.</param>
+/// <param name="To">It closes.</param>
+public sealed record RolloutOpening(DateTimeOffset From, DateTimeOffset To);
+
+/// <summary>What a rollout carries from one history into the next.</summary>
+/// <param name="Nodes">All nodes, in the order in which they came.</param>
+public sealed record RolloutState(IReadOnlyList<RolloutNode> Nodes)
+{
+    /// <summary>Failures since the last <c>resume</c>.</summary>
+    public int Failures { get; init; }
+
+    /// <summary>Why it is paused, or null: it is not.</summary>
+    public string? PausedBecause { get; init; }
+
+    /// <summary>Why it takes no new node any more, or null: it does.</summary>
+    public string? StoppingBecause { get; init; }
+
+    /// <summary>The nodes under maintenance were cancelled.</summary>
+    public bool IsCancelled { get; init; }
+
+    /// <summary>No canary, or it is well.</summary>
+    public bool IsCanaryOver { get; init; }
+
+    /// <summary>The window, or null.</summary>
+    public RolloutOpening? Opening { get; init; }
+
+    /// <summary>The window is closed; it waits for the next.</summary>
+    public bool IsClosed { get; init; }
+
+    /// <summary>Nodes taken since the window opened.</summary>
+    public int TakenInOpening { get; init; }
+
+    /// <summary>How many nodes <see cref="TimeSpent"/> is the sum of.</summary>
+    public int NodesTimed { get; init; }
+
+    /// <summary>What the maintenances that completed took together.</summary>
+    public TimeSpan TimeSpent { get; init; }
+
+    /// <summary>What a node takes on the average, or null.</summary>
+    [JsonIgnore]
+    public TimeSpan? Average => NodesTimed == 0 ? null : TimeSpent / NodesTimed;
+}
 
 /// <summary>The custom status of <c>rollout</c> and, at its end, its output.</summary>
-/// <param name="Nodes">The nodes, in order.</param>
+/// <param name="Nodes">
+/// At the end all nodes. Before, those that changed since the state in the input: the two together are all (design D13).
+/// </param>
 public sealed record RolloutStatus(IReadOnlyList<RolloutNode> Nodes)
 {
-    /// <summary>The failure budget is used up; it waits for <c>resume</c>, <c>stop</c> or <c>cancel</c>.</summary>
+    /// <summary>It takes no new node until somebody says <c>resume</c>, <c>stop</c> or <c>cancel</c>.</summary>
     public bool IsPaused { get; init; }
 
     /// <summary>It takes no new node.</summary>
     public bool IsStopping { get; init; }
 
+    /// <summary>Its window is closed; it goes on when the next opens.</summary>
+    public bool IsClosed { get; init; }
+
     /// <summary>One sentence for people.</summary>
     public string Message { get; init; } = "";
-}
 
-/// <summary>A recurring maintenance window: the input of <c>window</c>. Persisted; only ever gains optional members.</summary>
-/// <param name="Cron">When it opens: five fields of cron, or six with seconds.</param>
-/// <param name="Duration">How long new nodes are taken.</param>
-/// <param name="Rollout">What is started when it opens.</param>
-public sealed record WindowRequest(string Cron, TimeSpan Duration, RolloutRequest Rollout)
-{
-    /// <summary>The IANA time zone of <see cref="Cron"/>.</summary>
-    public string TimeZone { get; init; } = "UTC";
-}
+    /// <summary>All nodes that are or were part of it.</summary>
+    public int Total { get; init; }
 
-/// <summary>The custom status of <c>window</c>.</summary>
-/// <param name="Message">One sentence for people.</param>
-public sealed record WindowStatus(string Message)
-{
-    /// <summary>When the next window opens, or null while one is open.</summary>
-    public DateTimeOffset? Next { get; init; }
+    /// <summary>Nodes whose maintenance is over.</summary>
+    public int Done { get; init; }
 
-    /// <summary>The rollout under way, or null.</summary>
-    public string? Rollout { get; init; }
+    /// <summary>Nodes whose maintenance failed or was refused.</summary>
+    public int Failed { get; init; }
 
-    /// <summary>When the open window closes, or null.</summary>
-    public DateTimeOffset? ClosesAt { get; init; }
+    /// <summary>Nodes whose turn has not come.</summary>
+    public int Waiting { get; init; }
+
+    /// <summary>Nodes under maintenance.</summary>
+    public int Running { get; init; }
+
+    /// <summary>What the next node waits for, or null.</summary>
+    public string? WaitsFor { get; init; }
+
+    /// <summary>When it will be over if the nodes go on to take what they took; null: not known.</summary>
+    public DateTimeOffset? EstimatedEnd { get; init; }
+
+    /// <summary>The window, or null.</summary>
+    public RolloutOpening? Opening { get; init; }
 }

@@ -5,53 +5,40 @@ using Drydock.Cli.Output;
 
 namespace Drydock.Cli.Verbs;
 
-/// <summary><c>rollout start|list|show|cancel</c>: several nodes, one after the other or a few at a time.</summary>
+/// <summary><c>rollout start|list|show|pause|resume|stop|abort|skip|retry</c>: several nodes, one after the other or a few at a time.</summary>
 internal static class RolloutVerb
 {
     public static Command Create(Terminal terminal) => new Verb(
         "rollout", "Maintain several nodes, one after the other or a few at a time.", "drydock rollout start worker-1 worker-2", "drydock rollout list")
     {
-        Start(terminal), List(terminal), Show(terminal), Cancel(terminal),
+        Start(terminal),
+        List(terminal),
+        Show(terminal),
+        Signal(terminal, "pause", "Take no new node until told to resume; those under maintenance go on.", static (client, id, reason, token) => client.PauseRolloutAsync(id, reason, token)),
+        Resume(terminal),
+        Signal(terminal, "stop", "Take no new node any more; those under maintenance go on to their end.", static (client, id, reason, token) => client.StopRolloutAsync(id, reason, token)),
+        Abort(terminal),
+        SignalNode(terminal, "skip", "Leave out a node whose turn has not come.", static (client, id, node, reason, token) => client.SkipRolloutNodeAsync(id, node, reason, token)),
+        SignalNode(terminal, "retry", "Take a node again that failed, was cancelled or was left out.", static (client, id, node, reason, token) => client.RetryRolloutNodeAsync(id, node, reason, token)),
     };
 
     private static Verb Start(Terminal terminal)
     {
-        var nodes = new Argument<string[]>("nodes") { Description = "The nodes in order; else --selector.", Arity = ArgumentArity.ZeroOrMore };
-        var selector = new Option<string?>("--selector", "-l") { Description = "Nodes by label, as in kubectl.", HelpName = "labels" };
-        var unavailable = new Option<int?>("--max-unavailable") { Description = "Nodes that may be unavailable at a time. Default 1.", HelpName = "n" };
-        var failures = new Option<int?>("--failure-budget") { Description = "Nodes that may fail before --on-failures decides. Default 1: the first.", HelpName = "n" };
-        var onFailures = CommonOptions.Choice("--on-failures", "When that many failed. Default pause.", ("pause", "Pause"), ("stop", "Stop"));
-        var policy = new PolicyOptions();
-        var verb = new Verb("start", "Start a rollout.", "drydock rollout start worker-1 worker-2 --on-failures stop", "drydock rollout start -l zone=a --max-unavailable 2")
+        var nodes = new Argument<string[]>("nodes") { Description = "The nodes in order; else --selector or --kubelet-below.", Arity = ArgumentArity.ZeroOrMore };
+        var options = new RolloutOptions();
+        var verb = new Verb(
+            "start",
+            "Start a rollout.",
+            "drydock rollout start worker-1 worker-2 --on-failures stop",
+            "drydock rollout start -l zone=a --max-unavailable 2",
+            "drydock rollout start --kubelet-below v1.33.0 --max-unavailable 10% --canary 1 --soak 30m")
         {
-            nodes, selector, unavailable, failures, onFailures,
+            nodes,
         };
-        policy.AddTo(verb);
+        options.AddTo(verb);
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {
-            var settings = policy.Create(call.Parsed, "");
-            var names = call.Parsed.GetValue(nodes)!;
-            var view = await call.Client.CreateRolloutAsync(
-                new RolloutCreate
-                {
-                    Nodes = names.Length == 0 ? null : names,
-                    Selector = call.Parsed.GetValue(selector),
-                    MaxUnavailable = call.Parsed.GetValue(unavailable),
-                    FailureBudget = call.Parsed.GetValue(failures),
-                    OnFailures = call.Parsed.GetValue(onFailures),
-                    Reason = settings.Reason,
-                    Maintenance = new MaintenanceSettings
-                    {
-                        Action = settings.Action,
-                        Drain = settings.Drain,
-                        VirtualMachines = settings.VirtualMachines,
-                        Health = settings.Health,
-                        OnFailure = settings.OnFailure,
-                        LeaseWait = settings.LeaseWait,
-                    },
-                },
-                null,
-                cancellationToken);
+            var view = await call.Client.CreateRolloutAsync(options.Create(call.Parsed, call.Parsed.GetValue(nodes)!), null, cancellationToken);
             call.Output.Document(view, Lines(view));
             return ExitCodes.Done;
         });
@@ -62,13 +49,13 @@ internal static class RolloutVerb
         var rollouts = await call.Client.ListRolloutsAsync(cancellationToken);
         call.Output.Document(
             rollouts,
-            rollouts.Count == 0 ? ["No rollouts."] : Columns.Align("", [["ID", "STATE", "NODES", "MESSAGE"], .. rollouts.Select(r => new[] { r.Id, r.State, $"{r.Nodes.Count}", r.Message })]));
+            rollouts.Count == 0 ? ["No rollouts."] : Columns.Align("", [["ID", "STATE", "NODES", "MESSAGE"], .. rollouts.Select(r => new[] { r.Id, r.State, $"{r.Done}/{r.Total}", r.Message })]));
         return ExitCodes.Done;
     });
 
     private static Verb Show(Terminal terminal)
     {
-        var id = new Argument<string>("id") { Description = "The id of the rollout." };
+        var id = Id();
         return ServerVerb.Create(terminal, new Verb("show", "Show a rollout with its nodes.") { id }, async (call, cancellationToken) =>
         {
             var view = await call.Client.GetRolloutAsync(call.Parsed.GetValue(id)!, cancellationToken);
@@ -77,19 +64,69 @@ internal static class RolloutVerb
         });
     }
 
-    private static Verb Cancel(Terminal terminal)
+    private static Verb Resume(Terminal terminal)
     {
-        var id = new Argument<string>("id") { Description = "The id of the rollout." };
-        var reason = new Option<string?>("--reason") { Description = "Why, in your words.", HelpName = "text" };
-        return ServerVerb.Create(terminal, new Verb("cancel", "Cancel a rollout and the maintenances it has under way.") { id, reason }, async (call, cancellationToken) =>
+        var id = Id();
+        return ServerVerb.Create(terminal, new Verb("resume", "Let a paused rollout go on, with a new failure budget.") { id }, async (call, cancellationToken) =>
         {
-            var view = await call.Client.CancelRolloutAsync(call.Parsed.GetValue(id)!, call.Parsed.GetValue(reason), cancellationToken);
+            var view = await call.Client.ResumeRolloutAsync(call.Parsed.GetValue(id)!, cancellationToken);
             call.Output.Document(view, Lines(view));
             return ExitCodes.Done;
         });
     }
 
-    private static IEnumerable<string> Lines(RolloutView view) =>
-        Columns.Align("  ", [.. view.Nodes.Select(node => new[] { node.Node, node.State, node.MaintenanceId ?? "", node.Message ?? "" })])
-            .Prepend($"Rollout {view.Id}: {view.State}. {view.Message}");
+    private static Verb Abort(Terminal terminal)
+    {
+        var verb = Signal(
+            terminal,
+            "abort",
+            "Cancel a rollout and the maintenances it has under way; their nodes are put back.",
+            static (client, id, reason, token) => client.CancelRolloutAsync(id, reason, token));
+        verb.Aliases.Add("cancel");
+        return verb;
+    }
+
+    private static Verb Signal(
+        Terminal terminal, string name, string description, Func<DrydockApiClient, string, string?, CancellationToken, Task<RolloutView>> signal)
+    {
+        var (id, reason) = (Id(), Reason());
+        return ServerVerb.Create(terminal, new Verb(name, description, $"drydock rollout {name} r-20260102030405-ab12") { id, reason }, async (call, cancellationToken) =>
+        {
+            var view = await signal(call.Client, call.Parsed.GetValue(id)!, call.Parsed.GetValue(reason), cancellationToken);
+            call.Output.Document(view, Lines(view));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb SignalNode(
+        Terminal terminal, string name, string description, Func<DrydockApiClient, string, string, string?, CancellationToken, Task<RolloutView>> signal)
+    {
+        var (id, reason) = (Id(), Reason());
+        var node = new Argument<string>("node") { Description = "The node." };
+        var verb = new Verb(name, description, $"drydock rollout {name} r-20260102030405-ab12 worker-3") { id, node, reason };
+        return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
+        {
+            var view = await signal(call.Client, call.Parsed.GetValue(id)!, call.Parsed.GetValue(node)!, call.Parsed.GetValue(reason), cancellationToken);
+            call.Output.Document(view, Lines(view));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Argument<string> Id() => new("id") { Description = "The id of the rollout." };
+
+    private static Option<string?> Reason() => new("--reason") { Description = "Why, in your words.", HelpName = "text" };
+
+    private static IEnumerable<string> Lines(RolloutView view)
+    {
+        yield return $"Rollout {view.Id}: {view.State}. {view.Message}";
+        if (view.EstimatedEnd is { } end)
+        {
+            yield return $"  At this pace it ends at {end.UtcDateTime:yyyy-MM-dd HH:mm}Z.";
+        }
+
+        foreach (var line in Columns.Align("  ", [.. view.Nodes.Select(node => new[] { node.Node, node.State, node.MaintenanceId ?? "", node.Message ?? "" })]))
+        {
+            yield return line;
+        }
+    }
 }

@@ -1,73 +1,47 @@
-using Cronos;
 using Drydock.Api;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Server;
 
-/// <summary>Turns what a caller sent about rollouts and windows into what is persisted, or into everything that is wrong with it.</summary>
+/// <summary>Turns what a caller sent about a rollout into what is persisted, or into everything that is wrong with it.</summary>
 internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
 {
     private const int MostNodes = 1000;
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
-    /// <summary>Reads a rollout.</summary>
+    /// <summary>Reads a rollout that begins now: it must be about at least one node.</summary>
     public async Task<Answer<RolloutRequest>> ReadAsync(RolloutCreate create, string requestedBy, CancellationToken cancellationToken)
     {
         var reader = new FieldReader();
-        var request = await ReadAsync(reader, "", create, requestedBy, cancellationToken);
+        var request = await ReadAsync(reader, "", create, requestedBy, mustMatch: true, cancellationToken);
         return reader.Errors.Count == 0 ? request : Problems.Invalid(reader.Errors);
     }
 
-    /// <summary>Reads a window.</summary>
-    public async Task<Answer<WindowRequest>> ReadAsync(WindowCreate create, string requestedBy, CancellationToken cancellationToken)
+    /// <summary>Reads a rollout; errors go to the reader, with the prefix before each field.</summary>
+    /// <param name="reader">Gathers the errors.</param>
+    /// <param name="prefix">Stands before the name of each field.</param>
+    /// <param name="create">What was sent.</param>
+    /// <param name="requestedBy">Who asks.</param>
+    /// <param name="mustMatch">A selector must match a node now; one of a window is looked up when it opens.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<RolloutRequest> ReadAsync(
+        FieldReader reader, string prefix, RolloutCreate create, string requestedBy, bool mustMatch, CancellationToken cancellationToken)
     {
-        var reader = new FieldReader();
-        if (create.Name is null || !KubernetesName.IsLabel(create.Name))
+        var before = reader.Errors.Count;
+        var chosen = ReadChoice(reader, prefix, create);
+        if (reader.Errors.Count == before)
         {
-            reader.Fail("name", create.Name, "lower-case letters, digits and '-', at most 63 characters");
+            await CheckNodesAsync(reader, prefix, chosen, mustMatch, cancellationToken);
         }
 
-        if (create.Cron is null || !Calendar.TryParse(create.Cron, out _))
-        {
-            reader.Fail("cron", create.Cron, "a cron expression such as '0 22 * * 1-5'");
-        }
-
-        if (create.Duration is null)
-        {
-            reader.Fail("duration", null, DurationText.Allowed);
-        }
-
-        if (create.TimeZone is not null && !TimeZoneInfo.TryFindSystemTimeZoneById(create.TimeZone, out _))
-        {
-            reader.Fail("timeZone", create.TimeZone, "an IANA time zone such as Europe/Berlin");
-        }
-
-        if (create.Rollout is null)
-        {
-            reader.Fail("rollout", null, "what to start when the window opens");
-        }
-
-        var duration = reader.Duration("duration", create.Duration, TimeSpan.FromHours(1), TimeSpan.FromSeconds(1), TimeSpan.FromDays(7));
-        var rollout = create.Rollout is null
-            ? new RolloutRequest([])
-            : await ReadAsync(reader, "rollout.", create.Rollout, requestedBy, cancellationToken);
-        return reader.Errors.Count == 0
-            ? new WindowRequest(create.Cron!, duration, rollout) { TimeZone = create.TimeZone ?? "UTC" }
-            : Problems.Invalid(reader.Errors);
-    }
-
-    private async Task<RolloutRequest> ReadAsync(
-        FieldReader reader, string prefix, RolloutCreate create, string requestedBy, CancellationToken cancellationToken)
-    {
-        var nodes = await ReadNodesAsync(reader, prefix, create, cancellationToken);
         var template = MaintenanceRequests.ReadSettings(reader, prefix + "maintenance.", create.Maintenance ?? new MaintenanceSettings(), "");
-        var defaults = new RolloutRequest(nodes);
-        return defaults with
+        return ReadLimits(reader, prefix, create, chosen) with
         {
-            MaxUnavailable = reader.Number(prefix + "maxUnavailable", create.MaxUnavailable, defaults.MaxUnavailable, 1, 100),
-            FailureBudget = reader.Number(prefix + "failureBudget", create.FailureBudget, defaults.FailureBudget, 1, MostNodes),
+            FailureBudget = reader.Number(prefix + "failureBudget", create.FailureBudget, chosen.FailureBudget, 1, MostNodes),
             OnFailures = reader.Choice(
-                prefix + "onFailures", create.OnFailures, defaults.OnFailures, RolloutFailurePolicy.Pause, RolloutFailurePolicy.Stop),
+                prefix + "onFailures", create.OnFailures, chosen.OnFailures, RolloutFailurePolicy.Pause, RolloutFailurePolicy.Stop),
             Template = template with
             {
                 HubId = hub.Id,
@@ -77,112 +51,92 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
         };
     }
 
-    private async Task<IReadOnlyList<string>> ReadNodesAsync(
-        FieldReader reader, string prefix, RolloutCreate create, CancellationToken cancellationToken)
+    private static RolloutRequest ReadLimits(FieldReader reader, string prefix, RolloutCreate create, RolloutRequest defaults)
     {
-        if (create.Nodes is null == create.Selector is null)
+        if (create is { MaxUnavailable: not null, MaxUnavailablePercent: not null })
         {
-            reader.Fail(prefix + "nodes", null, "either 'nodes' or 'selector', and not both");
-            return [];
+            reader.Fail(prefix + "maxUnavailablePercent", $"{create.MaxUnavailablePercent}", "either this or 'maxUnavailable', and not both");
         }
 
-        var terms = create.Selector is null ? [] : LabelTerms.Parse(create.Selector);
-        if (terms is null)
+        return defaults with
         {
-            reader.Fail(prefix + "selector", create.Selector, "labels such as 'zone=a,node-role.kubernetes.io/worker'");
-            return [];
+            MaxUnavailable = reader.Number(prefix + "maxUnavailable", create.MaxUnavailable, defaults.MaxUnavailable, 1, 100),
+            MaxUnavailablePercent = create.MaxUnavailablePercent is { } percent ? reader.Number(prefix + "maxUnavailablePercent", percent, 1, 1, 100) : null,
+            Zones = ReadZones(reader, prefix + "zones", create.Zones),
+            MaxPerZone = create.MaxPerZone is { } most ? reader.Number(prefix + "maxPerZone", most, 1, 1, 100) : null,
+            ZoneLabel = ReadKey(reader, prefix + "zoneLabel", create.ZoneLabel) ?? defaults.ZoneLabel,
+            Canary = reader.Number(prefix + "canary", create.Canary, 0, 0, MostNodes),
+            Soak = reader.Duration(prefix + "soak", create.Soak, TimeSpan.Zero, TimeSpan.Zero, 7 * Day),
+            PauseBetween = reader.Duration(prefix + "pauseBetween", create.PauseBetween, TimeSpan.Zero, TimeSpan.Zero, Day),
+            Order = reader.Choice(prefix + "order", create.Order, defaults.Order, RolloutOrder.AsGiven, RolloutOrder.Name, RolloutOrder.Load),
+            ExpectedPerNode = reader.OptionalDuration(prefix + "expectedPerNode", create.ExpectedPerNode, TimeSpan.FromSeconds(1), 7 * Day),
+        };
+    }
+
+    /// <summary>Which nodes: by name, by label, by the version of the kubelet.</summary>
+    private static RolloutRequest ReadChoice(FieldReader reader, string prefix, RolloutCreate create)
+    {
+        if (create is { Nodes: null, Selector: null, KubeletBelow: null } or { Nodes: not null, Selector: not null })
+        {
+            reader.Fail(prefix + "nodes", null, "either 'nodes', 'selector' or 'kubeletBelow', and not both of the first two");
+        }
+
+        if (create.Selector is { } selector && LabelTerms.Parse(selector) is null)
+        {
+            reader.Fail(prefix + "selector", selector, "labels such as 'zone=a,node-role.kubernetes.io/worker,tier in (front,back)'");
+        }
+
+        if (create.KubeletBelow is { } version && NodeSelection.ReadVersion(version) is null)
+        {
+            reader.Fail(prefix + "kubeletBelow", version, "a version such as v1.33.0");
         }
 
         if (create.Nodes is { } named
             && (named.Count is 0 or > MostNodes || named.Distinct(StringComparer.Ordinal).Count() != named.Count))
         {
             reader.Fail(prefix + "nodes", string.Join(", ", named.Take(20)), $"1 to {MostNodes} different nodes");
-            return [];
         }
 
-        var known = await cluster.ListNodesAsync(cancellationToken);
-        return create.Selector is null
-            ? CheckKnown(reader, prefix, create.Nodes ?? [], known)
-            : Select(reader, prefix, create.Selector, terms, known);
+        return new RolloutRequest(create.Nodes ?? []) { Selector = create.Selector, KubeletBelow = create.KubeletBelow };
     }
 
-    private static IReadOnlyList<string> CheckKnown(
-        FieldReader reader, string prefix, IReadOnlyList<string> nodes, IReadOnlyList<NodeSnapshot> known)
+    private async Task CheckNodesAsync(
+        FieldReader reader, string prefix, RolloutRequest request, bool mustMatch, CancellationToken cancellationToken)
     {
-        for (var i = 0; i < nodes.Count; i++)
+        var known = await cluster.ListNodesAsync(cancellationToken);
+        for (var i = 0; i < request.Nodes.Count; i++)
         {
-            if (known.All(node => node.Name != nodes[i]))
+            if (known.All(node => node.Name != request.Nodes[i]))
             {
-                reader.Fail($"{prefix}nodes[{i}]", nodes[i], "the name of a node of the cluster");
+                reader.Fail($"{prefix}nodes[{i}]", request.Nodes[i], "the name of a node of the cluster");
             }
         }
 
-        return nodes;
+        var selected = NodeSelection.Select(known, request.Nodes, request.Selector, request.KubeletBelow).Count;
+        if (mustMatch && request.Nodes.Count == 0 && selected is 0 or > MostNodes)
+        {
+            var (field, value) = request.Selector is null ? ("kubeletBelow", request.KubeletBelow) : ("selector", request.Selector);
+            reader.Fail(prefix + field, value, $"what selects 1 to {MostNodes} nodes; this selects {selected}");
+        }
     }
 
-    private static IReadOnlyList<string> Select(
-        FieldReader reader, string prefix, string selector, IReadOnlyList<LabelRequirement> terms, IReadOnlyList<NodeSnapshot> known)
+    private static IReadOnlyList<string> ReadZones(FieldReader reader, string field, IReadOnlyList<string>? zones)
     {
-        var nodes = known.Where(node => terms.All(term => term.Matches(node.Labels))).Select(static node => node.Name).ToList();
-        if (nodes.Count is 0 or > MostNodes)
+        if (zones is { Count: > 100 } || zones?.Distinct(StringComparer.Ordinal).Count() != zones?.Count)
         {
-            reader.Fail(prefix + "selector", selector, $"a selector that matches 1 to {MostNodes} nodes; this one matches {nodes.Count}");
+            reader.Fail(field, string.Join(", ", zones!.Take(20)), "at most 100 different zones");
         }
 
-        return nodes;
-    }
-}
-
-/// <summary>The terms of an equality-based label selector.</summary>
-internal static class LabelTerms
-{
-    /// <summary>Reads <c>key</c>, <c>!key</c>, <c>key=value</c> and <c>key!=value</c>, joined by commas; null if it is something else.</summary>
-    public static IReadOnlyList<LabelRequirement>? Parse(string text)
-    {
-        var terms = text.Split(',', StringSplitOptions.TrimEntries).Select(ParseTerm).ToList();
-        return terms.Contains(null) ? null : [.. terms.OfType<LabelRequirement>()];
+        return [.. (zones ?? []).Select((zone, i) => reader.Text($"{field}[{i}]", zone, 63)).OfType<string>()];
     }
 
-    private static LabelRequirement? ParseTerm(string term)
+    private static string? ReadKey(FieldReader reader, string field, string? key)
     {
-        var isNot = term.Contains("!=", StringComparison.Ordinal);
-        var parts = term.Split(isNot ? "!=" : term.Contains("==", StringComparison.Ordinal) ? "==" : "=", 2);
-        var key = parts[0].Trim();
-        return parts.Length == 2
-            ? IsKey(key) ? new LabelRequirement(key, isNot ? "NotIn" : "In", [parts[1].Trim()]) : null
-            : key.StartsWith('!') && IsKey(key[1..]) ? new LabelRequirement(key[1..], "DoesNotExist", [])
-            : IsKey(key) ? new LabelRequirement(key, "Exists", []) : null;
-    }
-
-    private static bool IsKey(string key) =>
-        key.Length is > 0 and <= 317 && key.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '/');
-}
-
-/// <summary>Cron expressions.</summary>
-internal static class Calendar
-{
-    /// <summary>Reads five fields, or six with seconds.</summary>
-    public static bool TryParse(string text, out CronExpression? cron)
-    {
-        var fields = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-        return CronExpression.TryParse(text, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard, out cron);
-    }
-
-    /// <summary>The coming occurrences.</summary>
-    public static IReadOnlyList<DateTimeOffset> Next(string text, string timeZone, DateTimeOffset from, int count)
-    {
-        var next = new List<DateTimeOffset>();
-        if (!TryParse(text, out var cron) || !TimeZoneInfo.TryFindSystemTimeZoneById(timeZone, out var zone))
+        if (key is not null && LabelTerms.Parse(key) is not [{ Operator: "Exists" }])
         {
-            return next;
+            reader.Fail(field, key, "the name of a label, such as topology.kubernetes.io/zone");
         }
 
-        while (next.Count < count && cron!.GetNextOccurrence(from, zone) is { } at)
-        {
-            next.Add(at);
-            from = at;
-        }
-
-        return next;
+        return key;
     }
 }

@@ -77,6 +77,49 @@ public sealed class Rollouts
             ? Problems.WrongState(id, $"Rollout {id} is not paused: {view.State}.")
             : await SignalAsync(id, RolloutEvents.Resume, by, cancellationToken);
 
+    /// <summary>Takes no new node until told to resume. Repeating it is harmless.</summary>
+    public Task<Answer<RolloutView>> PauseAsync(string id, string by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Pause, new Cancel(by, reason), cancellationToken);
+
+    /// <summary>Leaves a node out whose turn has not come.</summary>
+    public Task<Answer<RolloutView>> SkipAsync(string id, RolloutNodeRequest request, string by, CancellationToken cancellationToken) =>
+        SignalNodeAsync(id, RolloutEvents.Skip, request, by, "Only a node whose turn has not come can be left out; cancel its maintenance", [nameof(RolloutNodeState.Waiting)], cancellationToken);
+
+    /// <summary>Takes a node again that failed, was refused, was cancelled or was left out.</summary>
+    public Task<Answer<RolloutView>> RetryAsync(string id, RolloutNodeRequest request, string by, CancellationToken cancellationToken) =>
+        SignalNodeAsync(
+            id,
+            RolloutEvents.Retry,
+            request,
+            by,
+            "Only a node that failed, was refused, cancelled or left out can be taken again",
+            [nameof(MaintenanceOutcome.Failed), nameof(MaintenanceOutcome.Refused), nameof(MaintenanceOutcome.Cancelled), nameof(RolloutNodeState.Skipped)],
+            cancellationToken);
+
+    private async Task<Answer<RolloutView>> SignalNodeAsync(
+        string id, string name, RolloutNodeRequest request, string by, string rule, IReadOnlyList<string> states, CancellationToken cancellationToken)
+    {
+        var reader = new FieldReader();
+        var node = reader.NodeName("node", request.Node);
+        var reason = reader.Text("reason", request.Reason, 1024);
+        if (reader.Errors.Count > 0)
+        {
+            return Problems.Invalid(reader.Errors);
+        }
+
+        if (await FindAsync(id, cancellationToken) is not { } view)
+        {
+            return Problems.NotFound("rollout", id);
+        }
+
+        return view.Nodes.FirstOrDefault(one => one.Node == node) switch
+        {
+            null => Problems.Invalid(new FieldError("node", node, $"a node of rollout {id}")),
+            var found when !states.Contains(found.State) => Problems.WrongState(id, $"Node {node} of rollout {id} is {found.State}. {rule}."),
+            _ => await SignalAsync(id, name, new RolloutNodeOrder(node, by, reason), cancellationToken),
+        };
+    }
+
     private async Task<Answer<RolloutView>> SignalAsync(string id, string name, object payload, CancellationToken cancellationToken)
     {
         if (await ReadAsync(id, cancellationToken) is not { } instance)
@@ -101,11 +144,9 @@ public sealed class Rollouts
     private static RolloutView View(OrchestrationMetadata instance)
     {
         var request = instance.ReadInputAs<RolloutRequest>();
-        var status = (instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null)
-            ?? instance.ReadCustomStatusAs<RolloutStatus>();
-        var nodes = status?.Nodes.Select(View)
-            ?? request?.Nodes.Select(static node => new RolloutNodeView(node, nameof(RolloutNodeState.Waiting), null, null))
-            ?? [];
+        var output = instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null;
+        var status = output ?? instance.ReadCustomStatusAs<RolloutStatus>();
+        var nodes = output?.Nodes ?? Nodes(instance.InstanceId, request, status);
         return new RolloutView(
             instance.InstanceId, State(instance, status), instance.FailureDetails?.ErrorMessage ?? status?.Message ?? "It begins.")
         {
@@ -113,8 +154,28 @@ public sealed class Rollouts
             RequestedBy = request?.Template.RequestedBy,
             StartedAt = instance.CreatedAt,
             EndedAt = instance.IsCompleted ? instance.LastUpdatedAt : null,
-            Nodes = [.. nodes],
+            Total = status?.Total ?? nodes.Count,
+            Done = status?.Done ?? 0,
+            Failed = status?.Failed ?? 0,
+            WaitsFor = instance.IsCompleted ? null : status?.WaitsFor,
+            EstimatedEnd = instance.IsCompleted ? null : status?.EstimatedEnd,
+            Nodes = [.. nodes.Select(View)],
         };
+    }
+
+    /// <summary>What the input carries, and over it what has changed since.</summary>
+    private static IReadOnlyList<RolloutNode> Nodes(string id, RolloutRequest? request, RolloutStatus? status)
+    {
+        var known = request?.State?.Nodes
+            ?? request?.Nodes.Select(node => new RolloutNode(node, RolloutNodeState.Waiting, InstanceIds.Node(id, node))).ToList()
+            ?? [];
+        var changed = (status?.Nodes ?? []).ToDictionary(static node => node.Node, StringComparer.Ordinal);
+        var names = known.Select(static node => node.Node).ToHashSet(StringComparer.Ordinal);
+        return
+        [
+            .. known.Select(node => changed.GetValueOrDefault(node.Node, node)),
+            .. (status?.Nodes ?? []).Where(node => !names.Contains(node.Node)),
+        ];
     }
 
     private static RolloutNodeView View(RolloutNode node) => new(
@@ -125,7 +186,7 @@ public sealed class Rollouts
 
     private static string State(OrchestrationMetadata instance, RolloutStatus? status) => instance.RuntimeStatus switch
     {
-        OrchestrationRuntimeStatus.Running => status switch { { IsPaused: true } => "Paused", { IsStopping: true } => "Stopping", _ => "Running" },
+        OrchestrationRuntimeStatus.Running => status switch { { IsStopping: true } => "Stopping", { IsPaused: true } => "Paused", { IsClosed: true } => "Closed", _ => "Running" },
         OrchestrationRuntimeStatus.Terminated => "Abandoned",
         var other => other.ToString(),
     };
@@ -133,5 +194,5 @@ public sealed class Rollouts
     private static bool Same(RolloutRequest one, RolloutRequest other) => Text(one) == Text(other);
 
     private static string Text(RolloutRequest request) =>
-        JsonSerializer.Serialize(request with { Template = request.Template with { RequestedBy = null, HubId = "" } });
+        JsonSerializer.Serialize(request with { State = null, Template = request.Template with { RequestedBy = null, HubId = "" } });
 }

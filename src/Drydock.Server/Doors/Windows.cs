@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Drydock.Api;
 using Drydock.Maintenance;
+using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Server;
 
@@ -8,12 +9,13 @@ namespace Drydock.Server;
 public sealed class Windows
 {
     private const int Upcoming = 3;
+    private const int MostUpcoming = 100;
 
     private readonly DurableTaskClient _client;
-    private readonly RolloutRequests _requests;
+    private readonly WindowRequests _requests;
     private readonly TimeProvider _clock;
 
-    internal Windows(DurableTaskClient client, RolloutRequests requests, TimeProvider clock) =>
+    internal Windows(DurableTaskClient client, WindowRequests requests, TimeProvider clock) =>
         (_client, _requests, _clock) = (client, requests, clock);
 
     /// <summary>Sets up a window; to set up the same one again is harmless, another one of that name is refused.</summary>
@@ -45,7 +47,17 @@ public sealed class Windows
 
     /// <summary>The window, or null if there is none of that name.</summary>
     public async Task<WindowView?> FindAsync(string name, CancellationToken cancellationToken) =>
-        await FindInstanceAsync(name, cancellationToken) is { } instance ? View(instance) : null;
+        await FindInstanceAsync(name, cancellationToken) is { } instance ? View(instance, Upcoming) : null;
+
+    /// <summary>The window with that many of its coming openings.</summary>
+    public async Task<Answer<WindowView>> NextAsync(string name, int? count, CancellationToken cancellationToken)
+    {
+        var reader = new FieldReader();
+        var next = reader.Number("next", count, Upcoming, 1, MostUpcoming);
+        return reader.Errors.Count > 0 ? Problems.Invalid(reader.Errors)
+            : await FindInstanceAsync(name, cancellationToken) is { } instance ? View(instance, next)
+            : Problems.NotFound("window", name);
+    }
 
     /// <summary>All windows, by name.</summary>
     public async Task<IReadOnlyList<WindowView>> ListAsync(CancellationToken cancellationToken)
@@ -53,7 +65,7 @@ public sealed class Windows
         var views = new List<WindowView>();
         await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Window, onlyRunning: true, cancellationToken))
         {
-            views.Add(View(instance));
+            views.Add(View(instance, Upcoming));
         }
 
         return [.. views.OrderBy(static view => view.Name, StringComparer.Ordinal)];
@@ -75,25 +87,31 @@ public sealed class Windows
         await _client.GetInstanceAsync(IdOf(name), getInputsAndOutputs: true, cancellationToken)
             is { Name: Orchestrations.Window, IsCompleted: false } instance ? instance : null;
 
-    private WindowView View(OrchestrationMetadata instance)
+    private WindowView View(OrchestrationMetadata instance, int count)
     {
         var request = instance.ReadInputAs<WindowRequest>()
             ?? throw new InvalidOperationException($"Instance '{instance.InstanceId}' has no input.");
         var status = instance.ReadCustomStatusAs<WindowStatus>();
-        return new WindowView(
-            instance.InstanceId[IdOf("").Length..], request.Cron, DurationText.Format(request.Duration), request.TimeZone, status?.ClosesAt is not null)
+        return new WindowView(instance.InstanceId[IdOf("").Length..], status?.ClosesAt is not null)
         {
+            Times = [.. request.AllTimes.Select(Describe)],
+            OnClose = request.OnClose.ToString(),
             Message = status?.Message,
             ClosesAt = status?.ClosesAt,
-            Next = Calendar.Next(request.Cron, request.TimeZone, _clock.GetUtcNow(), Upcoming),
+            Next = [.. WindowCalendar.Coming(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))],
             RolloutId = status?.Rollout,
         };
     }
+
+    private static string Describe(WindowTimes times) => times.Cron is { } cron
+        ? $"{cron} for {DurationText.Format(times.Duration)} ({times.TimeZone})"
+        : $"once, {times.From:u} to {times.To:u}";
 
     private static string IdOf(string name) => "w-" + name;
 
     private static string Text(WindowRequest request) => JsonSerializer.Serialize(request with
     {
+        State = null,
         Rollout = request.Rollout with { Template = request.Rollout.Template with { RequestedBy = null, HubId = "" } },
     });
 }

@@ -58,13 +58,14 @@ public static class DrydockServices
             provider.GetRequiredService<HubIdentity>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RolloutRequests>();
+        services.AddSingleton<WindowRequests>();
         services.AddSingleton(static provider => new Rollouts(
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<RolloutRequests>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static provider => new Windows(
             provider.GetRequiredService<DurableTaskClient>(),
-            provider.GetRequiredService<RolloutRequests>(),
+            provider.GetRequiredService<WindowRequests>(),
             provider.GetRequiredService<TimeProvider>()));
     }
 }

@@ -15,6 +15,9 @@ internal static class RolloutEndpoints
         rollouts.MapGet("/{id}", GetAsync).WithName("GetRollout").WithSummary("One rollout as it stands.");
         rollouts.MapPost("/{id}/cancel", CancelAsync).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
         rollouts.MapPost("/{id}/stop", StopAsync).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
+        rollouts.MapPost("/{id}/pause", PauseAsync).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");
+        rollouts.MapPost("/{id}/skip", SkipAsync).WithName("SkipRolloutNode").WithSummary("Leave out a node whose turn has not come.");
+        rollouts.MapPost("/{id}/retry", RetryAsync).WithName("RetryRolloutNode").WithSummary("Take a node again that failed, was cancelled or was left out.");
         rollouts.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeRollout").WithSummary("Let a paused rollout go on.");
     }
 
@@ -56,6 +59,24 @@ internal static class RolloutEndpoints
         body.Problem is { } malformed
             ? new ProblemResult(malformed)
             : Accepted(await rollouts.StopAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+
+    private static async Task<Results<Accepted<RolloutView>, ProblemResult>> PauseAsync(
+        string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        body.Problem is { } malformed
+            ? new ProblemResult(malformed)
+            : Accepted(await rollouts.PauseAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+
+    private static async Task<Results<Accepted<RolloutView>, ProblemResult>> SkipAsync(
+        string id, Body<RolloutNodeRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        body.Problem is { } malformed
+            ? new ProblemResult(malformed)
+            : Accepted(await rollouts.SkipAsync(id, body.Value, Caller.Of(context), cancellationToken));
+
+    private static async Task<Results<Accepted<RolloutView>, ProblemResult>> RetryAsync(
+        string id, Body<RolloutNodeRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        body.Problem is { } malformed
+            ? new ProblemResult(malformed)
+            : Accepted(await rollouts.RetryAsync(id, body.Value, Caller.Of(context), cancellationToken));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> ResumeAsync(
         string id, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>

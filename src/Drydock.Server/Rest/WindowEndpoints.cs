@@ -33,10 +33,16 @@ internal static class WindowEndpoints
         TypedResults.Ok(await windows.ListAsync(cancellationToken));
 
     private static async Task<Results<Ok<WindowView>, ProblemResult>> GetAsync(
-        string name, Windows windows, CancellationToken cancellationToken) =>
-        await windows.FindAsync(name, cancellationToken) is { } view
-            ? TypedResults.Ok(view)
-            : new ProblemResult(Problems.NotFound("window", name));
+        string name, string? next, Windows windows, CancellationToken cancellationToken)
+    {
+        if (next is not null && !int.TryParse(next, out _))
+        {
+            return new ProblemResult(Problems.Invalid(new FieldError("next", next, "a whole number")));
+        }
+
+        var answer = await windows.NextAsync(name, next is null ? null : int.Parse(next), cancellationToken);
+        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
+    }
 
     private static async Task<Results<NoContent, ProblemResult>> DeleteAsync(
         string name, HttpContext context, Windows windows, CancellationToken cancellationToken) =>

@@ -1,12 +1,17 @@
+using System.Globalization;
+using System.Text;
 using Drydock.DurableTask;
+using Drydock.DurableTask.TaskHub;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Rollouts;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
 namespace Drydock.SimulationTests.Maintenance;
 
-/// <summary>Maintenance of several nodes, and by calendar.</summary>
+/// <summary>Maintenance of several nodes.</summary>
 [Collection(VirtualTimeTests.Name)]
 public sealed class RolloutTests
 {
@@ -18,6 +23,7 @@ public sealed class RolloutTests
         var status = await RollOutAsync(world, new RolloutRequest(["node-1", "node-2"]) { Template = world.Request() });
 
         status.Nodes.ShouldAllBe(node => node.Outcome == MaintenanceOutcome.Completed);
+        status.Nodes[1].StartedAt.ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(status.Nodes[0].EndedAt!.Value);
         status.Message.ShouldBe("2 of 2 nodes done, 0 failed, 0 under maintenance.");
     }
 
@@ -27,41 +33,207 @@ public sealed class RolloutTests
         await using var world = await World.StartAsync("healthy");
 
         var status = await RollOutAsync(
-            world, new RolloutRequest(["node-9", "node-1"]) { Template = world.Request(), OnFailures = RolloutFailurePolicy.Stop });
+            world, new RolloutRequest(["node-1", "node-2"]) { Template = Refused(world), OnFailures = RolloutFailurePolicy.Stop });
 
         status.Nodes.Select(node => node.State).ShouldBe([RolloutNodeState.Done, RolloutNodeState.NotTaken]);
+        status.Message.ShouldStartWith("Stopped: the failure budget is used up.");
     }
 
     [Fact(Timeout = World.Timeout)]
-    public async Task A_window_opens_by_its_cron_text_and_rolls_out()
+    public async Task An_aborted_rollout_puts_the_nodes_in_hand_back()
     {
         await using var world = await World.StartAsync("healthy");
-        var request = new WindowRequest("30 3 * * *", TimeSpan.FromHours(1), new RolloutRequest(["node-1"]) { Template = world.Request() });
-        await world.Client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Window, request, new StartOrchestrationOptions("w1"), CancellationToken.None);
+        await BeginAsync(world, new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request(), MaxUnavailable = 3 });
+        await world.RunUntilAsync(() => world.AcceptedEvictions().Count > 0);
+        await world.Client.RaiseEventAsync("r1", RolloutEvents.Cancel, new Cancel("ada"));
 
-        await world.RunForAsync(TimeSpan.FromMinutes(35));
+        var status = await EndAsync(world);
 
-        var rollout = (await world.Client.GetInstanceAsync("w1:20260102T0330", true, CancellationToken.None))!.ReadOutputAs<RolloutStatus>()!;
-        rollout.Nodes.ShouldAllBe(node => node.Outcome == MaintenanceOutcome.Completed);
-        (await world.StatusAsync<WindowStatus>("w1"))!.Next.ShouldBe(new DateTimeOffset(2026, 1, 3, 3, 30, 0, TimeSpan.Zero));
+        status.Nodes.ShouldContain(node => node.Outcome == MaintenanceOutcome.Cancelled);
+        status.Message.ShouldStartWith("Cancelled by ada.");
+        world.Cluster.Store.List(ResourceTypes.Nodes).ShouldAllBe(node => node["spec"]!["unschedulable"] == null);
     }
 
-    [Theory]
-    [InlineData("0 2 * * *", "Europe/Berlin", "2026-01-02T01:00:00Z")]
-    [InlineData("0 2 * * *", "UTC", "2026-01-02T02:00:00Z")]
-    public void The_next_window_is_computed_in_its_time_zone(string cron, string zone, string expected) =>
-        NextWindowActivity.Next(new NextWindowInput(cron, zone, new DateTimeOffset(2026, 1, 2, 0, 0, 0, TimeSpan.Zero)))
-            .At.ShouldBe(DateTimeOffset.Parse(expected));
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_failed_node_is_taken_again_when_told_so_and_a_skipped_one_never()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await BeginAsync(world, new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = Refused(world) });
+        await UntilAsync(world, status => status.IsPaused);
+        await RaiseAsync(world, RolloutEvents.Skip, new RolloutNodeOrder("node-3", "ada"));
+        await RaiseAsync(world, RolloutEvents.Retry, new RolloutNodeOrder("node-1", "ada", "it was a mistake"));
+        var paused = await StatusAsync(world);
+        await RaiseAsync(world, RolloutEvents.Resume, "ada");
+        await UntilAsync(world, status => status.IsPaused && status.Nodes.Any(node => node is { Attempt: 2, State: RolloutNodeState.Done }));
+        await RaiseAsync(world, RolloutEvents.Stop, new Cancel("ada"));
 
-    [Fact]
-    public void A_cron_text_that_is_none_is_told_in_one_sentence() =>
-        NextWindowActivity.Next(new NextWindowInput("sometimes", "UTC", DateTimeOffset.UnixEpoch)).Problem.ShouldNotBeNull().ShouldContain("sometimes");
+        var end = await EndAsync(world);
+
+        paused.IsPaused.ShouldBeTrue();
+        end.Nodes.Select(node => (node.State, node.Attempt, node.InstanceId)).ShouldBe(
+        [
+            (RolloutNodeState.Done, 2, "r1:node-1~2"), (RolloutNodeState.NotTaken, 1, "r1:node-2"), (RolloutNodeState.Skipped, 1, "r1:node-3"),
+        ]);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_under_another_maintenance_is_waited_for_and_is_never_in_two()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        await BeginAsync(world, new RolloutRequest(["node-1", "node-2"]) { Template = world.Request(), MaxUnavailable = 2 });
+        await UntilAsync(world, status => status.Done == 1);
+        await world.RunForAsync(TimeSpan.FromHours(2));
+        var waiting = await StatusAsync(world);
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ada"));
+        var end = await EndAsync(world);
+
+        waiting.WaitsFor.ShouldBe("Node node-1 waits for maintenance m1, which holds it.");
+        end.Nodes.ShouldAllBe(node => node.Outcome == MaintenanceOutcome.Completed && node.Attempt == 1);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Selected_nodes_follow_the_cluster_those_that_leave_are_left_out_and_new_ones_are_taken()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await BeginAsync(world, new RolloutRequest([]) { Selector = "topology.kubernetes.io/zone in (zone-a,zone-c,zone-d)", Template = world.Request(), Zones = ["zone-a"] });
+        await UntilAsync(world, status => status.Running == 1);
+        Label(world, "node-2", "zone-d");
+        Label(world, "node-3", "zone-b");
+
+        var end = await EndAsync(world);
+
+        end.Nodes.Select(node => $"{node.Node} {node.State} {node.Outcome}").ShouldBe(
+            ["node-1 Done Completed", "node-3 Left ", "node-2 Done Completed"]);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(CrashPoints.CommitBeforeCommit)]
+    [InlineData(CrashPoints.CommitAfterCommit)]
+    public async Task A_crash_between_any_two_nodes_repeats_none(string point)
+    {
+        await using var world = await World.StartAsync("healthy");
+        await BeginAsync(world, new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request() });
+        var end = await EndWithCrashesAsync(world, point, every: 23);
+
+        end.Nodes.ShouldAllBe(node => node.Outcome == MaintenanceOutcome.Completed && node.Attempt == 1);
+        world.Deaths.ShouldBeGreaterThan(3);
+        world.Api.RequestLog.Of("patch", "nodes").Count(request => request.Code == 200).ShouldBe(6, "Each node is marked once and put back once.");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Hundreds_of_nodes_do_not_make_its_history_or_its_status_grow()
+    {
+        const int Nodes = 300;
+        await using var world = await World.StartAsync(Many(Nodes));
+        await BeginAsync(world, new RolloutRequest([])
+        {
+            Selector = "topology.kubernetes.io/zone", MaxUnavailablePercent = 10, MaxPerZone = 12, Canary = 2, Soak = TimeSpan.FromSeconds(5),
+            Template = new MaintenanceRequest("") { HubId = "hub", Health = new HealthPolicy { StableFor = TimeSpan.Zero } },
+        });
+        var (history, status) = (0, 0);
+        var waiting = world.Client.WaitForInstanceCompletionAsync("r1", true, CancellationToken.None);
+        while (!waiting.IsCompleted)
+        {
+            await world.RunForAsync(TimeSpan.FromMilliseconds(200));
+            history = Math.Max(history, await world.HistoryEventsAsync("r1"));
+            status = Math.Max(status, (await world.Client.GetInstanceAsync("r1", true, CancellationToken.None))!.SerializedCustomStatus?.Length ?? 0);
+        }
+
+        var end = (await waiting).ReadOutputAs<RolloutStatus>()!;
+        end.Nodes.Count(node => node is { Outcome: MaintenanceOutcome.Completed, Attempt: 1 }).ShouldBe(Nodes, end.Message);
+        history.ShouldBeLessThan(500);
+        status.ShouldBeLessThan(16 * 1024);
+        MostAtOnce(world).ShouldBeInRange(2, 30);
+    }
+
+    /// <summary>By the cluster's own log: each node is patched when it is taken and when it is put back.</summary>
+    private static int MostAtOnce(World world)
+    {
+        var (taken, most) = (new HashSet<string>(StringComparer.Ordinal), 0);
+        foreach (var node in world.Api.RequestLog.Of("patch", "nodes").Where(request => request.Code == 200).Select(request => request.Name!))
+        {
+            _ = taken.Add(node) || taken.Remove(node);
+            most = Math.Max(most, taken.Count);
+        }
+
+        return most;
+    }
+
+    private static Scenario Many(int nodes)
+    {
+        var text = new StringBuilder("name: many\ndescription: Many nodes.\nnodes:\n");
+        for (var i = 0; i < nodes; i++)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  - name: node-{i:000}\n    zone: zone-{i % 3}\n");
+        }
+
+        text.Append("maintain: node-000\nexpect:\n  outcome: Completed\n");
+        return Scenario.Load(text.ToString());
+    }
+
+    private static MaintenanceRequest Refused(World world) =>
+        world.Request() with { Drain = new DrainPolicy { IgnoreDaemonSets = false } };
+
+    private static void Label(World world, string node, string zone) =>
+        world.Cluster.Store.Update(ResourceTypes.Nodes, null, node, one =>
+        {
+            one["metadata"]!["labels"]!["topology.kubernetes.io/zone"] = zone;
+            return true;
+        });
+
+    internal static Task BeginAsync(World world, RolloutRequest request) =>
+        world.Client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Rollout, request, new StartOrchestrationOptions("r1"), CancellationToken.None);
+
+    internal static async Task<RolloutStatus> EndAsync(World world)
+    {
+        var waiting = world.Client.WaitForInstanceCompletionAsync("r1", true, CancellationToken.None);
+        await world.RunUntilAsync(() => waiting.IsCompleted);
+        var end = await waiting;
+        return end.ReadOutputAs<RolloutStatus>() ?? throw new InvalidOperationException($"{end.RuntimeStatus}: {end.FailureDetails}");
+    }
 
     private static async Task<RolloutStatus> RollOutAsync(World world, RolloutRequest request)
     {
-        await world.Client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Rollout, request, new StartOrchestrationOptions("r1"), CancellationToken.None);
-        var waiting = world.Client.WaitForInstanceCompletionAsync("r1", true, CancellationToken.None);
-        await world.RunUntilAsync(() => waiting.IsCompleted);
-        return (await waiting).ReadOutputAs<RolloutStatus>()!;
+        await BeginAsync(world, request);
+        return await EndAsync(world);
+    }
+
+    private static async Task<RolloutStatus> EndWithCrashesAsync(World world, string point, int every)
+    {
+        while (true)
+        {
+            world.KillAt(point, every);
+            if (await world.EndOrDieAsync<RolloutStatus>("r1") is { } status)
+            {
+                return status;
+            }
+        }
+    }
+
+    private static async Task<RolloutStatus> StatusAsync(World world) => (await world.StatusAsync<RolloutStatus>("r1"))!;
+
+    /// <summary>Lets time pass, a few seconds at a time, until the rollout says so.</summary>
+    private static async Task UntilAsync(World world, Func<RolloutStatus, bool> isSo)
+    {
+        for (var i = 0; i < 1000; i++)
+        {
+            if (await world.StatusAsync<RolloutStatus>("r1") is { } status && isSo(status))
+            {
+                return;
+            }
+
+            await world.RunForAsync(TimeSpan.FromSeconds(2));
+        }
+
+        throw new TimeoutException(await world.TraceAsync());
+    }
+
+    private static async Task RaiseAsync(World world, string name, object payload)
+    {
+        await world.Client.RaiseEventAsync("r1", name, payload);
+        await world.RunForAsync(TimeSpan.FromSeconds(1));
     }
 }

@@ -116,7 +116,11 @@ internal sealed class World : IAsyncDisposable
     }
 
     /// <summary>Lets time pass until the maintenance is over; null if the process died first, and was started again.</summary>
-    public async Task<MaintenanceReport?> EndOrDieAsync(string id = "m1")
+    public Task<MaintenanceReport?> EndOrDieAsync(string id = "m1") => EndOrDieAsync<MaintenanceReport>(id);
+
+    /// <summary>Lets time pass until an instance with that output is over; null if the process died first, and was started again.</summary>
+    public async Task<T?> EndOrDieAsync<T>(string id)
+        where T : class
     {
         var life = _life!;
         var waiting = Client.WaitForInstanceCompletionAsync(id, getInputsAndOutputs: true, life.Death);
@@ -129,7 +133,7 @@ internal sealed class World : IAsyncDisposable
 
         var end = await waiting;
         return end.RuntimeStatus == OrchestrationRuntimeStatus.Completed
-            ? end.ReadOutputAs<MaintenanceReport>()!
+            ? end.ReadOutputAs<T>()!
             : throw new InvalidOperationException($"{end.RuntimeStatus}: {end.FailureDetails}");
     }
 
@@ -195,11 +199,19 @@ internal sealed class World : IAsyncDisposable
         var count = 0;
         await foreach (var instance in Client.GetAllInstancesAsync())
         {
-            var request = new StreamInstanceHistoryRequest { InstanceId = instance.InstanceId };
-            await foreach (var chunk in Hub.StreamInstanceHistoryAsync(request, CancellationToken.None))
-            {
-                count += chunk.Events.Count;
-            }
+            count += await HistoryEventsAsync(instance.InstanceId);
+        }
+
+        return count;
+    }
+
+    /// <summary>Events in the history of an instance.</summary>
+    public async Task<int> HistoryEventsAsync(string id)
+    {
+        var count = 0;
+        await foreach (var chunk in Hub.StreamInstanceHistoryAsync(new StreamInstanceHistoryRequest { InstanceId = id }, CancellationToken.None))
+        {
+            count += chunk.Events.Count;
         }
 
         return count;

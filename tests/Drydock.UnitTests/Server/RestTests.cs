@@ -296,7 +296,7 @@ public sealed class RestTests : IAsyncLifetime
         var rollout = await Api.CreateRolloutAsync(
             new RolloutCreate { Selector = "zone!=b", Maintenance = new MaintenanceSettings { Drain = new DrainSettings { Timeout = "5m" } } }, null, Token);
 
-        rollout.Nodes.ShouldHaveSingleItem().ShouldBe(new RolloutNodeView("worker-a", "Waiting", null, null));
+        _client.InputOf<RolloutRequest>(rollout.Id).Selector.ShouldBe("zone!=b", "It is looked up before each node, not now.");
         _client.InputOf<RolloutRequest>(rollout.Id).Template.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(5));
     }
 
@@ -311,6 +311,17 @@ public sealed class RestTests : IAsyncLifetime
     [InlineData("""{"selector":"a b"}""", "selector")]
     [InlineData("""{"nodes":["worker-a"],"maxUnavailable":0}""", "maxUnavailable")]
     [InlineData("""{"nodes":["worker-a"],"onFailures":"Cry"}""", "onFailures")]
+    [InlineData("""{"nodes":["worker-a"],"maxUnavailable":1,"maxUnavailablePercent":10}""", "maxUnavailablePercent")]
+    [InlineData("""{"nodes":["worker-a"],"maxUnavailablePercent":101}""", "maxUnavailablePercent")]
+    [InlineData("""{"nodes":["worker-a"],"zones":["a","a"]}""", "zones")]
+    [InlineData("""{"nodes":["worker-a"],"maxPerZone":0}""", "maxPerZone")]
+    [InlineData("""{"nodes":["worker-a"],"zoneLabel":"a=b"}""", "zoneLabel")]
+    [InlineData("""{"nodes":["worker-a"],"canary":-1}""", "canary")]
+    [InlineData("""{"nodes":["worker-a"],"soak":"soon"}""", "soak")]
+    [InlineData("""{"nodes":["worker-a"],"pauseBetween":"-1m"}""", "pauseBetween")]
+    [InlineData("""{"nodes":["worker-a"],"order":"Random"}""", "order")]
+    [InlineData("""{"kubeletBelow":"latest"}""", "kubeletBelow")]
+    [InlineData("""{"kubeletBelow":"v1.0.0"}""", "kubeletBelow")]
     [InlineData("""{"nodes":["worker-a"],"maintenance":{"drain":{"timeout":"x"}}}""", "maintenance.drain.timeout")]
     public async Task A_bad_rollout_is_answered_with_the_field(string json, string field)
     {
@@ -334,7 +345,7 @@ public sealed class RestTests : IAsyncLifetime
         await Api.DeleteWindowAsync("nightly", Token);
 
         first.Next.Count.ShouldBe(3);
-        first.Duration.ShouldBe("4h");
+        first.Times.ShouldBe(["0 22 * * * for 4h (Europe/Berlin)"]);
         _client.Started.ShouldBe(["w-nightly"]);
         other.Problem.Status.ShouldBe(409);
         _client.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);
@@ -346,6 +357,14 @@ public sealed class RestTests : IAsyncLifetime
     [InlineData("duration", """{"name":"n","cron":"0 22 * * *","rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("timeZone", """{"name":"n","cron":"0 22 * * *","duration":"4h","timeZone":"Mars","rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("rollout", """{"name":"n","cron":"0 22 * * *","duration":"4h"}""")]
+    [InlineData("cron", """{"name":"n","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("times[0].to", """{"name":"n","times":[{"from":"2026-01-02T03:00:00Z","to":"2026-01-02T03:00:00Z"}],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("times[0].from", """{"name":"n","times":[{"from":"2026-01-02T03:00:00","to":"2026-01-02T04:00:00Z"}],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("times[0].timeZone", """{"name":"n","times":[{"cron":"0 2 * * *","duration":"1h","timeZone":"Mars"}],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("blackouts[1]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-24/2026-12-26","Easter"],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("blackouts[0]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-26/2026-12-24"],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("blackoutCalendar", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackoutCalendar":"holidays","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("onClose", """{"name":"n","cron":"0 2 * * *","duration":"1h","onClose":"Panic","rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("rollout.nodes[0]", """{"name":"n","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["nope"]}}""")]
     public async Task A_bad_window_is_answered_with_the_field(string field, string json)
     {

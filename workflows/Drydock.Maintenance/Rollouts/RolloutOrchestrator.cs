@@ -1,6 +1,9 @@
 namespace Drydock.Maintenance.Rollouts;
 
-/// <summary>Rolling maintenance: as many nodes at once as may be unavailable, in order, until they are done or too many failed.</summary>
+/// <summary>
+/// Rolling maintenance: as many nodes at once as may be unavailable, in order, until they are done or too many failed. Continues with a
+/// fresh history again and again: hundreds of nodes do not make it grow.
+/// </summary>
 internal sealed class RolloutOrchestrator : TaskOrchestrator<RolloutRequest, RolloutStatus>
 {
     public override Task<RolloutStatus> RunAsync(TaskOrchestrationContext context, RolloutRequest input) =>
@@ -10,145 +13,188 @@ internal sealed class RolloutOrchestrator : TaskOrchestrator<RolloutRequest, Rol
 /// <summary>One run of <see cref="RolloutOrchestrator"/>.</summary>
 internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutRequest request)
 {
-    private readonly Task<Cancel> _cancel = context.WaitForExternalEvent<Cancel>(RolloutEvents.Cancel);
-    private readonly Task<Cancel> _stop = context.WaitForExternalEvent<Cancel>(RolloutEvents.Stop);
-    private readonly Dictionary<string, Task<MaintenanceReport>> _running = new(StringComparer.Ordinal);
-    private readonly List<RolloutNode> _nodes =
-        [.. request.Nodes.Distinct(StringComparer.Ordinal)
-            .Select(node => new RolloutNode(node, RolloutNodeState.Waiting, InstanceIds.Node(context.InstanceId, node)))];
+    // The custom status tells each change since the input: 40 nodes of 300 bytes stay under 16 KiB (design D13).
+    private const int MostChanges = 40;
+    private const int MostRounds = 60;
 
-    private Task<string>? _resume;
-    private int _failures;
-    private bool _isPaused;
-    private bool _isStopping;
-    private bool _wasCancelled;
+    private readonly RolloutBook _book = new(context.InstanceId, request);
+    private readonly Inbox<Cancel> _cancel = new(context, RolloutEvents.Cancel);
+    private readonly Inbox<Cancel> _stop = new(context, RolloutEvents.Stop);
+    private readonly Inbox<Cancel> _pause = new(context, RolloutEvents.Pause);
+    private readonly Inbox<string> _resume = new(context, RolloutEvents.Resume);
+    private readonly Inbox<RolloutNodeOrder> _skip = new(context, RolloutEvents.Skip);
+    private readonly Inbox<RolloutNodeOrder> _retry = new(context, RolloutEvents.Retry);
+    private readonly Inbox<RolloutOpening> _open = new(context, RolloutEvents.Open);
+    private readonly Inbox<NodeDone> _done = new(context, ChildEvents.NodeDone);
+
+    private bool _sawAll;
+    private string? _waitsFor;
+    private DateTimeOffset? _lookAgainAt;
 
     public async Task<RolloutStatus> RunAsync()
     {
-        while (true)
+        for (var round = 0; ; round++)
         {
             await HeedAsync();
-            StartNodes();
-            Tell();
-            if (_running.Count == 0 && !(_isPaused && _nodes.Exists(node => node.State == RolloutNodeState.Waiting)))
+            if (_book.Changes >= MostChanges || round >= MostRounds)
             {
-                return Status();
+                return Continue();
             }
 
-            await Task.WhenAny([.. _running.Values, .. Signals()]);
-            await BookAsync();
+            await TakeNodesAsync();
+
+            // A whole pool may have joined at once.
+            if (_book.Changes >= MostChanges)
+            {
+                await HeedAsync();
+                return Continue();
+            }
+
+            Tell();
+            if (!_book.IsRunning && !_book.IsWaiting && (_sawAll || _book.State.StoppingBecause is not null))
+            {
+                return _book.Result(context.Now());
+            }
+
+            await NextAsync();
         }
     }
 
-    private IEnumerable<Task> Signals()
+    // Nothing may be awaited between the last look into the inboxes and this: what they hold would be lost.
+    private RolloutStatus Continue()
     {
-        if (!_wasCancelled)
-        {
-            yield return _cancel;
-        }
-
-        if (!_isStopping)
-        {
-            yield return _stop;
-        }
-
-        if (_isPaused)
-        {
-            yield return _resume ??= context.WaitForExternalEvent<string>(RolloutEvents.Resume);
-        }
+        var status = _book.Status(_waitsFor, context.Now()) with { Nodes = [] };
+        context.SetCustomStatus(status);
+        context.ContinueAsNew(request with { State = _book.State });
+        return status;
     }
 
     private async Task HeedAsync()
     {
-        if (_resume is { IsCompleted: true })
+        // In the order of weight: what comes later in this list sees what came before.
+        (await _done.TakeAsync()).ForEach(done => _book.Done(done, context.Now()));
+        (await _open.TakeAsync()).ForEach(_book.Open);
+        (await _skip.TakeAsync()).ForEach(_book.Skip);
+        (await _retry.TakeAsync()).ForEach(_book.Retry);
+        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause)));
+        (await _resume.TakeAsync()).ForEach(_ => _book.Resume());
+        (await _stop.TakeAsync()).ForEach(stop => _book.Stop(Said("Stopped", stop)));
+        var isCancelled = _book.State.IsCancelled;
+        (await _cancel.TakeAsync()).ForEach(cancel => _book.Cancel(Said("Cancelled", cancel)));
+        if (_book.State is { Opening: { } opening, IsClosed: false, StoppingBecause: null } && context.Now() >= opening.To)
         {
-            _resume = null;
-            _isPaused = false;
-            _failures = 0;
+            _book.Close();
         }
 
-        if (_cancel.IsCompleted && !_wasCancelled)
+        if (_book.State.IsCancelled && !isCancelled)
         {
-            _wasCancelled = true;
-            foreach (var node in _running.Keys)
-            {
-                context.SendEvent(InstanceIds.Node(context.InstanceId, node), MaintenanceEvents.Cancel, await _cancel);
-            }
-        }
-
-        if (_cancel.IsCompleted || _stop.IsCompleted || (_failures >= request.FailureBudget && request.OnFailures == RolloutFailurePolicy.Stop))
-        {
-            _isStopping = true;
-            _isPaused = false;
-            Change(node => node.State == RolloutNodeState.Waiting, node => node with { State = RolloutNodeState.NotTaken });
-        }
-        else if (_failures >= request.FailureBudget)
-        {
-            _isPaused = true;
+            CancelNodes();
         }
     }
 
-    private void StartNodes()
+    // To what runs the maintenance, which is there for certain; the maintenance itself may not be yet.
+    private void CancelNodes()
     {
-        while (!_isPaused && _running.Count < Math.Max(1, request.MaxUnavailable)
-            && _nodes.Find(node => node.State == RolloutNodeState.Waiting) is { } next)
+        foreach (var node in _book.Running)
         {
-            Change(node => node.Node == next.Node, node => node with { State = RolloutNodeState.UnderMaintenance });
-            _running[next.Node] = context.CallSubOrchestratorAsync<MaintenanceReport>(
-                Orchestrations.Maintenance,
-                request.Template with { Node = next.Node, RequestedBy = $"rollout/{context.InstanceId}" },
-                new TaskOptions().WithInstanceId(next.InstanceId));
+            context.SendEvent(
+                InstanceIds.Runner(context.InstanceId, node.InstanceId),
+                RolloutEvents.Cancel,
+                new Cancel($"rollout/{context.InstanceId}", _book.State.StoppingBecause));
         }
     }
 
-    private async Task BookAsync()
+    private async Task TakeNodesAsync()
     {
-        foreach (var (name, running) in _running.Where(node => node.Value.IsCompleted).ToList())
+        (_waitsFor, _lookAgainAt) = (null, null);
+        var state = _book.State;
+        if (state.PausedBecause is not null || state.StoppingBecause is not null || state.IsClosed || (!_book.IsWaiting && _book.IsRunning))
         {
-            _running.Remove(name);
-            var (outcome, message) = await OutcomeAsync(running);
-            _failures += outcome is MaintenanceOutcome.Failed or MaintenanceOutcome.Refused ? 1 : 0;
-            Change(node => node.Node == name, node => node with { State = RolloutNodeState.Done, Outcome = outcome, Message = message });
+            return;
         }
-    }
 
-    // A virtual machine that does not run where it was restarted counts against the failure budget too.
-    private static async Task<(MaintenanceOutcome Outcome, string Message)> OutcomeAsync(Task<MaintenanceReport> running)
-    {
         try
         {
-            var report = await running;
-            var down = report.VirtualMachines.FirstOrDefault(vm => vm.Outcome == VmOutcome.NotRunningAgain);
-            return report.Outcome == MaintenanceOutcome.Completed && down is not null
-                ? (MaintenanceOutcome.Failed, $"{report.Message} But virtual machine {down.Vmi}: {down.Message}")
-                : (report.Outcome, report.Message);
+            var seen = await context.Do<NodesSeen>(
+                Activities.ReadNodes,
+                new ReadNodesInput(
+                    request.Nodes, request.Selector, request.KubeletBelow, request.ZoneLabel, _book.Known, request.Order == RolloutOrder.Load));
+            _book.See(seen);
+            _sawAll = true;
+            await TakeNodesAsync(seen);
         }
         catch (TaskFailedException failure)
         {
-            return (MaintenanceOutcome.Failed, failure.Sentence());
+            (_waitsFor, _lookAgainAt) = ($"The nodes cannot be read: {failure.Sentence()}", context.Now() + RolloutRules.LookAgain);
         }
     }
 
-    private void Change(Predicate<RolloutNode> which, Func<RolloutNode, RolloutNode> change)
+    private async Task TakeNodesAsync(NodesSeen seen)
     {
-        for (var index = 0; index < _nodes.Count; index++)
+        var decision = RolloutRules.Decide(request, _book.State, seen, context.Now());
+        (_waitsFor, _lookAgainAt) = (decision.WaitsFor, decision.LookAgainAt);
+        if (decision.PauseBecause is { } why)
         {
-            _nodes[index] = which(_nodes[index]) ? change(_nodes[index]) : _nodes[index];
+            _book.Pause(why);
+        }
+
+        if (decision.CanaryIsOver)
+        {
+            _book.EndCanary();
+        }
+
+        foreach (var name in decision.Start)
+        {
+            var node = _book.Take(name, context.Now());
+            var asked = request.Template with { Node = name, RequestedBy = $"rollout/{context.InstanceId}" };
+            await context.Do<bool>(
+                Activities.StartRun,
+                new StartRunInput(context.InstanceId, node.InstanceId, new RunNodeInput(context.InstanceId, node.InstanceId, asked)));
         }
     }
 
-    private void Tell() => context.SetCustomStatus(Status());
-
-    private RolloutStatus Status()
+    private async Task NextAsync()
     {
-        var done = _nodes.Count(node => node.State == RolloutNodeState.Done);
-        var failed = _nodes.Count(node => node.Outcome is MaintenanceOutcome.Failed or MaintenanceOutcome.Refused);
-        var what = _wasCancelled ? "Cancelled. " : _isStopping ? "Stopping. " : _isPaused ? "Paused: the failure budget is used up. " : "";
-        return new RolloutStatus([.. _nodes])
+        List<Task> awaited = [_cancel.Next, _stop.Next, _pause.Next, _resume.Next, _skip.Next, _retry.Next, _open.Next, _done.Next];
+        var closes = _book.State is { Opening: { } opening, IsClosed: false, StoppingBecause: null } ? opening.To : (DateTimeOffset?)null;
+        var wakes = closes is { } at && !(_lookAgainAt < at) ? at : _lookAgainAt;
+        if (wakes is not { } wakesAt)
         {
-            IsPaused = _isPaused,
-            IsStopping = _isStopping,
-            Message = $"{what}{done} of {_nodes.Count} nodes done, {failed} failed, {_running.Count} under maintenance.",
-        };
+            await Task.WhenAny(awaited);
+            return;
+        }
+
+        using var woken = new CancellationTokenSource();
+        var timer = context.CreateTimer(wakesAt, woken.Token);
+        if (await Task.WhenAny([.. awaited, timer]) != timer)
+        {
+            // CancelAsync would leave the orchestrator's thread.
+            woken.Cancel();
+        }
+    }
+
+    private void Tell() => context.SetCustomStatus(_book.Status(_waitsFor, context.Now()));
+
+    private static string Said(string what, Cancel cancel) =>
+        $"{what} by {cancel.By}{(cancel.Reason is { Length: > 0 } reason ? $": {reason.TrimEnd('.')}" : "")}.";
+}
+
+/// <summary>Events of one name, none of which is lost when the orchestration continues with a fresh history.</summary>
+internal sealed class Inbox<T>(TaskOrchestrationContext context, string name)
+{
+    /// <summary>Completes when there is something to take.</summary>
+    public Task<T> Next { get; private set; } = context.WaitForExternalEvent<T>(name);
+
+    /// <summary>Takes all that has arrived; never waits.</summary>
+    public async Task<List<T>> TakeAsync()
+    {
+        var taken = new List<T>();
+        while (Next.IsCompleted)
+        {
+            taken.Add(await Next);
+            Next = context.WaitForExternalEvent<T>(name);
+        }
+
+        return taken;
     }
 }

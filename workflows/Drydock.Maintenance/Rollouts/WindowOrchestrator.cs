@@ -1,114 +1,154 @@
-using Cronos;
-
 namespace Drydock.Maintenance.Rollouts;
 
-/// <summary>A recurring maintenance window: sleeps until it opens, starts the rollout, tells it to stop when it closes, begins again.</summary>
+/// <summary>
+/// The maintenance windows of a rollout: sleeps until one opens, starts the rollout or lets it go on, begins again. Eternal; each opening
+/// begins with a fresh history. When a window closes, the rollout itself sees to that: it knows the instant.
+/// </summary>
 internal sealed class WindowOrchestrator : TaskOrchestrator<WindowRequest, WindowStatus>
 {
-    public override async Task<WindowStatus> RunAsync(TaskOrchestrationContext context, WindowRequest input)
-    {
-        var cancel = context.WaitForExternalEvent<Cancel>(WindowEvents.Cancel);
-        var next = await context.Do<NextWindow>(Activities.NextWindow, new NextWindowInput(input.Cron, input.TimeZone, context.Now()));
-        if (next.At is not { } opensAt)
-        {
-            return Tell(context, new WindowStatus(next.Problem ?? "It never opens again."));
-        }
-
-        Tell(context, new WindowStatus($"The next window opens at {opensAt:u}.") { Next = opensAt });
-        if (!await ComesAsync(context, opensAt, cancel))
-        {
-            return Tell(context, new WindowStatus("Cancelled."));
-        }
-
-        var status = await RollOutAsync(context, input, opensAt, cancel);
-        if (cancel.IsCompleted)
-        {
-            return Tell(context, new WindowStatus($"Cancelled. {status}"));
-        }
-
-        context.ContinueAsNew(input);
-        return new WindowStatus(status);
-    }
-
-    private static async Task<string> RollOutAsync(TaskOrchestrationContext context, WindowRequest input, DateTimeOffset opensAt, Task<Cancel> cancel)
-    {
-        var closesAt = opensAt + input.Duration;
-        var id = $"{context.InstanceId}:{opensAt:yyyyMMdd'T'HHmm}";
-        Tell(context, new WindowStatus($"Open until {closesAt:u}.") { Rollout = id, ClosesAt = closesAt });
-        var rollout = context.CallSubOrchestratorAsync<RolloutStatus>(
-            Orchestrations.Rollout, input.Rollout, new TaskOptions().WithInstanceId(id));
-
-        // Nodes under maintenance when the window closes go on to their end; no new one is taken.
-        using var closed = new CancellationTokenSource();
-        var closing = context.CreateTimer(closesAt, closed.Token);
-        var first = await Task.WhenAny(rollout, closing, cancel);
-        End(closed);
-        if (first != rollout)
-        {
-            context.SendEvent(id, RolloutEvents.Stop, cancel.IsCompleted ? await cancel : new Cancel($"window/{context.InstanceId}", "The window closed."));
-        }
-
-        try
-        {
-            return (await rollout).Message;
-        }
-        catch (TaskFailedException failure)
-        {
-            // The next window is a new chance.
-            return failure.Sentence();
-        }
-    }
-
-    private static async Task<bool> ComesAsync(TaskOrchestrationContext context, DateTimeOffset at, Task<Cancel> cancel)
-    {
-        using var woken = new CancellationTokenSource();
-        var timer = context.CreateTimer(at, woken.Token);
-        if (await Task.WhenAny(timer, cancel) == timer)
-        {
-            return true;
-        }
-
-        End(woken);
-        return false;
-    }
-
-    private static WindowStatus Tell(TaskOrchestrationContext context, WindowStatus status)
-    {
-        context.SetCustomStatus(status);
-        return status;
-    }
-
-    // CancelAsync would leave the orchestrator's thread.
-    private static void End(CancellationTokenSource timer) => timer.Cancel();
+    public override Task<WindowStatus> RunAsync(TaskOrchestrationContext context, WindowRequest input) => new WindowRun(context, input).RunAsync();
 }
 
-/// <summary>Which window comes after that moment?</summary>
-internal sealed record NextWindowInput(string Cron, string TimeZone, DateTimeOffset After);
+/// <summary>One opening of <see cref="WindowOrchestrator"/>.</summary>
+internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest request)
+{
+    private readonly Inbox<Cancel> _cancel = new(context, WindowEvents.Cancel);
+    private readonly Inbox<RolloutDone> _done = new(context, ChildEvents.RolloutDone);
+
+    private string? _rollout = request.State?.Rollout;
+    private Cancel? _cancelled;
+    private string _last = request.State?.Last ?? "";
+
+    public async Task<WindowStatus> RunAsync()
+    {
+        var next = await context.Do<NextWindow>(
+            Activities.NextWindow,
+            new NextWindowInput(request with { Rollout = new RolloutRequest([]), State = null }, request.State?.After ?? context.Now()));
+        if (next.Opening is not { } opening)
+        {
+            return await EndAsync(next.Problem ?? "It never opens again.");
+        }
+
+        if (opening.From > context.Now())
+        {
+            Tell(new WindowStatus($"{_last}The next window opens at {opening.From:u}.") { Next = opening.From, Rollout = _rollout });
+            await WaitAsync(opening.From, () => _cancelled is not null);
+        }
+
+        if (_cancelled is null)
+        {
+            await OpenAsync(opening);
+        }
+
+        if (_cancelled is not null)
+        {
+            return await EndAsync("Cancelled.");
+        }
+
+        // One that could not be finished goes on in the next window; the next window may be under way by now.
+        context.ContinueAsNew(request with { State = new WindowState(opening.To) { Rollout = _rollout, Last = _last } });
+        return new WindowStatus(_last);
+    }
+
+    private async Task OpenAsync(RolloutOpening opening)
+    {
+        if (_rollout is null)
+        {
+            _rollout = InstanceIds.Rollout(context.InstanceId, opening.From);
+            await context.Do<bool>(
+                Activities.StartRun,
+                new StartRunInput(
+                    context.InstanceId,
+                    _rollout,
+                    Rollout: new RunRolloutInput(context.InstanceId, _rollout, request.Rollout with { Opening = opening, OnClose = request.OnClose })));
+        }
+        else
+        {
+            context.SendEvent(_rollout, RolloutEvents.Open, opening);
+        }
+
+        Tell(new WindowStatus($"Open until {opening.To:u}.") { Rollout = _rollout, ClosesAt = opening.To });
+        await WaitAsync(opening.To, () => _cancelled is not null || _rollout is null);
+        if (_rollout is not null && _cancelled is null && request.OnClose != WindowClosePolicy.Pause)
+        {
+            // The nodes in hand are finished, or put back: that takes as long as it takes.
+            Tell(new WindowStatus($"Closed at {opening.To:u}; the nodes in hand are not done yet.") { Rollout = _rollout });
+            await WaitAsync(null, () => _cancelled is not null || _rollout is null);
+        }
+    }
+
+    /// <summary>No further window; a rollout under way takes no new node and is waited for.</summary>
+    private async Task<WindowStatus> EndAsync(string why)
+    {
+        if (_rollout is not null)
+        {
+            context.SendEvent(_rollout, RolloutEvents.Stop, _cancelled ?? new Cancel($"window/{context.InstanceId}", why));
+            Tell(new WindowStatus($"{why} The nodes in hand are not done yet.") { Rollout = _rollout });
+            await WaitAsync(null, () => _rollout is null);
+        }
+
+        var end = new WindowStatus($"{why} {_last}".TrimEnd());
+        Tell(end);
+        return end;
+    }
+
+    private async Task WaitAsync(DateTimeOffset? until, Func<bool> isSo)
+    {
+        await HeedAsync();
+        using var woken = new CancellationTokenSource();
+        var timer = until is { } at && !isSo() && at > context.Now() ? context.CreateTimer(at, woken.Token) : null;
+        while (!isSo() && (until is null || timer is { IsCompleted: false }))
+        {
+            await Task.WhenAny([_cancel.Next, _done.Next, .. timer is null ? Array.Empty<Task>() : [timer]]);
+            await HeedAsync();
+        }
+
+        if (timer is { IsCompleted: false })
+        {
+            // CancelAsync would leave the orchestrator's thread.
+            woken.Cancel();
+        }
+    }
+
+    private async Task HeedAsync()
+    {
+        foreach (var cancel in await _cancel.TakeAsync())
+        {
+            _cancelled ??= cancel;
+        }
+
+        foreach (var done in await _done.TakeAsync())
+        {
+            _last = $"{done.Message} ";
+            _rollout = done.InstanceId == _rollout ? null : _rollout;
+        }
+    }
+
+    private void Tell(WindowStatus status) => context.SetCustomStatus(status);
+}
+
+/// <summary>Which opening comes after that moment?</summary>
+/// <param name="Window">The window, without its rollout.</param>
+/// <param name="After">It ends after this moment.</param>
+internal sealed record NextWindowInput(WindowRequest Window, DateTimeOffset After);
 
 /// <summary>When it opens, or why never.</summary>
-internal sealed record NextWindow(DateTimeOffset? At, string? Problem = null);
+internal sealed record NextWindow(RolloutOpening? Opening, string? Problem = null);
 
 /// <summary>Computes when a window opens next. An activity, because time zone data may differ between two runs.</summary>
 internal sealed class NextWindowActivity : TaskActivity<NextWindowInput, NextWindow>
 {
     public override Task<NextWindow> RunAsync(TaskActivityContext context, NextWindowInput input) => Task.FromResult(Next(input));
 
-    /// <summary>When it opens next, strictly after that moment.</summary>
-    public static NextWindow Next(NextWindowInput input)
+    private static NextWindow Next(NextWindowInput input)
     {
-        if (!TimeZoneInfo.TryFindSystemTimeZoneById(input.TimeZone, out var zone))
-        {
-            return new(null, $"There is no time zone named {input.TimeZone}.");
-        }
-
-        var format = input.Cron.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard;
         try
         {
-            return new(CronExpression.Parse(input.Cron, format).GetNextOccurrence(input.After, zone));
+            return new(WindowCalendar.Next(input.Window, input.After));
         }
-        catch (CronFormatException mistake)
+        catch (FormatException mistake)
         {
-            return new(null, $"'{input.Cron}' is no cron expression: {mistake.Message}");
+            return new(null, mistake.Message);
         }
     }
 }
