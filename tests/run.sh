@@ -16,6 +16,11 @@ need() { # command package
     || { echo "tests/run.sh: could not install $2; install it by hand and run again" >&2; exit 1; }
 }
 need kubectl kubernetes-client
+need node nodejs
+need npm npm
+# A foreign Durable Task SDK, as a client of our hub; exactly the versions of the committed lock file.
+npm ci --prefix tests/Drydock.ConformanceTests/JavaScript --no-audit --no-fund --loglevel=error \
+  || { echo "tests/run.sh: npm ci failed; without it the tests of the JavaScript SDK fail" >&2; }
 
 echo "tests/run.sh: building (Release)"
 dotnet build Workflows.sln -c Release -v quiet -nologo -clp:ErrorsOnly || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }

@@ -106,7 +106,18 @@ internal sealed partial class TaskHubService(
         hubs.GetAsync(context.RequestHeaders.GetValue(HubConnection.TaskHubHeader), context.CancellationToken);
 
     private async Task<T> CallAsync<T>(ServerCallContext context, Func<ITaskHub, CancellationToken, Task<T>> call)
-        where T : IMessage => Sized(await call(await HubAsync(context), context.CancellationToken), context);
+        where T : IMessage
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, deliveries.Ended);
+        try
+        {
+            return Sized(await call(await HubAsync(context), end.Token), context);
+        }
+        catch (OperationCanceledException) when (deliveries.Ended.IsCancellationRequested && !context.CancellationToken.IsCancellationRequested)
+        {
+            throw new TaskHubException(StatusCode.Unavailable, "The task hub stops; ask again when it is back.");
+        }
+    }
 
     private async Task<CompleteTaskResponse> AnswerAsync(
         ServerCallContext context, string completionToken, bool ends, Func<ITaskHub, CancellationToken, Task> answer)

@@ -1,3 +1,4 @@
+using Drydock.DurableTask.Remote;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Drydock.DurableTask.Client;
@@ -10,5 +11,15 @@ public static class TaskHubClientBuilderExtensions
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         return builder.UseBuildTarget<TaskHubClient>();
+    }
+
+    /// <summary>The client talks to a hub in another process.</summary>
+    /// <param name="builder">The client.</param>
+    /// <param name="address">Its address or connection string; see <see cref="TaskHubAddress"/>.</param>
+    /// <exception cref="FormatException">It is neither.</exception>
+    public static IDurableTaskClientBuilder UseRemoteTaskHub(this IDurableTaskClientBuilder builder, string address)
+    {
+        builder.Services.AddRemoteTaskHub(address);
+        return builder.UseTaskHub();
     }
 }

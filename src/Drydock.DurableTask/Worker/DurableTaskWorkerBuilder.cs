@@ -65,6 +65,25 @@ public static class DurableTaskWorkerBuilderExtensions
         this IDurableTaskWorkerBuilder builder, DurableTaskWorkerOptions.VersioningOptions versionOptions) =>
         builder.Configure(options => options.Versioning = versionOptions);
 
+    /// <summary>The worker takes only what is registered with it; other work is left to other workers of the hub.</summary>
+    public static IDurableTaskWorkerBuilder UseWorkItemFilters(this IDurableTaskWorkerBuilder builder)
+    {
+        builder.Services.Configure<WorkItemFilterOptions>(builder.Name, static options => options.FromRegistry = true);
+        return builder;
+    }
+
+    /// <summary>The worker takes only what the filters name; null takes everything.</summary>
+    public static IDurableTaskWorkerBuilder UseWorkItemFilters(
+        this IDurableTaskWorkerBuilder builder, DurableTaskWorkerWorkItemFilters? workItemFilters)
+    {
+        builder.Services.Configure<WorkItemFilterOptions>(builder.Name, options =>
+        {
+            options.Given = workItemFilters;
+            options.FromRegistry = false;
+        });
+        return builder;
+    }
+
     /// <summary>Sets the class of the worker.</summary>
     public static IDurableTaskWorkerBuilder UseBuildTarget(this IDurableTaskWorkerBuilder builder, Type target)
     {

@@ -22,6 +22,9 @@ internal sealed class DurableTaskFactory(DurableTaskRegistry registry) : IDurabl
     private readonly Tasks<ITaskOrchestrator> _orchestrators = new(registry.Orchestrators);
     private readonly Tasks<ITaskActivity> _activities = new(registry.Activities);
 
+    /// <summary>What is registered.</summary>
+    public DurableTaskRegistry Registry { get; } = registry;
+
     public bool TryCreateActivity(
         TaskName name, IServiceProvider serviceProvider, [NotNullWhen(true)] out ITaskActivity? activity) =>
         TryCreateActivity(name, TaskVersion.Unversioned, serviceProvider, out activity);

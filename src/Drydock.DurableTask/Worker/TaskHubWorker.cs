@@ -21,6 +21,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
     private readonly TaskHubWorkerOptions _options;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
+    private readonly WorkItemFilters? _filters;
     private readonly OrchestrationTurns _turns;
     private readonly ActivityRuns _activities;
     private readonly RunningItems _running = new();
@@ -31,6 +32,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
         DurableTaskFactory factory,
         ITaskHub hub,
         IOptionsMonitor<TaskHubWorkerOptions> options,
+        IOptionsMonitor<WorkItemFilterOptions> filters,
         IServiceScopeFactory scopes,
         TimeProvider clock,
         ILoggerFactory loggers)
@@ -38,6 +40,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
     {
         _hub = hub;
         _options = options.Get(name);
+        _filters = filters.Get(name).For(factory.Registry, _options)?.ToProtocol();
         _clock = clock;
         _logger = loggers.CreateLogger<TaskHubWorker>();
         var calls = new HubCalls(clock, _logger);
@@ -124,6 +127,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
             MaxConcurrentOrchestrationWorkItems = _options.Concurrency.MaximumConcurrentOrchestrationWorkItems,
             MaxConcurrentActivityWorkItems = _options.Concurrency.MaximumConcurrentActivityWorkItems,
             MaxConcurrentEntityWorkItems = 0,
+            WorkItemFilters = _filters,
         };
         request.Capabilities.Add(WorkerCapability.HistoryStreaming);
         return request;

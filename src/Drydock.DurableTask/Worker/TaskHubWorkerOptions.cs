@@ -1,3 +1,4 @@
+using Drydock.DurableTask.Remote;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -37,5 +38,15 @@ public static class TaskHubWorkerBuilderExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.Configure(builder.Name, configure);
         return builder.UseBuildTarget<TaskHubWorker, TaskHubWorkerOptions>();
+    }
+
+    /// <summary>The worker takes its work from a hub in another process.</summary>
+    /// <param name="builder">The worker.</param>
+    /// <param name="address">Its address or connection string; see <see cref="TaskHubAddress"/>.</param>
+    /// <exception cref="FormatException">It is neither.</exception>
+    public static IDurableTaskWorkerBuilder UseRemoteTaskHub(this IDurableTaskWorkerBuilder builder, string address)
+    {
+        builder.Services.AddRemoteTaskHub(address);
+        return builder.UseTaskHub();
     }
 }
