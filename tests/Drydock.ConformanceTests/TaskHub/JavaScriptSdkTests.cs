@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Drydock.DurableTask;
 using Drydock.DurableTask.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -87,7 +86,7 @@ public sealed class JavaScriptRun : IAsyncLifetime
     {
         var start = new ProcessStartInfo("node")
         {
-            WorkingDirectory = Folder(), RedirectStandardOutput = true, RedirectStandardError = true, ArgumentList = { "main.js", address },
+            WorkingDirectory = Folder(), UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, ArgumentList = { "main.js", address },
         };
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
