@@ -106,7 +106,7 @@ public sealed class SimulatedCluster : IAsyncDisposable
         _start = Snapshot.Of(Store);
         // Only now: what the server does by itself would come between the seeded writes of the start.
         _api = new SimulatedApiServer(
-            Store, [new KubeVirtAdmission(Store)], [new EvictionInterceptor(Store)], [new KubeVirtSubresources(Store)], _clock, _logs);
+            Store, [new KubeVirtAdmission(Store, _clock)], [new EvictionInterceptor(Store)], [new KubeVirtSubresources(Store, _clock)], _clock, _logs);
         _parts.BeginFaults(_loop);
     }
 

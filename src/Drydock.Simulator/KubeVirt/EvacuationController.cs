@@ -5,8 +5,8 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.KubeVirt;
 
 /// <summary>
-/// Makes a migration for every VMI marked for evacuation that has none. It never gives up: as long as the mark is there, a migration that
-/// ended is followed by a new one.
+/// Makes a migration for every VMI that is marked for evacuation, or whose node carries KubeVirt's drain taint, and has none. It never gives
+/// up: as long as the mark is there, a migration that ended is followed by a new one.
 /// </summary>
 internal sealed class EvacuationController(ClusterContext cluster) : IController
 {
@@ -17,6 +17,13 @@ internal sealed class EvacuationController(ClusterContext cluster) : IController
         if (change.Type.Equals(KubeVirtTypes.Instances))
         {
             return change.Kind == ChangeKind.Deleted ? [] : [change.Object.Key()];
+        }
+
+        if (change.Type.Equals(ResourceTypes.Nodes))
+        {
+            return change.Kind != ChangeKind.Deleted && IsDrained(cluster.Store, change.Object)
+                ? cluster.Store.PodsOnNode(change.Name).Where(Instances.IsLauncher).Select(pod => new ObjectKey(pod.NamespaceOf(), pod.Controller().Text("name")!))
+                : [];
         }
 
         var ended = change.Type.Equals(KubeVirtTypes.Migrations) && (change.Kind == ChangeKind.Deleted || change.Object.IsFinal());
@@ -35,8 +42,22 @@ internal sealed class EvacuationController(ClusterContext cluster) : IController
         return null;
     }
 
+    /// <summary>The taint that evacuates a node, as the KubeVirt CR says.</summary>
+    public static string DrainTaint(IObjectStore store) =>
+        store.List(KubeVirtTypes.KubeVirts) is [var installation, ..]
+        && installation.Text("spec", "configuration", "migrations", "nodeDrainTaintKey") is { } key
+            ? key
+            : "kubevirt.io/drain";
+
+    public static bool IsDrained(IObjectStore store, JsonObject node) =>
+        node.Objects("spec", "taints").Any(taint => taint.Text("key") == DrainTaint(store));
+
+    private bool IsToLeave(JsonObject vmi) => vmi.InstanceNode() is { } node
+        && (vmi.Text("status", "evacuationNodeName") == node
+            || (cluster.Store.Get(ResourceTypes.Nodes, null, node) is { } item && IsDrained(cluster.Store, item)));
+
     private bool NeedsMigration(JsonObject vmi) =>
-        vmi.Text("status", "evacuationNodeName") is { Length: > 0 } from && from == vmi.InstanceNode()
+        IsToLeave(vmi)
         && vmi.EvictionStrategy() is "LiveMigrate" or "LiveMigrateIfPossible"
         && vmi.IsMigratable() && !vmi.IsFinal() && !vmi.IsDeleting()
         && !cluster.Store.List(KubeVirtTypes.Migrations, vmi.NamespaceOf())
@@ -50,9 +71,13 @@ internal sealed class EvacuationController(ClusterContext cluster) : IController
         {
             ["generateName"] = "kubevirt-evacuation-",
             ["namespace"] = vmi.NamespaceOf(),
-            ["annotations"] = new JsonObject { [Annotation] = vmi.Text("status", "evacuationNodeName") },
+            ["annotations"] = new JsonObject { [Annotation] = vmi.InstanceNode() },
             ["labels"] = new JsonObject { ["kubevirt.io/vmi-name"] = vmi.NameOf() },
         },
-        ["spec"] = new JsonObject { ["priority"] = "system-critical", ["vmiName"] = vmi.NameOf() },
+        ["spec"] = new JsonObject
+        {
+            ["priority"] = vmi.Annotation("kubevirt.io/eviction-source") == "descheduler" ? "system-maintenance" : "system-critical",
+            ["vmiName"] = vmi.NameOf(),
+        },
     };
 }

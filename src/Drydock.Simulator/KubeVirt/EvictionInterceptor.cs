@@ -16,6 +16,7 @@ public sealed class EvictionInterceptor(IObjectStore store) : IEvictionAdmission
     public void Review(EvictionReview review)
     {
         var pod = review.Pod;
+        ReviewHotplug(pod);
         if (!pod.IsLauncher() || pod.IsFinished() || pod.Controller() is not { } owner || owner.Text("kind") != "VirtualMachineInstance"
             || store.Get(KubeVirtTypes.Instances, pod.NamespaceOf(), owner.Text("name")!) is not { } vmi)
         {
@@ -45,6 +46,20 @@ public sealed class EvictionInterceptor(IObjectStore store) : IEvictionAdmission
         }
 
         throw Refuse(triggered);
+    }
+
+    // Only while the launcher it serves runs.
+    private void ReviewHotplug(JsonObject pod)
+    {
+        if (pod.Label("kubevirt.io") == HotplugPods.Label && pod.Controller() is { } owner
+            && store.Get(ResourceTypes.Pods, pod.NamespaceOf(), owner.Text("name")!) is { } launcher
+            && launcher.IsLauncher() && !launcher.IsFinished() && launcher.Annotation("kubevirt.io/domain") is { } vmi)
+        {
+            throw new ApiException(
+                429, null,
+                "admission webhook \"hotplug-pod-eviction-interceptor.kubevirt.io\" denied the request: "
+                + $"cannot evict hotplug pod: {pod.NameOf()} associated with running vmi: {vmi} in namespace {pod.NamespaceOf()}");
+        }
     }
 
     private static bool Intercepts(JsonObject vmi) => (vmi.EvictionStrategy(), vmi.IsMigratable()) switch

@@ -30,6 +30,7 @@ internal sealed class InstanceController(ClusterContext cluster) : IController
             vmi = Progress(vmi);
         }
 
+        HotplugPods.Ensure(cluster, vmi);
         cluster.Change(KubeVirtTypes.Instances, vmi, UpdateConditions);
         return null;
     }

@@ -5,7 +5,7 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.KubeVirt;
 
 /// <summary>KubeVirt's validating webhooks on virtual machines, their instances and migrations, with their recorded messages.</summary>
-public sealed class KubeVirtAdmission(IObjectStore store) : IObjectAdmission
+public sealed class KubeVirtAdmission(IObjectStore store, TimeProvider time) : IObjectAdmission
 {
     private static readonly string[] Strategies = ["Always", "RerunOnFailure", "Manual", "Halted", "Once", "WaitAsReceiver"];
     private static readonly string[] EvictionStrategies = ["None", "LiveMigrate", "LiveMigrateIfPossible", "External"];
@@ -23,6 +23,10 @@ public sealed class KubeVirtAdmission(IObjectStore store) : IObjectAdmission
         else if (type.Equals(KubeVirtTypes.Instances) && before is not null)
         {
             ReviewInstanceUpdate(@object, before);
+        }
+        else if (type.Equals(KubeVirtTypes.Instances))
+        {
+            CompleteInstance(@object);
         }
         else if (type.Equals(KubeVirtTypes.Migrations) && before is null)
         {
@@ -57,6 +61,15 @@ public sealed class KubeVirtAdmission(IObjectStore store) : IObjectAdmission
             throw RefuseMigration(
                 $"in-flight migration detected. Active migration job ({active.UidOf()}) is currently already in progress for VMI {name}.");
         }
+    }
+
+    // What the mutating webhook does to an instance somebody makes without a VirtualMachine.
+    private void CompleteInstance(JsonObject vmi)
+    {
+        var installation = store.List(KubeVirtTypes.KubeVirts) is [var first, ..] ? first : null;
+        vmi.Ensure("spec").Default("evictionStrategy", installation.Text("spec", "configuration", "evictionStrategy") ?? "None");
+        vmi.AddFinalizer("kubevirt.io/foregroundDeleteVirtualMachine");
+        vmi.SetPhase("Pending", time.GetUtcNow());
     }
 
     private static void ReviewMachine(JsonObject vm)

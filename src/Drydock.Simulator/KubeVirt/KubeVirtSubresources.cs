@@ -5,11 +5,11 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.KubeVirt;
 
 /// <summary>virt-api's subresources: start, stop, restart, migrate and evacuate/cancel, answering as the recorded table says.</summary>
-public sealed class KubeVirtSubresources(IObjectStore store) : IAggregatedApi
+public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) : IAggregatedApi
 {
     private static readonly SubresourceAnswer Accepted = new(202);
 
-    private readonly KubeVirtAdmission _admission = new(store);
+    private readonly KubeVirtAdmission _admission = new(store, time);
 
     /// <inheritdoc/>
     public string Group => "subresources.kubevirt.io";
@@ -87,6 +87,11 @@ public sealed class KubeVirtSubresources(IObjectStore store) : IAggregatedApi
 
     private SubresourceAnswer Restart(SubresourceCall call, JsonObject vm, JsonObject? vmi)
     {
+        if (call.Body.Number("gracePeriodSeconds") is { } grace && grace != 0)
+        {
+            throw BadRequest(grace > 0 ? "For force restart, only gracePeriod=0 is supported for now" : "gracePeriod has to be greater or equal to 0");
+        }
+
         var strategy = RunStrategies.Of(vm);
         if (strategy is "Halted" or "Once")
         {
@@ -156,6 +161,11 @@ public sealed class KubeVirtSubresources(IObjectStore store) : IAggregatedApi
             throw Refusals.NotFound(KubeVirtTypes.Instances, call.Name);
         }
 
+        if (store.Get(ResourceTypes.Nodes, null, vmi.InstanceNode() ?? string.Empty) is { } node && EvacuationController.IsDrained(store, node))
+        {
+            throw BadRequest($"node {node.NameOf()} carries the taint {EvacuationController.DrainTaint(store)}: the evacuation would begin again");
+        }
+
         if (vmi.Text("status", "evacuationNodeName") is not { Length: > 0 } marked)
         {
             return new(200);
@@ -208,6 +218,8 @@ public sealed class KubeVirtSubresources(IObjectStore store) : IAggregatedApi
 
     private static ApiException Conflict(string name, string why) =>
         new(409, "Conflict", $"Operation cannot be fulfilled on virtualmachine.kubevirt.io \"{name}\": {why}") { Details = Details("virtualmachine", name) };
+
+    private static ApiException BadRequest(string message) => new(400, "BadRequest", message);
 
     private static ApiException NotFound(string kind, string name) =>
         new(404, "NotFound", $"{kind}.kubevirt.io \"{name}\" not found") { Details = Details(kind, name) };

@@ -21,8 +21,20 @@ public static class KubeVirtTypes
     /// <summary>The KubeVirt installation.</summary>
     public static ResourceType KubeVirts { get; } = Type("kubevirts", "KubeVirt", hasStatus: true, "kv", "kvs");
 
-    /// <summary>All of them.</summary>
-    public static IReadOnlyList<ResourceType> All { get; } = [VirtualMachines, Instances, Migrations, KubeVirts];
+    /// <summary>VirtualMachineInstanceReplicaSet: instances without a VirtualMachine.</summary>
+    public static ResourceType ReplicaSets { get; } =
+        Type("virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet", hasStatus: true, "vmirs", "vmirss");
+
+    /// <summary>VirtualMachinePool: many VirtualMachines of one template.</summary>
+    public static ResourceType Pools { get; } =
+        Type("virtualmachinepools", "VirtualMachinePool", hasStatus: true, "vmpool", "vmpools") with { Group = "pool.kubevirt.io", Version = "v1beta1" };
+
+    /// <summary>HyperConverged, which owns the installation of KubeVirt where there is one.</summary>
+    public static ResourceType HyperConvergeds { get; } =
+        Type("hyperconvergeds", "HyperConverged", hasStatus: true, "hco", "hcos") with { Group = "hco.kubevirt.io", Version = "v1beta1" };
+
+    /// <summary>Those of every cluster.</summary>
+    public static IReadOnlyList<ResourceType> All { get; } = [VirtualMachines, Instances, Migrations, KubeVirts, ReplicaSets, Pools];
 
     private static ResourceType Type(string plural, string kind, bool hasStatus, params string[] shortNames) =>
         new(Group, "v1", plural, kind.ToLowerInvariant(), kind, Namespaced: true, hasStatus)

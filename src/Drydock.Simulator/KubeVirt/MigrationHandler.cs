@@ -93,6 +93,11 @@ internal sealed class MigrationHandler(ClusterContext cluster, Machines machines
             return null;
         }
 
+        if (Overdue(vmi, uid) is { } overdue)
+        {
+            return overdue;
+        }
+
         var fails = _failed.GetValueOrDefault(vmi.UidOf()) < VirtHandlerSteering.FailingMigrations(vmi);
         if (times.Left(vmi.UidOf(), $"{uid} copy", fails ? FailureAfter : VirtHandlerSteering.Copy(vmi)) is { } wait)
         {
@@ -108,6 +113,32 @@ internal sealed class MigrationHandler(ClusterContext cluster, Machines machines
         _failed[vmi.UidOf()] = _failed.GetValueOrDefault(vmi.UidOf()) + 1;
         Fail(vmi, uid, Broken, aborted: false);
         return null;
+    }
+
+    // virt-launcher gives up by itself on a copy that makes no progress or takes too long for its size; null: this one does neither.
+    private TimeSpan? Overdue(JsonObject vmi, string uid)
+    {
+        var configuration = vmi.Object("status", "migrationState", "migrationConfiguration");
+        var stalls = VirtHandlerSteering.Is(vmi, "copy-stalls");
+        var gibibytes = Math.Ceiling((Resources.Parse(vmi.Text("spec", "domain", "memory", "guest")) ?? 0) / (1024m * 1024 * 1024));
+        var limit = stalls
+            ? configuration.Number("progressTimeout")
+            : configuration.Number("completionTimeoutPerGiB") * (long)Math.Max(1, gibibytes);
+        if (limit is not > 0 || (!stalls && VirtHandlerSteering.Copy(vmi) <= TimeSpan.FromSeconds(limit.Value)))
+        {
+            return null;
+        }
+
+        if (times.Left(vmi.UidOf(), $"{uid} overdue", TimeSpan.FromSeconds(limit.Value)) is { } left)
+        {
+            return left;
+        }
+
+        var reason = stalls
+            ? $"Live migration stuck for {limit} seconds and has been aborted"
+            : $"Live migration is not completed after {limit} seconds and has been aborted";
+        Fail(vmi, uid, reason, aborted: true);
+        return TimeSpan.Zero;
     }
 
     private TimeSpan? Abort(JsonObject vmi, string uid)

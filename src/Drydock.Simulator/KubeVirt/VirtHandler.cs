@@ -107,7 +107,7 @@ internal sealed class VirtHandler : IController
         });
         _cluster.Events.Normal(KubeVirtTypes.Instances, vmi, "Created", "VirtualMachineInstance defined.", Component);
         _cluster.Events.Normal(KubeVirtTypes.Instances, vmi, "Started", "VirtualMachineInstance started.", Component);
-        if (VirtHandlerSteering.NotMigratable(vmi) is { } reason && vmi.EvictionStrategy() == "LiveMigrate")
+        if (MigrationReasons.Of(vmi, _cluster.Store) is { } reason && vmi.EvictionStrategy() == "LiveMigrate")
         {
             _cluster.Events.Warning(
                 KubeVirtTypes.Instances, vmi, "Migrated",
@@ -119,7 +119,7 @@ internal sealed class VirtHandler : IController
 
     private void SetMigratable(JsonObject vmi)
     {
-        if (VirtHandlerSteering.NotMigratable(vmi) is { } reason)
+        if (MigrationReasons.Of(vmi, _cluster.Store) is { } reason)
         {
             var message = MigrationReasons.MessageOf(reason);
             Set("LiveMigratable", "False", reason, message);

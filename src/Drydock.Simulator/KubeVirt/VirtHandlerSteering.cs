@@ -6,7 +6,7 @@ namespace Drydock.Simulator.KubeVirt;
 
 /// <summary>
 /// Annotations on a VM template or VMI that steer the simulated virt-handlers, as <c>fake-kubelet/…</c> steers the kubelets:
-/// <c>copy</c>, <c>shutdown</c> (seconds), <c>not-migratable</c> (a reason), <c>failing-migrations</c> (a number), <c>copy-never-ends</c>,
+/// <c>copy</c>, <c>shutdown</c> (seconds), <c>not-migratable</c> (a reason), <c>failing-migrations</c> (a number), <c>copy-never-ends</c>, <c>copy-stalls</c>,
 /// <c>abort-never-ends</c>, <c>target-never-ready</c> (<c>"true"</c>).
 /// </summary>
 internal static class VirtHandlerSteering

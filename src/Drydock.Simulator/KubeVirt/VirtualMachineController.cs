@@ -9,6 +9,7 @@ internal sealed class VirtualMachineController(ClusterContext cluster) : IContro
 {
     private const string Component = "virtualmachine-controller";
     private const string Finalizer = "kubevirt.io/virtualMachineControllerFinalize";
+    private const string WaitAsReceiver = "WaitAsReceiver";
 
     public IEnumerable<ObjectKey> Affected(Change change) =>
         (change.Type.Equals(KubeVirtTypes.VirtualMachines) && change.Kind != ChangeKind.Deleted) || change.Type.Equals(KubeVirtTypes.Instances)
@@ -86,7 +87,7 @@ internal sealed class VirtualMachineController(ClusterContext cluster) : IContro
 
     private static bool ShouldStart(JsonObject vm) => RunStrategies.Of(vm) switch
     {
-        "Always" => true,
+        "Always" or WaitAsReceiver => true,
         // Started when a VM comes to the strategy, never again without being asked.
         "RerunOnFailure" => RunStrategies.HasStartRequest(vm) || vm.Text("status", "runStrategy") != "RerunOnFailure",
         "Once" => vm.Text("status", "runStrategy") != "Once",
@@ -99,6 +100,7 @@ internal sealed class VirtualMachineController(ClusterContext cluster) : IContro
         "Always" or "RerunOnFailure" => vmi.IsFinal() || RunStrategies.HasStopRequest(vm, vmi),
         "Manual" => RunStrategies.HasStopRequest(vm, vmi),
         "Halted" => true,
+        WaitAsReceiver => vmi.IsFinal(),
         _ => false,
     };
 
@@ -134,7 +136,7 @@ internal sealed class VirtualMachineController(ClusterContext cluster) : IContro
         var spec = template.Object("spec")?.Copy() ?? [];
         spec.Default("evictionStrategy", cluster.KubeVirtConfiguration().Text("evictionStrategy") ?? "None");
         spec.Ensure("domain", "cpu").Default("model", "host-model");
-        return new()
+        var vmi = new JsonObject
         {
             ["apiVersion"] = "kubevirt.io/v1",
             ["kind"] = "VirtualMachineInstance",
@@ -149,6 +151,13 @@ internal sealed class VirtualMachineController(ClusterContext cluster) : IContro
             },
             ["spec"] = spec,
         };
+        if (RunStrategies.Of(vm) == WaitAsReceiver)
+        {
+            // It stays like this until a migration from another cluster arrives, and none ever does here.
+            vmi.SetPhase("WaitingForSync", cluster.Now);
+        }
+
+        return vmi;
     }
 
     private void WriteStatus(JsonObject vm, JsonObject? vmi)
@@ -188,6 +197,7 @@ internal sealed class VirtualMachineController(ClusterContext cluster) : IContro
         null => "Stopped",
         _ when vmi.IsFinal() => "Stopped",
         _ when vmi.IsDeleting() => "Stopping",
+        _ when vmi.InstancePhase() == "WaitingForSync" => "WaitingForReceiver",
         _ when vmi.InstancePhase() == "Running" => IsCopying(vmi) ? "Migrating" : "Running",
         _ when vmi.Condition("PodScheduled").Text("reason") == "Unschedulable" => "ErrorUnschedulable",
         _ => "Starting",

@@ -31,7 +31,7 @@ internal static class ClusterBasics
             store.Create(ResourceTypes.CustomResourceDefinitions, Definition(type, HardwareObjects.Columns(type), AnySchema()));
         }
 
-        store.Create(KubeVirtTypes.KubeVirts, KubeVirtInstallation(scenario.EvictionStrategy));
+        Install(store, scenario);
     }
 
     /// <summary>A namespace with what the API server would give it a moment later.</summary>
@@ -59,11 +59,30 @@ internal static class ClusterBasics
         return item;
     }
 
-    private static JsonObject KubeVirtInstallation(string? evictionStrategy)
+    // On OpenShift Virtualization HyperConverged comes first, and fills in the configuration of its KubeVirt.
+    private static void Install(IObjectStore store, Scenario scenario)
     {
-        var item = ScenarioObjects.Object("kubevirt.io/v1", "KubeVirt", "kubevirt", "kubevirt");
+        if (!scenario.HyperConverged)
+        {
+            store.Create(KubeVirtTypes.KubeVirts, KubeVirtInstallation("kubevirt", "kubevirt", scenario));
+            return;
+        }
+
+        CreateNamespace(store, HyperConvergedController.Name);
+        var columns = new JsonArray(Age());
+        store.Create(ResourceTypes.CustomResourceDefinitions, Definition(KubeVirtTypes.HyperConvergeds, columns, AnySchema()));
+        var owner = store.Create(KubeVirtTypes.HyperConvergeds, HyperConvergedController.New(scenario.EvictionStrategy, scenario.Migrations));
+        var installation = KubeVirtInstallation(HyperConvergedController.Name, $"kubevirt-{HyperConvergedController.Name}", scenario);
+        installation.Ensure("metadata")["ownerReferences"] = new JsonArray(Fields.OwnerReference(owner, KubeVirtTypes.HyperConvergeds));
+        store.Create(KubeVirtTypes.KubeVirts, installation);
+    }
+
+    private static JsonObject KubeVirtInstallation(string space, string name, Scenario scenario)
+    {
+        var item = ScenarioObjects.Object("kubevirt.io/v1", "KubeVirt", space, name);
         var configuration = new JsonObject();
-        configuration.Set(evictionStrategy, "evictionStrategy");
+        configuration.Set(scenario.EvictionStrategy, "evictionStrategy");
+        configuration.Set(scenario.Migrations.Count > 0 ? scenario.Migrations.Copy() : null, "migrations");
         item["spec"] = new JsonObject { ["configuration"] = configuration };
         item["status"] = new JsonObject { ["phase"] = "Deployed", ["observedKubeVirtVersion"] = "v1.9.0" };
         return item;

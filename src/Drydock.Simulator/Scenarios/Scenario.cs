@@ -16,6 +16,12 @@ public sealed record Scenario
     /// <summary>The eviction strategy of VMs that have none of their own; null: KubeVirt's default, None.</summary>
     public string? EvictionStrategy { get; init; }
 
+    /// <summary>Whether KubeVirt belongs to a HyperConverged, as on OpenShift Virtualization.</summary>
+    public bool HyperConverged { get; init; }
+
+    /// <summary>What the KubeVirt CR, or the HyperConverged, says about migrations: fields of their own names.</summary>
+    public JsonObject Migrations { get; init; } = [];
+
     /// <summary>The nodes.</summary>
     public required IReadOnlyList<NodeSpec> Nodes { get; init; }
 
@@ -251,6 +257,9 @@ public sealed record VirtualMachineSpec(string Namespace, string Name)
 
     /// <summary>How long the guest takes to shut down.</summary>
     public TimeSpan Shutdown { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Whether a volume was plugged into it while it ran: it has an attachment pod.</summary>
+    public bool Hotplug { get; init; }
 
     /// <summary>Guest memory.</summary>
     public string Memory { get; init; } = "1Gi";

@@ -278,6 +278,15 @@ internal static class ScenarioObjects
             ["volumes"] = new JsonArray(new JsonObject { ["name"] = "root", ["containerDisk"] = new JsonObject { ["image"] = "simulated.local/disk" } }),
         };
         content.Set(spec.EvictionStrategy, "evictionStrategy");
+        if (spec.Hotplug)
+        {
+            AddVolume(content, new JsonObject
+            {
+                ["name"] = "plugged",
+                ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = $"{spec.Name}-plugged", ["hotpluggable"] = true },
+            });
+        }
+
         return content;
     }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Drydock.Simulator.Scenarios;
 
 /// <summary>Reads scenario files. Scenarios/README.md describes them.</summary>
@@ -15,6 +17,8 @@ internal static class ScenarioReader
             Name = file.Required("name"),
             Description = file.Text("description") ?? string.Empty,
             EvictionStrategy = file.OneOf("evictionStrategy", EvictionStrategies),
+            HyperConverged = file.Flag("hyperConverged") ?? false,
+            Migrations = file.Nested("migrations", ReadMigrations) ?? [],
             Nodes = [.. file.Each("nodes", ReadNodes).SelectMany(nodes => nodes)],
             Workloads = file.Each("workloads", ReadWorkload),
             Storage = file.Nested("storage", ReadStorage),
@@ -116,6 +120,20 @@ internal static class ScenarioReader
         };
     }
 
+    private static JsonObject ReadMigrations(YamlFields fields)
+    {
+        var migrations = new JsonObject();
+        foreach (var number in (string[])["parallelMigrationsPerCluster", "parallelOutboundMigrationsPerNode", "completionTimeoutPerGiB", "progressTimeout"])
+        {
+            if (fields.Int(number) is { } value)
+            {
+                migrations[number] = value;
+            }
+        }
+
+        return migrations;
+    }
+
     private static StorageSpec ReadStorage(YamlFields fields)
     {
         var storage = new StorageSpec();
@@ -149,12 +167,13 @@ internal static class ScenarioReader
         return machine with
         {
             On = fields.Text("on"),
-            RunStrategy = fields.OneOf("runStrategy", "Always", "RerunOnFailure", "Manual", "Halted", "Once") ?? machine.RunStrategy,
+            RunStrategy = fields.OneOf("runStrategy", "Always", "RerunOnFailure", "Manual", "Halted", "Once", "WaitAsReceiver") ?? machine.RunStrategy,
             EvictionStrategy = fields.OneOf("evictionStrategy", EvictionStrategies),
             NotMigratable = fields.OneOf("notMigratable", [.. KubeVirt.MigrationReasons.All]),
             Copy = fields.Duration("copy") ?? machine.Copy,
             Shutdown = fields.Duration("shutdown") ?? machine.Shutdown,
             Memory = fields.Text("memory") ?? machine.Memory,
+            Hotplug = fields.Flag("hotplug") ?? false,
             FailingMigrations = fields.Int("failingMigrations") ?? 0,
         };
     }

@@ -70,5 +70,5 @@ public sealed class KubeVirtAdmissionTests
     };
 
     private static void Review(ResourceType type, JsonObject item, JsonObject? before = null) =>
-        new KubeVirtAdmission(new TestCluster(TestCluster.ThreeNodes).Store).Review(type, item, before, dryRun: false);
+        new KubeVirtAdmission(new TestCluster(TestCluster.ThreeNodes).Store, TimeProvider.System).Review(type, item, before, dryRun: false);
 }

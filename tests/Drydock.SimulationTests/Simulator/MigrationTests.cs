@@ -268,7 +268,7 @@ public sealed class MigrationTests
         cluster.Pass(1);
         var migration = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = "default" }, ["spec"] = new JsonObject { ["vmiName"] = "vm" } };
 
-        Should.Throw<ApiException>(() => new KubeVirtAdmission(cluster.Store).Review(KubeVirtTypes.Migrations, migration, null, dryRun: false))
+        Should.Throw<ApiException>(() => new KubeVirtAdmission(cluster.Store, cluster.Simulated.Clock).Review(KubeVirtTypes.Migrations, migration, null, dryRun: false))
             .Message.ShouldContain("in-flight migration detected.");
     }
 
@@ -311,7 +311,7 @@ public sealed class MigrationTests
         var body = node is null ? null : new JsonObject { ["evacuationNodeName"] = node };
         try
         {
-            return new KubeVirtSubresources(cluster.Store)
+            return new KubeVirtSubresources(cluster.Store, cluster.Simulated.Clock)
                 .Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", "vm", "evacuate/cancel", body, DryRun: false)).Code;
         }
         catch (ApiException refusal)

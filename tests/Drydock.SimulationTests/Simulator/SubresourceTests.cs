@@ -54,7 +54,7 @@ public sealed class SubresourceTests
         var cluster = new TestCluster($"{TestCluster.ThreeNodes}virtualMachines: [{{name: vm}}]\n");
         var before = cluster.Vm("vm")!.VersionOf();
 
-        new KubeVirtSubresources(cluster.Store).Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", "vm", "stop", null, DryRun: true)).Code.ShouldBe(202);
+        new KubeVirtSubresources(cluster.Store, cluster.Simulated.Clock).Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", "vm", "stop", null, DryRun: true)).Code.ShouldBe(202);
 
         cluster.Vm("vm")!.VersionOf().ShouldBe(before);
     }
@@ -70,7 +70,7 @@ public sealed class SubresourceTests
         };
         try
         {
-            var answer = new KubeVirtSubresources(cluster.Store)
+            var answer = new KubeVirtSubresources(cluster.Store, cluster.Simulated.Clock)
                 .Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", vm, path, body, DryRun: false));
             return (answer.Code, null, string.Empty);
         }
