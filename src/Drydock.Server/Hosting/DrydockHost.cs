@@ -1,6 +1,7 @@
 using Drydock.Api;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
+using Drydock.Operator;
 using Drydock.Server.Rest;
 using Scalar.AspNetCore;
 
@@ -34,6 +35,8 @@ public static class DrydockHost
         builder.Configuration.Sources.Clear();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddDrydock(options);
+        builder.Services.AddHostedService(static services => new IdleMemory(
+            services.GetRequiredService<IInstanceFeed>(), IdleMemory.Collect, services.GetRequiredService<TimeProvider>()));
         AddHubServer(builder.Services, options);
         builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
         builder.Services.AddExceptionHandler<Faults>();
