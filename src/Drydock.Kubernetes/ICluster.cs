@@ -80,6 +80,18 @@ public interface ICluster
     /// <summary>The instances whose <c>status.nodeName</c> is the node, by namespace and name; empty without KubeVirt.</summary>
     Task<IReadOnlyList<VmiSnapshot>> ListVmisOnNodeAsync(string node, CancellationToken cancellationToken);
 
+    /// <summary>All instances of the cluster, by namespace and name; empty without KubeVirt.</summary>
+    Task<IReadOnlyList<VmiSnapshot>> ListVmisAsync(CancellationToken cancellationToken);
+
+    /// <summary>All virtual machines of the cluster, by namespace and name; empty without KubeVirt.</summary>
+    Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken);
+
+    /// <summary>The launcher pods of one life of an instance, wherever they are or if they are on no node yet: its own and those of migrations.</summary>
+    Task<IReadOnlyList<PodSnapshot>> ListLaunchersAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken);
+
+    /// <summary>The Events about one object, the newest first.</summary>
+    Task<IReadOnlyList<EventSnapshot>> ListEventsAsync(string @namespace, string uid, CancellationToken cancellationToken);
+
     /// <summary>The virtual machine, or null.</summary>
     Task<VmSnapshot?> GetVmAsync(ObjectRef vm, CancellationToken cancellationToken);
 
@@ -95,6 +107,14 @@ public interface ICluster
 
     /// <summary>Calls <c>start</c>, <c>stop</c>, <c>restart</c> or <c>migrate</c> of a virtual machine, once.</summary>
     Task<VmCallOutcome> CallVmAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Calls <c>migrate</c> with <c>addedNodeSelector</c>, once: the target must carry these labels too. KubeVirt before 1.6 ignores them.
+    /// </summary>
+    Task<VmCallOutcome> MigrateVmAsync(ObjectRef vm, IReadOnlyDictionary<string, string> addedNodeSelector, CancellationToken cancellationToken);
+
+    /// <summary>Deletes this life of an instance: it shuts down, and nothing starts a bare one again. Done too if it is gone.</summary>
+    Task DeleteVmiAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken);
 
     /// <summary>Sets <c>spec.runStrategy</c> if the resource version is still that of the snapshot.</summary>
     /// <returns>The machine after the change, or null if it changed meanwhile.</returns>

@@ -23,16 +23,34 @@ public sealed partial class KubernetesCluster
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<VmiSnapshot>> ListVmisAsync(CancellationToken cancellationToken) =>
+        InOrder((await _api.ListAllAsync(Resource.Vmis, selector: null, cancellationToken)).Select(KubeVirtSnapshots.Vmi), vmi => vmi.Ref);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken) =>
+        InOrder((await _api.ListAllAsync(Resource.Vms, selector: null, cancellationToken)).Select(KubeVirtSnapshots.Vm), vm => vm.Ref);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<PodSnapshot>> ListLaunchersAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken)
+    {
+        var pods = await _api.ListAsync(Resource.Pods, vmi.Namespace, Selectors.Label("kubevirt.io/created-by", uid), cancellationToken);
+        return InOrder((pods?.Items ?? []).Select(PodSnapshots.From), pod => pod.Ref);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<EventSnapshot>> ListEventsAsync(string @namespace, string uid, CancellationToken cancellationToken)
+    {
+        var events = await _api.ListAsync(Resource.Events, @namespace, Selectors.About(uid), cancellationToken);
+        return [.. (events?.Items ?? []).Select(KubeVirtSnapshots.Event).OrderByDescending(one => one.At)];
+    }
+
+    /// <inheritdoc/>
     public async Task<VmSnapshot?> GetVmAsync(ObjectRef vm, CancellationToken cancellationToken) =>
         await _api.GetAsync(Resource.Vms, vm.Namespace, vm.Name, cancellationToken) is { } found ? KubeVirtSnapshots.Vm(found) : null;
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<VmSnapshot>> ListMarkedVmsAsync(string? heldBy, CancellationToken cancellationToken)
-    {
-        var vms = await _api.ListAllAsync(Resource.Vms, selector: null, cancellationToken);
-        return InOrder(
-            vms.Select(KubeVirtSnapshots.Vm).Where(vm => vm.Mark is { } mark && (heldBy is null || mark.HeldBy == heldBy)), vm => vm.Ref);
-    }
+    public async Task<IReadOnlyList<VmSnapshot>> ListMarkedVmsAsync(string? heldBy, CancellationToken cancellationToken) =>
+        [.. (await ListVmsAsync(cancellationToken)).Where(vm => vm.Mark is { } mark && (heldBy is null || mark.HeldBy == heldBy))];
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<MigrationSnapshot>> ListMigrationsAsync(ObjectRef? vmi, CancellationToken cancellationToken)
@@ -54,6 +72,14 @@ public sealed partial class KubernetesCluster
     /// <inheritdoc/>
     public Task<VmCallOutcome> CallVmAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>
         _vms.CallAsync(vm, call, gracePeriod, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<VmCallOutcome> MigrateVmAsync(
+        ObjectRef vm, IReadOnlyDictionary<string, string> addedNodeSelector, CancellationToken cancellationToken) =>
+        _vms.MigrateAsync(vm, addedNodeSelector, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task DeleteVmiAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken) => _vms.DeleteVmiAsync(vmi, uid, cancellationToken);
 
     /// <inheritdoc/>
     public Task<VmSnapshot?> SetRunStrategyAsync(VmSnapshot vm, string runStrategy, CancellationToken cancellationToken) =>

@@ -258,7 +258,12 @@ public sealed record KubeVirtSnapshot(
     int ParallelMigrationsPerCluster,
     int ParallelOutboundMigrationsPerNode,
     string? Version,
-    bool ManagedByHyperConverged);
+    bool ManagedByHyperConverged)
+{
+    /// <summary>Its version is known and before that one.</summary>
+    public bool IsOlderThan(int major, int minor) =>
+        System.Version.TryParse(Version?.TrimStart('v').Split('-', '+')[0], out var version) && version < new Version(major, minor);
+}
 
 /// <summary>A running virtual machine instance as it was read.</summary>
 public sealed record VmiSnapshot(ObjectRef Ref, string Uid, string? Node)
@@ -274,6 +279,12 @@ public sealed record VmiSnapshot(ObjectRef Ref, string Uid, string? Node)
 
     /// <summary>The Ready condition; null while it is not there.</summary>
     public Condition? Ready { get; init; }
+
+    /// <summary>The PodScheduled condition: KubeVirt copies it from the launcher pod while that is not scheduled; else null.</summary>
+    public Condition? PodScheduled { get; init; }
+
+    /// <summary>The Synchronized condition: False while KubeVirt cannot make the launcher pod, as with an exceeded quota; else null.</summary>
+    public Condition? Synchronized { get; init; }
 
     /// <summary><c>status.evacuationNodeName</c>: marked for evacuation from this node.</summary>
     public string? EvacuationNode { get; init; }
@@ -315,9 +326,19 @@ public sealed record VmSnapshot(ObjectRef Ref, string Uid, string ResourceVersio
     /// <summary>Annotations.</summary>
     public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>The controller, such as a VirtualMachinePool, or null.</summary>
+    public OwnerRef? Controller { get; init; }
+
     /// <summary>The mark, if a maintenance stopped it.</summary>
     public HoldMark? Mark { get; init; }
 }
+
+/// <summary>An Event of Kubernetes about an object.</summary>
+/// <param name="IsWarning">Its type is Warning.</param>
+/// <param name="Reason">Such as <c>MigrationBackoff</c>.</param>
+/// <param name="Message">In the words of whoever recorded it.</param>
+/// <param name="At">When it happened last.</param>
+public sealed record EventSnapshot(bool IsWarning, string Reason, string Message, DateTimeOffset At);
 
 /// <summary>A VirtualMachineInstanceMigration as it was read.</summary>
 public sealed record MigrationSnapshot(ObjectRef Ref, string Uid, ObjectRef Vmi)
@@ -342,6 +363,9 @@ public sealed record MigrationSnapshot(ObjectRef Ref, string Uid, ObjectRef Vmi)
 
     /// <summary>Its deletion was asked for.</summary>
     public bool IsBeingDeleted { get; init; }
+
+    /// <summary>Its conditions, such as <c>migrationRejectedByResourceQuota</c>.</summary>
+    public IReadOnlyList<Condition> Conditions { get; init; } = [];
 
     /// <summary>Made by the evacuation controller, not by a user.</summary>
     public bool IsEvacuation { get; init; }

@@ -12,6 +12,7 @@ internal sealed class MaintenanceChildren(
 {
     private readonly Dictionary<ObjectRef, Task<MoveVmResult>> _moving = [];
     private readonly List<MoveVmResult> _moved = [];
+    private readonly Dictionary<ObjectRef, int> _lives = [];
 
     private Task<bool>? _lease;
     private Task<DrainResult>? _drain;
@@ -108,7 +109,7 @@ internal sealed class MaintenanceChildren(
 
         foreach (var vm in _moving.Where(vm => !vm.Value.IsCompleted))
         {
-            context.SendEvent(InstanceIds.Vm(context.InstanceId, vm.Key), ChildEvents.End, "end");
+            context.SendEvent(InstanceIds.Vm(context.InstanceId, vm.Key, _lives[vm.Key]), ChildEvents.End, "end");
         }
 
         try
@@ -170,11 +171,14 @@ internal sealed class MaintenanceChildren(
     {
         if (!_moving.ContainsKey(vm))
         {
+            // One that comes back to a node that was empty is moved again, with a time of its own.
+            var life = _lives[vm] = _lives.GetValueOrDefault(vm) + 1;
+            var deadline = life == 1 || _deadline > context.Now() ? _deadline : context.Now() + request.Drain.Timeout;
             _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
                 Orchestrations.MoveVm,
                 new MoveVmInput(
-                    request.Node, holder, vm, request.VirtualMachines, request.Drain.GracePeriod, _deadline, request.Drain.OnTimeout, new MoveVmState()),
-                new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm)));
+                    request.Node, holder, vm, request.VirtualMachines, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout, new MoveVmState()),
+                new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
         }
     }
 
@@ -185,6 +189,11 @@ internal sealed class MaintenanceChildren(
             var moved = await child;
             _moving.Remove(vm);
             _moved.Add(moved);
+            if (moved.Result.Outcome == VmOutcome.Skipped)
+            {
+                context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.VmSkipped, vm);
+            }
+
             if (moved.IsFailure)
             {
                 Failure ??= new MaintenanceEnd(MaintenanceOutcome.Failed, $"Virtual machine {vm}: {moved.Result.Message}");

@@ -64,6 +64,9 @@ public enum VmOutcome
 
     /// <summary>It left but is not Running where it was restarted.</summary>
     NotRunningAgain,
+
+    /// <summary>It was left on the node, as the policy says.</summary>
+    Skipped,
 }
 
 /// <summary>What became of a virtual machine.</summary>

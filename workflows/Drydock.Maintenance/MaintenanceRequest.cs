@@ -155,6 +155,20 @@ public enum StuckVmPolicy
 
     /// <summary>The maintenance fails.</summary>
     Fail,
+
+    /// <summary>Leave it running on the node and go on without it: what happens to the node happens to it.</summary>
+    Skip,
+}
+
+/// <summary>What holds for one virtual machine instead of the policy of the request. Null leaves a thing as the policy has it.</summary>
+/// <param name="Vm">The machine, <c>namespace/name</c>.</param>
+public sealed record VirtualMachineOverride(string Vm)
+{
+    /// <summary>Instead of <see cref="VirtualMachinePolicy.OnStuck"/>.</summary>
+    public StuckVmPolicy? OnStuck { get; init; }
+
+    /// <summary>Instead of <see cref="VirtualMachinePolicy.OnNotMigratable"/>.</summary>
+    public StuckVmPolicy? OnNotMigratable { get; init; }
 }
 
 /// <summary>How the virtual machines leave.</summary>
@@ -183,6 +197,27 @@ public sealed record VirtualMachinePolicy
 
     /// <summary>Grace period of a stop, or null: the VM's own.</summary>
     public TimeSpan? StopGracePeriod { get; init; }
+
+    /// <summary>How long a stop may take until it is forced with a grace period of zero. The default is five minutes.</summary>
+    public TimeSpan StopTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long whoever moves VMs with eviction strategy External may take until <see cref="OnStuck"/> decides. The default is one hour.</summary>
+    public TimeSpan ExternalTimeout { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>
+    /// No VM is told to migrate while any node it could go to has that many inbound migrations, counting those that have no target yet;
+    /// null: KubeVirt's own limits alone.
+    /// </summary>
+    public int? MaxInboundPerNode { get; init; }
+
+    /// <summary>
+    /// Whether <c>drydock.dev/on-stuck</c> and <c>drydock.dev/on-not-migratable</c> on a VM count. Off by default: whoever may edit a VM
+    /// would decide about the node.
+    /// </summary>
+    public bool AllowAnnotations { get; init; }
+
+    /// <summary>What holds for single VMs; before their annotations and before the policy.</summary>
+    public IReadOnlyList<VirtualMachineOverride> Overrides { get; init; } = [];
 
     /// <summary>How long a VM that was restarted elsewhere, or restored, may stay Pending or Scheduling.</summary>
     public TimeSpan RestartTimeout { get; init; } = TimeSpan.FromMinutes(10);

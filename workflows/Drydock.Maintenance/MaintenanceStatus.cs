@@ -141,6 +141,9 @@ public enum VmProgress
     Gone,
 }
 
+/// <summary>The custom status of <c>node.restore</c>: the virtual machines that were stopped and are started again.</summary>
+public sealed record RestoreStatus(IReadOnlyList<VmStatus> VirtualMachines);
+
 /// <summary>The custom status of the child that moves one virtual machine.</summary>
 public sealed record VmStatus(ObjectRef Vmi, VmProgress Progress, string Message)
 {

@@ -59,7 +59,10 @@ public static class MaintenanceTasks
             services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(),
             services.GetService<EvictionSlots>() ?? LazyInitializer.EnsureInitialized(ref slots, static () => new EvictionSlots())));
         Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));
-        Add(Activities.EvictLauncher, static (cluster, clock, _) => new EvictLauncherActivity(cluster, clock));
+        var inbound = new InboundGate();
+        Add(Activities.EvictLauncher, (cluster, clock, _) => new EvictLauncherActivity(cluster, clock, inbound));
+        Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, inbound));
+        Add(Activities.DeleteVmi, static (cluster, clock, _) => new DeleteVmiActivity(cluster, clock));
         Add(Activities.CancelEvacuation, static (cluster, clock, _) => new CancelEvacuationActivity(cluster, clock));
         Add(Activities.DeleteMigration, static (cluster, clock, _) => new DeleteMigrationActivity(cluster, clock));
         Add(Activities.MarkVm, static (cluster, clock, _) => new MarkVmActivity(cluster, clock));

@@ -99,7 +99,10 @@ public static class InstanceIds
     public static string Pods(string maintenance) => $"{maintenance}:pods";
 
     /// <summary>The child that moves a virtual machine; its custom status is a <see cref="VmStatus"/>.</summary>
-    public static string Vm(string maintenance, ObjectRef vmi) => $"{maintenance}:vm:{vmi}";
+    /// <param name="maintenance">The maintenance.</param>
+    /// <param name="vmi">The machine.</param>
+    /// <param name="life">Which move of it: one that comes back is moved again.</param>
+    public static string Vm(string maintenance, ObjectRef vmi, int life = 1) => $"{maintenance}:vm:{vmi}{(life == 1 ? "" : $":{life}")}";
 
     /// <summary>The child that puts the node back.</summary>
     public static string Restore(string maintenance) => $"{maintenance}:restore";
@@ -137,6 +140,8 @@ internal static class Activities
     public const string DeleteMigration = "vm.delete-migration";
     public const string MarkVm = "vm.mark";
     public const string StopVm = "vm.stop";
+    public const string MigrateVm = "vm.migrate";
+    public const string DeleteVmi = "vm.delete-instance";
     public const string RestoreVm = "vm.restore";
     public const string ListHeldVms = "vm.list-held";
     public const string AwaitRunning = "vm.await-running";
@@ -156,6 +161,9 @@ internal static class ChildEvents
 
     /// <summary>From the drain: the node is empty.</summary>
     public const string Drained = "drained";
+
+    /// <summary>To the drain: a virtual machine that stays; its launcher does not hold the drain.</summary>
+    public const string VmSkipped = "vm-skipped";
 
     /// <summary>From the drain: virtual machines that no child moves yet.</summary>
     public const string VmsFound = "vms-found";

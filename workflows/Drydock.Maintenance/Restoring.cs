@@ -36,6 +36,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
     private readonly List<string> _done = [];
     private readonly List<string> _leftBehind = [];
+    private readonly SortedDictionary<string, VmStatus> _starting = new(StringComparer.Ordinal);
 
     public override async Task<RestoreResult> RunAsync(TaskOrchestrationContext context, RestoreRequest input)
     {
@@ -76,16 +77,33 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             return new RestoredVm(vm, undone is { Problem: null }, null, undone?.Problem ?? undone?.Done ?? "It was not marked.");
         }
 
-        var until = context.Now() + input.RestartTimeout;
+        var since = context.Now();
+        var until = since + input.RestartTimeout;
         RunningSeen? seen = null;
         while (seen is not { IsRunning: true } && (seen is null || context.Now() < until))
         {
-            seen = await context.Undo<RunningSeen>(Activities.AwaitRunning, new AwaitRunningInput(input.Node, vm, seen?.Cursor, until));
+            seen = await context.Undo<RunningSeen>(
+                Activities.AwaitRunning, new AwaitRunningInput(input.Node, vm, seen?.Cursor, until, seen?.Reason));
+            Tell(context, vm, seen, since, until);
         }
 
         return seen.IsRunning
             ? new RestoredVm(vm, true, seen.Node, "It runs again.")
             : new RestoredVm(vm, false, null, $"It was started again and is not Running after {input.RestartTimeout}: {seen.Reason}");
+    }
+
+    private void Tell(TaskOrchestrationContext context, ObjectRef vm, RunningSeen seen, DateTimeOffset since, DateTimeOffset until)
+    {
+        var message = seen.IsRunning ? "It runs again." : $"It was started again and is not Running yet: {seen.Reason}";
+        _starting[vm.ToString()] = new VmStatus(vm, seen.IsRunning ? VmProgress.Gone : VmProgress.Starting, message)
+        {
+            Since = since,
+            Deadline = seen.IsRunning ? null : until,
+            Blocker = seen.IsRunning || seen.Reason is null ? null : new Blocker(
+                "vm-pending-after-restart", vm.ToString(), $"virtualmachineinstance/{vm}", message, since, 0, null, until,
+                "Look at the events of its virt-launcher pod; free capacity or uncordon a node."),
+        };
+        context.SetCustomStatus(new RestoreStatus([.. _starting.Values]));
     }
 
     /// <summary>The result, or null if it could not be done, which is then listed as left behind.</summary>

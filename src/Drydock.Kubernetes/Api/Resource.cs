@@ -74,6 +74,9 @@ internal static class Selectors
     /// <summary>On no node yet.</summary>
     public static string Unscheduled { get; } = "fieldSelector=" + Uri.EscapeDataString("spec.nodeName=,status.phase=Pending");
 
+    /// <summary>Of Events: those about one object.</summary>
+    public static string About(string uid) => "fieldSelector=" + Uri.EscapeDataString("involvedObject.uid=" + uid);
+
     public static string Label(string key, string value) => "labelSelector=" + Uri.EscapeDataString($"{key}={value}");
 }
 

@@ -25,7 +25,17 @@ internal sealed class VirtualMachines(ApiClient api)
         return PatchAsync(vm, new JsonObject { ["spec"] = spec }, cancellationToken);
     }
 
-    public async Task<VmCallOutcome> CallAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken)
+    public Task<VmCallOutcome> CallAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>
+        CallAsync(vm, call, Options(call, gracePeriod), cancellationToken);
+
+    public Task<VmCallOutcome> MigrateAsync(
+        ObjectRef vm, IReadOnlyDictionary<string, string> addedNodeSelector, CancellationToken cancellationToken)
+    {
+        var labels = new JsonObject(addedNodeSelector.Select(label => KeyValuePair.Create(label.Key, (JsonNode?)label.Value)));
+        return CallAsync(vm, VmCall.Migrate, new JsonObject { ["addedNodeSelector"] = labels }, cancellationToken);
+    }
+
+    private async Task<VmCallOutcome> CallAsync(ObjectRef vm, VmCall call, JsonObject? options, CancellationToken cancellationToken)
     {
         var answer = await api.SendAsync(
             new ApiCall("update", Resource.VmCalls)
@@ -33,7 +43,7 @@ internal sealed class VirtualMachines(ApiClient api)
                 Namespace = vm.Namespace,
                 Name = vm.Name,
                 Subresource = call.ToString().ToLowerInvariant(),
-                Body = Options(call, gracePeriod)?.ToJsonString(),
+                Body = options?.ToJsonString(),
             },
             cancellationToken);
 
@@ -70,17 +80,20 @@ internal sealed class VirtualMachines(ApiClient api)
         };
     }
 
-    public async Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken)
+    public Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken) =>
+        DeleteAsync(Resource.Migrations, migration, uid, cancellationToken);
+
+    public Task DeleteVmiAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken) =>
+        DeleteAsync(Resource.Vmis, vmi, uid, cancellationToken);
+
+    private async Task DeleteAsync(Resource resource, ObjectRef name, string uid, CancellationToken cancellationToken)
     {
         var options = new JsonObject { ["preconditions"] = new JsonObject { ["uid"] = uid } };
         var answer = await api.SendAsync(
-            new ApiCall("delete", Resource.Migrations)
-            {
-                Namespace = migration.Namespace, Name = migration.Name, Body = options.ToJsonString(),
-            },
+            new ApiCall("delete", resource) { Namespace = name.Namespace, Name = name.Name, Body = options.ToJsonString() },
             cancellationToken);
 
-        // 409: another migration has the name by now, so this one is gone.
+        // 409: another object has the name by now, so this one is gone.
         if (!answer.IsSuccess && answer.Code is not (404 or 409))
         {
             throw ApiErrors.From(answer);

@@ -27,6 +27,8 @@ internal static class KubeVirtSnapshots
         EvictionStrategy = vmi.Text("spec", "evictionStrategy"),
         LiveMigratable = vmi.Condition("LiveMigratable"),
         Ready = vmi.Condition("Ready"),
+        PodScheduled = vmi.Condition("PodScheduled"),
+        Synchronized = vmi.Condition("Synchronized"),
         EvacuationNode = NullIfEmpty(vmi.Text("status", "evacuationNodeName")),
         Controller = vmi.Controller(),
         Annotations = vmi.Map("metadata", "annotations"),
@@ -44,6 +46,7 @@ internal static class KubeVirtSnapshots
             PrintableStatus = vm.Text("status", "printableStatus"),
             HasStateChangeRequests = vm.At("status", "stateChangeRequests").Items().Any(),
             Annotations = annotations,
+            Controller = vm.Controller(),
             Mark = Marks.From(annotations),
         };
     }
@@ -65,9 +68,16 @@ internal static class KubeVirtSnapshots
             TargetNode = NullIfEmpty(state.Text("targetNode")),
             FailureReason = NullIfEmpty(state.Text("failureReason")),
             IsBeingDeleted = migration.IsBeingDeleted(),
+            Conditions = migration.Conditions(),
             IsEvacuation = migration.Map("metadata", "annotations").ContainsKey("kubevirt.io/evacuationMigration"),
         };
     }
+
+    public static EventSnapshot Event(JsonElement recorded) => new(
+        recorded.Text("type") == "Warning",
+        recorded.Text("reason") ?? "",
+        recorded.Text("message") ?? "",
+        recorded.Time("series", "lastObservedTime") ?? recorded.Time("lastTimestamp") ?? recorded.Time("eventTime") ?? recorded.CreatedAt());
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

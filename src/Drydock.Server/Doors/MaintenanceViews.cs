@@ -15,7 +15,11 @@ internal static class MaintenanceViews
     {
         var (root, request, status, report) = (tree.Root, tree.Request, tree.Status, tree.Report);
         var drain = tree.Statuses<DrainStatus>(Orchestrations.Drain).FirstOrDefault();
-        var vms = tree.Statuses<VmStatus>(Orchestrations.MoveVm).ToList();
+        List<VmStatus> vms =
+        [
+            .. tree.Statuses<VmStatus>(Orchestrations.MoveVm),
+            .. tree.Statuses<RestoreStatus>(Orchestrations.Restore).SelectMany(static restore => restore.VirtualMachines),
+        ];
         var state = State(root, status, report);
         var isOver = root.IsCompleted;
         return new MaintenanceView(

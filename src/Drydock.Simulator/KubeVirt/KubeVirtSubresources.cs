@@ -22,7 +22,7 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
     {
         var known = call.Verb == "PUT" && (call.Plural, call.Subresource) is
             ("virtualmachines", "start" or "stop" or "restart" or "migrate" or "evacuate/cancel") or ("virtualmachineinstances", "evacuate/cancel");
-        if (!known)
+        if (!known || (call.Subresource == "evacuate/cancel" && !HasEvacuateCancel()))
         {
             throw new ApiException(404, null, "404: Page Not Found");
         }
@@ -43,6 +43,11 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
             _ => CancelEvacuation(call, vmi),
         };
     }
+
+    // Since 1.7.
+    private bool HasEvacuateCancel() =>
+        store.List(KubeVirtTypes.KubeVirts).Select(each => each.Text("status", "observedKubeVirtVersion")).FirstOrDefault() is not { } version
+        || !Version.TryParse(version.TrimStart('v'), out var number) || number >= new Version(1, 7);
 
     private SubresourceAnswer Start(SubresourceCall call, JsonObject vm, JsonObject? vmi)
     {
@@ -75,14 +80,35 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
     {
         var strategy = RunStrategies.Of(vm);
         var runs = vmi is not null && !vmi.IsFinal();
-        if (strategy == "Halted" || (strategy is "Manual" or "RerunOnFailure" && !runs))
+        var before = vmi.Number("spec", "terminationGracePeriodSeconds");
+        var grace = call.Body.Number("gracePeriod");
+        if (!runs && (strategy is "Halted" or "Manual" or "RerunOnFailure"))
         {
             throw Conflict(call.Name, "VM is not running");
         }
 
-        return strategy is "Manual" or "RerunOnFailure"
-            ? Change(call, current => RunStrategies.Request(current, RunStrategies.Stop(vmi!)))
-            : Change(call, current => SetRunning(current, running: false));
+        if (strategy == "Halted" && (grace is null || grace >= before))
+        {
+            throw Conflict(call.Name, "Halted only supports manual stop requests with a shorter graceperiod");
+        }
+
+        if (runs && grace is not null && !call.DryRun)
+        {
+            store.Update(KubeVirtTypes.Instances, call.Namespace, call.Name, current =>
+            {
+                current.Ensure("spec")["terminationGracePeriodSeconds"] = grace;
+                return true;
+            });
+        }
+
+        return strategy switch
+        {
+            "Halted" or "Manual" or "RerunOnFailure" => Change(call, current => RunStrategies.Request(current, RunStrategies.Stop(vmi!))),
+            "Always" or "Once" => Change(call, current => SetRunning(current, running: false)),
+
+            // No branch of the real one knows it: accepted, and nothing comes of it.
+            _ => Accepted,
+        };
     }
 
     private SubresourceAnswer Restart(SubresourceCall call, JsonObject vm, JsonObject? vmi)

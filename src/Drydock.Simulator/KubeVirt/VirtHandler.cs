@@ -158,9 +158,15 @@ internal sealed class VirtHandler : IController
     {
         _cluster.Events.Normal(KubeVirtTypes.Instances, vmi, "ShuttingDown", "Signaled Graceful Shutdown", Component);
         var span = pod.Number("metadata", "deletionGracePeriodSeconds") == 0 ? TimeSpan.Zero : VirtHandlerSteering.Shutdown(vmi);
-        if (_times.Left(vmi.UidOf(), "shutdown", span) is { } wait)
+
+        // A stop with a grace period of its own counts from when it is seen.
+        var ends = _times.Left(vmi.UidOf(), "shutdown", span);
+        var forced = vmi.Number("spec", "terminationGracePeriodSeconds") is { } grace
+            ? _times.Left(vmi.UidOf(), $"shutdown within {grace}", TimeSpan.FromSeconds(grace))
+            : ends;
+        if (ends is not null && forced is not null)
         {
-            return wait;
+            return Sooner(ends, forced);
         }
 
         _cluster.Change(KubeVirtTypes.Instances, vmi, current => current.SetPhase("Succeeded", _cluster.Now));

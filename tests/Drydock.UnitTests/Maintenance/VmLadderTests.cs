@@ -12,6 +12,8 @@ public sealed class VmLadderTests
 
     private static readonly DateTimeOffset Now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
+    private const string NoNode = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.";
+
     private static readonly VirtualMachinePolicy Policy = new();
 
     private static readonly VmLadderState Untouched = new() { OriginalUid = "vmi", RunStrategy = "Always" };
@@ -47,11 +49,129 @@ public sealed class VmLadderTests
     }
 
     [Fact]
-    public void Scheduling_too_long_is_aborted_and_says_that_no_node_was_found()
+    public void Scheduling_too_long_is_aborted_with_the_schedulers_sentence()
     {
-        var seen = OnNode() with { Migration = Migration("Scheduling", since: Now - Policy.SchedulingTimeout) };
+        var seen = OnNode() with { Migration = Migration("Scheduling", since: Now - Policy.SchedulingTimeout), Unschedulable = NoNode };
 
-        Decide(seen, Asked).ShouldBeOfType<VmStep.Abort>().Why.ShouldContain("no node was found");
+        Decide(seen, Asked).ShouldBeOfType<VmStep.Abort>().Why.ShouldContain(NoNode);
+    }
+
+    [Fact]
+    public void A_target_pod_that_only_starts_is_no_blocker_and_is_looked_at_again_soon()
+    {
+        var wait = Decide(OnNode() with { Migration = Migration("Scheduling", Now) }, Asked).ShouldBeOfType<VmStep.Wait>();
+
+        wait.Blocker.ShouldBeNull();
+        wait.Until.ShouldBe(Now + TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public void Behind_a_holder_that_is_stuck_it_says_so_and_is_still_not_retried()
+    {
+        var seen = OnNode() with
+        {
+            Migration = Migration("Pending", Now - TimeSpan.FromHours(2)),
+            HasFreeSlot = false,
+            Ahead = ["vms/two"],
+            AheadIsStuck = "vms/two is in Scheduling since 2026-01-02 03:00:00Z.",
+        };
+
+        Decide(seen, Asked).ShouldBeOfType<VmStep.Wait>().Message
+            .ShouldBe("Queued behind vms/two. vms/two is in Scheduling since 2026-01-02 03:00:00Z.");
+    }
+
+    [Fact]
+    public void Pending_with_a_free_slot_tells_the_condition_or_event_there_is() =>
+        Decide(OnNode() with { Migration = Migration("Pending"), PendingReason = "backoff migrating vmi vms/one (MigrationBackoff)." }, Asked)
+            .ShouldBeOfType<VmStep.Wait>().Message.ShouldBe("Pending: backoff migrating vmi vms/one (MigrationBackoff).");
+
+    [Fact]
+    public void An_abort_that_does_not_end_is_waited_for_two_minutes_and_then_the_policy_decides()
+    {
+        var aborting = OnNode() with { Migration = Migration("PreparingTarget") with { IsBeingDeleted = true, TargetNode = "node-2" } };
+        var since = Untouched with { Attempts = Policy.MaxAttempts, ClockFor = "m/aborting", ClockSince = Now - TimeSpan.FromMinutes(2) };
+
+        Decide(aborting, Untouched).ShouldBeOfType<VmStep.Wait>().Until.ShouldBe(Now + TimeSpan.FromMinutes(2));
+        Decide(aborting, since).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("migration-abort-hangs");
+        VmLadder.Decide(aborting, since, Node, Policy with { OnStuck = StuckVmPolicy.ShutDown }, Now).ShouldBeOfType<VmStep.Stop>();
+    }
+
+    [Fact]
+    public void After_a_target_failed_another_one_is_asked_for_and_when_all_failed_none()
+    {
+        var failed = Untouched with { Attempts = 1, FailedTargets = ["node-2"] };
+        var seen = OnNode() with { Targets = [new("node-2", "node-2"), new("node-3", "host-3")] };
+
+        Decide(seen, failed).ShouldBeOfType<VmStep.MigrateTo>().Target.ShouldBe(new ObservedTarget("node-3", "host-3"));
+        Decide(seen, failed with { FailedTargets = ["node-2", "node-3"] }).ShouldBeOfType<VmStep.EvictLauncher>();
+        Decide(seen with { Machine = null }, failed).ShouldBeOfType<VmStep.EvictLauncher>();
+    }
+
+    [Fact]
+    public void Our_own_limit_holds_back_what_would_migrate_and_nothing_else()
+    {
+        var held = OnNode() with { InboundHold = "Node node-2 has 2 inbound migrations." };
+
+        Decide(held, Untouched).ShouldBeOfType<VmStep.Wait>().Progress.ShouldBe(VmProgress.Queued);
+        Decide(held with { Instance = held.Instance! with { Strategy = "None", IsLiveMigratable = false } }, Untouched)
+            .ShouldBeOfType<VmStep.EvictLauncher>();
+    }
+
+    [Theory]
+    [InlineData("Always", typeof(VmStep.Stop))]
+    [InlineData("Once", typeof(VmStep.Stop))]
+    [InlineData("WaitAsReceiver", typeof(VmStep.Wait))]
+    public void A_machine_that_nothing_would_start_again_is_not_stopped(string strategy, Type step) =>
+        VmLadder.Decide(
+            OnNode(migratable: false) with { Machine = new(strategy, "Running") }, Untouched with { RunStrategy = strategy }, Node,
+            Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now).ShouldBeOfType(step);
+
+    [Fact]
+    public void A_machine_with_both_keys_is_not_touched_and_the_reason_is_KubeVirts() =>
+        VmLadder.Decide(
+            OnNode(migratable: false) with { Machine = new("Always", "Running") { HasBothKeys = true } }, Untouched, Node,
+            Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now).ShouldBeOfType<VmStep.Wait>()
+            .Message.ShouldContain("Running and RunStrategy are both set");
+
+    [Fact]
+    public void An_instance_of_a_replica_set_is_deleted_and_made_again() =>
+        VmLadder.Decide(
+            OnNode(migratable: false) with { Machine = null }, Untouched with { RunStrategy = null, OtherOwner = "VirtualMachineInstanceReplicaSet" },
+            Node, Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now)
+            .ShouldBeOfType<VmStep.DeleteInstance>().Why.ShouldContain("its VirtualMachineInstanceReplicaSet makes another");
+
+    [Fact]
+    public void A_stop_is_forced_at_its_deadline_and_then_only_told()
+    {
+        var stopping = Untouched with { IsStopped = true, StopDeadline = Now };
+
+        Decide(OnNode(), stopping with { StopDeadline = Now.AddSeconds(1) }).ShouldBeOfType<VmStep.Wait>().Until.ShouldBe(Now.AddSeconds(1));
+        Decide(OnNode(), stopping).ShouldBeOfType<VmStep.ForceStop>();
+        Decide(OnNode(), stopping with { IsForced = true }).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("vm-does-not-stop");
+    }
+
+    [Theory]
+    [InlineData(StuckVmPolicy.Wait, typeof(VmStep.Wait))]
+    [InlineData(StuckVmPolicy.ShutDown, typeof(VmStep.Stop))]
+    [InlineData(StuckVmPolicy.Skip, typeof(VmStep.Done))]
+    [InlineData(StuckVmPolicy.Fail, typeof(VmStep.Failed))]
+    public void An_external_actor_has_a_deadline_and_then_the_policy_decides(StuckVmPolicy policy, Type step)
+    {
+        var marked = OnNode();
+        marked = marked with { Instance = marked.Instance! with { Strategy = "External", EvacuationNode = Node } };
+        var late = Asked with { ClockFor = "vmi/external", ClockSince = Now - Policy.ExternalTimeout };
+
+        VmLadder.Decide(marked, late, Node, Policy with { OnStuck = policy }, Now).ShouldBeOfType(step);
+        VmLadder.Decide(marked, late with { ClockSince = Now }, Node, Policy with { OnStuck = policy }, Now)
+            .ShouldBeOfType<VmStep.Wait>().Until.ShouldBe(Now + Policy.ExternalTimeout);
+    }
+
+    [Fact]
+    public void A_KubeVirt_that_cannot_take_an_evacuation_back_is_named()
+    {
+        var tried = Untouched with { Attempts = Policy.MaxAttempts, RetryAt = Now.AddMinutes(5), CannotWithdraw = true };
+
+        Decide(OnNode(), tried).ShouldBeOfType<VmStep.Wait>().Message.ShouldContain("no evacuate/cancel (before 1.7)");
     }
 
     [Fact]
@@ -59,9 +179,10 @@ public sealed class VmLadderTests
     {
         var since = Now - TimeSpan.FromMinutes(1);
 
-        var wait = Decide(OnNode() with { Migration = Migration("Scheduling", since) }, Asked).ShouldBeOfType<VmStep.Wait>();
+        var wait = Decide(OnNode() with { Migration = Migration("Scheduling", since), Unschedulable = NoNode }, Asked).ShouldBeOfType<VmStep.Wait>();
 
         wait.Blocker.ShouldBe("migration-scheduling");
+        wait.Message.ShouldBe("Its migration waits for a node that can take it: " + NoNode);
         wait.Until.ShouldBe(since + Policy.SchedulingTimeout);
     }
 
@@ -69,9 +190,11 @@ public sealed class VmLadderTests
     public void A_migration_that_KubeVirt_failed_is_counted_once()
     {
         var seen = OnNode() with { Migration = Migration("Failed", Now) };
+        var marked = seen with { Instance = seen.Instance! with { EvacuationNode = Node } };
 
-        Decide(seen, Asked).ShouldBeOfType<VmStep.Count>();
-        Decide(seen, Asked with { CountedMigration = "m", Attempts = 1 }).ShouldBeOfType<VmStep.Wait>();
+        Decide(marked, Asked).ShouldBeOfType<VmStep.Count>();
+        Decide(marked, Asked with { CountedMigration = "m", Attempts = 1 }).ShouldBeOfType<VmStep.Wait>();
+        Decide(seen, Asked).ShouldBeOfType<VmStep.Abort>("KubeVirt makes no other: the next is ours to ask for");
     }
 
     [Fact]
@@ -83,6 +206,7 @@ public sealed class VmLadderTests
     [InlineData(StuckVmPolicy.ShutDown, typeof(VmStep.Stop))]
     [InlineData(StuckVmPolicy.Fail, typeof(VmStep.Failed))]
     [InlineData(StuckVmPolicy.Wait, typeof(VmStep.Wait))]
+    [InlineData(StuckVmPolicy.Skip, typeof(VmStep.Done))]
     public void After_the_last_attempt_the_policy_decides(StuckVmPolicy policy, Type step)
     {
         var tried = Untouched with { Attempts = Policy.MaxAttempts, RetryAt = Now + TimeSpan.FromMinutes(5) };
@@ -101,7 +225,7 @@ public sealed class VmLadderTests
     public void A_bare_instance_is_never_stopped_since_that_would_delete_it() =>
         VmLadder.Decide(
             OnNode(migratable: false) with { Machine = null }, Untouched with { RunStrategy = null }, Node,
-            Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now).ShouldBeOfType<VmStep.Wait>().Message.ShouldContain("delete it");
+            Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now).ShouldBeOfType<VmStep.Wait>().Message.ShouldContain("delete it for good");
 
     [Fact]
     public void The_same_instance_on_another_node_has_migrated() =>

@@ -76,6 +76,21 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task<VmCallOutcome> CallVmAsync(ObjectRef vm, VmCall call, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>
         throw Unexpected();
 
+    public Task<IReadOnlyList<VmiSnapshot>> ListVmisAsync(CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<IReadOnlyList<PodSnapshot>> ListLaunchersAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    public Task<IReadOnlyList<EventSnapshot>> ListEventsAsync(string @namespace, string uid, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    public Task<VmCallOutcome> MigrateVmAsync(
+        ObjectRef vm, IReadOnlyDictionary<string, string> addedNodeSelector, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task DeleteVmiAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken) => throw Unexpected();
+
     public Task<VmSnapshot?> SetRunStrategyAsync(VmSnapshot vm, string runStrategy, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => throw Unexpected();

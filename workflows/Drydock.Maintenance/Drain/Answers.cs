@@ -27,6 +27,9 @@ internal static class Answers
     /// <summary>No pod is left, but a volume is attached.</summary>
     public const string VolumeAttached = "volume-attached";
 
+    /// <summary>Not asked: our own limit of migrations to one node.</summary>
+    public const string InboundLimit = "inbound-limit";
+
     /// <summary>The pod leaves: nothing more is to be asked.</summary>
     public static bool IsLeaving(string kind) => kind is Accepted or Terminating;
 

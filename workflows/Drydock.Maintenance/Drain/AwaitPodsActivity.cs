@@ -16,6 +16,9 @@ internal sealed record AwaitPodsInput(
 {
     /// <summary><see cref="PodEntry.Code"/> of each known pod, in the same order: what has another code is told again.</summary>
     public IReadOnlyList<string>? Codes { get; init; }
+
+    /// <summary>Virtual machines that stay: they hold nothing up.</summary>
+    public IReadOnlyList<ObjectRef> Skipped { get; init; } = [];
 }
 
 /// <summary>What is there now, as far as it is news.</summary>
@@ -39,6 +42,9 @@ internal sealed record PodsSeen(
 
     /// <summary>Volumes that are still attached, once no pod is left; only if the policy waits for them.</summary>
     public IReadOnlyList<string> Attached { get; init; } = [];
+
+    /// <summary>Of the known virtual machines those that were there all the time: one that left and comes back is new again.</summary>
+    public IReadOnlyList<ObjectRef>? StillThere { get; init; }
 }
 
 /// <summary>Waits until something on the node matters to the drain. Changes nothing.</summary>

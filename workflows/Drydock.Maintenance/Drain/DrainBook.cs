@@ -22,7 +22,7 @@ internal static class DrainBook
                     : released.Contains(pod.Uid) ? pod with { IsReleased = true, HeldBy = null }
                     : Held(pod, seen)),
             ],
-            Vms = [.. state.Vms, .. seen.NewVms],
+            Vms = [.. seen.StillThere ?? state.Vms, .. seen.NewVms],
             NewVms = seen.NewVms,
             Launchers = seen.Launchers,
             Allowed = seen.Allowed,

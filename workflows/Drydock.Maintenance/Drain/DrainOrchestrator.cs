@@ -21,6 +21,9 @@ internal sealed record DrainState
 
     public IReadOnlyList<ObjectRef> Vms { get; init; } = [];
 
+    /// <summary>Those that stay, as the policy for them says.</summary>
+    public IReadOnlyList<ObjectRef> Skipped { get; init; } = [];
+
     /// <summary>Those the parent was not told of yet.</summary>
     public IReadOnlyList<ObjectRef> NewVms { get; init; } = [];
 
@@ -85,13 +88,22 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     public override async Task<DrainResult> RunAsync(TaskOrchestrationContext context, DrainInput input)
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
+        var skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
         var state = input.State;
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
-            state = DrainBook.Seen(state, await LookAsync(context, input, state, end), input.Policy);
+            state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped)), input.Policy);
             if (end.IsCompleted)
             {
                 return Result(DrainEnd.Told, state, context.Now());
+            }
+
+            if (skipped.IsCompleted)
+            {
+                // Looked at again at once, without it.
+                state = state with { Skipped = [.. state.Skipped, await skipped], Cursor = null };
+                skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
+                continue;
             }
 
             state = TellParent(context, input, state);
@@ -114,6 +126,12 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             }
         }
 
+        if (skipped.IsCompleted)
+        {
+            // An event that somebody waited for is not handed to the next generation.
+            state = state with { Skipped = [.. state.Skipped, await skipped] };
+        }
+
         context.ContinueAsNew(input with { State = state });
         return Result(DrainEnd.Told, state, context.Now());
     }
@@ -133,6 +151,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             new AwaitPodsInput(input.Node, input.Policy, [.. open.Select(pod => pod.Uid)], state.Vms, state.Allowed, state.Cursor, until)
             {
                 Codes = [.. open.Select(pod => pod.Code)],
+                Skipped = state.Skipped,
             },
             input.Node,
             end);

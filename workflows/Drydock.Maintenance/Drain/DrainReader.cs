@@ -10,6 +10,7 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
     private static readonly TimeSpan KubeletMayTake = TimeSpan.FromSeconds(30);
 
     private readonly PodReader _pods = new(cluster, clock, input.Policy);
+    private readonly HashSet<ObjectRef> _knownVms = [.. input.KnownVms];
     private readonly Dictionary<string, string?> _known = input.Known.Zip(input.Codes ?? input.Known.Select(_ => (string?)null))
         .ToDictionary(pod => pod.First, pod => pod.Second, StringComparer.Ordinal);
 
@@ -23,25 +24,35 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         var entries = leaving.Select(pod => EntryOf(pod, budgets, WhyStuck(pod.Pod, node, now))).ToList();
         var there = pods.Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         var mustGo = entries.Select(entry => entry.Uid).ToHashSet(StringComparer.Ordinal);
-        var ofMachines = pods.Where(pod => pod.Decision.Verdict == PodVerdict.MoveVm).ToList();
+        var ofMachines = OfMachines(pods);
+        _knownVms.IntersectWith(ofMachines.Select(pod => pod.Pod.Vmi).OfType<ObjectRef>());
 
         return new PodsSeen(
             null,
             now,
             [.. input.Known.Where(uid => !there.Contains(uid))],
             [.. entries.Where(entry => !_known.ContainsKey(entry.Uid))],
-            [.. ofMachines.Select(pod => pod.Pod.Vmi).OfType<ObjectRef>().Distinct().Except(input.KnownVms)],
+            [.. ofMachines.Select(pod => pod.Pod.Vmi).OfType<ObjectRef>().Distinct().Except(_knownVms)],
             ofMachines.Count,
             pods.Count,
             budgets.Where(budget => leaving.Exists(pod => budget.Covers(pod.Pod)))
                 .ToDictionary(budget => budget.Ref.ToString(), budget => budget.DisruptionsAllowed, StringComparer.Ordinal))
         {
+            StillThere = [.. _knownVms],
             Changed = [.. entries.Where(entry => _known.GetValueOrDefault(entry.Uid) is { } code && code != entry.Code)],
             Released = [.. input.Known.Where(uid => there.Contains(uid) && !mustGo.Contains(uid) && _known[uid] != PodEntry.ReleasedCode)],
             Attached = entries.Count + ofMachines.Count == 0 && input.Policy.WaitForVolumeDetach
                 ? [.. (await cluster.ListVolumeAttachmentsAsync(input.Node, [.. pods.Select(pod => pod.Pod)], cancellationToken)).Select(Describe)]
                 : [],
         };
+    }
+
+    /// <summary>The launchers of those that must go, with the pods of their hotplugged volumes, which a launcher owns.</summary>
+    private List<ClassifiedPod> OfMachines(IReadOnlyList<ClassifiedPod> pods)
+    {
+        var skipped = pods.Where(pod => pod.Pod.Vmi is { } vmi && input.Skipped.Contains(vmi)).Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
+        return [.. pods.Where(pod => pod.Decision.Verdict == PodVerdict.MoveVm
+            && !skipped.Contains(pod.Pod.Uid) && !(pod.Pod.Controller is { Kind: "Pod" } launcher && skipped.Contains(launcher.Uid)))];
     }
 
     private static PodEntry EntryOf(ClassifiedPod pod, IReadOnlyList<BudgetSnapshot> budgets, string? stuck)

@@ -17,6 +17,14 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
     // Set when an act could not be done now: decide again, but not before that.
     private DateTimeOffset? _notBefore;
 
+    // What holds for this machine: the request's word on it, its annotations if they count, the policy.
+    private VirtualMachinePolicy Policy => VmPolicies.For(input.Policy, input.Vm, _state.Seen?.Machine?.Annotated);
+
+    // A grace period that somebody asked for is waited for.
+    private TimeSpan StopPatience => Policy.StopGracePeriod > Policy.StopTimeout ? Policy.StopGracePeriod.Value + LeaseRetry : Policy.StopTimeout;
+
+    private VmInput Vm => new(input.Node, input.Holder, input.Vm);
+
     private VmLadderState Ladder
     {
         get => _state.Ladder;
@@ -62,19 +70,33 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         // After an act, not a wait, look at once.
         var known = wait is null && _notBefore is null ? null : _state.Seen?.Fingerprint();
         var seen = await context.Await<VmObservation>(
-            Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, known, _state.Seen?.Cursor, until), input.Node, _end);
+            Activities.AwaitVm,
+            new AwaitVmInput(input.Node, input.Vm, known, _state.Seen?.Cursor, until)
+            {
+                MaxInboundPerNode = input.Policy.MaxInboundPerNode,
+                WantsTargets = Ladder.FailedTargets.Count > 0,
+                ReadsAnnotations = input.Policy.AllowAnnotations,
+            },
+            input.Node,
+            _end);
         if (known is not null && seen.Fingerprint() != known)
         {
             _notBefore = null;
         }
 
         _state = _state with { Seen = seen };
-        if (Ladder.OriginalUid is null && seen.Instance is { } instance)
-        {
-            Ladder = Ladder with { OriginalUid = instance.Uid, RunStrategy = seen.Machine?.RunStrategy, OtherOwner = instance.OtherOwner };
-        }
-
+        Recognise(seen);
         return seen;
+    }
+
+    // Another life on the same node, as on a held one that somebody uncordoned: all begins anew for it.
+    private void Recognise(VmObservation seen)
+    {
+        if (seen.Instance is { } instance
+            && (Ladder.OriginalUid is null || (instance.Uid != Ladder.OriginalUid && instance is { IsFinal: false } && instance.Node == input.Node)))
+        {
+            Ladder = new VmLadderState { OriginalUid = instance.Uid, RunStrategy = seen.Machine?.RunStrategy, OtherOwner = instance.OtherOwner };
+        }
     }
 
     /// <summary>Decides and acts. A step that is over, or a wait; null after an act.</summary>
@@ -87,7 +109,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         }
 
         _notBefore = null;
-        var step = AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, input.Policy, now), seen, now);
+        var step = AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, Policy, now), seen, now);
         switch (step)
         {
             case VmStep.Wait wait:
@@ -103,8 +125,17 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
             case VmStep.Abort abort:
                 await AbortAsync(abort);
                 return null;
+            case VmStep.MigrateTo elsewhere:
+                await MigrateAsync(elsewhere, seen);
+                return null;
             case VmStep.Stop stop:
                 await StopAsync(stop.Why, seen);
+                return null;
+            case VmStep.ForceStop force:
+                await ForceStopAsync(force.Why);
+                return null;
+            case VmStep.DeleteInstance delete:
+                await DeleteInstanceAsync(delete.Why, seen);
                 return null;
             default:
                 return step;
@@ -113,7 +144,8 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
 
     private VmStep AtDeadline(VmStep step, VmObservation seen, DateTimeOffset now)
     {
-        if (now < input.Deadline || step is not (VmStep.Wait or VmStep.EvictLauncher or VmStep.Abort) || Ladder.IsStopped || Ladder.GoneSince is not null)
+        if (now < input.Deadline || step is not (VmStep.Wait or VmStep.EvictLauncher or VmStep.MigrateTo or VmStep.Abort) || Ladder.IsStopped
+            || Ladder.GoneSince is not null)
         {
             return step;
         }
@@ -121,7 +153,9 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         return input.OnTimeout switch
         {
             DeadlinePolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, $"It was still on the node at the deadline: {(step as VmStep.Wait)?.Message ?? "it did not leave."}"),
-            DeadlinePolicy.Force when seen.Machine is not null => new VmStep.Stop("The deadline has passed."),
+            DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver" } => new VmStep.Stop("The deadline has passed."),
+            DeadlinePolicy.Force when seen is { Machine: null, Instance.IsFinal: false } && !Ladder.IsShuttingDown =>
+                new VmStep.DeleteInstance("The deadline has passed: it is deleted, since it has no VirtualMachine that could be stopped."),
             DeadlinePolicy.Force when seen.Launcher is { IsTerminating: false } => new VmStep.EvictLauncher("by force: the deadline has passed"),
             _ => step,
         };
@@ -140,13 +174,24 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         var force = input.OnTimeout == DeadlinePolicy.Force && context.Now() >= input.Deadline;
         var answer = await context.Do<LauncherEvicted>(
             Activities.EvictLauncher,
-            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod));
+            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
+            {
+                Vm = input.Vm,
+                MaxInboundPerNode = seen.Instance is { IsLiveMigratable: true } && !force ? Policy.MaxInboundPerNode : null,
+            });
         if (!IsDone(answer.Act))
         {
             return;
         }
 
         var now = context.Now();
+        if (answer.Kind == Answers.InboundLimit)
+        {
+            Tell(VmProgress.Queued, answer.Message!, null);
+            _notBefore = now + VmLadder.AskAgainAfter;
+            return;
+        }
+
         var isAsked = answer.Kind is Answers.VmMigrating;
         Ladder = Ladder with
         {
@@ -168,7 +213,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
     private async Task AbortAsync(VmStep.Abort abort)
     {
         Tell(VmProgress.Blocked, abort.Why, null);
-        var withdrawn = await context.Do<ActResult>(Activities.CancelEvacuation, new VmInput(input.Node, input.Holder, input.Vm));
+        var withdrawn = await context.Do<ActResult>(Activities.CancelEvacuation, Vm);
         if (withdrawn.Verdict is Verdict.LeaseLost or Verdict.Cancelled)
         {
             IsDone(withdrawn);
@@ -187,39 +232,83 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         }
 
         var attempts = Ladder.Attempts + 1;
+        var target = abort.Target ?? Ladder.PinnedTo;
         Ladder = Ladder with
         {
             Attempts = attempts,
             CountedMigration = abort.MigrationUid ?? Ladder.CountedMigration,
             AskedAt = null,
-            RetryAt = context.Now() + VmLadder.Pause(input.Policy, attempts),
+            RetryAt = context.Now() + VmLadder.Pause(Policy, attempts),
             ClockFor = null,
             ClockSince = null,
-            LastAnswer = withdrawn.Verdict == Verdict.Refused ? withdrawn.Message : abort.Why,
+            LastAnswer = withdrawn.Verdict == Verdict.Refused ? $"{abort.Why} {withdrawn.Message}" : abort.Why,
+            FailedTargets = target is null ? Ladder.FailedTargets : [.. Ladder.FailedTargets.Append(target).Distinct()],
+            PinnedTo = null,
+            CannotWithdraw = withdrawn.Verdict == Verdict.Refused,
         };
+    }
+
+    /// <summary>Another target than the one that failed. The migration is a person's, as KubeVirt sees it: it is not made again by itself.</summary>
+    private async Task MigrateAsync(VmStep.MigrateTo step, VmObservation seen)
+    {
+        Tell(VmProgress.Requested, $"It is migrated {step.Why}.", null);
+        var asked = await context.Do<ActResult>(
+            Activities.MigrateVm,
+            new MigrateVmInput(
+                input.Node, input.Holder, input.Vm, seen.Instance!.Uid, step.Target.Hostname, seen.Migration?.Uid, Policy.MaxInboundPerNode));
+        if (IsDone(asked))
+        {
+            Ladder = Ladder with { Asked = Ladder.Asked + 1, AskedAt = context.Now(), PinnedTo = step.Target.Node, LastAnswer = null };
+        }
     }
 
     private async Task StopAsync(string why, VmObservation seen)
     {
         Tell(VmProgress.Stopping, $"{why} It is stopped now and started again after the maintenance.", null);
-        var vm = new VmInput(input.Node, input.Holder, input.Vm);
-        if (seen.Instance?.EvacuationNode is not null && !IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, vm), refusedIsDone: true))
+        if (seen.Instance?.EvacuationNode is not null && !IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
         {
             return;
         }
 
-        var marked = await context.Do<VmMarked>(Activities.MarkVm, vm);
+        var marked = await context.Do<VmMarked>(Activities.MarkVm, Vm);
         if (!IsDone(marked.Act))
         {
             return;
         }
 
         var stopped = await context.Do<ActResult>(
-            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, input.Policy.StopGracePeriod));
+            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, Policy.StopGracePeriod));
         if (IsDone(stopped))
         {
-            Ladder = Ladder with { IsStopped = true };
+            Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience };
             _state = _state with { StoppedStrategy = marked.Prior?.StrategyName };
+        }
+    }
+
+    private async Task ForceStopAsync(string why)
+    {
+        Tell(VmProgress.Stopping, $"{why} It is stopped without a grace period.", null);
+        var stopped = await context.Do<ActResult>(
+            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, TimeSpan.Zero, Force: true));
+        if (IsDone(stopped))
+        {
+            Ladder = Ladder with { IsForced = true, StopDeadline = context.Now() + Policy.StopTimeout };
+        }
+    }
+
+    private async Task DeleteInstanceAsync(string why, VmObservation seen)
+    {
+        Tell(VmProgress.Stopping, why, null);
+        if (seen.Instance?.EvacuationNode is not null && !IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
+        {
+            return;
+        }
+
+        var deleted = await context.Do<ActResult>(
+            Activities.DeleteVmi, new DeleteVmiInput(input.Node, input.Holder, input.Vm, seen.Instance!.Uid));
+        if (IsDone(deleted))
+        {
+            Ladder = Ladder with { IsShuttingDown = true };
         }
     }
 
@@ -239,7 +328,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
 
         if (seen.Instance?.EvacuationNode is not null && Ladder.AskedAt is not null)
         {
-            await context.Do<ActResult>(Activities.CancelEvacuation, new VmInput(input.Node, input.Holder, input.Vm));
+            await context.Do<ActResult>(Activities.CancelEvacuation, Vm);
             if (seen.Migration is { IsFinished: false, IsBeingDeleted: false } migration && (migration.IsWaiting || migration.IsScheduling))
             {
                 await context.Do<ActResult>(
@@ -248,7 +337,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
             }
         }
 
-        return VmLadder.Decide(seen, Ladder, input.Node, input.Policy, context.Now()) is VmStep.Done done
+        return VmLadder.Decide(seen, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
             : Finish(VmOutcome.StillThere, "The maintenance ended before it left.", null, isFailure: false);
     }
@@ -269,7 +358,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
     {
         if (tell)
         {
-            Tell(outcome == VmOutcome.StillThere ? VmProgress.Blocked : VmProgress.Gone, message, null);
+            Tell(outcome is VmOutcome.StillThere or VmOutcome.Skipped ? VmProgress.Blocked : VmProgress.Gone, message, null);
         }
 
         var attempts = Ladder.Attempts + (outcome == VmOutcome.Migrated ? 1 : 0);

@@ -12,7 +12,17 @@ internal sealed record VmInput(string Node, string Holder, ObjectRef Vm);
 /// <param name="Known">The fingerprint of what is known already, or null: return at once.</param>
 /// <param name="Cursor">From the wait before.</param>
 /// <param name="Until">Return by then, whatever happened.</param>
-internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, string? Cursor, DateTimeOffset Until);
+internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, string? Cursor, DateTimeOffset Until)
+{
+    /// <summary>Our own limit, to be told whether it holds this machine back.</summary>
+    public int? MaxInboundPerNode { get; init; }
+
+    /// <summary>Read the nodes it could go to.</summary>
+    public bool WantsTargets { get; init; }
+
+    /// <summary>The machine's annotations count.</summary>
+    public bool ReadsAnnotations { get; init; }
+}
 
 /// <summary>Waits until something about the machine differs from what is known. Changes nothing.</summary>
 internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitVmInput, VmObservation>
@@ -33,7 +43,7 @@ internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wake
                 await wait.NextAsync(onlySlotSince + SlotMustStayFor, cancellationToken);
             }
 
-            var seen = await observer.ReadAsync(input.Node, input.Vm, cancellationToken);
+            var seen = await observer.ReadAsync(input, cancellationToken);
             var now = clock.GetUtcNow();
             onlySlotSince = DiffersOnlyInSlot(seen, input.Known) ? onlySlotSince ?? now : null;
             var isNews = seen.Fingerprint() != input.Known && (onlySlotSince is null || now - onlySlotSince >= SlotMustStayFor);
@@ -49,7 +59,14 @@ internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wake
 }
 
 /// <summary>Evicts a launcher pod once: the request that makes KubeVirt migrate the machine or shut it down.</summary>
-internal sealed record EvictLauncherInput(string Node, string Holder, PodInstance Launcher, bool Force, TimeSpan? GracePeriod);
+internal sealed record EvictLauncherInput(string Node, string Holder, PodInstance Launcher, bool Force, TimeSpan? GracePeriod)
+{
+    /// <summary>The machine; null in what was stored before there was a limit.</summary>
+    public ObjectRef? Vm { get; init; }
+
+    /// <summary>Our own limit; null: none, or it does not migrate.</summary>
+    public int? MaxInboundPerNode { get; init; }
+}
 
 /// <summary>What came of it.</summary>
 /// <param name="Act">Whether it was asked for at all.</param>
@@ -59,7 +76,7 @@ internal sealed record EvictLauncherInput(string Node, string Holder, PodInstanc
 internal sealed record LauncherEvicted(ActResult Act, string Kind, string? Message, string? Object);
 
 /// <summary>Evicts the launcher pod of a machine, once. Safe to run twice: a machine on its way answers that it is.</summary>
-internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<EvictLauncherInput, LauncherEvicted>
+internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock, InboundGate inbound) : ClusterActivity<EvictLauncherInput, LauncherEvicted>
 {
     protected override async Task<LauncherEvicted> RunAsync(EvictLauncherInput input, CancellationToken cancellationToken)
     {
@@ -69,10 +86,77 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
             return new(go, "", null, null);
         }
 
-        var answer = input.Force
+        EvictionOutcome? answer = null;
+        var held = await inbound.BeginAsync(
+            cluster, input.Node, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode, EvictAsync, cancellationToken);
+        return answer is null
+            ? new(ActResult.Done, Drain.Answers.InboundLimit, held, null)
+            : new(ActResult.Done, Kebab.Of(answer.Answer.ToString()), answer.Message, answer.Object);
+
+        async Task EvictAsync() => answer = input.Force
             ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
             : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken);
-        return new(ActResult.Done, Kebab.Of(answer.Answer.ToString()), answer.Message, answer.Object);
+    }
+}
+
+/// <summary>A machine to migrate to one node.</summary>
+/// <param name="Node">The node under maintenance.</param>
+/// <param name="Holder">Whose maintenance it is.</param>
+/// <param name="Vm">The machine.</param>
+/// <param name="Uid">The life of its instance.</param>
+/// <param name="Hostname">The label of the target.</param>
+/// <param name="LastMigration">The newest migration before this one: a newer one is the one asked for here.</param>
+/// <param name="MaxInboundPerNode">Our own limit, or null.</param>
+internal sealed record MigrateVmInput(
+    string Node, string Holder, ObjectRef Vm, string Uid, string Hostname, string? LastMigration, int? MaxInboundPerNode);
+
+/// <summary>Migrates a machine to one node. Safe to run twice: a migration that was not there before is its own.</summary>
+internal sealed class MigrateVmActivity(ICluster cluster, TimeProvider clock, InboundGate inbound) : ClusterActivity<MigrateVmInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(MigrateVmInput input, CancellationToken cancellationToken)
+    {
+        var newest = (await cluster.ListMigrationsAsync(input.Vm, cancellationToken)).FirstOrDefault();
+        var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
+        if ((newest is not null && newest.Uid != input.LastMigration) || vmi?.Uid != input.Uid || vmi.Node != input.Node)
+        {
+            return ActResult.Done;
+        }
+
+        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
+        if (go.Verdict != Verdict.Done)
+        {
+            return go;
+        }
+
+        VmCallOutcome? answer = null;
+        var held = await inbound.BeginAsync(cluster, input.Node, input.Vm, input.MaxInboundPerNode, MigrateAsync, cancellationToken);
+        return answer switch
+        {
+            null => new(Verdict.Refused, held),
+            { IsAccepted: true } => ActResult.Done,
+            _ => new(Verdict.Refused, answer.Message),
+        };
+
+        async Task MigrateAsync() => answer = await cluster.MigrateVmAsync(
+            input.Vm, new Dictionary<string, string>(StringComparer.Ordinal) { ["kubernetes.io/hostname"] = input.Hostname }, cancellationToken);
+    }
+}
+
+/// <summary>One life of an instance that has no virtual machine.</summary>
+internal sealed record DeleteVmiInput(string Node, string Holder, ObjectRef Vmi, string Uid);
+
+/// <summary>Deletes an instance that has no virtual machine. Safe to run twice.</summary>
+internal sealed class DeleteVmiActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<DeleteVmiInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(DeleteVmiInput input, CancellationToken cancellationToken)
+    {
+        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
+        if (go.Verdict == Verdict.Done)
+        {
+            await cluster.DeleteVmiAsync(input.Vmi, input.Uid, cancellationToken);
+        }
+
+        return go;
     }
 }
 
@@ -129,6 +213,11 @@ internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : Clu
                 return new(new(Verdict.Refused, $"There is no virtual machine {input.Vm}."), null);
             }
 
+            if (vm is { Running: not null, RunStrategy: not null })
+            {
+                return new(new(Verdict.Refused, $"Virtual machine {input.Vm}: Running and RunStrategy are mutually exclusive."), null);
+            }
+
             if (vm.Mark is { } mark)
             {
                 return mark.HeldBy == input.Holder
@@ -153,7 +242,12 @@ internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : Clu
 }
 
 /// <summary>A machine to stop.</summary>
-internal sealed record StopVmInput(string Node, string Holder, ObjectRef Vm, TimeSpan? GracePeriod);
+/// <param name="Node">The node under maintenance.</param>
+/// <param name="Holder">Whose maintenance it is.</param>
+/// <param name="Vm">The machine.</param>
+/// <param name="GracePeriod">Its grace period, or null: the machine's own.</param>
+/// <param name="Force">Also if it is stopping already: sooner than it was told to.</param>
+internal sealed record StopVmInput(string Node, string Holder, ObjectRef Vm, TimeSpan? GracePeriod, bool Force = false);
 
 /// <summary>Calls stop on a machine that is marked as ours. Safe to run twice: one that is stopped or stopping is left alone.</summary>
 internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<StopVmInput, ActResult>
@@ -167,8 +261,8 @@ internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : Clu
         }
 
         // Halted (and running: false) is what a stop leaves of Always and Once; a request is what it leaves of the others.
-        if (vm.RunStrategy == "Halted" || vm.Running is false || vm.HasStateChangeRequests
-            || await cluster.GetVmiAsync(input.Vm, cancellationToken) is null)
+        var isStopping = vm.RunStrategy == "Halted" || vm.Running is false || vm.HasStateChangeRequests;
+        if ((isStopping && !input.Force) || await cluster.GetVmiAsync(input.Vm, cancellationToken) is not { Phase: not ("Succeeded" or "Failed") })
         {
             return ActResult.Done;
         }
@@ -213,7 +307,12 @@ internal static class HeldVms
 }
 
 /// <summary>Which machine must run again, and how long to wait for it.</summary>
-internal sealed record AwaitRunningInput(string Node, ObjectRef Vm, string? Cursor, DateTimeOffset Until);
+/// <param name="Node">The node it was stopped for.</param>
+/// <param name="Vm">The machine.</param>
+/// <param name="Cursor">From the wait before.</param>
+/// <param name="Until">Return by then, whatever happened.</param>
+/// <param name="Known">The reason that is known already; another ends the wait.</param>
+internal sealed record AwaitRunningInput(string Node, ObjectRef Vm, string? Cursor, DateTimeOffset Until, string? Known = null);
 
 /// <summary>Whether it runs.</summary>
 /// <param name="IsRunning">It is Running.</param>
@@ -232,12 +331,17 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
         {
             var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
             var isRunning = vmi?.Phase == "Running";
-            if (isRunning || wait.IsOver)
+            var reason = isRunning ? null : await ReasonAsync(vmi, cancellationToken);
+            if (isRunning || wait.IsOver || (reason is not null && reason != input.Known))
             {
-                return new(isRunning, vmi?.Node, vmi is null ? "KubeVirt has not made an instance of it." : vmi.Ready?.Message ?? vmi.Phase, wait.Cursor);
+                return new(isRunning, vmi?.Node, reason, wait.Cursor);
             }
 
             await wait.NextAsync(null, cancellationToken);
         }
     }
+
+    private async Task<string?> ReasonAsync(VmiSnapshot? vmi, CancellationToken cancellationToken) => vmi is null
+        ? "KubeVirt has not made an instance of it."
+        : await VmObserver.WhyPendingAsync(cluster, vmi, null, cancellationToken) ?? vmi.Phase;
 }

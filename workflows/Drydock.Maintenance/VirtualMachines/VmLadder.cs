@@ -18,6 +18,21 @@ internal sealed record VmLadderState
     /// <summary>We stopped it: restore starts it again.</summary>
     public bool IsStopped { get; init; }
 
+    /// <summary>When a stop is forced, or is told to hang; null before a stop.</summary>
+    public DateTimeOffset? StopDeadline { get; init; }
+
+    /// <summary>The stop was forced.</summary>
+    public bool IsForced { get; init; }
+
+    /// <summary>Nodes that a migration did not reach.</summary>
+    public IReadOnlyList<string> FailedTargets { get; init; } = [];
+
+    /// <summary>The node the last migration was pinned to, or null.</summary>
+    public string? PinnedTo { get; init; }
+
+    /// <summary>KubeVirt could not take an evacuation back.</summary>
+    public bool CannotWithdraw { get; init; }
+
     /// <summary>Evictions of the launcher asked for.</summary>
     public int Asked { get; init; }
 
@@ -59,14 +74,23 @@ internal abstract record VmStep
     /// <summary>Evict its launcher pod: KubeVirt migrates it or shuts it down.</summary>
     internal sealed record EvictLauncher(string Why) : VmStep;
 
+    /// <summary>Migrate it to this node: another target failed.</summary>
+    internal sealed record MigrateTo(ObservedTarget Target, string Why) : VmStep;
+
     /// <summary>Withdraw the evacuation, delete the migration, count it and pause.</summary>
-    internal sealed record Abort(string? Migration, string? MigrationUid, string Why) : VmStep;
+    internal sealed record Abort(string? Migration, string? MigrationUid, string Why, string? Target = null) : VmStep;
 
     /// <summary>Count a migration that failed by itself, then decide again.</summary>
     internal sealed record Count(string MigrationUid, string? Why) : VmStep;
 
     /// <summary>Mark it, stop it; restore starts it again.</summary>
     internal sealed record Stop(string Why) : VmStep;
+
+    /// <summary>Stop it again without a grace period.</summary>
+    internal sealed record ForceStop(string Why) : VmStep;
+
+    /// <summary>Delete the instance: it has no virtual machine that could be stopped.</summary>
+    internal sealed record DeleteInstance(string Why) : VmStep;
 
     /// <summary>Wait for a change, until then at the latest.</summary>
     /// <param name="Progress">Where it is.</param>
@@ -86,13 +110,16 @@ internal abstract record VmStep
 }
 
 /// <summary>
-/// The ladder of a virtual machine: migrate ▸ retry ▸ abort ▸ stop. Pure: an observation, what was done so far and the policy in, the
+/// The ladder of a virtual machine: migrate ▸ retry ▸ abort ▸ elsewhere ▸ stop ▸ force. Pure: an observation, what was done so far and the policy in, the
 /// next step out. The rules stand in the order they apply.
 /// </summary>
 internal static class VmLadder
 {
     /// <summary>How often an eviction that was refused is asked for again.</summary>
     public static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long the abort of a migration may take.</summary>
+    public static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
 
     /// <summary>The longest pause between attempts.</summary>
     public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
@@ -104,6 +131,7 @@ internal static class VmLadder
         var move = new VmMove(seen, state, node, policy, now);
         return move.Gone()
             ?? move.GoingDown()
+            ?? move.Aborting()
             ?? move.MigrationThatFailed()
             ?? move.GivingUp()
             ?? move.MigrationUnderWay()
@@ -112,6 +140,8 @@ internal static class VmLadder
             ?? move.Pausing()
             ?? move.ExternalActor()
             ?? move.AlreadyAsked()
+            ?? move.InboundLimit()
+            ?? move.Elsewhere()
             ?? new VmStep.EvictLauncher(move.WhyEvict());
     }
 

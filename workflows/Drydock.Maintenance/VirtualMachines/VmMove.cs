@@ -3,7 +3,7 @@ using Drydock.Maintenance.Planning;
 namespace Drydock.Maintenance.VirtualMachines;
 
 /// <summary>The rungs of <see cref="VmLadder"/>: each answers, or gives null and the next is asked.</summary>
-internal sealed class VmMove(VmObservation seen, VmLadderState state, string node, VirtualMachinePolicy policy, DateTimeOffset now)
+internal sealed partial class VmMove(VmObservation seen, VmLadderState state, string node, VirtualMachinePolicy policy, DateTimeOffset now)
 {
     private readonly ObservedInstance? _instance = seen.Instance;
 
@@ -46,70 +46,12 @@ internal sealed class VmMove(VmObservation seen, VmLadderState state, string nod
     {
         if (state.IsStopped)
         {
-            return Wait(VmProgress.Stopping, "It is being stopped.", null);
+            return Stopping();
         }
 
         return state.IsShuttingDown || seen.Launcher is { IsTerminating: true } || _instance is { IsFinal: true }
             ? Wait(VmProgress.Stopping, "It is shutting down.", null)
             : null;
-    }
-
-    /// <summary>A migration failed that was not counted yet.</summary>
-    public VmStep? MigrationThatFailed()
-    {
-        // The API's times have no fractions of a second.
-        if (state.AskedAt is null || _migration is not { Phase: "Failed" } failed || failed.Uid == state.CountedMigration
-            || failed.Since < state.AskedAt - TimeSpan.FromSeconds(1))
-        {
-            return null;
-        }
-
-        // KubeVirt tries again by itself, for ever: after the last attempt the request is withdrawn.
-        return state.Attempts + 1 < policy.MaxAttempts
-            ? new VmStep.Count(failed.Uid, failed.FailureReason)
-            : new VmStep.Abort(null, failed.Uid, $"{state.Attempts + 1} migrations did not succeed (the last: {failed.FailureReason ?? "no reason given"}).");
-    }
-
-    /// <summary>Its migrations did not succeed as often as the policy allows, and the policy does not wait.</summary>
-    public VmStep? GivingUp() =>
-        state.Attempts >= policy.MaxAttempts && state.AskedAt is null && _instance is { IsFinal: false }
-            && (policy.OnStuck == StuckVmPolicy.Fail || (policy.OnStuck == StuckVmPolicy.ShutDown && state.RunStrategy is not null))
-            ? ByPolicy(policy.OnStuck, $"{state.Attempts} migrations did not succeed.", "migration-stuck", null, "")
-            : null;
-
-    /// <summary>A migration waits, is scheduled or runs.</summary>
-    public VmStep? MigrationUnderWay()
-    {
-        if (_migration is null or { IsFinished: true })
-        {
-            return null;
-        }
-
-        if (_migration.IsBeingDeleted)
-        {
-            return Wait(VmProgress.Migrating, "Its migration is being aborted.", null);
-        }
-
-        if (_migration.IsWaiting)
-        {
-            return Pending(_migration);
-        }
-
-        var (limit, what) = _migration.IsScheduling
-            ? (policy.SchedulingTimeout, "no node was found for its target pod")
-            : (policy.RunningTimeout, "it does not finish");
-        var clock = Clock($"{_migration.Uid}/{(_migration.IsScheduling ? "scheduling" : "running")}", _migration.Since);
-        var deadline = clock.ClockSince!.Value + limit;
-        if (now >= deadline)
-        {
-            return new VmStep.Abort(_migration.Name, _migration.Uid, $"Its migration is in {_migration.Phase} for {limit}: {what}.");
-        }
-
-        return _migration.IsScheduling
-            ? Wait(
-                VmProgress.Migrating, "Its migration waits for a node that can take it.", deadline, clock, "migration-scheduling",
-                "Look at the events of its virt-launcher target pod; free capacity or uncordon a node.")
-            : Wait(VmProgress.Migrating, $"Its migration is in {_migration.Phase}.", deadline, clock);
     }
 
     /// <summary>KubeVirt cannot migrate it and will not let it go.</summary>
@@ -124,29 +66,21 @@ internal sealed class VmMove(VmObservation seen, VmLadderState state, string nod
         return ByPolicy(policy.OnNotMigratable, why, "vm-not-migratable", null, Drain.Answers.NextStep(Drain.Answers.VmNotMigratable, null));
     }
 
-    /// <summary>Its migrations did not succeed as often as the policy allows: from now on at long intervals.</summary>
-    public VmStep? TriedTooOften() =>
-        state.Attempts >= policy.MaxAttempts && state.RetryAt > now
-            ? ByPolicy(
-                StuckVmPolicy.Wait, $"{state.Attempts} migrations did not succeed; the next is tried at {state.RetryAt:HH:mm:ss}.", "migration-stuck",
-                state.RetryAt, "Free capacity on a node that can take it, migrate or stop it by hand, or let the policy shut it down.")
-            : null;
+    /// <summary>Marked, and somebody else must move it; not for ever.</summary>
+    public VmStep? ExternalActor()
+    {
+        if (_instance is not { Strategy: VmForecasts.External, EvacuationNode: not null })
+        {
+            return null;
+        }
 
-    /// <summary>Between two attempts.</summary>
-    public VmStep? Pausing() =>
-        state.RetryAt > now
-            ? Wait(
-                VmProgress.Blocked, $"Attempt {state.Attempts} did not succeed; the next is at {state.RetryAt:HH:mm:ss}.", state.RetryAt, null,
-                "migration-retry", state.LastAnswer ?? "It is tried again by itself.")
-            : null;
-
-    /// <summary>Marked, and somebody else must move it.</summary>
-    public VmStep? ExternalActor() =>
-        _instance is { Strategy: VmForecasts.External, EvacuationNode: not null }
-            ? Wait(
-                VmProgress.Blocked, "Its eviction strategy is External: whoever moves it was told.", null, null, "vm-external",
-                "Move it by whoever moves it.")
-            : null;
+        var clock = Clock($"{_instance.Uid}/external", now);
+        var deadline = clock.ClockSince!.Value + policy.ExternalTimeout;
+        const string Next = "Look at whoever moves machines with eviction strategy External, or move it by hand.";
+        return now >= deadline
+            ? ByPolicy(policy.OnStuck, $"Its eviction strategy is External, and nobody moved it within {policy.ExternalTimeout}.", "vm-external", null, Next, clock)
+            : Wait(VmProgress.Blocked, "Its eviction strategy is External: it is marked, and whoever moves it must do so.", deadline, clock, "vm-external", Next);
+    }
 
     /// <summary>Asked for, and no migration yet.</summary>
     public VmStep? AlreadyAsked()
@@ -170,12 +104,34 @@ internal sealed class VmMove(VmObservation seen, VmLadderState state, string nod
             : null;
     }
 
+    /// <summary>Our own limit for the nodes it could go to.</summary>
+    public VmStep? InboundLimit() =>
+        seen.InboundHold is { } hold && _instance is { IsLiveMigratable: true } ? Wait(VmProgress.Queued, hold, null) : null;
+
+    /// <summary>A target failed: KubeVirt is asked for another one, where it can be.</summary>
+    public VmStep? Elsewhere() =>
+        seen.Machine is not null && _instance is { EvacuationNode: null, Phase: "Running", IsLiveMigratable: true }
+            && state.FailedTargets.Count > 0 && seen.Targets.FirstOrDefault(target => !state.FailedTargets.Contains(target.Node)) is { } other
+            ? new VmStep.MigrateTo(other, $"to {other.Node}, since it did not reach {string.Join(", ", state.FailedTargets)}")
+            : null;
+
     /// <summary>What the eviction is for.</summary>
     public string WhyEvict() => _instance switch
     {
         { IsLiveMigratable: true, Strategy: VmForecasts.LiveMigrate or VmForecasts.LiveMigrateIfPossible } => "so that KubeVirt migrates it",
         { Strategy: VmForecasts.External } => "so that it is marked for whoever moves it",
         _ => "so that KubeVirt shuts it down",
+    };
+
+    // The grace period first, then without one; then only a person can help.
+    private VmStep Stopping() => state switch
+    {
+        { StopDeadline: { } deadline } when now < deadline => Wait(VmProgress.Stopping, "It is being stopped.", deadline),
+        { StopDeadline: not null, IsForced: false } => new VmStep.ForceStop($"It did not stop by {state.StopDeadline:u}."),
+        { StopDeadline: null } => Wait(VmProgress.Stopping, "It is being stopped.", null),
+        _ => Wait(
+            VmProgress.Blocked, "It does not stop, not even by force.", null, null, "vm-does-not-stop",
+            $"Look at its virt-launcher pod and at virt-handler on node {node}."),
     };
 
     private VmStep Restarted()
@@ -217,31 +173,29 @@ internal sealed class VmMove(VmObservation seen, VmLadderState state, string nod
             : new VmStep.Done(VmOutcome.NotRunningAgain, message);
     }
 
-    // The clock of Pending runs only while a slot is free: a machine behind others would lose its place if it were cancelled.
-    private VmStep Pending(ObservedMigration? migration)
+    private VmStep ByPolicy(StuckVmPolicy what, string why, string kind, DateTimeOffset? again, string nextStep, VmLadderState? with = null) => what switch
     {
-        if (!seen.HasFreeSlot)
-        {
-            return Wait(
-                VmProgress.Queued, $"Queued behind {string.Join(", ", seen.Ahead)}.", null, state with { ClockFor = null, ClockSince = null });
-        }
-
-        var clock = Clock($"{migration?.Uid}/pending", now);
-        var deadline = clock.ClockSince!.Value + policy.PendingTimeout;
-        return now >= deadline
-            ? new VmStep.Abort(migration?.Name, migration?.Uid, $"Its migration is Pending for {policy.PendingTimeout} although a slot is free.")
-            : Wait(
-                migration is null ? VmProgress.Requested : VmProgress.Migrating, "Pending without a reason: see virt-controller's log.", deadline,
-                clock, null, null);
-    }
-
-    private VmStep ByPolicy(StuckVmPolicy what, string why, string kind, DateTimeOffset? again, string nextStep) => what switch
-    {
-        StuckVmPolicy.ShutDown when state.RunStrategy is not null => new VmStep.Stop(why),
+        StuckVmPolicy.ShutDown => ShutDown(why, kind, again, with),
+        StuckVmPolicy.Skip => new VmStep.Done(VmOutcome.Skipped, $"{why} It was left on the node, as the policy says.", node),
         StuckVmPolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, why),
-        StuckVmPolicy.ShutDown => Wait(
-            VmProgress.Blocked, $"{why} It has no VirtualMachine: stopping it would delete it.", again, null, kind, "Delete it by hand, or force the drain."),
-        _ => Wait(VmProgress.Blocked, why, again, null, kind, nextStep),
+        _ => Wait(VmProgress.Blocked, why, again, with, kind, nextStep),
+    };
+
+    private VmStep ShutDown(string why, string kind, DateTimeOffset? again, VmLadderState? with) => seen.Machine switch
+    {
+        { HasBothKeys: true } => Wait(
+            VmProgress.Blocked, $"{why} Running and RunStrategy are both set: KubeVirt refuses every change of it.", again, with, kind,
+            "Remove spec.running or spec.runStrategy."),
+
+        // It waits for a migration from another cluster: KubeVirt accepts a stop and does nothing, and nothing would start it again.
+        { RunStrategy: "WaitAsReceiver" } => Wait(
+            VmProgress.Blocked, $"{why} With run strategy WaitAsReceiver nothing would start it again: it is not stopped.", again, with, kind,
+            "Migrate or stop it by hand."),
+        not null => new VmStep.Stop(why),
+        null when state.OtherOwner is { } owner => new VmStep.DeleteInstance($"{why} It is deleted; its {owner} makes another."),
+        null => Wait(
+            VmProgress.Blocked, $"{why} It has no VirtualMachine: stopping it would delete it for good.", again, with, kind,
+            "Delete it by hand, or let the drain force it at its deadline (on-timeout: Force)."),
     };
 
     private VmLadderState Clock(string key, DateTimeOffset since) =>

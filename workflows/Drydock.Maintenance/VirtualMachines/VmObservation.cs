@@ -26,13 +26,26 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>The virtual machines whose migrations take the slots.</summary>
     public IReadOnlyList<string> Ahead { get; init; } = [];
 
+    /// <summary>One of those that takes long, in a sentence, or null.</summary>
+    public string? AheadIsStuck { get; init; }
+
     /// <summary>Why the scheduler cannot place the instance or its migration target, or null.</summary>
     public string? Unschedulable { get; init; }
+
+    /// <summary>What a condition or an event says about a migration that is Pending although a slot is free, or null.</summary>
+    public string? PendingReason { get; init; }
+
+    /// <summary>Why no further migration may begin by our own limit, or null.</summary>
+    public string? InboundHold { get; init; }
+
+    /// <summary>Nodes that could take it, those with the fewest inbound migrations first; read only where a target failed.</summary>
+    public IReadOnlyList<ObservedTarget> Targets { get; init; } = [];
 
     /// <summary>What must differ for the orchestrator to be told: not the times, and of the others only whether a slot is free.</summary>
     public string Fingerprint() => string.Join(
         '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
-        Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null);
+        Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
+        Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null);
 }
 
 /// <summary>A running instance.</summary>
@@ -56,6 +69,11 @@ internal sealed record ObservedInstance(string Uid, string? Node, string Phase, 
 /// <summary>A launcher pod that has not finished.</summary>
 internal sealed record ObservedLauncher(ObjectRef Pod, string Uid, bool IsTerminating);
 
+/// <summary>A node that could take it.</summary>
+/// <param name="Node">Its name.</param>
+/// <param name="Hostname">Its label <c>kubernetes.io/hostname</c>, which a selector names it by.</param>
+internal sealed record ObservedTarget(string Node, string Hostname);
+
 /// <summary>A migration.</summary>
 internal sealed record ObservedMigration(string Name, string Uid, string Phase, DateTimeOffset Since)
 {
@@ -76,4 +94,11 @@ internal sealed record ObservedMigration(string Name, string Uid, string Phase, 
 }
 
 /// <summary>A virtual machine.</summary>
-internal sealed record ObservedMachine(string RunStrategy, string? Status);
+internal sealed record ObservedMachine(string RunStrategy, string? Status)
+{
+    /// <summary>What its annotations say about it, if the policy lets them count.</summary>
+    public VirtualMachineOverride? Annotated { get; init; }
+
+    /// <summary>Both <c>spec.running</c> and <c>spec.runStrategy</c> are set: KubeVirt refuses every change of it.</summary>
+    public bool HasBothKeys { get; init; }
+}

@@ -6,29 +6,38 @@ namespace Drydock.Maintenance.VirtualMachines;
 /// <summary>Reads one virtual machine, its launcher pods, its migration and the state of the queue of migrations.</summary>
 internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
 {
-    public async Task<VmObservation> ReadAsync(string node, ObjectRef name, CancellationToken cancellationToken)
+    // Who holds a slot longer than that in front of others is worth telling.
+    private static readonly TimeSpan LongInPhase = TimeSpan.FromMinutes(1);
+
+    private static readonly string[] ReasonsToWait =
+        ["migrationRejectedByResourceQuota", "migrationBlockedByUtilityVolumes", "migrationBlockedByBackup", "decentralizedMigrationBlocked"];
+
+    public async Task<VmObservation> ReadAsync(AwaitVmInput input, CancellationToken cancellationToken)
     {
-        var vmi = await cluster.GetVmiAsync(name, cancellationToken);
-        var vm = await cluster.GetVmAsync(name, cancellationToken);
+        var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
+        var vm = await cluster.GetVmAsync(input.Vm, cancellationToken);
         var migrations = await cluster.ListMigrationsAsync(null, cancellationToken);
         var kubeVirt = await cluster.GetKubeVirtAsync(cancellationToken);
-        var launcher = (await cluster.ListPodsOnNodeAsync(node, cancellationToken))
-            .FirstOrDefault(pod => pod is { IsVirtLauncher: true, IsFinished: false } && pod.Vmi == name);
-        var active = migrations.Where(migration => migration.IsActive && migration.Vmi != name).ToList();
-        var fromHere = active.Where(migration => migration.SourceNode == node).ToList();
+        var launcher = (await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken))
+            .FirstOrDefault(pod => pod is { IsVirtLauncher: true, IsFinished: false } && pod.Vmi == input.Vm);
 
         var observation = new VmObservation(clock.GetUtcNow())
         {
             Instance = vmi is null ? null : InstanceOf(vmi, kubeVirt),
             Launcher = launcher is null ? null : new(launcher.Ref, launcher.Uid, launcher.DeletionRequestedAt is not null),
-            Migration = MigrationOf(migrations.Where(migration => migration.Vmi == name)),
-            Machine = vm is null ? null : new(VmForecasts.RunStrategyOf(vm)!, vm.PrintableStatus),
-            HasFreeSlot = kubeVirt is null
-                || (active.Count < kubeVirt.ParallelMigrationsPerCluster && fromHere.Count < kubeVirt.ParallelOutboundMigrationsPerNode),
-            Ahead = [.. (fromHere.Count > 0 ? fromHere : active).Select(migration => migration.Vmi.ToString()).Take(5)],
+            Migration = MigrationOf(migrations.Where(migration => migration.Vmi == input.Vm)),
+            Machine = vm is null ? null : MachineOf(vm, input),
         };
-        return observation with { Unschedulable = WhyUnschedulable(observation, vmi) };
+        observation = await WithQueueAsync(observation, input, migrations, kubeVirt, cancellationToken);
+        observation = await WithTargetsAsync(observation, input, migrations, kubeVirt, cancellationToken);
+        return vmi is null ? observation : await WithReasonsAsync(observation, vmi, migrations, cancellationToken);
     }
+
+    private static ObservedMachine MachineOf(VmSnapshot vm, AwaitVmInput input) => new(VmForecasts.RunStrategyOf(vm)!, vm.PrintableStatus)
+    {
+        HasBothKeys = vm is { Running: not null, RunStrategy: not null },
+        Annotated = VmPolicies.Annotated(new VirtualMachinePolicy { AllowAnnotations = input.ReadsAnnotations }, vm),
+    };
 
     private static ObservedInstance InstanceOf(VmiSnapshot vmi, KubeVirtSnapshot? kubeVirt) =>
         new(vmi.Uid, vmi.Node, vmi.Phase, VmForecasts.Effective(vmi.EvictionStrategy, kubeVirt).Strategy, vmi.IsLiveMigratable)
@@ -49,7 +58,95 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             })
             .FirstOrDefault();
 
-    // The instance itself says why its pod is not scheduled; a migration's target pod is on no node yet and is not looked for.
-    private static string? WhyUnschedulable(VmObservation observation, VmiSnapshot? vmi) =>
-        observation.Instance is { Phase: "Pending" or "Scheduling" or "" } ? vmi?.Ready?.Message : null;
+    /// <summary>Who takes the slots that KubeVirt's limits leave, and since when (facts 2.3.5: active counts from Scheduling on).</summary>
+    private async Task<VmObservation> WithQueueAsync(
+        VmObservation observation, AwaitVmInput input, IReadOnlyList<MigrationSnapshot> migrations, KubeVirtSnapshot? kubeVirt,
+        CancellationToken cancellationToken)
+    {
+        var active = migrations.Where(migration => migration.IsActive && migration.Vmi != input.Vm).ToList();
+        if (active.Count == 0 || kubeVirt is null)
+        {
+            return observation;
+        }
+
+        // A migration that a person began names no source until it is handed over.
+        var here = active.Exists(migration => migration.SourceNode is null)
+            ? (await cluster.ListVmisOnNodeAsync(input.Node, cancellationToken)).Select(vmi => vmi.Ref).ToHashSet()
+            : [];
+        var fromHere = active.Where(migration => (migration.SourceNode ?? (here.Contains(migration.Vmi) ? input.Node : null)) == input.Node).ToList();
+        var isNodeFull = fromHere.Count >= kubeVirt.ParallelOutboundMigrationsPerNode;
+        var holders = isNodeFull ? fromHere : active;
+        var longest = holders.Where(holder => holder.PhaseSince is { } since && since + LongInPhase < observation.At).MinBy(holder => holder.PhaseSince);
+        return observation with
+        {
+            HasFreeSlot = !isNodeFull && active.Count < kubeVirt.ParallelMigrationsPerCluster,
+            Ahead = [.. holders.Select(migration => migration.Vmi.ToString()).Take(5)],
+            AheadIsStuck = longest is null ? null : $"{longest.Vmi} is in {longest.Phase} since {longest.PhaseSince:u}.",
+        };
+    }
+
+    private async Task<VmObservation> WithTargetsAsync(
+        VmObservation observation, AwaitVmInput input, IReadOnlyList<MigrationSnapshot> migrations, KubeVirtSnapshot? kubeVirt,
+        CancellationToken cancellationToken)
+    {
+        var wantsTargets = input.WantsTargets && kubeVirt?.IsOlderThan(1, 6) == false;
+        if (input.MaxInboundPerNode is null && !wantsTargets)
+        {
+            return observation;
+        }
+
+        var nodes = await cluster.ListNodesAsync(cancellationToken);
+        var isAskedFor = observation.Migration is { IsFinished: false } || observation.Instance?.EvacuationNode is not null;
+        return observation with
+        {
+            Targets = wantsTargets ? Inbound.Targets(input.Node, nodes, migrations) : [],
+            InboundHold = input.MaxInboundPerNode is not { } most || isAskedFor
+                ? null
+                : Inbound.Hold(most, input.Node, nodes, migrations, await cluster.ListVmisAsync(cancellationToken)),
+        };
+    }
+
+    /// <summary>Why it does not go on: the scheduler's words on its pending pod, or what KubeVirt says about a migration that does not begin.</summary>
+    private async Task<VmObservation> WithReasonsAsync(
+        VmObservation observation, VmiSnapshot vmi, IReadOnlyList<MigrationSnapshot> migrations, CancellationToken cancellationToken)
+    {
+        if (observation.Instance is { Phase: "Pending" or "Scheduling" or "" } || observation.Migration is { IsScheduling: true })
+        {
+            var isTarget = observation.Migration is { IsScheduling: true };
+            return observation with { Unschedulable = await WhyPendingAsync(cluster, vmi, isTarget ? observation.Migration!.Uid : null, cancellationToken) };
+        }
+
+        return observation is { HasFreeSlot: true, Migration: { IsWaiting: true } waiting }
+            ? observation with
+            {
+                PendingReason = await WhyWaitingAsync(vmi, migrations.First(one => one.Uid == waiting.Uid), cancellationToken),
+            }
+            : observation;
+    }
+
+    /// <summary>In the scheduler's words if it spoke, else in KubeVirt's; null if neither said anything.</summary>
+    public static async Task<string?> WhyPendingAsync(ICluster cluster, VmiSnapshot vmi, string? migrationUid, CancellationToken cancellationToken)
+    {
+        var pods = await cluster.ListLaunchersAsync(vmi.Ref, vmi.Uid, cancellationToken);
+        var pending = pods.FirstOrDefault(pod => pod is { Node: null, UnschedulableMessage: not null }
+            && (migrationUid is null || pod.Labels.GetValueOrDefault("kubevirt.io/migrationJobUID") == migrationUid));
+        return pending?.UnschedulableMessage
+            ?? (migrationUid is not null ? null
+                : vmi.PodScheduled is { Status: "False", Message: { Length: > 0 } message } ? message
+                : vmi.Synchronized is { Status: "False", Message: { Length: > 0 } why } ? why
+                : null);
+    }
+
+    private async Task<string?> WhyWaitingAsync(VmiSnapshot vmi, MigrationSnapshot migration, CancellationToken cancellationToken)
+    {
+        if (migration.Conditions.FirstOrDefault(one => one.Status == "True" && ReasonsToWait.Contains(one.Type)) is { } condition)
+        {
+            return $"{condition.Type}{(string.IsNullOrEmpty(condition.Message) ? "" : $": {condition.Message}")}";
+        }
+
+        var events = (await cluster.ListEventsAsync(migration.Ref.Namespace, migration.Uid, cancellationToken))
+            .Concat((await cluster.ListEventsAsync(vmi.Ref.Namespace, vmi.Uid, cancellationToken)).Where(one => one.Reason == "MigrationBackoff"));
+        var latest = events.Where(one => one.IsWarning && one.At >= migration.CreatedAt).MaxBy(one => one.At);
+        return latest is null ? null : $"{latest.Message.TrimEnd('.')} ({latest.Reason}).";
+    }
 }

@@ -1,0 +1,62 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.VirtualMachines;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance;
+
+/// <summary>Our own limit of migrations towards one node.</summary>
+public sealed class InboundTests
+{
+    private static readonly NodeSnapshot[] Nodes = [Node("node-1"), Node("node-2"), Node("node-3")];
+
+    [Theory]
+    [InlineData(0, 0, false)]
+    [InlineData(1, 0, false)]
+    [InlineData(2, 0, true)]
+    [InlineData(1, 1, true)]
+    [InlineData(0, 2, true)]
+    public void What_is_on_its_way_and_what_has_no_target_yet_count_together(int toNode2, int unplaced, bool holds)
+    {
+        MigrationSnapshot[] migrations =
+            [.. Enumerable.Range(0, toNode2).Select(n => Migration($"a{n}", "node-2")), .. Enumerable.Range(0, unplaced).Select(n => Migration($"b{n}", null))];
+
+        (Inbound.Hold(2, "node-1", Nodes, migrations, []) is not null).ShouldBe(holds);
+    }
+
+    [Fact]
+    public void A_machine_that_is_marked_and_has_no_migration_yet_counts_and_an_External_one_does_not()
+    {
+        var marked = new VmiSnapshot(new("vms", "one"), "uid", "node-1") { EvacuationNode = "node-1", EvictionStrategy = "LiveMigrate" };
+
+        Inbound.Hold(1, "node-1", Nodes, [], [marked]).ShouldBe(
+            "Node node-2 has 0 inbound migrations, and 1 that have no target yet: no more than 1 at a time to one node.");
+        Inbound.Hold(1, "node-1", Nodes, [], [marked with { EvictionStrategy = "External" }]).ShouldBeNull();
+        Inbound.Hold(1, "node-1", Nodes, [Migration("one", null) with { Phase = "Succeeded" }], []).ShouldBeNull();
+    }
+
+    [Fact]
+    public void Only_nodes_that_take_machines_are_targets_and_the_idlest_comes_first()
+    {
+        NodeSnapshot[] nodes =
+        [
+            .. Nodes, Node("node-4") with { Unschedulable = true }, Node("node-5") with { Conditions = [] },
+            Node("node-6") with { Labels = new Dictionary<string, string>() }, Node("node-7") with { Taints = [new("key", null, "NoSchedule")] },
+        ];
+
+        Inbound.Targets("node-1", nodes, [Migration("a", "node-2")]).Select(target => target.Node).ShouldBe(["node-3", "node-2"]);
+        Inbound.Targets("node-1", nodes, [])[0].ShouldBe(new ObservedTarget("node-2", "host-node-2"));
+    }
+
+    [Fact]
+    public void Without_a_node_to_go_to_nothing_is_held_back_so_that_the_scheduler_says_why() =>
+        Inbound.Hold(1, "node-1", [Nodes[0]], [Migration("a", null)], []).ShouldBeNull();
+
+    private static MigrationSnapshot Migration(string vm, string? target) => new(new("vms", "m-" + vm), vm, new("vms", vm)) { Phase = "Running", TargetNode = target };
+
+    private static NodeSnapshot Node(string name) => new(name, name, "1")
+    {
+        Conditions = [new("Ready", "True", null, null, null)],
+        Labels = new Dictionary<string, string> { ["kubevirt.io/schedulable"] = "true", ["kubernetes.io/hostname"] = "host-" + name },
+    };
+}

@@ -1,0 +1,86 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>Where virtual machines could go, and how many are on their way there. Pure.</summary>
+internal static class Inbound
+{
+    /// <summary>
+    /// Why no further migration may begin, or null. KubeVirt limits what leaves a node and what moves in the cluster, not what comes to
+    /// one node. A migration without a target yet could go to any, so it counts for each.
+    /// </summary>
+    public static string? Hold(
+        int most, string source, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IEnumerable<VmiSnapshot> vmis)
+    {
+        var underWay = migrations.Where(migration => !migration.IsFinished).ToList();
+        var moving = underWay.Select(migration => migration.Vmi).ToHashSet();
+        var unplaced = underWay.Count(migration => migration.TargetNode is null)
+            + vmis.Count(vmi => vmi is { EvacuationNode: not null, EvictionStrategy: not "External" } && !moving.Contains(vmi.Ref));
+        var busiest = Eligible(source, nodes).Select(node => (node.Name, Count: Count(underWay, node.Name)))
+            .OrderByDescending(node => node.Count).FirstOrDefault();
+        if (busiest.Name is null || busiest.Count + unplaced < most)
+        {
+            return null;
+        }
+
+        var toCome = unplaced == 0 ? "" : $", and {unplaced} that have no target yet";
+        return $"Node {busiest.Name} has {busiest.Count} inbound migrations{toCome}: no more than {most} at a time to one node.";
+    }
+
+    /// <summary>The nodes that could take a machine, those with the fewest inbound migrations first.</summary>
+    public static IReadOnlyList<ObservedTarget> Targets(string source, IEnumerable<NodeSnapshot> nodes, IReadOnlyList<MigrationSnapshot> migrations)
+    {
+        var underWay = migrations.Where(migration => !migration.IsFinished).ToList();
+        return
+        [
+            .. Eligible(source, nodes).OrderBy(node => Count(underWay, node.Name)).ThenBy(node => node.Name, StringComparer.Ordinal)
+                .Select(node => new ObservedTarget(node.Name, node.Labels.GetValueOrDefault("kubernetes.io/hostname") ?? node.Name)),
+        ];
+    }
+
+    private static IEnumerable<NodeSnapshot> Eligible(string source, IEnumerable<NodeSnapshot> nodes) => nodes.Where(node =>
+        node.Name != source && node is { Unschedulable: false, IsReady: true, KubeVirtSchedulable: true }
+        && !node.Taints.Any(taint => taint.Effect is "NoSchedule" or "NoExecute"));
+
+    private static int Count(List<MigrationSnapshot> underWay, string node) => underWay.Count(migration => migration.TargetNode == node);
+}
+
+/// <summary>
+/// Lets one activity of this process at a time look at the limit and begin a migration, so that two that look at the same moment do not
+/// both begin the last one it allows.
+/// </summary>
+internal sealed class InboundGate
+{
+    private readonly SemaphoreSlim _one = new(1, 1);
+
+    /// <summary>Why nothing was done, or null after <paramref name="begin"/>. Without a limit it begins at once.</summary>
+    public async Task<string?> BeginAsync(ICluster cluster, string source, ObjectRef vm, int? most, Func<Task> begin, CancellationToken cancellationToken)
+    {
+        if (most is not { } limit)
+        {
+            await begin();
+            return null;
+        }
+
+        await _one.WaitAsync(cancellationToken);
+        try
+        {
+            var migrations = await cluster.ListMigrationsAsync(null, cancellationToken);
+            var vmis = await cluster.ListVmisAsync(cancellationToken);
+
+            // A rerun finds its own migration: that one has begun.
+            var hasBegun = migrations.Any(one => one.Vmi == vm && !one.IsFinished) || vmis.Any(one => one.Ref == vm && one.EvacuationNode is not null);
+            var hold = hasBegun ? null : Inbound.Hold(limit, source, await cluster.ListNodesAsync(cancellationToken), migrations, vmis);
+            if (hold is null)
+            {
+                await begin();
+            }
+
+            return hold;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+}

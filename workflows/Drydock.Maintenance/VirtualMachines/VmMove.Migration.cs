@@ -1,0 +1,140 @@
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <summary>The rungs that are about a migration.</summary>
+internal sealed partial class VmMove
+{
+    // A target pod that is scheduled at once is none to look at.
+    private static readonly TimeSpan LookAgainForReason = TimeSpan.FromSeconds(5);
+
+    /// <summary>Its migration was told to end; KubeVirt itself would wait for that for ever.</summary>
+    public VmStep? Aborting()
+    {
+        if (_migration is not { IsFinished: false, IsBeingDeleted: true })
+        {
+            return null;
+        }
+
+        var clock = Clock($"{_migration.Uid}/aborting", now);
+        var deadline = clock.ClockSince!.Value + VmLadder.AbortMustFinishWithin;
+        return now < deadline
+            ? Wait(VmProgress.Migrating, "Its migration is being aborted.", deadline, clock)
+            : ByPolicy(
+                policy.OnStuck, $"The abort of its migration hangs in {_migration.Phase}.", "migration-abort-hangs", null,
+                $"Look at virt-handler on {node}{(_migration.TargetNode is { } target ? $" and {target}" : "")}: KubeVirt has no time-out for this.", clock);
+    }
+
+    /// <summary>A migration failed that was not counted yet.</summary>
+    public VmStep? MigrationThatFailed()
+    {
+        // The API's times have no fractions of a second.
+        if (state.AskedAt is null || _migration is not { Phase: "Failed" } failed || failed.Uid == state.CountedMigration
+            || failed.Since < state.AskedAt - TimeSpan.FromSeconds(1))
+        {
+            return null;
+        }
+
+        // As long as the mark is there KubeVirt tries again by itself, for ever: after the last attempt the request is withdrawn.
+        var attempts = state.Attempts + 1;
+        var reason = failed.FailureReason ?? "no reason given";
+        return attempts < policy.MaxAttempts && _instance?.EvacuationNode is not null
+            ? new VmStep.Count(failed.Uid, failed.FailureReason)
+            : new VmStep.Abort(
+                null, failed.Uid, attempts == 1 ? $"Its migration failed ({reason})." : $"{attempts} migrations did not succeed (the last: {reason}).",
+                failed.TargetNode);
+    }
+
+    /// <summary>Its migrations did not succeed as often as the policy allows, and the policy does not wait.</summary>
+    public VmStep? GivingUp()
+    {
+        var isOver = state.Attempts >= policy.MaxAttempts && state.AskedAt is null && _instance is { IsFinal: false };
+        var canActNow = policy.OnStuck is StuckVmPolicy.Fail or StuckVmPolicy.Skip
+            || (policy.OnStuck == StuckVmPolicy.ShutDown && (state.RunStrategy is not null || state.OtherOwner is not null));
+        return isOver && canActNow ? ByPolicy(policy.OnStuck, Tried(), "migration-stuck", null, "") : null;
+    }
+
+    /// <summary>A migration waits, is scheduled or runs.</summary>
+    public VmStep? MigrationUnderWay() => _migration switch
+    {
+        null or { IsFinished: true } => null,
+        { IsWaiting: true } => Pending(_migration),
+        { IsScheduling: true } => Scheduling(_migration),
+        _ => Running(_migration),
+    };
+
+    /// <summary>Its migrations did not succeed as often as the policy allows: from now on at long intervals.</summary>
+    public VmStep? TriedTooOften() =>
+        state.Attempts >= policy.MaxAttempts && state.RetryAt > now
+            ? ByPolicy(
+                StuckVmPolicy.Wait, $"{Tried()} The next is tried at {state.RetryAt:HH:mm:ss}.", "migration-stuck",
+                state.RetryAt, "Free capacity on a node that can take it, migrate or stop it by hand, or let the policy shut it down.")
+            : null;
+
+    /// <summary>Between two attempts.</summary>
+    public VmStep? Pausing() =>
+        state.RetryAt > now
+            ? Wait(
+                VmProgress.Blocked, $"Attempt {state.Attempts} did not succeed; the next is at {state.RetryAt:HH:mm:ss}.", state.RetryAt, null,
+                "migration-retry", state.LastAnswer ?? "It is tried again by itself.")
+            : null;
+
+    private VmStep Scheduling(ObservedMigration migration)
+    {
+        var clock = Clock($"{migration.Uid}/scheduling", migration.Since);
+        var deadline = clock.ClockSince!.Value + policy.SchedulingTimeout;
+        if (now >= deadline)
+        {
+            return new VmStep.Abort(
+                migration.Name, migration.Uid,
+                $"Its migration is in Scheduling for {policy.SchedulingTimeout}: {seen.Unschedulable ?? "its target pod does not start"}.",
+                migration.TargetNode);
+        }
+
+        if (seen.Unschedulable is { } sentence)
+        {
+            return Wait(
+                VmProgress.Migrating, $"Its migration waits for a node that can take it: {sentence}", deadline, clock, "migration-scheduling",
+                "Free capacity or uncordon a node that can take it; KubeVirt goes on by itself when there is one.");
+        }
+
+        var look = clock.ClockSince!.Value + LookAgainForReason;
+        return Wait(VmProgress.Migrating, "Its migration's target pod is starting.", look > now && look < deadline ? look : deadline, clock);
+    }
+
+    private VmStep Running(ObservedMigration migration)
+    {
+        var clock = Clock($"{migration.Uid}/running", migration.Since);
+        var deadline = clock.ClockSince!.Value + policy.RunningTimeout;
+        return now >= deadline
+            ? new VmStep.Abort(
+                migration.Name, migration.Uid, $"Its migration is in {migration.Phase} for {policy.RunningTimeout}: it does not finish.", migration.TargetNode)
+            : Wait(
+                VmProgress.Migrating, $"Its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is in {migration.Phase}.", deadline, clock);
+    }
+
+    // The clock of Pending runs only while a slot is free: a machine behind others would lose its place if it were cancelled.
+    private VmStep Pending(ObservedMigration? migration)
+    {
+        if (!seen.HasFreeSlot)
+        {
+            var stuck = seen.AheadIsStuck is { } holder ? " " + holder : "";
+            return Wait(
+                VmProgress.Queued, $"Queued behind {string.Join(", ", seen.Ahead)}.{stuck}", null, state with { ClockFor = null, ClockSince = null });
+        }
+
+        var clock = Clock($"{migration?.Uid}/pending", now);
+        var deadline = clock.ClockSince!.Value + policy.PendingTimeout;
+        if (now >= deadline)
+        {
+            return new VmStep.Abort(
+                migration?.Name, migration?.Uid,
+                $"Its migration is Pending for {policy.PendingTimeout} although a slot is free: {seen.PendingReason ?? "no reason is given"}.");
+        }
+
+        var message = seen.PendingReason is { } reason ? $"Pending: {reason}" : "Pending without a reason: see virt-controller's log.";
+        return Wait(migration is null ? VmProgress.Requested : VmProgress.Migrating, message, deadline, clock);
+    }
+
+    private string Tried() =>
+        $"{state.Attempts} migrations did not succeed{(state.LastAnswer is { } last ? $" (the last: {last.TrimEnd('.')})" : "")}."
+        + (state.CannotWithdraw ? " This KubeVirt has no evacuate/cancel (before 1.7): it goes on making migrations by itself." : "");
+}
