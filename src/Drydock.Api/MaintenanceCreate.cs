@@ -115,20 +115,48 @@ public sealed record VirtualMachineSettings
     /// <summary>Pause before another attempt; doubles with each.</summary>
     public string? RetryDelay { get; init; }
 
-    /// <summary>What to do with a VM whose migrations do not succeed: <c>Wait</c>, <c>ShutDown</c> or <c>Fail</c>.</summary>
+    /// <summary>What to do with a VM whose migrations do not succeed: <c>Wait</c>, <c>ShutDown</c>, <c>Fail</c> or <c>Skip</c>.</summary>
     public string? OnStuck { get; init; }
 
-    /// <summary>What to do with a VM that cannot be migrated: <c>Wait</c>, <c>ShutDown</c> or <c>Fail</c>.</summary>
+    /// <summary>What to do with a VM that cannot be migrated: <c>Wait</c>, <c>ShutDown</c>, <c>Fail</c> or <c>Skip</c>.</summary>
     public string? OnNotMigratable { get; init; }
 
     /// <summary>Grace period of a stop; the VM's own unless said otherwise.</summary>
     public string? StopGracePeriod { get; init; }
+
+    /// <summary>How long a stop may take until it is forced.</summary>
+    public string? StopTimeout { get; init; }
+
+    /// <summary>How long whoever moves VMs with eviction strategy External may take until <c>onStuck</c> decides.</summary>
+    public string? ExternalTimeout { get; init; }
+
+    /// <summary>No VM is told to migrate while a node it could go to has that many inbound migrations, 1 to 100; else KubeVirt's limits alone.</summary>
+    public int? MaxInboundPerNode { get; init; }
+
+    /// <summary>Whether <c>drydock.dev/on-stuck</c> and <c>drydock.dev/on-not-migratable</c> on a VM count. Default false.</summary>
+    public bool? AllowAnnotations { get; init; }
+
+    /// <summary>What holds for single VMs.</summary>
+    public IReadOnlyList<VirtualMachineOverrideSettings>? Overrides { get; init; }
 
     /// <summary>How long a VM that was restarted elsewhere, or restored, may take until it runs.</summary>
     public string? RestartTimeout { get; init; }
 
     /// <summary>When it does not run by then: <c>Wait</c> reports it and goes on, <c>Fail</c> fails the maintenance.</summary>
     public string? OnRestartTimeout { get; init; }
+}
+
+/// <summary>What holds for one virtual machine.</summary>
+public sealed record VirtualMachineOverrideSettings
+{
+    /// <summary>The machine: <c>namespace/name</c>.</summary>
+    public string? Vm { get; init; }
+
+    /// <summary>If its migrations do not succeed: <c>Wait</c>, <c>ShutDown</c>, <c>Fail</c> or <c>Skip</c>.</summary>
+    public string? OnStuck { get; init; }
+
+    /// <summary>If it cannot be migrated: <c>Wait</c>, <c>ShutDown</c>, <c>Fail</c> or <c>Skip</c>.</summary>
+    public string? OnNotMigratable { get; init; }
 }
 
 /// <summary>What must be true before the node takes work again.</summary>

@@ -58,11 +58,25 @@ public static class Access
             new("list", "kubevirt.io", "virtualmachines"),
             new("list", "kubevirt.io", "virtualmachineinstancemigrations"),
             new("delete", "kubevirt.io", "virtualmachineinstancemigrations"),
+            new("list", "", "events"),
             new("update", "subresources.kubevirt.io", "virtualmachineinstances", "evacuate/cancel"),
         ]);
         var vms = request.VirtualMachines;
-        if (vms.OnStuck == StuckVmPolicy.ShutDown || vms.OnNotMigratable == StuckVmPolicy.ShutDown
-            || request.Drain.OnTimeout == DeadlinePolicy.Force)
+        if (vms.MaxAttempts > 1)
+        {
+            // Another try may go to another target.
+            needed.Add(new("update", "subresources.kubevirt.io", "virtualmachines", "migrate"));
+        }
+
+        if (request.Drain.OnTimeout == DeadlinePolicy.Force)
+        {
+            needed.Add(new("delete", "kubevirt.io", "virtualmachineinstances"));
+        }
+
+        var mayShutDown = vms.AllowAnnotations || request.Drain.OnTimeout == DeadlinePolicy.Force
+            || vms.Overrides.SelectMany(one => new[] { one.OnStuck, one.OnNotMigratable }).Append(vms.OnStuck).Append(vms.OnNotMigratable)
+                .Contains(StuckVmPolicy.ShutDown);
+        if (mayShutDown)
         {
             needed.AddRange(
             [

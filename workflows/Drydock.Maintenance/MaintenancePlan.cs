@@ -101,7 +101,7 @@ public enum VmFate
     /// <summary>It blocks until somebody acts.</summary>
     Blocks,
 
-    /// <summary>A selector or a rule leaves it on the node.</summary>
+    /// <summary>A selector, a rule or the policy for it leaves it on the node.</summary>
     Stays,
 }
 

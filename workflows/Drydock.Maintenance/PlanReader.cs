@@ -1,5 +1,6 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Planning;
+using Drydock.Maintenance.VirtualMachines;
 
 namespace Drydock.Maintenance;
 
@@ -36,7 +37,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
         findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
-        var forecasts = await ForecastAsync(request, cancellationToken);
+        var forecasts = await ForecastAsync(request, findings, cancellationToken);
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
 
         return empty with
@@ -60,9 +61,13 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
             NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}{(rule.Subresource is null ? "" : "/" + rule.Subresource)}."));
     }
 
-    private async Task<IReadOnlyList<VmForecast>> ForecastAsync(MaintenanceRequest request, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<VmForecast>> ForecastAsync(
+        MaintenanceRequest request, List<PlanFinding> findings, CancellationToken cancellationToken)
     {
+        var policy = request.VirtualMachines;
         var instances = await cluster.ListVmisOnNodeAsync(request.Node, cancellationToken);
+        findings.AddRange(policy.Overrides.Where(one => instances.All(vmi => vmi.Ref.ToString() != one.Vm)).Select(one => new PlanFinding(
+            FindingSeverity.Notes, "vm-not-on-node", $"The request names virtual machine {one.Vm}, which is not on node {request.Node}.")));
         if (instances.Count == 0)
         {
             return [];
@@ -73,7 +78,9 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
         foreach (var vmi in instances.Where(vmi => vmi.Phase is not ("Succeeded" or "Failed")))
         {
             var vm = vmi.Vm is { } name ? await cluster.GetVmAsync(name, cancellationToken) : null;
-            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, request.VirtualMachines));
+            findings.AddRange(VmPolicies.Problems(policy, vm).Select(problem => new PlanFinding(
+                FindingSeverity.Notes, "vm-annotation", problem, $"virtualmachine/{vmi.Ref}", "Correct or remove the annotation.")));
+            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm))));
         }
 
         return forecasts;

@@ -39,11 +39,22 @@ internal sealed class PolicyOptions
     private readonly Option<bool> _detach = new("--wait-for-volume-detach") { Description = "The node is empty only when the volumes of its pods are detached." };
     private readonly Option<bool> _keepFinished = new("--keep-finished") { Description = "Leave pods that have finished where they are." };
 
-    private readonly Option<string?> _vmStuck = VmChoice("--vm-stuck", "A VM whose migrations do not succeed: wait, shut it down and start it again afterwards, or fail. Default wait.");
+    private readonly Option<string?> _vmStuck = VmChoice("--vm-stuck", "A VM whose migrations do not succeed: wait, shut it down and start it again afterwards, fail, or skip: leave it on the node. Default wait.");
     private readonly Option<string?> _vmNotMigratable = VmChoice("--vm-not-migratable", "A VM that cannot be migrated. Default wait.");
     private readonly Option<int?> _vmAttempts = new("--vm-attempts") { Description = "Migrations to try before --vm-stuck decides. Default 3.", HelpName = "1-20" };
     private readonly Option<string?> _vmScheduling = CommonOptions.Duration("--vm-scheduling-timeout", "How long a migration may be in Scheduling. Default 4m.");
     private readonly Option<string?> _vmPending = CommonOptions.Duration("--vm-pending-timeout", "How long a migration may be Pending although slots are free. Default 5m.");
+    private readonly Option<int?> _vmInbound = new("--vm-max-inbound") { Description = "Migrations towards one node at a time. Default: KubeVirt's limits alone.", HelpName = "n" };
+    private readonly Option<bool> _vmAnnotations = new("--vm-annotations") { Description = "Let drydock.dev/on-stuck and drydock.dev/on-not-migratable on a VM count." };
+    private readonly Option<VirtualMachineOverrideSettings[]> _vmOverrides = new("--vm")
+    {
+        Description = "What holds for one VM instead of --vm-stuck and --vm-not-migratable; can be repeated.",
+        HelpName = "namespace/name=wait|shutdown|fail|skip",
+        CustomParser = Overrides,
+        AllowMultipleArgumentsPerToken = false,
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     private readonly Option<string?> _healthTimeout = CommonOptions.Duration("--health-timeout", "How long to wait until the node is healthy. Default 15m.");
     private readonly Option<string?> _stableFor = CommonOptions.Duration("--stable-for", "How long the node must have been Ready without a break. Default 10s.");
     private readonly Option<string?> _onFailure = CommonOptions.Choice(
@@ -56,7 +67,7 @@ internal sealed class PolicyOptions
     {
         foreach (var option in (Option[])[_reason, _hold, _timeout, _onTimeout, _gracePeriod, _ignoreDaemonSets, _deleteEmptyDir, _force, _skipTerminating,
             _podSelector, _skip, _wait, _last, _podTimeout, _parallel, _detach, _keepFinished,
-            _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _healthTimeout, _stableFor, _onFailure, _leaseWait])
+            _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _vmInbound, _vmAnnotations, _vmOverrides, _healthTimeout, _stableFor, _onFailure, _leaseWait])
         {
             command.Options.Add(option);
         }
@@ -93,6 +104,9 @@ internal sealed class PolicyOptions
             MaxAttempts = result.GetValue(_vmAttempts),
             SchedulingTimeout = result.GetValue(_vmScheduling),
             PendingTimeout = result.GetValue(_vmPending),
+            MaxInboundPerNode = result.GetValue(_vmInbound),
+            AllowAnnotations = result.GetValue(_vmAnnotations) ? true : null,
+            Overrides = result.GetValue(_vmOverrides) is { Length: > 0 } overrides ? overrides : null,
         },
         Health = new HealthSettings { Timeout = result.GetValue(_healthTimeout), StableFor = result.GetValue(_stableFor) },
     };
@@ -107,7 +121,27 @@ internal sealed class PolicyOptions
     private static Option<string[]> Selectors(string name, string description) => new(name) { Description = description, HelpName = "selector" };
 
     private static Option<string?> VmChoice(string name, string description) =>
-        CommonOptions.Choice(name, description, ("wait", "Wait"), ("shutdown", "ShutDown"), ("fail", "Fail"));
+        CommonOptions.Choice(name, description, VmWords);
+
+    private static readonly (string Word, string? Value)[] VmWords = [("wait", "Wait"), ("shutdown", "ShutDown"), ("fail", "Fail"), ("skip", "Skip")];
+
+    private static VirtualMachineOverrideSettings[] Overrides(ArgumentResult result)
+    {
+        var overrides = new List<VirtualMachineOverrideSettings>();
+        foreach (var text in result.Tokens.Select(token => token.Value))
+        {
+            var word = text.Split('=') is [_, var given] ? VmWords.FirstOrDefault(one => one.Word.Equals(given, StringComparison.OrdinalIgnoreCase)).Value : null;
+            if (word is null)
+            {
+                result.AddError($"'{text}' is not allowed for --vm; give NAMESPACE/NAME=wait, shutdown, fail or skip.");
+                return [];
+            }
+
+            overrides.Add(new() { Vm = text.Split('=')[0], OnStuck = word, OnNotMigratable = word });
+        }
+
+        return [.. overrides];
+    }
 
     private static string? GracePeriod(ArgumentResult result)
     {

@@ -6,6 +6,7 @@ namespace Drydock.Server;
 /// <summary>Turns what a caller sent into what is persisted, or into everything that is wrong with it.</summary>
 internal static class MaintenanceRequests
 {
+    private static readonly StuckVmPolicy[] StuckChoices = [StuckVmPolicy.Wait, StuckVmPolicy.ShutDown, StuckVmPolicy.Fail, StuckVmPolicy.Skip];
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
     private static readonly TimeSpan Week = TimeSpan.FromDays(7);
@@ -91,13 +92,31 @@ internal static class MaintenanceRequests
             OnStuck = Stuck("onStuck", vms.OnStuck, defaults.OnStuck),
             OnNotMigratable = Stuck("onNotMigratable", vms.OnNotMigratable, defaults.OnNotMigratable),
             StopGracePeriod = reader.OptionalDuration(prefix + "stopGracePeriod", vms.StopGracePeriod, TimeSpan.Zero, Day),
+            StopTimeout = reader.Duration(prefix + "stopTimeout", vms.StopTimeout, defaults.StopTimeout, Second, Day),
+            ExternalTimeout = reader.Duration(prefix + "externalTimeout", vms.ExternalTimeout, defaults.ExternalTimeout, Second, Week),
+            MaxInboundPerNode = vms.MaxInboundPerNode is null ? null : reader.Number(prefix + "maxInboundPerNode", vms.MaxInboundPerNode, 1, 1, 100),
+            AllowAnnotations = vms.AllowAnnotations ?? defaults.AllowAnnotations,
+            Overrides = [.. (vms.Overrides ?? []).Select((one, index) => ReadOverride(reader, $"{prefix}overrides[{index}].", one))],
             RestartTimeout = reader.Duration(prefix + "restartTimeout", vms.RestartTimeout, defaults.RestartTimeout, Second, Day),
             OnRestartTimeout = reader.Choice(
                 prefix + "onRestartTimeout", vms.OnRestartTimeout, defaults.OnRestartTimeout, StuckVmPolicy.Wait, StuckVmPolicy.Fail),
         };
 
-        StuckVmPolicy Stuck(string field, string? text, StuckVmPolicy otherwise) =>
-            reader.Choice(prefix + field, text, otherwise, StuckVmPolicy.Wait, StuckVmPolicy.ShutDown, StuckVmPolicy.Fail);
+        StuckVmPolicy Stuck(string field, string? text, StuckVmPolicy otherwise) => reader.Choice(prefix + field, text, otherwise, StuckChoices);
+    }
+
+    private static VirtualMachineOverride ReadOverride(FieldReader reader, string prefix, VirtualMachineOverrideSettings one)
+    {
+        if (one.Vm?.Split('/') is not [var ns, var name] || !KubernetesName.IsLabel(ns) || !KubernetesName.IsSubdomain(name))
+        {
+            reader.Fail(prefix + "vm", one.Vm, "a virtual machine as namespace/name");
+        }
+
+        return new VirtualMachineOverride(one.Vm ?? "")
+        {
+            OnStuck = one.OnStuck is null ? null : reader.Choice(prefix + "onStuck", one.OnStuck, StuckVmPolicy.Wait, StuckChoices),
+            OnNotMigratable = one.OnNotMigratable is null ? null : reader.Choice(prefix + "onNotMigratable", one.OnNotMigratable, StuckVmPolicy.Wait, StuckChoices),
+        };
     }
 
     private static HealthPolicy ReadHealth(FieldReader reader, string prefix, HealthSettings health)

@@ -12,7 +12,7 @@ public sealed class CommandLineTests
     [InlineData("maintian w", "drydock: Unrecognized command or argument 'maintian'. Did you mean maintain?")]
     [InlineData("plan w --tiemout 5m", "drydock: Unrecognized command or argument '--tiemout'. Did you mean --timeout?")]
     [InlineData("plan w --timeout 5x", "drydock: '5x' is not a duration for --timeout; give a duration such as 90s, 10m, 1h30m, 2d or PT10M.")]
-    [InlineData("start w --vm-stuck boom", "drydock: 'boom' is not allowed for --vm-stuck; give wait or shutdown or fail.")]
+    [InlineData("start w --vm-stuck boom", "drydock: 'boom' is not allowed for --vm-stuck; give wait or shutdown or fail or skip.")]
     [InlineData("list --limit x", "drydock: Cannot parse argument 'x' for option '--limit' as a number.")]
     [InlineData("list --server ftp://x", "drydock: 'ftp://x' is not an address of a server; give one such as http://127.0.0.1:5480.")]
     [InlineData("demo --speed 1000", "drydock: '1000' is not allowed for --speed; give a number from 0.1 to 100.")]

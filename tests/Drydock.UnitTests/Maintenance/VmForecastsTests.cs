@@ -72,7 +72,26 @@ public sealed class VmForecastsTests
 
         VmForecasts.Forecast(Vmi("LiveMigrate", false), Vm("Manual"), null, policy).Fate.ShouldBe(VmFate.StoppedAndRestored);
         VmForecasts.Forecast(Vmi("LiveMigrate", false) with { Controller = null }, null, null, policy).Fate.ShouldBe(VmFate.Blocks);
+        VmForecasts.Forecast(Vmi("LiveMigrate", false), Vm("WaitAsReceiver"), null, policy).Fate.ShouldBe(VmFate.Blocks);
+        VmForecasts.Forecast(Vmi("LiveMigrate", false), Vm("Always") with { Running = true }, null, policy).Fate.ShouldBe(VmFate.Blocks);
     }
+
+    [Fact]
+    public void An_instance_of_a_replica_set_is_replaced_and_one_of_a_pool_names_it()
+    {
+        var policy = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown };
+        var ofSet = Vmi("LiveMigrate", false) with { Controller = new OwnerRef("VirtualMachineInstanceReplicaSet", "web", "rs") };
+        var ofPool = Vm("Always") with { Controller = new OwnerRef("VirtualMachinePool", "desk", "pool") };
+
+        var replaced = VmForecasts.Forecast(ofSet, null, null, policy);
+        (replaced.Fate, replaced.Reason.Contains("its VirtualMachineInstanceReplicaSet web makes another")).ShouldBe((VmFate.RestartsElsewhere, true));
+        VmForecasts.Forecast(Vmi("LiveMigrate", true), ofPool, null, policy).Reason.ShouldContain("It belongs to VirtualMachinePool desk.");
+    }
+
+    [Fact]
+    public void A_machine_that_is_skipped_stays_on_the_node() =>
+        VmForecasts.Forecast(Vmi("LiveMigrate", false), Vm("Always"), null, new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.Skip })
+            .Fate.ShouldBe(VmFate.Stays);
 
     [Fact]
     public void HyperConverged_is_named_where_it_owns_the_setting() =>

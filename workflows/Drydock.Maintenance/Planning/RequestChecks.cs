@@ -28,6 +28,16 @@ internal static class RequestChecks
             yield return Invalid($"At least one migration must be tried, not {request.VirtualMachines.MaxAttempts}.");
         }
 
+        if (request.VirtualMachines.MaxInboundPerNode < 1)
+        {
+            yield return Invalid($"At least one migration to a node must be allowed at a time, not {request.VirtualMachines.MaxInboundPerNode}.");
+        }
+
+        foreach (var one in request.VirtualMachines.Overrides.Where(one => one.Vm.Split('/') is not [{ Length: > 0 }, { Length: > 0 }]))
+        {
+            yield return Invalid($"A virtual machine is named NAMESPACE/NAME, not '{one.Vm}'.");
+        }
+
         // A lease shorter than that could lapse between a renewal and the next call.
         if (request.LeaseDuration < TimeSpan.FromSeconds(15))
         {
@@ -58,6 +68,8 @@ internal static class RequestChecks
         new("The time-out of a migration", request.VirtualMachines.RunningTimeout, true),
         new("The delay between migrations", request.VirtualMachines.RetryDelay, true),
         new("The time-out of a restart", request.VirtualMachines.RestartTimeout, true),
+        new("The time-out of a stop", request.VirtualMachines.StopTimeout, true),
+        new("The time-out of the external actor", request.VirtualMachines.ExternalTimeout, true),
         new("The grace period of a stop", request.VirtualMachines.StopGracePeriod ?? TimeSpan.Zero, false),
         new("The time-out of the health check", request.Health.Timeout, true),
         new("The steady time of the health check", request.Health.StableFor, false),

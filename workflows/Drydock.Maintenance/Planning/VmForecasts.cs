@@ -39,7 +39,7 @@ public static class VmForecasts
         var (fate, reason) = Fate(strategy, vmi, vm, policy);
 
         return new VmForecast(
-            vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + AfterRestart(vmi, vm, kubeVirt));
+            vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt));
     }
 
     private static (VmFate Fate, string Reason) Fate(string strategy, VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
@@ -55,8 +55,16 @@ public static class VmForecasts
     private static (VmFate Fate, string Reason) NotMigratable(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
         (policy.OnNotMigratable, vm) switch
         {
+            (StuckVmPolicy.ShutDown, { Running: not null, RunStrategy: not null }) =>
+                (VmFate.Blocks, $"{WhyNot(vmi)} Running and RunStrategy are both set: KubeVirt refuses every change of it."),
+            (StuckVmPolicy.ShutDown, { RunStrategy: "WaitAsReceiver" }) =>
+                (VmFate.Blocks, $"{WhyNot(vmi)} With run strategy WaitAsReceiver nothing would start it again: it is not stopped."),
             (StuckVmPolicy.ShutDown, not null) => (VmFate.StoppedAndRestored, $"{WhyNot(vmi)} The policy stops it and starts it again after the maintenance."),
-            (StuckVmPolicy.ShutDown, null) => (VmFate.Blocks, $"{WhyNot(vmi)} It has no VirtualMachine: stopping it would delete it."),
+            (StuckVmPolicy.ShutDown, null) when vmi.Controller is { } owner =>
+                (VmFate.RestartsElsewhere, $"{WhyNot(vmi)} The policy deletes it; its {owner.Kind} {owner.Name} makes another."),
+            (StuckVmPolicy.ShutDown, null) => (VmFate.Blocks, $"{WhyNot(vmi)} It has no VirtualMachine: stopping it would delete it for good."),
+            (StuckVmPolicy.Skip, _) => (VmFate.Stays, $"{WhyNot(vmi)} The policy leaves it on the node."),
+            (StuckVmPolicy.Fail, _) => (VmFate.Blocks, $"{WhyNot(vmi)} The policy fails the maintenance."),
             _ => (VmFate.Blocks, $"{WhyNot(vmi)} KubeVirt does not let it go."),
         };
 
@@ -68,6 +76,8 @@ public static class VmForecasts
             (null, { } kind) => (VmFate.RestartsElsewhere, $"{why}; its {kind} replaces it."),
             _ => (VmFate.StaysDown, $"{why}; it has no VirtualMachine that could start it again."),
         };
+
+    private static string Owner(VmSnapshot? vm) => vm?.Controller is { } owner ? $" It belongs to {owner.Kind} {owner.Name}." : "";
 
     private static string WhyNot(VmiSnapshot vmi) => vmi.LiveMigratable switch
     {

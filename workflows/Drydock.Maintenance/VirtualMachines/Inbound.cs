@@ -51,7 +51,7 @@ internal static class Inbound
 /// </summary>
 internal sealed class InboundGate
 {
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private Task _last = Task.CompletedTask;
 
     /// <summary>Why nothing was done, or null after <paramref name="begin"/>. Without a limit it begins at once.</summary>
     public async Task<string?> BeginAsync(ICluster cluster, string source, ObjectRef vm, int? most, Func<Task> begin, CancellationToken cancellationToken)
@@ -62,7 +62,8 @@ internal sealed class InboundGate
             return null;
         }
 
-        await _one.WaitAsync(cancellationToken);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await Interlocked.Exchange(ref _last, over.Task);
         try
         {
             var migrations = await cluster.ListMigrationsAsync(null, cancellationToken);
@@ -80,7 +81,7 @@ internal sealed class InboundGate
         }
         finally
         {
-            _one.Release();
+            over.SetResult();
         }
     }
 }

@@ -115,7 +115,7 @@ internal sealed class MigrateVmActivity(ICluster cluster, TimeProvider clock, In
 {
     protected override async Task<ActResult> RunAsync(MigrateVmInput input, CancellationToken cancellationToken)
     {
-        var newest = (await cluster.ListMigrationsAsync(input.Vm, cancellationToken)).FirstOrDefault();
+        var newest = await cluster.ListMigrationsAsync(input.Vm, cancellationToken) is [var first, ..] ? first : null;
         var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
         if ((newest is not null && newest.Uid != input.LastMigration) || vmi?.Uid != input.Uid || vmi.Node != input.Node)
         {
