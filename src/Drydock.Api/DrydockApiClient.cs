@@ -21,9 +21,10 @@ public sealed class DrydockApiClient(HttpClient http)
     /// <summary>A client for the address, with a connection of its own.</summary>
     /// <param name="server">Such as <c>http://127.0.0.1:5480</c>.</param>
     /// <param name="user">Who asks, such as <c>cli:ada@laptop</c>; null if nobody in particular.</param>
-    public static DrydockApiClient For(Uri server, string? user = null)
+    /// <param name="handler">What sends the requests, such as one that adds a token; null for a plain one.</param>
+    public static DrydockApiClient For(Uri server, string? user = null, HttpMessageHandler? handler = null)
     {
-        var http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        var http = new HttpClient(handler ?? new SocketsHttpHandler()) { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
         if (user is not null)
         {
             http.DefaultRequestHeaders.TryAddWithoutValidation(UserHeader, user);

@@ -13,6 +13,12 @@ public sealed record Problem(string Type, string Title, int Status, string Detai
     /// <summary>The maintenance or other thing in question, or null.</summary>
     public string? SubjectId { get; init; }
 
+    /// <summary>With 403: the verb that the caller may not use, or null.</summary>
+    public string? Verb { get; init; }
+
+    /// <summary>With 403: the resource that he may not use it on, or null.</summary>
+    public string? Resource { get; init; }
+
     /// <summary>The fields that are wrong; all of them at once.</summary>
     public IReadOnlyList<FieldError> Errors { get; init; } = [];
 }
@@ -28,6 +34,18 @@ public static class ProblemTypes
 {
     /// <summary>400: the request says something that is not allowed.</summary>
     public const string InvalidRequest = "urn:drydock:problem:invalid-request";
+
+    /// <summary>401: the request has no token that is accepted.</summary>
+    public const string Unauthenticated = "urn:drydock:problem:unauthenticated";
+
+    /// <summary>403: the caller lacks a permission; <see cref="Problem.Verb"/> and <see cref="Problem.Resource"/> name it.</summary>
+    public const string Forbidden = "urn:drydock:problem:forbidden";
+
+    /// <summary>429: the caller sends more than its share; Retry-After says when to try again.</summary>
+    public const string TooManyRequests = "urn:drydock:problem:too-many-requests";
+
+    /// <summary>412: it changed since the caller read it (<c>If-Match</c>).</summary>
+    public const string Changed = "urn:drydock:problem:changed-meanwhile";
 
     /// <summary>404: there is no such maintenance, rollout or window.</summary>
     public const string NotFound = "urn:drydock:problem:not-found";

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Kubernetes.Access;
 using Drydock.Kubernetes.Api;
 using Drydock.Kubernetes.Changes;
 using Drydock.Kubernetes.Eviction;
@@ -29,6 +30,7 @@ public sealed partial class KubernetesCluster : ICluster, IAsyncDisposable
         _events = new NodeEvents(api, loggers.CreateLogger<NodeEvents>());
         _vms = new VirtualMachines(api);
         _changes = new ChangeFeed(api, loggers.CreateLogger<ChangeFeed>());
+        AccessReviews = new AccessReviews(api);
         NodeMaintenances = new NodeMaintenances(api, loggers.CreateLogger<NodeMaintenances>());
     }
 
@@ -39,6 +41,9 @@ public sealed partial class KubernetesCluster : ICluster, IAsyncDisposable
 
     /// <summary>The NodeMaintenance resources of the same cluster.</summary>
     public INodeMaintenances NodeMaintenances { get; }
+
+    /// <summary>What its API server says about callers.</summary>
+    public IAccessReviews AccessReviews { get; }
 
     /// <inheritdoc/>
     public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen };

@@ -11,6 +11,9 @@ public sealed record MaintenanceRequest(string Node)
     /// <summary>Who asked, as the door knows it: user name, <c>cli:user@host</c>, <c>nodemaintenance/NAME</c>, <c>rollout/ID</c>.</summary>
     public string? RequestedBy { get; init; }
 
+    /// <summary>The network address it was asked from, or null: asked from within.</summary>
+    public string? RequestedFrom { get; init; }
+
     /// <summary>The hub this runs on; part of the lease holder's identity.</summary>
     public string HubId { get; init; } = "";
 

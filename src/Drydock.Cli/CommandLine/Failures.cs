@@ -20,6 +20,8 @@ internal static class Failures
         DrydockOptionsException options => new(ExitCodes.BadInput, options.Message, null, options),
         MissingAccessException access => new(ExitCodes.Refused, access.Message, "Ask for a role that allows it.", access),
         ClusterUnusableException unusable => new(ExitCodes.Failed, unusable.Message, "Check the network and the address in the kubeconfig.", unusable),
+        HttpRequestException { InnerException: System.Security.Authentication.AuthenticationException tls } => new(
+            ExitCodes.Failed, $"The certificate of the server is not trusted: {FirstLine(tls.Message)}", "Name the authority it comes from with --certificate-authority.", tls),
         HttpRequestException http => new(
             ExitCodes.Failed, $"The server did not answer as a Drydock server does: {http.Message}.", "Check the address given by --server or DRYDOCK_SERVER.", http),
         NotSupportedException missing => new(ExitCodes.Failed, $"This version cannot do that: {missing.Message}", null, missing),
@@ -50,6 +52,9 @@ internal static class Failures
                 problem.SubjectId is { } id ? $"Look at it with 'drydock watch {id}', or stop it with 'drydock cancel {id}'." : null,
                 exception),
             ProblemTypes.WrongState or ProblemTypes.KeyReused => new(ExitCodes.Refused, exception.Message, null, exception),
+            ProblemTypes.Unauthenticated => new(
+                ExitCodes.Refused, problem.Detail, "Give a token with --token or DRYDOCK_TOKEN, such as that of 'kubectl create token' or 'oc whoami -t'.", exception),
+            ProblemTypes.Forbidden => new(ExitCodes.Refused, problem.Detail, null, exception),
             ProblemTypes.NodeNotFound => new(
                 ExitCodes.BadInput, problem.Detail, problem.Errors is [var field, ..] ? $"There are: {field.Allowed}." : null, exception),
             ProblemTypes.InvalidRequest or ProblemTypes.NotFound => new(ExitCodes.BadInput, exception.Message, null, exception),

@@ -4,6 +4,8 @@ using Drydock.Cli.Demo;
 using Drydock.Cli.Output;
 using Drydock.Cli.Processes;
 using Drydock.Server;
+using Drydock.Server.Callers;
+using Drydock.Server.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Drydock.Cli.Verbs;
@@ -25,14 +27,24 @@ internal static class ServeVerb
         var urls = new Option<string[]>("--urls") { Description = "Where it listens; port 0 takes a free one.", HelpName = "url", DefaultValueFactory = _ => [DrydockOptions.DefaultUrl] };
         var hubListen = HubVerb.Listen("--hub-listen", "Also serve task hubs to any Durable Task SDK (gRPC); the one of the maintenances is named 'drydock', callers without a name get another.", null);
         var hubToken = HubVerb.TokenFile();
+        var access = CommonOptions.Choice(
+            "--access", "How callers show who they are: by a token of the cluster, or not at all, which serves loopback only. Default kubernetes; none with --simulate.",
+            ("kubernetes", nameof(AccessMode.Kubernetes)), ("none", nameof(AccessMode.None)));
+        var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file with the certificate of https addresses; without it one is made at each start.", HelpName = "file" };
+        var key = new Option<string?>("--tls-key") { Description = "PEM file with its private key.", HelpName = "file" };
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
         var verb = new Verb(
             "serve",
             "Run the server: REST under /api/v1, the NodeMaintenance operator and the worker, on an embedded durable task hub. SIGTERM or Ctrl-C ends it; maintenances go on at the next start.",
             "drydock serve                                            # the cluster of your kubeconfig",
             "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
+            "drydock serve --access none                              # only you are on this machine",
+            "drydock serve --urls https://0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
             "drydock serve --simulate healthy",
-            "curl http://127.0.0.1:5480/api/v1/maintenances") { kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, stopWithStdin, output };
+            "curl http://127.0.0.1:5480/api/v1/maintenances")
+        {
+            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, access, certificate, key, stopWithStdin, output,
+        };
         verb.Validators.Add(result =>
         {
             var ways = new[] { result.GetResult(kubeconfig), result.GetResult(inCluster), result.GetResult(simulate) }.Count(way => way is { Implicit: false });
@@ -55,6 +67,11 @@ internal static class ServeVerb
                 Urls = parsed.GetValue(urls)!,
                 HubListen = parsed.GetValue(hubListen),
                 HubToken = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken),
+                Access = new AccessOptions
+                {
+                    Mode = parsed.GetValue(access) is { } mode ? Enum.Parse<AccessMode>(mode) : simulated is null ? AccessMode.Kubernetes : AccessMode.None,
+                },
+                Tls = new TlsOptions { CertificateFile = parsed.GetValue(certificate), KeyFile = parsed.GetValue(key) },
                 LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
             };
             return await ServeAsync(options, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);

@@ -8,25 +8,25 @@ namespace Drydock.Cli.Verbs;
 /// <summary>What a verb that talks to a server gets.</summary>
 internal sealed record ServerCall(ParseResult Parsed, DrydockApiClient Client, Uri Server, IOutput Output, Terminal Terminal);
 
-/// <summary>Makes verbs that talk to a server: <c>--server</c>, <c>-o</c>, and one sentence if nobody answers.</summary>
+/// <summary>Makes verbs that talk to a server: <c>--server</c>, <c>--token</c>, <c>-o</c>, and one sentence if nobody answers.</summary>
 internal static class ServerVerb
 {
     /// <summary>A verb with these symbols and this action.</summary>
     public static Verb Create(Terminal terminal, Verb verb, Func<ServerCall, CancellationToken, Task<int>> run)
     {
-        var server = CommonOptions.Server();
+        var server = new ServerOptions();
         var output = CommonOptions.Output();
-        verb.Options.Add(server);
+        server.AddTo(verb);
         verb.Options.Add(output);
         verb.SetAction(async (parsed, cancellationToken) =>
         {
-            var address = parsed.GetValue(server)!;
-            var call = new ServerCall(parsed, DrydockApiClient.For(address, Caller.Name), address, terminal.Paper(parsed.GetValue(output)), terminal);
+            var address = server.Address(parsed);
+            var call = new ServerCall(parsed, server.Client(parsed, terminal), address, terminal.Paper(parsed.GetValue(output)), terminal);
             try
             {
                 return await run(call, cancellationToken);
             }
-            catch (HttpRequestException exception) when (exception.StatusCode is null)
+            catch (HttpRequestException exception) when (exception is { StatusCode: null, InnerException: not System.Security.Authentication.AuthenticationException })
             {
                 throw Failures.NoServer(address, exception);
             }

@@ -15,6 +15,8 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource DaemonSets = new("apps", "v1", "daemonsets");
     public static readonly Resource Leases = new("coordination.k8s.io", "v1", "leases");
     public static readonly Resource AccessReviews = new("authorization.k8s.io", "v1", "selfsubjectaccessreviews");
+    public static readonly Resource SubjectAccessReviews = new("authorization.k8s.io", "v1", "subjectaccessreviews");
+    public static readonly Resource TokenReviews = new("authentication.k8s.io", "v1", "tokenreviews");
     public static readonly Resource KubeVirts = new("kubevirt.io", "v1", "kubevirts");
     public static readonly Resource Vms = new("kubevirt.io", "v1", "virtualmachines");
     public static readonly Resource Vmis = new("kubevirt.io", "v1", "virtualmachineinstances");

@@ -44,7 +44,8 @@ internal static class MaintenanceRequests
         {
             Timeout = reader.Duration(prefix + "timeout", drain.Timeout, defaults.Timeout, Second, Week),
 
-            // Force works only where the account may delete pods, which the deployed role may not: the plan says so.
+            // The caller needs a permission of its own for Force, which the gate asks for; and it works only where our account may delete
+            // pods, which the deployed role may not: the plan says so.
             OnTimeout = reader.Choice(
                 prefix + "onTimeout", drain.OnTimeout, defaults.OnTimeout, DeadlinePolicy.Wait, DeadlinePolicy.Fail, DeadlinePolicy.Force),
             GracePeriod = reader.OptionalDuration(prefix + "gracePeriod", drain.GracePeriod, TimeSpan.Zero, Day),

@@ -42,7 +42,7 @@ public sealed class Maintenances : IDisposable
     /// <param name="idempotencyKey">Makes a repetition harmless; null: every call is a new request.</param>
     /// <param name="cancellationToken">Gives up waiting; what was started by then goes on.</param>
     public async Task<Answer<MaintenanceView>> CreateAsync(
-        MaintenanceCreate create, string? requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
+        MaintenanceCreate create, Requester requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
     {
         var read = MaintenanceRequests.Read(create);
         if (!read.IsOk)
@@ -55,7 +55,7 @@ public sealed class Maintenances : IDisposable
             return badKey;
         }
 
-        var request = read.Value with { RequestedBy = requestedBy, HubId = _hub.Id };
+        var request = read.Value with { RequestedBy = requestedBy.Name, RequestedFrom = requestedBy.Address, HubId = _hub.Id };
         await _creating.WaitAsync(cancellationToken);
         try
         {
@@ -249,5 +249,7 @@ public sealed class Maintenances : IDisposable
 
     // As text: records that hold lists are equal only to themselves.
     private static bool SameRequest(MaintenanceRequest one, MaintenanceRequest other) =>
-        JsonSerializer.Serialize(one with { RequestedBy = null, HubId = "" }) == JsonSerializer.Serialize(other with { RequestedBy = null, HubId = "" });
+        JsonSerializer.Serialize(WithoutCaller(one)) == JsonSerializer.Serialize(WithoutCaller(other));
+
+    private static MaintenanceRequest WithoutCaller(MaintenanceRequest request) => request with { RequestedBy = null, RequestedFrom = null, HubId = "" };
 }

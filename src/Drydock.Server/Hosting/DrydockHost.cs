@@ -2,7 +2,10 @@ using Drydock.Api;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Operator;
+using Drydock.Server.Callers;
 using Drydock.Server.Rest;
+using Drydock.Server.Tls;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Scalar.AspNetCore;
 
 namespace Drydock.Server;
@@ -39,24 +42,21 @@ public static class DrydockHost
             services.GetRequiredService<IInstanceFeed>(), IdleMemory.Collect, services.GetRequiredService<TimeProvider>()));
         AddHubServer(builder.Services, options);
         builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
+        builder.Services.AddAccess(options.Access);
+        builder.Services.AddSingleton(options.Tls);
+        builder.Services.AddSingleton<ServerCertificate>();
         builder.Services.AddExceptionHandler<Faults>();
         builder.Services.AddProblemDetails();
-        builder.Services.AddOpenApi("v1", static openApi => openApi.AddDocumentTransformer(static (document, _, _) =>
-        {
-            document.Info.Title = "Drydock";
-            document.Info.Version = "v1";
-            document.Info.Description = "Durable maintenance of Kubernetes nodes. Errors are RFC 9457 problems.";
-            return Task.CompletedTask;
-        }));
+        builder.Services.AddApiDocument(options.Access.Mode);
         builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = LargestBody;
             foreach (var url in options.Urls)
             {
-                DrydockOptions.ReadUrl(url, out var endpoint);
-                kestrel.Listen(endpoint);
+                Listen(kestrel, url, options.Access.Mode != AccessMode.None);
             }
         });
         configure?.Invoke(builder.Services);
@@ -91,16 +91,30 @@ public static class DrydockHost
         services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<TaskHubServer>());
     }
 
+    private static void Listen(KestrelServerOptions kestrel, string url, bool withAccess)
+    {
+        DrydockOptions.ReadUrl(url, withAccess, out var endpoint, out var isHttps);
+        kestrel.Listen(endpoint, listen =>
+        {
+            if (isHttps)
+            {
+                var certificate = kestrel.ApplicationServices.GetRequiredService<ServerCertificate>();
+                _ = certificate.Current;
+                listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => certificate.Current);
+            }
+        });
+    }
+
     private static void Map(WebApplication app)
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages(Faults.DescribeStatusAsync);
-        app.Use(LoopbackGuard.InvokeAsync);
+        app.UseAccess();
         app.MapProbes();
-        app.MapOpenApi("/openapi/{documentName}.json");
-        app.MapScalarApiReference("/docs", static docs => docs.Title = "Drydock");
-        app.MapGet("/", static () => TypedResults.Redirect("/docs")).ExcludeFromDescription();
-        var api = app.MapGroup("/api/v1");
+        app.MapOpenApi("/openapi/{documentName}.json").NeedsToken();
+        app.MapScalarApiReference("/docs", static docs => docs.Title = "Drydock").NeedsToken();
+        app.MapGet("/", static () => TypedResults.Redirect("/docs")).NeedsToken().ExcludeFromDescription();
+        var api = app.MapGroup("/api/v1").AddEndpointFilter(SpecialPermissions.CheckAsync);
         api.MapMaintenances();
         api.MapRollouts();
         api.MapWindows();

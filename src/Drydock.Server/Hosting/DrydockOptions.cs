@@ -3,6 +3,8 @@ using System.Net;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Kubernetes;
+using Drydock.Server.Callers;
+using Drydock.Server.Tls;
 
 namespace Drydock.Server;
 
@@ -39,6 +41,12 @@ public sealed record DrydockOptions
     /// <summary>The bearer token that callers of <see cref="HubListen"/> must send; null for none, on a loopback address only.</summary>
     public string? HubToken { get; init; }
 
+    /// <summary>Who may call. The default asks nobody, and so serves loopback only. Only <see cref="DrydockHost"/> reads it.</summary>
+    public AccessOptions Access { get; init; } = new();
+
+    /// <summary>The certificate of https addresses.</summary>
+    public TlsOptions Tls { get; init; } = new();
+
     /// <summary>More settings of the SQLite hub, for tests.</summary>
     public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
 
@@ -60,7 +68,9 @@ public sealed record DrydockOptions
             errors.Add("urls: at least one address to listen on is needed, such as " + DefaultUrl + ".");
         }
 
-        errors.AddRange(Urls.Select(static url => ReadUrl(url, out _)).OfType<string>());
+        errors.AddRange(Urls.Select(url => ReadUrl(url, Access.Mode != AccessMode.None, out _, out _)).OfType<string>());
+        errors.AddRange(Access.Validate());
+        errors.AddRange(Tls.Validate());
         if (Cluster is { InCluster: true, KubeconfigPath: not null })
         {
             errors.Add("cluster: give a kubeconfig or in-cluster, not both.");
@@ -81,12 +91,12 @@ public sealed record DrydockOptions
 
     /// <summary>Reads an address to listen on.</summary>
     /// <returns>What is wrong with it, or null.</returns>
-    internal static string? ReadUrl(string url, out IPEndPoint endpoint)
+    internal static string? ReadUrl(string url, bool withAccess, out IPEndPoint endpoint, out bool isHttps)
     {
-        endpoint = new IPEndPoint(IPAddress.Loopback, 0);
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme != Uri.UriSchemeHttp)
+        (endpoint, isHttps) = (new IPEndPoint(IPAddress.Loopback, 0), false);
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps))
         {
-            return $"urls: '{url}' is not an address such as {DefaultUrl}; https comes with authentication, in a later version.";
+            return $"urls: '{url}' is not an address such as {DefaultUrl} or https://0.0.0.0:8443.";
         }
 
         if (uri.PathAndQuery != "/")
@@ -94,15 +104,18 @@ public sealed record DrydockOptions
             return $"urls: '{url}' has a path; the API is always at /api/v1.";
         }
 
-        var address = uri.Host == "localhost" ? IPAddress.Loopback
-            : IPAddress.TryParse(uri.Host.Trim('[', ']'), out var parsed) ? parsed : null;
-        if (address is null || !IPAddress.IsLoopback(address))
+        var address = uri.Host == "localhost" ? IPAddress.Loopback : IPAddress.TryParse(uri.Host.Trim('[', ']'), out var parsed) ? parsed : null;
+        if (address is null)
         {
-            return $"urls: '{url}' is not a loopback address; callers are not authenticated in this version, so only 127.0.0.1, [::1] and localhost are served"
-                + " (the option 'auth' of a later version will lift this).";
+            return $"urls: '{url}' does not begin with the address of a network interface; write 0.0.0.0 for all of them.";
         }
 
-        endpoint = new IPEndPoint(address, uri.Port);
+        if (!withAccess && !IPAddress.IsLoopback(address))
+        {
+            return $"urls: '{url}' is not a loopback address; callers are not asked who they are (access.mode None), so only 127.0.0.1, [::1] and localhost are served.";
+        }
+
+        (endpoint, isHttps) = (new IPEndPoint(address, uri.Port), uri.Scheme == Uri.UriSchemeHttps);
         return null;
     }
 

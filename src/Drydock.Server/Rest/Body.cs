@@ -1,18 +1,21 @@
 using System.Reflection;
 using System.Text.Json;
 using Drydock.Api;
+using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Drydock.Server.Rest;
 
 /// <summary>The JSON body of a request, or everything that is wrong with its form. Nothing at all counts as <c>{}</c>.</summary>
-internal sealed class Body<T>(T? value, Problem? problem) : IEndpointParameterMetadataProvider
+internal sealed class Body<T>(T? value, Problem? problem) : IBody, IEndpointParameterMetadataProvider
     where T : class
 {
     private static readonly JsonDocumentOptions OnlyJson = new() { AllowDuplicateProperties = false };
 
     /// <summary>What is wrong, or null.</summary>
     public Problem? Problem { get; } = problem;
+
+    object? IBody.Content => value;
 
     /// <summary>What was sent.</summary>
     public T Value => value ?? throw new InvalidOperationException("The body has a problem.");
@@ -35,7 +38,9 @@ internal sealed class Body<T>(T? value, Problem? problem) : IEndpointParameterMe
 
         using var buffer = new MemoryStream();
         await request.Body.CopyToAsync(buffer, context.RequestAborted);
-        return Read(buffer.Length == 0 ? "{}"u8.ToArray() : buffer.ToArray());
+        var body = Read(buffer.Length == 0 ? "{}"u8.ToArray() : buffer.ToArray());
+        Audit.SetReason(context, body.Problem is null ? typeof(T).GetProperty(nameof(CancelRequest.Reason))?.GetValue(body.Value) as string : null);
+        return body;
     }
 
     /// <summary>Reads the bytes of a body.</summary>
@@ -55,4 +60,11 @@ internal sealed class Body<T>(T? value, Problem? problem) : IEndpointParameterMe
     }
 
     private static Body<T> Wrong(Problem problem) => new(null, problem);
+}
+
+/// <summary>What filters see of a body.</summary>
+internal interface IBody
+{
+    /// <summary>What was sent; null if it has a problem.</summary>
+    object? Content { get; }
 }

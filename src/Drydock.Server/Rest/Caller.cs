@@ -1,15 +1,17 @@
-using Drydock.Api;
+using Drydock.Kubernetes;
 
 namespace Drydock.Server.Rest;
 
-/// <summary>Who calls. Without authentication (loopback only) it is what the caller says about itself.</summary>
+/// <summary>Who calls, as the gate found out.</summary>
 internal static class Caller
 {
-    private const int Longest = 200;
-
     /// <summary>The name to write into the history.</summary>
-    public static string Of(HttpContext context) =>
-        context.Request.Headers[DrydockApiClient.UserHeader].ToString() is { Length: > 0 and <= Longest } user && !user.Any(char.IsControl)
-            ? user
-            : $"rest:{context.Connection.RemoteIpAddress}";
+    public static string Of(HttpContext context) => IdentityOf(context).Name;
+
+    /// <summary>All that is known of him.</summary>
+    public static UserIdentity IdentityOf(HttpContext context) =>
+        context.Features.Get<UserIdentity>() ?? throw new InvalidOperationException("The request did not come through the gate.");
+
+    /// <summary>Name and address.</summary>
+    public static Requester From(HttpContext context) => new(Of(context), context.Connection.RemoteIpAddress?.ToString());
 }

@@ -3,7 +3,7 @@ using Drydock.Api;
 namespace Drydock.Server.Rest;
 
 /// <summary>
-/// Without authentication, being on loopback is the credential; a web page in a browser on the same machine must not borrow it, neither
+/// Without authentication (and only then is this here), being on loopback is the credential; a web page in a browser on the same machine must not borrow it, neither
 /// by a request from another origin nor by a name that was rebound to 127.0.0.1.
 /// </summary>
 internal static class LoopbackGuard

@@ -1,6 +1,7 @@
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using Drydock.Api;
+using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
@@ -12,17 +13,17 @@ internal static class MaintenanceEndpoints
     public static void MapMaintenances(this IEndpointRouteBuilder api)
     {
         var maintenances = api.MapGroup("/maintenances").WithTags("Maintenances");
-        maintenances.MapPost("/", CreateAsync).WithName("CreateMaintenance").WithSummary("Start the maintenance of a node.");
-        maintenances.MapGet("/", ListAsync).WithName("ListMaintenances").WithSummary("One page of maintenances, the newest first.");
-        maintenances.MapGet("/{id}", GetAsync).WithName("GetMaintenance").WithSummary("One maintenance as it stands.");
-        maintenances.MapGet("/{id}/history", HistoryAsync).WithName("GetMaintenanceHistory").WithSummary("Everything that happened in it.");
-        maintenances.MapGet("/{id}/events", EventsAsync).WithName("WatchMaintenance")
+        maintenances.MapPost("/", CreateAsync).Needs(Permissions.CreateMaintenance).WithName("CreateMaintenance").WithSummary("Start the maintenance of a node.");
+        maintenances.MapGet("/", ListAsync).Needs(Permissions.ListMaintenances).WithName("ListMaintenances").WithSummary("One page of maintenances, the newest first.");
+        maintenances.MapGet("/{id}", GetAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenance").WithSummary("One maintenance as it stands.");
+        maintenances.MapGet("/{id}/history", HistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenanceHistory").WithSummary("Everything that happened in it.");
+        maintenances.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchMaintenance).WithName("WatchMaintenance")
             .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.");
-        maintenances.MapPost("/{id}/cancel", CancelAsync).WithName("CancelMaintenance").WithSummary("Stop it and put everything back.");
-        maintenances.MapPost("/{id}/complete", CompleteAsync).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
-        api.MapPost("/plans", PlanAsync).WithTags("Maintenances").WithName("PlanMaintenance")
+        maintenances.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelMaintenance).WithName("CancelMaintenance").WithSummary("Stop it and put everything back.");
+        maintenances.MapPost("/{id}/complete", CompleteAsync).Needs(Permissions.SteerMaintenance).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
+        api.MapPost("/plans", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenance")
             .WithSummary("What a maintenance would do, and every reason it could not. Changes nothing.");
-        api.MapPost("/maintenances:plan", PlanAsync).WithTags("Maintenances").ExcludeFromDescription();
+        api.MapPost("/maintenances:plan", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").ExcludeFromDescription();
     }
 
     private static async Task<Results<Created<MaintenanceView>, ProblemResult>> CreateAsync(
@@ -37,7 +38,7 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(malformed);
         }
 
-        var answer = await maintenances.CreateAsync(body.Value, Caller.Of(context), idempotencyKey, cancellationToken);
+        var answer = await maintenances.CreateAsync(body.Value, Caller.From(context), idempotencyKey, cancellationToken);
         return answer.IsOk
             ? TypedResults.Created($"/api/v1/maintenances/{answer.Value.Id}", answer.Value)
             : new ProblemResult(answer.Problem);
@@ -77,14 +78,15 @@ internal static class MaintenanceEndpoints
         }
 
         context.Response.Headers.CacheControl = "no-store";
-        return TypedResults.ServerSentEvents(StreamAsync(id, maintenances, lifetime, cancellationToken));
+        return TypedResults.ServerSentEvents(StreamAsync(id, context, maintenances, lifetime, cancellationToken));
     }
 
     /// <summary>Each event is the whole state, so a client that comes back needs nothing that it missed.</summary>
     private static async IAsyncEnumerable<SseItem<MaintenanceView>> StreamAsync(
-        string id, Maintenances maintenances, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
+        string id, HttpContext context, Maintenances maintenances, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
+        var revoked = EndWhenRevokedAsync(context, stop);
         var number = 0;
         var views = maintenances.WatchAsync(id, stop.Token).GetAsyncEnumerator(stop.Token);
         await using (views)
@@ -93,6 +95,23 @@ internal static class MaintenanceEndpoints
             {
                 yield return new SseItem<MaintenanceView>(views.Current, "maintenance") { EventId = $"{number++}" };
             }
+        }
+
+        await stop.CancelAsync();
+        await revoked;
+    }
+
+    /// <summary>A stream may last for days: its caller must not look longer than he may.</summary>
+    private static async Task EndWhenRevokedAsync(HttpContext context, CancellationTokenSource stop)
+    {
+        try
+        {
+            await context.RequestServices.GetRequiredService<AccessGate>().WhenRevokedAsync(context, stop.Token);
+            await stop.CancelAsync();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The stream ended by itself.
         }
     }
 

@@ -1,5 +1,6 @@
 using Drydock.Api;
 using Drydock.Kubernetes;
+using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Drydock.Server.Rest;
@@ -11,8 +12,8 @@ internal static class ProbeEndpoints
 
     public static void MapProbes(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/healthz", static () => TypedResults.Text("ok")).WithTags("Probes").WithSummary("The process lives.");
-        app.MapGet("/readyz", ReadyAsync).WithTags("Probes").WithSummary("The task hub answers and the API server of the cluster can be reached.");
+        app.MapGet("/healthz", static () => TypedResults.Text("ok")).ForAnybody().WithTags("Probes").WithSummary("The process lives.");
+        app.MapGet("/readyz", ReadyAsync).ForAnybody().WithTags("Probes").WithSummary("The task hub answers and the API server of the cluster can be reached.");
     }
 
     private static async Task<Results<ContentHttpResult, ProblemResult>> ReadyAsync(

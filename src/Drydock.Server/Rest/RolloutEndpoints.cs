@@ -1,4 +1,5 @@
 using Drydock.Api;
+using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
@@ -10,15 +11,15 @@ internal static class RolloutEndpoints
     public static void MapRollouts(this IEndpointRouteBuilder api)
     {
         var rollouts = api.MapGroup("/rollouts").WithTags("Rollouts");
-        rollouts.MapPost("/", CreateAsync).WithName("CreateRollout").WithSummary("Start the maintenance of several nodes.");
-        rollouts.MapGet("/", ListAsync).WithName("ListRollouts").WithSummary("All rollouts, the newest first.");
-        rollouts.MapGet("/{id}", GetAsync).WithName("GetRollout").WithSummary("One rollout as it stands.");
-        rollouts.MapPost("/{id}/cancel", CancelAsync).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
-        rollouts.MapPost("/{id}/stop", StopAsync).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
-        rollouts.MapPost("/{id}/pause", PauseAsync).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");
-        rollouts.MapPost("/{id}/skip", SkipAsync).WithName("SkipRolloutNode").WithSummary("Leave out a node whose turn has not come.");
-        rollouts.MapPost("/{id}/retry", RetryAsync).WithName("RetryRolloutNode").WithSummary("Take a node again that failed, was cancelled or was left out.");
-        rollouts.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeRollout").WithSummary("Let a paused rollout go on.");
+        rollouts.MapPost("/", CreateAsync).Needs(Permissions.CreateRollout).WithName("CreateRollout").WithSummary("Start the maintenance of several nodes.");
+        rollouts.MapGet("/", ListAsync).Needs(Permissions.ListRollouts).WithName("ListRollouts").WithSummary("All rollouts, the newest first.");
+        rollouts.MapGet("/{id}", GetAsync).Needs(Permissions.GetRollout).WithName("GetRollout").WithSummary("One rollout as it stands.");
+        rollouts.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelRollout).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
+        rollouts.MapPost("/{id}/stop", StopAsync).Needs(Permissions.SteerRollout).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
+        rollouts.MapPost("/{id}/pause", PauseAsync).Needs(Permissions.SteerRollout).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");
+        rollouts.MapPost("/{id}/skip", SkipAsync).Needs(Permissions.SteerRollout).WithName("SkipRolloutNode").WithSummary("Leave out a node whose turn has not come.");
+        rollouts.MapPost("/{id}/retry", RetryAsync).Needs(Permissions.SteerRollout).WithName("RetryRolloutNode").WithSummary("Take a node again that failed, was cancelled or was left out.");
+        rollouts.MapPost("/{id}/resume", ResumeAsync).Needs(Permissions.SteerRollout).WithName("ResumeRollout").WithSummary("Let a paused rollout go on.");
     }
 
     private static async Task<Results<Created<RolloutView>, ProblemResult>> CreateAsync(

@@ -1,4 +1,5 @@
 using Drydock.Api;
+using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Drydock.Server.Rest;
@@ -9,10 +10,10 @@ internal static class WindowEndpoints
     public static void MapWindows(this IEndpointRouteBuilder api)
     {
         var windows = api.MapGroup("/windows").WithTags("Windows");
-        windows.MapPost("/", CreateAsync).WithName("CreateWindow").WithSummary("Set up a recurring maintenance window.");
-        windows.MapGet("/", ListAsync).WithName("ListWindows").WithSummary("All windows, by name.");
-        windows.MapGet("/{name}", GetAsync).WithName("GetWindow").WithSummary("One window and when it opens next.");
-        windows.MapDelete("/{name}", DeleteAsync).WithName("DeleteWindow").WithSummary("Remove a window; a rollout under way takes no new node.");
+        windows.MapPost("/", CreateAsync).Needs(Permissions.CreateWindow).WithName("CreateWindow").WithSummary("Set up a recurring maintenance window.");
+        windows.MapGet("/", ListAsync).Needs(Permissions.ListWindows).WithName("ListWindows").WithSummary("All windows, by name.");
+        windows.MapGet("/{name}", GetAsync).Needs(Permissions.GetWindow).WithName("GetWindow").WithSummary("One window and when it opens next.");
+        windows.MapDelete("/{name}", DeleteAsync).Needs(Permissions.DeleteWindow).WithName("DeleteWindow").WithSummary("Remove a window; a rollout under way takes no new node.");
     }
 
     private static async Task<Results<Created<WindowView>, ProblemResult>> CreateAsync(

@@ -13,10 +13,13 @@ public sealed record Caller(string Name, string Uid, IReadOnlyList<string> Group
 /// </summary>
 public sealed class Access(IObjectStore store)
 {
+    /// <summary>The token of the kubeconfig that the simulator writes: its administrator, for servers that ask the cluster about a caller.</summary>
+    public const string AdministratorToken = "simulated-admin";
+
     private const string Masters = "system:masters";
     private static readonly Caller _administrator = new("kubernetes-admin", "", [Masters, "system:authenticated"]);
     internal static readonly Caller Anonymous = new("system:anonymous", "", ["system:unauthenticated"]);
-    private readonly ConcurrentDictionary<string, Caller> _tokens = new();
+    private readonly ConcurrentDictionary<string, Caller> _tokens = new([KeyValuePair.Create(AdministratorToken, _administrator)]);
     private ImmutableDenials _denials = new([]);
 
     /// <summary>Whether a caller without a token is anonymous, as on a real cluster. The default is no.</summary>
@@ -28,6 +31,9 @@ public sealed class Access(IObjectStore store)
     /// <summary>Lets a token stand for a user.</summary>
     public void AddToken(string token, string user, params IEnumerable<string> groups) =>
         _tokens[token] = new Caller(user, "", [.. groups.Append("system:authenticated").Distinct()]);
+
+    /// <summary>Takes a token back, as when it expires.</summary>
+    public void RemoveToken(string token) => _tokens.TryRemove(token, out _);
 
     /// <summary>Refuses a verb on a resource, such as <c>create</c> on <c>pods/eviction</c> or <c>*</c> on <c>nodes</c>, until disposed.</summary>
     public IDisposable Deny(string verb, string resource, string? user = null)

@@ -106,8 +106,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         users:
         - name: simulated
           user:
-            username: simulated
-            password: simulated
+            token: {Access.AdministratorToken}
         current-context: simulated
 
         """;

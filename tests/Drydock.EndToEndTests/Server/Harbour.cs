@@ -6,6 +6,7 @@ using Drydock.Server;
 using Drydock.Simulator;
 using Drydock.Simulator.Scenarios;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -17,10 +18,15 @@ internal sealed class Harbour : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("drydock-tests-");
     private readonly SimulatedCluster _cluster;
+    private readonly Func<DrydockOptions, DrydockOptions>? _configure;
+    private readonly Action<IServiceCollection>? _services;
     private WebApplication? _server;
 
-    private Harbour(int seed) =>
+    private Harbour(int seed, Func<DrydockOptions, DrydockOptions>? configure, Action<IServiceCollection>? services)
+    {
+        (_configure, _services) = (configure, services);
         _cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, seed);
+    }
 
     /// <summary>The simulated cluster.</summary>
     public SimulatedCluster Cluster => _cluster;
@@ -48,9 +54,10 @@ internal sealed class Harbour : IAsyncDisposable
         TestContext.Current.CancellationToken, new CancellationTokenSource(TimeSpan.FromMinutes(2), TimeProvider.System).Token).Token;
 
     /// <summary>A cluster and a server, both up.</summary>
-    public static async Task<Harbour> OpenAsync(CancellationToken cancellationToken, int seed = 1)
+    public static async Task<Harbour> OpenAsync(
+        CancellationToken cancellationToken, int seed = 1, Func<DrydockOptions, DrydockOptions>? configure = null, Action<IServiceCollection>? services = null)
     {
-        var harbour = new Harbour(seed);
+        var harbour = new Harbour(seed, configure, services);
         await harbour._cluster.StartAsync(cancellationToken);
         harbour.Kubernetes = new HttpClient(harbour._cluster.Api.CreateHandler()) { BaseAddress = new Uri("http://simulated") };
         await harbour.StartServerAsync(cancellationToken);
@@ -60,7 +67,7 @@ internal sealed class Harbour : IAsyncDisposable
     /// <summary>Starts the server on the hub of before.</summary>
     public async Task StartServerAsync(CancellationToken cancellationToken)
     {
-        _server = DrydockHost.Build(Options);
+        _server = DrydockHost.Build(_configure?.Invoke(Options) ?? Options, _services);
         await _server.StartAsync(cancellationToken);
         Http = new HttpClient { BaseAddress = new Uri(_server.Urls.Single()), Timeout = Timeout.InfiniteTimeSpan };
         Api = new DrydockApiClient(Http);

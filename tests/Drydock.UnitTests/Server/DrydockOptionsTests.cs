@@ -1,4 +1,5 @@
 using Drydock.Server;
+using Drydock.Server.Callers;
 using Shouldly;
 using Xunit;
 
@@ -17,13 +18,22 @@ public sealed class DrydockOptionsTests
 
     [Theory]
     [InlineData("http://0.0.0.0:5480", "not a loopback address")]
-    [InlineData("http://10.0.0.1:5480", "'auth' of a later version")]
-    [InlineData("http://example.org", "not a loopback address")]
-    [InlineData("https://127.0.0.1:5480", "https comes with authentication")]
+    [InlineData("https://10.0.0.1:5480", "callers are not asked who they are")]
+    [InlineData("http://example.org", "does not begin with the address of a network interface")]
     [InlineData("http://127.0.0.1:5480/drydock", "has a path")]
     [InlineData("5480", "is not an address")]
     public void Nothing_else_is(string url, string sentence) =>
         new DrydockOptions { Urls = [url] }.Validate().ShouldHaveSingleItem().ShouldContain(sentence);
+
+    [Theory]
+    [InlineData("http://0.0.0.0:5480")]
+    [InlineData("https://[::]:8443")]
+    public void With_authentication_every_address_may_be_served(string url) =>
+        new DrydockOptions { Urls = [url], Access = new AccessOptions { Mode = AccessMode.Kubernetes } }.Validate().ShouldBeEmpty();
+
+    [Fact]
+    public void A_provider_without_an_address_an_audience_or_groups_is_refused_for_all_three() =>
+        new DrydockOptions { Access = new AccessOptions { Mode = AccessMode.Oidc } }.Validate().Count.ShouldBe(3);
 
     [Theory]
     [InlineData("Host=db;Database=drydock", "PostgreSQL (Host=…) is not in this version")]

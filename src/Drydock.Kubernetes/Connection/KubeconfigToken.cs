@@ -1,0 +1,32 @@
+namespace Drydock.Kubernetes;
+
+/// <summary>The bearer token with which a kubeconfig logs in, for services beside the API server that ask the cluster who a caller is.</summary>
+public static class KubeconfigToken
+{
+    /// <summary>
+    /// The token: written in the kubeconfig, or that of its login program, which is run; null if it logs in otherwise (a certificate).
+    /// </summary>
+    /// <exception cref="ClusterConnectionException">The kubeconfig cannot be used.</exception>
+    public static async Task<string?> ReadAsync(ClusterConnection connection, CancellationToken cancellationToken)
+    {
+        var config = Kubeconfig.Read(connection);
+        if (config.AccessToken is { Length: > 0 } written)
+        {
+            return written;
+        }
+
+        if (config.TokenProvider is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return (await config.TokenProvider.GetAuthenticationHeaderAsync(cancellationToken)) is { Scheme: "Bearer", Parameter: { Length: > 0 } token } ? token : null;
+        }
+        catch (Exception exception) when (exception is k8s.Exceptions.KubeConfigException or k8s.Exceptions.KubernetesClientException)
+        {
+            throw new ClusterConnectionException($"The kubeconfig's login gives no token: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Security.Claims;
+using Drydock.Kubernetes;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+
+namespace Drydock.Server.Callers;
+
+/// <summary>Callers with a token of an OpenID Connect provider; the groups in it give them one of the three roles.</summary>
+internal sealed class OidcCallers(AccessOptions options) : ICallers
+{
+    public async Task<UserIdentity?> IdentifyAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        if (BearerToken.Of(context.Request) is null)
+        {
+            return null;
+        }
+
+        var result = await context.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme);
+        if (result.Principal is not { } principal || !result.Succeeded)
+        {
+            return null;
+        }
+
+        var oidc = options.Oidc;
+        return (principal.FindFirstValue(oidc.UserClaim) ?? principal.FindFirstValue("sub")) is { Length: > 0 } name
+            ? new UserIdentity(name, principal.FindFirstValue("sub"), [.. principal.FindAll(oidc.GroupsClaim).Select(static claim => claim.Value)])
+            : null;
+    }
+
+    public Task<bool> MayAsync(UserIdentity user, Permission permission, CancellationToken cancellationToken) =>
+        Task.FromResult(RoleOf(user) is { } role && role >= permission.Role);
+
+    private Role? RoleOf(UserIdentity user)
+    {
+        return In(options.Oidc.Admins) ? Role.Admin : In(options.Oidc.Operators) ? Role.Operator : In(options.Oidc.Viewers) ? Role.Viewer : null;
+
+        bool In(IReadOnlyList<string> groups) => user.Groups.Any(group => groups.Contains(group, StringComparer.Ordinal));
+    }
+}

@@ -1,0 +1,47 @@
+using Drydock.Api;
+using Drydock.Server.Rest;
+
+namespace Drydock.Server.Callers;
+
+/// <summary>What a request needs besides the permission of its endpoint, for what stands in its body.</summary>
+internal static class SpecialPermissions
+{
+    /// <summary>An endpoint filter: asks for them before the endpoint runs.</summary>
+    public static async ValueTask<object?> CheckAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        var context = invocation.HttpContext;
+        var needed = invocation.Arguments.OfType<IBody>().SelectMany(static body => Of(body.Content)).Distinct().ToList();
+        if (needed.Count > 0
+            && await context.RequestServices.GetRequiredService<AccessGate>().CheckAsync(context, needed) is { } problem)
+        {
+            return new ProblemResult(problem);
+        }
+
+        return await next(invocation);
+    }
+
+    /// <summary>The permissions that a body needs.</summary>
+    internal static IEnumerable<Permission> Of(object? body) => body switch
+    {
+        MaintenanceSettings settings => OfSettings(settings),
+        RolloutCreate rollout => Of(rollout.Maintenance),
+        WindowCreate window => Of(window.Rollout),
+        _ => [],
+    };
+
+    private static IEnumerable<Permission> OfSettings(MaintenanceSettings settings)
+    {
+        if (Is(settings.Drain?.OnTimeout, "Force"))
+        {
+            yield return Permissions.Force;
+        }
+
+        // None and Hold touch nothing but the drain; whatever else there is acts on the machine itself.
+        if (settings.Action is { } action && !Is(action, "None") && !Is(action, "Hold"))
+        {
+            yield return Permissions.Privileged;
+        }
+    }
+
+    private static bool Is(string? text, string name) => string.Equals(text?.Trim(), name, StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,111 @@
+using System.Text;
+using Drydock.Api;
+using Drydock.Server.Callers;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+
+namespace Drydock.Server.Rest;
+
+/// <summary>What the OpenAPI document says besides what the endpoints say of themselves.</summary>
+internal static class ApiDocument
+{
+    private const string Scheme = "bearer";
+
+    /// <summary>The document of version 1.</summary>
+    public static IServiceCollection AddApiDocument(this IServiceCollection services, AccessMode mode) => services.AddOpenApi("v1", openApi =>
+    {
+        openApi.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+        openApi.AddDocumentTransformer((document, _, _) =>
+        {
+            Describe(document, mode);
+            return Task.CompletedTask;
+        });
+        openApi.AddOperationTransformer((operation, context, _) => DescribeAsync(operation, context, mode));
+    });
+
+    private static void Describe(OpenApiDocument document, AccessMode mode)
+    {
+        document.Info.Title = "Drydock";
+        document.Info.Version = "v1";
+        document.Info.Description = Introduction();
+        if (mode != AccessMode.None)
+        {
+            document.Components ??= new OpenApiComponents();
+            document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal);
+            document.Components.SecuritySchemes[Scheme] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http,
+                Scheme = Scheme,
+                Description = mode == AccessMode.Kubernetes
+                    ? "A bearer token of the cluster, such as that of `kubectl create token` or `oc whoami -t`."
+                    : "A token of the OpenID Connect provider.",
+            };
+        }
+    }
+
+    private static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, AccessMode mode)
+    {
+        var access = context.Description.ActionDescriptor.EndpointMetadata.OfType<EndpointAccess>().LastOrDefault();
+        if (access is null or { IsAnonymous: true })
+        {
+            return;
+        }
+
+        if (access.Permission is { } permission)
+        {
+            operation.Description = $"{operation.Description}{(string.IsNullOrEmpty(operation.Description) ? "" : "\n\n")}Needs `{permission.Verb}` on `{permission.Resource}`.";
+        }
+
+        var schema = await context.GetOrCreateSchemaAsync(typeof(Problem), null, CancellationToken.None);
+        Add(429, "The caller sends more than its share.");
+        if (mode != AccessMode.None)
+        {
+            Add(401, "No token, or one that is not accepted.");
+            Add(403, "The caller lacks the permission; `verb` and `resource` name it.");
+            operation.Security ??= [];
+            operation.Security.Add(new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Scheme, context.Document)] = [] });
+        }
+
+        void Add(int status, string text)
+        {
+            operation.Responses ??= [];
+            operation.Responses.TryAdd($"{status}", new OpenApiResponse
+            {
+                Description = text,
+                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { ["application/problem+json"] = new() { Schema = schema } },
+            });
+        }
+    }
+
+    private static string Introduction()
+    {
+        var text = new StringBuilder("""
+            Durable maintenance of Kubernetes nodes.
+
+            - Errors are problems (RFC 9457, `application/problem+json`) that name every wrong field, its value and what is allowed.
+            - `Idempotency-Key` makes a repeated POST harmless: the same key with the same request returns what the first one started.
+            - `ETag` comes with what can change; send it as `If-Match` and a change is made only to what you saw.
+            - Lists are pages: pass `next` as `after`.
+            - Durations are `90s`, `10m`, `1h30m` or ISO 8601; times are UTC.
+
+            ## Who may do what
+
+            Every endpoint but the probes asks for a bearer token, and for one of these permissions of the cluster (RBAC). The roles are the
+            ClusterRoles `drydock-viewer`, `drydock-operator` and `drydock-admin`; each has what those before it have.
+
+            | permission | least role |
+            |---|---|
+
+            """);
+        foreach (var permission in Permissions.All)
+        {
+            text.Append("| `").Append(permission).Append("` | ").Append(permission.Role.ToString().ToLowerInvariant()).Append(" |\n");
+        }
+
+        return text.Append("""
+
+            A request whose drain ends by force needs `create nodemaintenances/force` besides; one that reboots the machine or runs something
+            on it needs `create nodemaintenances/privileged`.
+            """).ToString();
+    }
+}

@@ -1,0 +1,225 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using Drydock.Api;
+using Drydock.Server;
+using Drydock.Server.Callers;
+using Drydock.Simulator.Api;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.EndToEndTests.Server;
+
+/// <summary>Who may do what, against the real server, with tokens that the simulated cluster knows and the roles that are deployed.</summary>
+public sealed class AccessTests : IAsyncLifetime
+{
+    private readonly Lines _log = new();
+    private Harbour _harbour = null!;
+
+    private CancellationToken Token { get; } = Harbour.Deadline();
+
+    private Access Cluster => _harbour.Cluster.Api.Access;
+
+    public async ValueTask InitializeAsync()
+    {
+        _harbour = await Harbour.OpenAsync(Token, configure: Configure, services: services => services.AddLogging(logging => logging.ClearProviders().AddProvider(_log)));
+        foreach (var role in (string[])["viewer", "operator", "admin"])
+        {
+            Install("clusterroles", File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Deployment", $"clusterrole-{role}.yaml")));
+            Install("clusterrolebindings", $$"""
+                apiVersion: rbac.authorization.k8s.io/v1
+                kind: ClusterRoleBinding
+                metadata: {name: {{role}}}
+                roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: drydock-{{role}}}
+                subjects: [{kind: Group, name: {{role}}s}]
+                """);
+            Cluster.AddToken(role, role, role + "s");
+        }
+
+        Cluster.AddToken("stranger", "stranger");
+    }
+
+    public ValueTask DisposeAsync() => _harbour.DisposeAsync();
+
+    [Theory]
+    [InlineData("api/v1/maintenances")]
+    [InlineData("api/v1/nothing")]
+    [InlineData("openapi/v1.json")]
+    [InlineData("docs")]
+    [InlineData("metrics")]
+    public async Task Nobody_without_a_token_gets_anything_but_probes(string path)
+    {
+        var answer = await _harbour.Http.GetAsync(path, Token);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        answer.Headers.WwwAuthenticate.Single().Scheme.ShouldBe("Bearer");
+        (await answer.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, Token))!.Type.ShouldBe(ProblemTypes.Unauthenticated);
+        (await _harbour.Http.GetAsync("healthz", Token)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await _harbour.Http.GetAsync("readyz", Token)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Theory]
+    [InlineData("Bearer wrong")]
+    [InlineData("Bearer")]
+    [InlineData("Bearer two words")]
+    [InlineData("Basic dmlld2VyOnZpZXdlcg==")]
+    public async Task A_token_that_the_cluster_does_not_know_is_no_token(string header)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "api/v1/maintenances");
+        request.Headers.TryAddWithoutValidation("Authorization", header);
+
+        (await _harbour.Http.SendAsync(request, Token)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Somebody_without_rights_is_told_the_verb_and_the_resource_and_changes_nothing()
+    {
+        var refused = await Should.ThrowAsync<ApiProblemException>(() => As("stranger").CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1" }, null, Token));
+
+        refused.Problem.Status.ShouldBe(403);
+        refused.Problem.Type.ShouldBe(ProblemTypes.Forbidden);
+        (refused.Problem.Verb, refused.Problem.Resource).ShouldBe(("create", "nodemaintenances.nodemaintenance.medik8s.io"));
+        refused.Problem.Detail.ShouldContain("stranger may not create");
+        (await As("viewer").ListMaintenancesAsync(null, onlyRunning: false, null, Token)).Items.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_viewer_looks_and_an_operator_acts_and_who_it_was_is_recorded()
+    {
+        var viewer = As("viewer");
+        await viewer.PlanAsync(new MaintenanceCreate { Node = "node-1" }, Token);
+        await Should.ThrowAsync<ApiProblemException>(() => viewer.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1" }, null, Token));
+
+        var real = await As("operator").CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Action = "Hold", Reason = "fan 2 is loud" }, null, Token);
+        await Should.ThrowAsync<ApiProblemException>(() => viewer.CancelMaintenanceAsync(real.Id, null, Token));
+        await As("operator").CancelMaintenanceAsync(real.Id, "wrong node", Token);
+
+        real.RequestedBy.ShouldBe("operator");
+        (await viewer.GetHistoryAsync(real.Id, Token)).ShouldContain(static line => line.Kind == "started" && line.Data!.Contains("\"RequestedFrom\":\"127.0.0.1\"", StringComparison.OrdinalIgnoreCase));
+        var audit = _log.All.Where(static line => line.StartsWith("Audit:", StringComparison.Ordinal)).ToList();
+        audit.ShouldContain(line => line.Contains("operator from 127.0.0.1 asked POST /api/v1/maintenances") && line.Contains("'fan 2 is loud'") && line.Contains(": 201"));
+        audit.ShouldContain(line => line.Contains($"viewer from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/cancel") && line.Contains(": 403"));
+        audit.ShouldContain(line => line.Contains($"operator from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/cancel") && line.Contains("'wrong node'"));
+    }
+
+    [Fact]
+    public async Task Force_and_a_reboot_need_a_permission_of_their_own_wherever_they_stand()
+    {
+        var force = new MaintenanceSettings { Drain = new DrainSettings { OnTimeout = "force" } };
+        var api = As("operator");
+
+        await RefusedAsync(() => api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Drain = force.Drain }, null, Token), "nodemaintenances/force");
+        await RefusedAsync(() => api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Action = "Reboot" }, null, Token), "nodemaintenances/privileged");
+        await RefusedAsync(() => api.CreateRolloutAsync(new RolloutCreate { Nodes = ["node-1"], Maintenance = force }, null, Token), "nodemaintenances/force");
+        (await As("admin").CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Drain = force.Drain }, null, Token)).RequestedBy.ShouldBe("admin");
+    }
+
+    [Fact]
+    public async Task A_right_that_is_taken_away_is_gone_within_seconds_and_one_that_is_given_is_there_at_once()
+    {
+        await RefusedAsync(() => As("stranger").ListMaintenancesAsync(null, onlyRunning: false, null, Token), "nodemaintenances");
+        Install("clusterrolebindings", """
+            apiVersion: rbac.authorization.k8s.io/v1
+            kind: ClusterRoleBinding
+            metadata: {name: stranger}
+            roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: drydock-viewer}
+            subjects: [{kind: User, name: stranger}]
+            """);
+
+        (await As("stranger").ListMaintenancesAsync(null, onlyRunning: false, null, Token)).Items.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Tokens_are_reviewed_once_and_not_at_every_request()
+    {
+        var api = As("viewer");
+        for (var i = 0; i < 10; i++)
+        {
+            await api.ListMaintenancesAsync(null, onlyRunning: false, null, Token);
+        }
+
+        _harbour.Cluster.Api.RequestLog.Of("create", "tokenreviews.authentication.k8s.io").Count.ShouldBe(1);
+        _harbour.Cluster.Api.RequestLog.Of("create", "subjectaccessreviews.authorization.k8s.io").Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_cluster_that_does_not_answer_about_a_caller_is_503_and_lets_nobody_in()
+    {
+        using var fault = _harbour.Cluster.Api.Fail(new Fault { ConnectionReset = true });
+
+        var problem = await Should.ThrowAsync<ApiProblemException>(() => As("admin").ListMaintenancesAsync(null, onlyRunning: false, null, Token));
+
+        problem.Problem.Status.ShouldBe(503);
+    }
+
+    [Fact]
+    public async Task A_caller_that_sends_more_than_its_share_is_told_when_to_come_back_and_others_are_not()
+    {
+        await using var small = await Harbour.OpenAsync(Token, configure: static options => options with { Access = new AccessOptions { Mode = AccessMode.Kubernetes, RequestsPerSecond = 1 } });
+        small.Cluster.Api.Access.AddToken("greedy", "greedy");
+        var answers = new List<HttpResponseMessage>();
+        for (var i = 0; i < 12; i++)
+        {
+            answers.Add(await SendAsync(small.Http, "greedy", "api/v1/maintenances"));
+        }
+
+        var refused = answers.Where(static answer => answer.StatusCode == HttpStatusCode.TooManyRequests).ToList();
+        refused.ShouldNotBeEmpty();
+        refused[0].Headers.RetryAfter!.Delta.ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(TimeSpan.FromSeconds(1));
+        (await SendAsync(small.Http, "modest", "api/v1/maintenances")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await small.Http.GetAsync("healthz", Token)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    private static DrydockOptions Configure(DrydockOptions options) =>
+        options with { Access = new AccessOptions { Mode = AccessMode.Kubernetes }, LogLevel = LogLevel.Information };
+
+    private DrydockApiClient As(string token)
+    {
+        var http = new HttpClient { BaseAddress = _harbour.Http.BaseAddress, Timeout = Timeout.InfiniteTimeSpan };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        http.DefaultRequestHeaders.Add(DrydockApiClient.UserHeader, "somebody-else");
+        return new DrydockApiClient(http);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpClient http, string token, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return await http.SendAsync(request, Token);
+    }
+
+    private static async Task RefusedAsync(Func<Task> call, string resource)
+    {
+        var refused = await Should.ThrowAsync<ApiProblemException>(call);
+        refused.Problem.Status.ShouldBe(403, refused.Message);
+        refused.Problem.Resource.ShouldStartWith(resource);
+    }
+
+    private void Install(string plural, string yaml) => _harbour.Cluster.Store.Create(
+        _harbour.Cluster.Store.Types.Single(type => type.Plural == plural), Yaml.Read(yaml)!.AsObject());
+
+    /// <summary>What the server logged.</summary>
+    private sealed class Lines : ILoggerProvider, ILogger
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public IReadOnlyList<string> All => [.. _lines];
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            _lines.Enqueue(formatter(state, exception));
+
+        public void Dispose()
+        {
+        }
+    }
+}
