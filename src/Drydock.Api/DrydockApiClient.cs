@@ -78,6 +78,10 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<IReadOnlyList<HistoryEventView>>(
             HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/history", null, null, cancellationToken);
 
+    /// <summary>What draining several nodes together would do.</summary>
+    public Task<PlansView> PlanTogetherAsync(PlanCreate request, CancellationToken cancellationToken) =>
+        SendAsync<PlansView>(HttpMethod.Post, "api/v1/maintenances:plan", request, null, cancellationToken);
+
     /// <summary>What a maintenance would do; nothing is changed.</summary>
     public Task<PlanView> PlanAsync(MaintenanceCreate request, CancellationToken cancellationToken) =>
         SendAsync<PlanView>(HttpMethod.Post, "api/v1/plans", request, null, cancellationToken);

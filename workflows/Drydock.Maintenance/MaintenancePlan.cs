@@ -25,6 +25,17 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }
 
+/// <summary>What draining several nodes together would do.</summary>
+/// <param name="Nodes">The plan of each node.</param>
+public sealed record NodesPlan(IReadOnlyList<MaintenancePlan> Nodes)
+{
+    /// <summary>What follows from draining them together, and what the rest of the cluster has to do with it; the worst first.</summary>
+    public IReadOnlyList<PlanFinding> Findings { get; init; } = [];
+
+    /// <summary>No finding refuses it.</summary>
+    public bool CanStart => Nodes.All(node => node.CanStart) && Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
+}
+
 /// <summary>How bad a finding is.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<FindingSeverity>))]
 public enum FindingSeverity

@@ -50,6 +50,32 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
         };
     }
 
+    /// <summary>
+    /// The plans of several nodes that are drained together, and what follows from that: room for their pods elsewhere, budgets that cover
+    /// several of them, the control plane, other maintenance.
+    /// </summary>
+    /// <param name="requests">One for each node.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<NodesPlan> ReadTogetherAsync(IReadOnlyList<MaintenanceRequest> requests, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        var planned = new List<PlannedNode>(requests.Count);
+        foreach (var request in requests)
+        {
+            planned.Add(new PlannedNode(request, await ReadAsync(request, cancellationToken)));
+        }
+
+        // Who may not read cannot be told more than that.
+        var together = planned.Exists(one => one.Plan.NodeUid is null)
+            ? []
+            : new ClusterFindings(
+                planned,
+                await cluster.ListNodesAsync(cancellationToken),
+                await cluster.ListPodsAsync(cancellationToken),
+                await cluster.ListBudgetsAsync(cancellationToken)).All();
+        return new NodesPlan([.. planned.Select(one => one.Plan)]) { Findings = together };
+    }
+
     private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(MaintenanceRequest request, CancellationToken cancellationToken)
     {
         var identity = await cluster.GetIdentityAsync(cancellationToken);

@@ -41,6 +41,13 @@ internal static class CommonOptions
     /// <summary>The node a verb is about.</summary>
     public static Argument<string> Node() => new("node") { Description = "The name of the node, as in 'kubectl get nodes'." };
 
+    /// <summary>The nodes a verb is about, one at least.</summary>
+    public static Argument<string[]> Nodes() => new("node")
+    {
+        Description = "The names of the nodes, as in 'kubectl get nodes'.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     /// <summary>The maintenance a verb is about.</summary>
     public static Argument<string> Id() => new("id") { Description = "The id of the maintenance, as in 'drydock list'." };
 

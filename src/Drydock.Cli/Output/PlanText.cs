@@ -14,7 +14,7 @@ internal static class PlanText
             yield return "  The node is cordoned already, by somebody else; it stays cordoned afterwards.";
         }
 
-        foreach (var line in Section("PODS", plan.Pods.OrderBy(Rank).Select(pod => new[] { Verb(pod.Verdict), $"{pod.Namespace}/{pod.Name}", pod.Reason })))
+        foreach (var line in Section("PODS", plan.Pods.OrderBy(Rank).ThenBy(pod => pod.Order).Select(pod => new[] { Verb(pod.Verdict), $"{pod.Namespace}/{pod.Name}", pod.Reason })))
         {
             yield return line;
         }
@@ -31,6 +31,21 @@ internal static class PlanText
             {
                 yield return line;
             }
+        }
+    }
+
+    /// <summary>The lines of several plans: what follows from draining the nodes together comes first.</summary>
+    public static IEnumerable<string> Lines(PlansView plans)
+    {
+        yield return $"{plans.Plans.Count} nodes drained together: {(plans.CanStart ? "nothing refuses it." : "it would be refused.")}";
+        foreach (var line in plans.Findings.SelectMany(FindingLines))
+        {
+            yield return line;
+        }
+
+        foreach (var line in plans.Plans.SelectMany(plan => Lines(plan).Prepend("")))
+        {
+            yield return line;
         }
     }
 
@@ -59,7 +74,7 @@ internal static class PlanText
             + (deny > 0 ? $", {deny} refuse the drain" : "") + ".";
     }
 
-    private static int Rank(PlannedPod pod) => pod.Verdict switch { "Deny" => 0, "Evict" => 1, "MoveVm" => 2, _ => 3 };
+    private static int Rank(PlannedPod pod) => pod.Verdict switch { "Deny" => 0, "Evict" => 1, "AwaitCompletion" => 2, "MoveVm" => 3, _ => 4 };
 
     private static string Why(PlannedVm vm) => vm.EvictionStrategy is null
         ? vm.Reason
@@ -70,6 +85,7 @@ internal static class PlanText
         "Evict" => "evict",
         "Keep" => "keep",
         "Deny" => "REFUSES",
+        "AwaitCompletion" => "waits for its end",
         "MoveVm" => "with its VM",
         "Migrates" => "migrates",
         "RestartsElsewhere" => "restarts elsewhere",
@@ -77,6 +93,7 @@ internal static class PlanText
         "StoppedAndRestored" => "stopped and restored",
         "WaitsForExternal" => "waits for its owner",
         "Blocks" => "BLOCKS",
+        "Stays" => "stays",
         _ => verdict,
     };
 

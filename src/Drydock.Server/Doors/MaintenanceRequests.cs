@@ -6,6 +6,8 @@ namespace Drydock.Server;
 /// <summary>Turns what a caller sent into what is persisted, or into everything that is wrong with it.</summary>
 internal static class MaintenanceRequests
 {
+    private const int MostPlanned = 100;
+
     private static readonly StuckVmPolicy[] StuckChoices = [StuckVmPolicy.Wait, StuckVmPolicy.ShutDown, StuckVmPolicy.Fail, StuckVmPolicy.Skip];
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
@@ -18,6 +20,20 @@ internal static class MaintenanceRequests
         var node = reader.NodeName("node", create.Node);
         var request = ReadSettings(reader, "", create, node);
         return reader.Errors.Count == 0 ? request : Problems.Invalid(reader.Errors);
+    }
+
+    /// <summary>Reads a plan for several nodes: one request for each.</summary>
+    public static Answer<IReadOnlyList<MaintenanceRequest>> Read(PlanCreate create)
+    {
+        var reader = new FieldReader();
+        var nodes = create.Nodes ?? [];
+        if (nodes.Count is 0 or > MostPlanned || nodes.Distinct(StringComparer.Ordinal).Count() != nodes.Count)
+        {
+            reader.Fail("nodes", string.Join(", ", nodes), $"1 to {MostPlanned} names of nodes, each once");
+        }
+
+        var requests = nodes.Select((node, index) => ReadSettings(reader, "", create, reader.NodeName($"nodes[{index}]", node))).ToList();
+        return reader.Errors.Count == 0 ? Answer<IReadOnlyList<MaintenanceRequest>>.Of(requests) : Problems.Invalid([.. reader.Errors.Distinct()]);
     }
 
     /// <summary>Reads how a node is maintained; errors go to the reader, with the prefix before each field.</summary>

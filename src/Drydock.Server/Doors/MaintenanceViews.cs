@@ -45,7 +45,7 @@ internal static class MaintenanceViews
     /// <summary>A plan.</summary>
     public static PlanView View(MaintenancePlan plan) => new(plan.Node, plan.At, plan.CanStart, plan.WasCordoned)
     {
-        Pods = [.. plan.Pods.Select(static pod => new PlannedPod(pod.Pod.Namespace, pod.Pod.Name, pod.Verdict.ToString(), pod.Rule, pod.Reason))],
+        Pods = [.. plan.Pods.Select(static pod => new PlannedPod(pod.Pod.Namespace, pod.Pod.Name, pod.Verdict.ToString(), pod.Rule, pod.Reason) { Order = pod.Order })],
         Vms =
         [
             .. plan.VirtualMachines.Select(static vm => new PlannedVm(vm.Vmi.Namespace, vm.Vmi.Name, vm.Fate.ToString(), vm.Reason)
@@ -56,6 +56,13 @@ internal static class MaintenanceViews
                 RunStrategy = vm.RunStrategy,
             }),
         ],
+        Findings = [.. plan.Findings.Select(View)],
+    };
+
+    /// <summary>Plans of several nodes.</summary>
+    public static PlansView View(NodesPlan plan) => new(plan.CanStart)
+    {
+        Plans = [.. plan.Nodes.Select(View)],
         Findings = [.. plan.Findings.Select(View)],
     };
 

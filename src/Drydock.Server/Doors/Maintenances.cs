@@ -167,7 +167,28 @@ public sealed class Maintenances : IDisposable
             return unknown;
         }
 
-        return MaintenanceViews.View(await _plans.ReadAsync(read.Value, cancellationToken));
+        var plan = await _plans.ReadTogetherAsync([read.Value], cancellationToken);
+        return MaintenanceViews.View(plan.Nodes[0] with { Findings = [.. plan.Nodes[0].Findings.Concat(plan.Findings).OrderBy(static finding => finding.Severity)] });
+    }
+
+    /// <summary>What draining several nodes together would do. Reads only.</summary>
+    public async Task<Answer<PlansView>> PlanTogetherAsync(PlanCreate create, CancellationToken cancellationToken)
+    {
+        var read = MaintenanceRequests.Read(create);
+        if (!read.IsOk)
+        {
+            return read.Problem;
+        }
+
+        foreach (var request in read.Value)
+        {
+            if (await CheckNodeAsync(request.Node, cancellationToken) is { } unknown)
+            {
+                return unknown;
+            }
+        }
+
+        return MaintenanceViews.View(await _plans.ReadTogetherAsync(read.Value, cancellationToken));
     }
 
     /// <summary>Everything that happened in a maintenance and its parts, in order of time.</summary>

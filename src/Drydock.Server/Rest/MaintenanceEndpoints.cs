@@ -23,7 +23,8 @@ internal static class MaintenanceEndpoints
         maintenances.MapPost("/{id}/complete", CompleteAsync).Needs(Permissions.SteerMaintenance).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
         api.MapPost("/plans", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenance")
             .WithSummary("What a maintenance would do, and every reason it could not. Changes nothing.");
-        api.MapPost("/maintenances:plan", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").ExcludeFromDescription();
+        api.MapPost("/maintenances:plan", PlanTogetherAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenances")
+            .WithSummary("What draining several nodes together would do, and every reason it could not. Changes nothing.");
     }
 
     private static async Task<Results<Created<MaintenanceView>, ProblemResult>> CreateAsync(
@@ -161,6 +162,18 @@ internal static class MaintenanceEndpoints
         }
 
         var answer = await maintenances.PlanAsync(body.Value, cancellationToken);
+        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<Ok<PlansView>, ProblemResult>> PlanTogetherAsync(
+        Body<PlanCreate> body, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var answer = await maintenances.PlanTogetherAsync(body.Value, cancellationToken);
         return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
     }
 }

@@ -120,6 +120,23 @@ public sealed class RestTests : IAsyncLifetime
         _client.Started.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("""{}""", "nodes")]
+    [InlineData("""{"nodes":["worker-a","worker-a"]}""", "nodes")]
+    [InlineData("""{"nodes":["worker-a","No"]}""", "nodes[1]")]
+    [InlineData("""{"nodes":["worker-a"],"drain":{"timeout":"soon"}}""", "drain.timeout")]
+    public async Task A_plan_of_several_nodes_refuses_bad_input_by_its_field(string json, string field) =>
+        (await PostAsync("api/v1/maintenances:plan", json, HttpStatusCode.BadRequest)).Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
+
+    [Fact]
+    public async Task Several_nodes_are_planned_together()
+    {
+        var plans = await _api.PlanTogetherAsync(new PlanCreate { Nodes = ["worker-a", "worker-b"] }, CancellationToken.None);
+
+        plans.CanStart.ShouldBeTrue();
+        plans.Plans.Select(static plan => plan.Node).ShouldBe(["worker-a", "worker-b"]);
+    }
+
     [Fact]
     public async Task Everything_that_is_wrong_is_told_at_once()
     {

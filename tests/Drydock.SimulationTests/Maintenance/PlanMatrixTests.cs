@@ -1,0 +1,137 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>
+/// What the plan says of a virtual machine is what then happens, seen from the cluster: every strategy of the machine, whether it can migrate
+/// or not, every default of the cluster, with and without a change of both after the machine was started.
+/// </summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class PlanMatrixTests
+{
+    private static readonly string?[] Strategies = ["LiveMigrate", "LiveMigrateIfPossible", "None", "External", null];
+
+    public static TheoryData<string?, bool> Worlds()
+    {
+        var worlds = new TheoryData<string?, bool>();
+        foreach (var strategy in Strategies)
+        {
+            worlds.Add(strategy, false);
+            worlds.Add(strategy, true);
+        }
+
+        return worlds;
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [MemberData(nameof(Worlds))]
+    public async Task What_the_plan_says_is_what_then_happens(string? ofCluster, bool changedAfterStart)
+    {
+        await using var world = await World.StartAsync(SceneOf(ofCluster));
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+        if (changedAfterStart)
+        {
+            ChangeEverything(world, ofCluster);
+        }
+
+        var before = await InstancesAsync(world);
+        var request = world.Request() with
+        {
+            Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Fail },
+        };
+        var plan = await new PlanReader(world.Kubernetes, world.Time).ReadAsync(request, CancellationToken.None);
+        plan.CanStart.ShouldBeTrue();
+        plan.VirtualMachines.Count.ShouldBe(10);
+
+        var report = await world.MaintainAsync(request);
+        await world.RunForAsync(TimeSpan.FromSeconds(10));
+
+        var after = await InstancesAsync(world);
+        foreach (var forecast in plan.VirtualMachines)
+        {
+            Happened(before[forecast.Vmi.Name], after[forecast.Vmi.Name]).ShouldBe(Means(forecast.Fate), $"{forecast} {report.VirtualMachines.Single(vm => vm.Vmi == forecast.Vmi)}");
+            forecast.Reason.Contains("applies after a restart").ShouldBe(changedAfterStart, forecast.ToString());
+        }
+    }
+
+    private static Scenario SceneOf(string? ofCluster) => new()
+    {
+        Name = "matrix",
+        EvictionStrategy = ofCluster,
+        Nodes = [.. Enumerable.Range(1, 3).Select(number => new NodeSpec($"node-{number}") { Cpu = "64", Memory = "256Gi" })],
+        VirtualMachines =
+        [
+            .. from own in Strategies
+               from migratable in new[] { true, false }
+               select new VirtualMachineSpec("vms", $"{(own ?? "unset").ToLowerInvariant()}-{(migratable ? "moves" : "fixed")}")
+               {
+                   On = "node-1",
+                   EvictionStrategy = own,
+                   NotMigratable = migratable ? null : "HostDeviceNotLiveMigratable",
+                   Copy = TimeSpan.FromSeconds(1),
+               },
+        ],
+        Maintain = "node-1",
+    };
+
+    private static void ChangeEverything(World world, string? ofCluster)
+    {
+        var store = world.Cluster.Store;
+        foreach (var kubeVirt in store.List(KubeVirtTypes.KubeVirts, null))
+        {
+            store.Update(KubeVirtTypes.KubeVirts, (string?)kubeVirt["metadata"]!["namespace"], (string)kubeVirt["metadata"]!["name"]!, found =>
+            {
+                found["spec"]!["configuration"]!["evictionStrategy"] = Other(ofCluster);
+                return true;
+            });
+        }
+
+        foreach (var machine in store.List(KubeVirtTypes.VirtualMachines, "vms"))
+        {
+            store.Update(KubeVirtTypes.VirtualMachines, "vms", (string)machine["metadata"]!["name"]!, found =>
+            {
+                var spec = found["spec"]!["template"]!["spec"]!;
+                if ((string?)spec["evictionStrategy"] is { } own)
+                {
+                    spec["evictionStrategy"] = Other(own);
+                }
+
+                return true;
+            });
+        }
+    }
+
+    private static string Other(string? strategy) => strategy == "LiveMigrateIfPossible" ? "LiveMigrate" : "LiveMigrateIfPossible";
+
+    private static async Task<Dictionary<string, VmiSnapshot>> InstancesAsync(World world)
+    {
+        var instances = new Dictionary<string, VmiSnapshot>(StringComparer.Ordinal);
+        foreach (var machine in world.Scenario.VirtualMachines)
+        {
+            instances[machine.Name] = (await world.Kubernetes.GetVmiAsync(new ObjectRef("vms", machine.Name), CancellationToken.None))!;
+        }
+
+        return instances;
+    }
+
+    private static string Happened(VmiSnapshot before, VmiSnapshot after) => (after.Uid == before.Uid, after.Node == before.Node) switch
+    {
+        (true, true) => "stays",
+        (true, false) => "migrated",
+        (false, _) => after.Node == "node-1" ? "restarted on the same node" : "restarted elsewhere",
+    };
+
+    private static string Means(VmFate fate) => fate switch
+    {
+        VmFate.Migrates => "migrated",
+        VmFate.RestartsElsewhere => "restarted elsewhere",
+        VmFate.Blocks or VmFate.WaitsForExternal => "stays",
+        _ => fate.ToString(),
+    };
+}

@@ -1,0 +1,134 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Planning;
+
+/// <summary>A node that is to be drained, with what was decided about its pods and machines.</summary>
+internal sealed record PlannedNode(MaintenanceRequest Request, MaintenancePlan Plan);
+
+/// <summary>
+/// What stands in the way of draining these nodes together, seen from the rest of the cluster: other maintenance, room for the pods, budgets
+/// that cover several of the nodes, two nodes of the control plane. Pure.
+/// </summary>
+internal sealed class ClusterFindings(
+    IReadOnlyList<PlannedNode> planned, IReadOnlyList<NodeSnapshot> nodes, IReadOnlyList<PodSnapshot> pods, IReadOnlyList<BudgetSnapshot> budgets)
+{
+    private static readonly PodVerdict[] Leaves = [PodVerdict.Evict, PodVerdict.MoveVm];
+
+    private readonly HashSet<string> _names = planned.Select(one => one.Plan.Node).ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>All of them, the worst first.</summary>
+    public IReadOnlyList<PlanFinding> All() =>
+        [.. ControlPlane().Concat(Capacity()).Concat(Budgets()).Concat(OtherMaintenance()).OrderBy(finding => finding.Severity)];
+
+    private IEnumerable<PlanFinding> ControlPlane()
+    {
+        var together = nodes.Where(node => node.IsControlPlane && _names.Contains(node.Name)).Select(node => node.Name).ToList();
+        if (together.Count > 1)
+        {
+            yield return new(
+                FindingSeverity.Refuses,
+                "control-plane-together",
+                $"Nodes {string.Join(", ", together)} are of the control plane: never two at once.",
+                NextStep: "Maintain them one after the other.");
+        }
+    }
+
+    private IEnumerable<PlanFinding> OtherMaintenance() =>
+        from node in nodes
+        where !_names.Contains(node.Name) && (node.Mark is not null || node.Unschedulable)
+        select new PlanFinding(
+            FindingSeverity.Notes,
+            "other-maintenance",
+            node.Mark is { } mark
+                ? $"Node {node.Name} is under maintenance too, by {Holder.Describe(mark.HeldBy)}: it takes no pods."
+                : $"Node {node.Name} is cordoned: it takes no pods.",
+            $"node/{node.Name}");
+
+    private IEnumerable<PlanFinding> Capacity()
+    {
+        var room = new Room([.. nodes.Where(node => !_names.Contains(node.Name) && TakesPods(node))], pods);
+        var homeless = Leaving().OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
+            .Where(pod => !room.Take(pod)).ToList();
+        if (homeless is [var first, ..])
+        {
+            yield return new(
+                FindingSeverity.Blocks,
+                "no-room",
+                $"{homeless.Count} {(homeless.Count == 1 ? "pod finds" : "pods find")} no room on the other nodes by CPU and memory requests, the first {first.Ref}"
+                + $" ({first.RequestedMilliCpu / 1000.0:0.##} CPU, {first.RequestedMemory / 1073741824.0:0.##} GiB).",
+                $"pod/{first.Ref}",
+                "Add nodes, scale something down, or uncordon a node; until then their replacements stay Pending.");
+        }
+    }
+
+    private IEnumerable<PlanFinding> Budgets()
+    {
+        var leaving = Leaving().Where(pod => pod is { IsFinished: false, IsVirtLauncher: false }).ToList();
+        foreach (var budget in budgets)
+        {
+            var covered = leaving.Where(budget.Covers).ToList();
+            var on = covered.Select(pod => pod.Node!).Distinct(StringComparer.Ordinal).ToList();
+            if (on.Count < 2 || covered.Count <= budget.DisruptionsAllowed)
+            {
+                continue;
+            }
+
+            var left = budget.ExpectedPods - covered.Count;
+            yield return new(
+                FindingSeverity.Blocks,
+                "budget-over-nodes",
+                $"Budget {budget.Ref} covers {covered.Count} pods on {string.Join(", ", on)} and lets {budget.DisruptionsAllowed} go at a time"
+                + (left < budget.DesiredHealthy ? $"; all at once would leave {Math.Max(0, left)} of the {budget.DesiredHealthy} it wants" : "")
+                + ": drained together, these nodes wait for each other's replacements.",
+                $"poddisruptionbudget/{budget.Ref}",
+                "Drain them one after the other, or add replicas.");
+        }
+    }
+
+    private IEnumerable<PodSnapshot> Leaving()
+    {
+        var uids = planned.SelectMany(one => one.Plan.Pods.Where(pod => Leaves.Contains(pod.Verdict)).Select(pod => pod.Uid)).ToHashSet(StringComparer.Ordinal);
+        var staying = planned.SelectMany(one => one.Plan.VirtualMachines)
+            .Where(vm => vm.Fate is not (VmFate.Migrates or VmFate.RestartsElsewhere)).Select(vm => vm.Vmi).ToHashSet();
+        return pods.Where(pod => uids.Contains(pod.Uid) && !(pod.Vmi is { } vmi && staying.Contains(vmi)));
+    }
+
+    private static bool TakesPods(NodeSnapshot node) =>
+        node is { Unschedulable: false, IsReady: true } && !node.Taints.Any(taint => taint.Effect is "NoSchedule" or "NoExecute");
+
+    /// <summary>What is free on the nodes that take pods.</summary>
+    private sealed class Room
+    {
+        private readonly List<Free> _free;
+
+        public Room(IReadOnlyList<NodeSnapshot> nodes, IReadOnlyList<PodSnapshot> pods)
+        {
+            var used = pods.Where(pod => pod.Node is not null).ToLookup(pod => pod.Node!, StringComparer.Ordinal);
+            _free = [.. nodes.Select(node => new Free
+            {
+                MilliCpu = node.AllocatableMilliCpu - used[node.Name].Sum(pod => pod.RequestedMilliCpu),
+                Memory = node.AllocatableMemory - used[node.Name].Sum(pod => pod.RequestedMemory),
+            })];
+        }
+
+        public bool Take(PodSnapshot pod)
+        {
+            var best = _free.Where(free => free.MilliCpu >= pod.RequestedMilliCpu && free.Memory >= pod.RequestedMemory).MaxBy(free => free.Memory);
+            if (best is null)
+            {
+                return false;
+            }
+
+            best.MilliCpu -= pod.RequestedMilliCpu;
+            best.Memory -= pod.RequestedMemory;
+            return true;
+        }
+    }
+
+    private sealed class Free
+    {
+        public long MilliCpu { get; set; }
+
+        public long Memory { get; set; }
+    }
+}
