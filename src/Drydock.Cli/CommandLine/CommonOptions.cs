@@ -46,6 +46,13 @@ internal static class CommonOptions
     {
         Description = "The names of the nodes, as in 'kubectl get nodes'.",
         Arity = ArgumentArity.OneOrMore,
+        CustomParser = result =>
+        {
+            // A mistyped option is no node: what is left over here is answered as such, with the closest word.
+            var names = result.Tokens.Select(token => token.Value).TakeWhile(name => !name.StartsWith('-')).ToArray();
+            result.OnlyTake(names.Length);
+            return names;
+        },
     };
 
     /// <summary>The maintenance a verb is about.</summary>

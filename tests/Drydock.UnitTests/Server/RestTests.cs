@@ -131,7 +131,7 @@ public sealed class RestTests : IAsyncLifetime
     [Fact]
     public async Task Several_nodes_are_planned_together()
     {
-        var plans = await _api.PlanTogetherAsync(new PlanCreate { Nodes = ["worker-a", "worker-b"] }, CancellationToken.None);
+        var plans = await Api.PlanTogetherAsync(new PlanCreate { Nodes = ["worker-a", "worker-b"] }, CancellationToken.None);
 
         plans.CanStart.ShouldBeTrue();
         plans.Plans.Select(static plan => plan.Node).ShouldBe(["worker-a", "worker-b"]);
