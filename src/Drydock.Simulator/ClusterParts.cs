@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Controllers;
 using Drydock.Simulator.Hardware;
 using Drydock.Simulator.KubeVirt;
@@ -21,8 +22,12 @@ internal sealed class ClusterParts
     private readonly NodeHeartbeats _heartbeats;
     private readonly MachinePower _power;
     private readonly BareMetalHostController _hosts;
+    private readonly FaultEffects _effects;
     private readonly FaultController _faults;
+    private readonly DisruptionController _disruptions;
+    private readonly KubeletController _kubelets;
     private readonly InstanceController _instances;
+    private readonly VirtHandler _virtHandler;
 
     public ClusterParts(Scenario scenario, IObjectStore store, TimeProvider clock, Random random)
     {
@@ -34,20 +39,25 @@ internal sealed class ClusterParts
         _heartbeats = new NodeHeartbeats(_cluster, _machines);
         _power = new MachinePower(_cluster);
         _hosts = new BareMetalHostController(_cluster, _machines, _power);
-        _faults = new FaultController(_cluster, _machines, scenario);
-        _instances = new InstanceController(_cluster) { MayNotStart = _faults.HoldsPending };
+        _effects = new FaultEffects(_cluster, _machines);
+        _faults = new FaultController(_cluster, _effects, scenario);
+        _instances = new InstanceController(_cluster) { MayNotStart = (space, name) => _effects.Is("vmiStaysPending", space, name) };
+        _disruptions = new DisruptionController(_cluster) { NeverFrees = (space, name) => _effects.Is("budgetNeverFrees", space, name) };
         var machines = HardwareObjects.MachinesOf(scenario);
         var volumes = new PodVolumes(_cluster);
         var storage = scenario.Storage ?? new();
+        _virtHandler = new VirtHandler(_cluster, _machines);
+        _kubelets = new KubeletController(_cluster, _machines, _heartbeats, _power, volumes);
         Controllers =
         [
             new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
-            new TaintEvictionController(_cluster), _scheduler, new KubeletController(_cluster, _machines, _heartbeats, _power, volumes),
+            new TaintEvictionController(_cluster), _scheduler, _kubelets,
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
-            new DaemonSetController(_cluster), new JobController(_cluster), new DisruptionController(_cluster),
-            new VirtualMachineController(_cluster), _instances, new MigrationController(_cluster),
+            new DaemonSetController(_cluster), new JobController(_cluster), _disruptions,
+            new VirtualMachineController(_cluster), _instances,
+            new MigrationController(_cluster) { FindsNoTarget = (space, name) => _effects.Is("migrationsUnschedulable", space, name) },
             new EvacuationController(_cluster), new InstanceReplicaSetController(_cluster), new MachinePoolController(_cluster),
-            new HyperConvergedController(_cluster), new VirtHandler(_cluster, _machines), new VirtHandlerHeartbeats(_cluster, _machines),
+            new HyperConvergedController(_cluster), _virtHandler, new VirtHandlerHeartbeats(_cluster, _machines),
             new ClaimController(_cluster, storage), new AttachDetachController(_cluster, volumes, storage),
             .. scenario.Storage is null ? (IController[])[] : [new CsiDriverRegistration(_cluster, storage)],
             _hosts, new MachineController(_cluster, _machines, _power, machines), new NodeHealthCheckController(_cluster),
@@ -63,9 +73,9 @@ internal sealed class ClusterParts
     {
         _power.Changed = node => loop.Wake(_heartbeats, new(null, node));
         _heartbeats.Rebooted = node => _faults.Rebooted(node, key => loop.Wake(_faults, key));
-        _faults.MachineChanged = node => loop.Wake(_heartbeats, new(null, node));
-        _faults.HostChanged = machine => loop.Wake(_hosts, machine.Host!.Value);
-        _faults.VirtualMachineFreed = key => loop.Wake(_instances, key);
+        _effects.MachineChanged = machine => WakeAround(machine, loop);
+        _effects.VirtualMachineFreed = key => loop.Wake(_instances, key);
+        _effects.BudgetChanged = key => loop.Wake(_disruptions, key);
     }
 
     public void CreateObjects()
@@ -173,7 +183,58 @@ internal sealed class ClusterParts
         }
     }
 
-    public void BeginFaults(ControllerLoop loop) => _faults.Begin(key => loop.Wake(_faults, key));
+    /// <summary>Faults may begin, and are made on the page of the API server from now on.</summary>
+    public void BeginFaults(ControllerLoop loop, SimulatedApiServer api)
+    {
+        _effects.Api = api;
+        api.Pages = new FaultPage(_faults, Wake, CheckTarget).Answer;
+        _faults.Begin(Wake);
+
+        void Wake(ObjectKey key) => loop.Wake(_faults, key);
+    }
+
+    /// <summary>Whether a fault of this kind is in force for the whole cluster.</summary>
+    public bool IsBroken(string kind) => _effects.Is(kind);
+
+    private void WakeAround(Machine machine, ControllerLoop loop)
+    {
+        loop.Wake(_heartbeats, new(null, machine.Node));
+        if (machine.Host is { } host)
+        {
+            loop.Wake(_hosts, host);
+        }
+
+        foreach (var pod in _store.PodsOnNode(machine.Node))
+        {
+            loop.Wake(_kubelets, pod.Key());
+            if (pod.IsLauncher())
+            {
+                loop.Wake(_virtHandler, new(pod.NamespaceOf(), pod.Controller().Text("name")!));
+            }
+        }
+    }
+
+    // What a fault made at run time is about must exist now.
+    private void CheckTarget(FaultSpec fault)
+    {
+        var known = FaultReader.TargetOf(fault.Kind) switch
+        {
+            FaultTarget.Node => _store.List(ResourceTypes.Nodes).Select(node => node.NameOf()).Where(name => _machines.Of(name) is not null),
+            FaultTarget.Host => _scenario.Nodes.Where(node => node.BareMetalHost is not null).Select(node => node.Name),
+            FaultTarget.Budget => Names(ResourceTypes.PodDisruptionBudgets),
+            FaultTarget.Machine => Names(KubeVirtTypes.Instances).Concat(Names(KubeVirtTypes.VirtualMachines)).Distinct(),
+            FaultTarget.Workload => Names(ResourceTypes.Deployments).Concat(Names(ResourceTypes.StatefulSets))
+                .Concat(Names(ResourceTypes.DaemonSets)).Concat(Names(ResourceTypes.Jobs)).Concat(Names(ResourceTypes.Pods)),
+            _ => [fault.Target],
+        };
+        var names = known.ToList();
+        if (!names.Contains(fault.Target))
+        {
+            throw new ScenarioException($"{fault.Kind} is '{fault.Target}'. Allowed: {string.Join(", ", names.Take(20))}.");
+        }
+    }
+
+    private IEnumerable<string> Names(ResourceType type) => _store.List(type).Select(each => $"{each.NamespaceOf()}/{each.NameOf()}");
 
     private static bool IsTemporary(JsonObject taint) =>
         taint.Text("key")?.StartsWith("node.kubernetes.io/", StringComparison.Ordinal) == true;

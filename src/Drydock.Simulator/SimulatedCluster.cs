@@ -16,6 +16,7 @@ public sealed class SimulatedCluster : IAsyncDisposable
     private static readonly TimeSpan StartGrain = TimeSpan.FromSeconds(0.25);
 
     private readonly Scenario _scenario;
+    private readonly int _seed;
     private readonly SimulationClock _clock;
     private readonly ClusterParts _parts;
     private readonly ControllerLoop _loop;
@@ -26,6 +27,7 @@ public sealed class SimulatedCluster : IAsyncDisposable
     private SimulatedCluster(Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed, double speed)
     {
         _scenario = scenario;
+        _seed = seed;
         _logs = logs;
         _clock = new SimulationClock(clock, speed, History);
         var store = new ObjectStore(_clock, seed);
@@ -105,9 +107,14 @@ public sealed class SimulatedCluster : IAsyncDisposable
         _clock.Run();
         _start = Snapshot.Of(Store);
         // Only now: what the server does by itself would come between the seeded writes of the start.
+        var virtApi = new VirtApi(_parts.IsBroken);
         _api = new SimulatedApiServer(
-            Store, [new KubeVirtAdmission(Store, _clock)], [new EvictionInterceptor(Store)], [new KubeVirtSubresources(Store, _clock)], _clock, _logs);
-        _parts.BeginFaults(_loop);
+            Store,
+            [virtApi.Guard(new KubeVirtAdmission(Store, _clock))],
+            [virtApi.Guard(new EvictionInterceptor(Store))],
+            [virtApi.Guard(new KubeVirtSubresources(Store, _clock))],
+            _clock, _logs, _seed);
+        _parts.BeginFaults(_loop, _api);
     }
 
     /// <summary>Does all that is ready, on the calling thread.</summary>

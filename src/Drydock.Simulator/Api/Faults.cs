@@ -14,11 +14,20 @@ public sealed record Fault
     /// <summary>The subresource hit, such as <c>eviction</c>; null for all.</summary>
     public string? Subresource { get; init; }
 
+    /// <summary>The namespace hit; null for all.</summary>
+    public string? Namespace { get; init; }
+
+    /// <summary>The share of the matching requests that is hit, from 0 to 1: which ones depends only on the seed and on how many matched before.</summary>
+    public double Share { get; init; } = 1;
+
     /// <summary>How many requests are hit; the default is every one until the fault is lifted.</summary>
     public int? Count { get; init; }
 
     /// <summary>How long the answer is held back.</summary>
     public TimeSpan Latency { get; init; }
+
+    /// <summary>How much longer it may be held back, by chance.</summary>
+    public TimeSpan Jitter { get; init; }
 
     /// <summary>The HTTP code answered in place of doing anything; null to do it.</summary>
     public int? Code { get; init; }
@@ -47,16 +56,19 @@ public sealed record InterceptedRequest(string Verb, string Resource, string? Su
 }
 
 /// <summary>The faults in force.</summary>
-internal sealed class Faults
+/// <param name="seed">The same seed and the same requests give the same faults.</param>
+internal sealed class Faults(int seed)
 {
     private readonly Lock _lock = new();
     private readonly List<Entry> _entries = [];
+    private int _added;
 
     public IDisposable Add(Fault fault)
     {
         var entry = new Entry(this, fault);
         lock (_lock)
         {
+            entry.Chance = new Random(unchecked((seed * 397) ^ _added++));
             _entries.Add(entry);
         }
 
@@ -68,13 +80,14 @@ internal sealed class Faults
     {
         lock (_lock)
         {
-            var entry = _entries.Find(e => e.Hits(request));
-            if (entry is { Left: not null } && --entry.Left == 0)
+            // Each fault draws for every request it is about, hit or not: another fault changes nothing about its sequence.
+            var hit = _entries.Where(entry => entry.IsAbout(request)).ToList().FindAll(entry => entry.Draw()).FirstOrDefault();
+            if (hit is { Left: not null } && --hit.Left == 0)
             {
-                _entries.Remove(entry);
+                _entries.Remove(hit);
             }
 
-            return entry?.Fault;
+            return hit is null ? null : hit.Fault with { Latency = hit.Fault.Latency + (hit.Fault.Jitter * hit.LastJitter) };
         }
     }
 
@@ -84,8 +97,19 @@ internal sealed class Faults
 
         public int? Left { get; set; } = fault.Count;
 
-        public bool Hits(ResourceRequest request) =>
-            (Fault.Verb is null || Fault.Verb == request.Verb)
+        public Random Chance { get; set; } = new(0);
+
+        public double LastJitter { get; private set; }
+
+        public bool Draw()
+        {
+            LastJitter = Chance.NextDouble();
+            return Chance.NextDouble() < Fault.Share;
+        }
+
+        public bool IsAbout(ResourceRequest request) =>
+            (Fault.Namespace is null || Fault.Namespace == request.Namespace)
+            && (Fault.Verb is null || Fault.Verb == request.Verb)
             && (Fault.Resource is null || Fault.Resource == request.GroupResource)
             && (Fault.Subresource is null || Fault.Subresource == request.Subresource);
 

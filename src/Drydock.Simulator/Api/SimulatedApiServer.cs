@@ -15,7 +15,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
-    private readonly Faults _faults = new();
+    private readonly Faults _faults;
     private readonly Rendering _rendering;
     private readonly Reads _reads;
     private readonly Writes _writes;
@@ -28,6 +28,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     private readonly WebhookClient _webhooks;
     private readonly List<WebApplication> _listening = [];
     private int _requestsInFlight;
+    private int _outages;
 
     /// <summary>Composes a server. The system namespaces exist afterwards.</summary>
     public SimulatedApiServer(
@@ -36,8 +37,10 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         IEnumerable<IEvictionAdmission> evictionAdmissions,
         IEnumerable<IAggregatedApi> aggregatedApis,
         TimeProvider time,
-        ILoggerFactory loggers)
+        ILoggerFactory loggers,
+        int faultSeed = 0)
     {
+        _faults = new Faults(faultSeed);
         (_store, _time, _loggers) = (store, time, loggers);
         _logger = loggers.CreateLogger<SimulatedApiServer>();
         _aggregated = [.. aggregatedApis];
@@ -114,6 +117,19 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     /// <summary>Makes requests go wrong until disposed.</summary>
     public IDisposable Fail(Fault fault) => _faults.Add(fault);
 
+    /// <summary>
+    /// Breaks the connection of every request until disposed, except those to the pages of the simulator itself; open watches end now.
+    /// </summary>
+    public IDisposable GoDown()
+    {
+        Interlocked.Increment(ref _outages);
+        DropWatches();
+        return new Outage(this);
+    }
+
+    /// <summary>Pages beside the Kubernetes API; asked first.</summary>
+    internal Func<ApiRequest, ApiAnswer?>? Pages { get; set; }
+
     /// <summary>Ends all open watches, as a restart of the API server does.</summary>
     public void DropWatches() => _watches.DropAll();
 
@@ -147,6 +163,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         }
         catch (ApiException refusal)
         {
+            await HoldBackAsync(refusal.HeldBack, cancellationToken);
             answer = Refused(refusal);
         }
         catch (Exception failure) when (failure is not OperationCanceledException)
@@ -172,15 +189,22 @@ public sealed class SimulatedApiServer : IAsyncDisposable
 
     private async Task<ApiAnswer> FaultyAsync(ApiRequest request, ResourceRequest? path, CancellationToken cancellationToken)
     {
+        if (path is null && Pages?.Invoke(request) is { } page)
+        {
+            return page;
+        }
+
+        if (Volatile.Read(ref _outages) > 0)
+        {
+            return new ApiAnswer(0, null, default) { Reset = true };
+        }
+
         if (path is null || _faults.Take(path) is not { } fault)
         {
             return await AnswerAsync(request, path, cancellationToken);
         }
 
-        if (fault.Latency > TimeSpan.Zero)
-        {
-            await Task.Delay(fault.Latency, _time, cancellationToken);
-        }
+        await HoldBackAsync(fault.Latency, cancellationToken);
 
         if (fault.ConnectionReset && !fault.AfterTheWrite)
         {
@@ -195,6 +219,26 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         var answer = await AnswerAsync(request, path, cancellationToken);
 
         return fault.ConnectionReset ? answer with { Reset = true } : answer;
+    }
+
+    // A request that is held back waits for time to pass: it is not work that time has to wait for.
+    private async Task HoldBackAsync(TimeSpan span, CancellationToken cancellationToken)
+    {
+        if (span <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        var waiting = Task.Delay(span, _time, cancellationToken);
+        Interlocked.Decrement(ref _requestsInFlight);
+        try
+        {
+            await waiting;
+        }
+        finally
+        {
+            Interlocked.Increment(ref _requestsInFlight);
+        }
     }
 
     private async Task<ApiAnswer> AnswerAsync(ApiRequest request, ResourceRequest? path, CancellationToken cancellationToken)
@@ -290,7 +334,9 @@ public sealed class SimulatedApiServer : IAsyncDisposable
 
     private static ApiAnswer Refused(ApiException refusal)
     {
-        var answer = new ApiAnswer(refusal.Code, "application/json", Wire.Bytes(Wire.Status(refusal)));
+        var answer = refusal.IsPlainText
+            ? ApiAnswer.Text(refusal.Code, refusal.Message + "\n")
+            : new ApiAnswer(refusal.Code, "application/json", Wire.Bytes(Wire.Status(refusal)));
 
         return refusal.RetryAfterSeconds is { } seconds ? answer.With("Retry-After", seconds.ToString()) : answer;
     }
@@ -300,4 +346,17 @@ public sealed class SimulatedApiServer : IAsyncDisposable
 
     private static ApiException MethodNotAllowed() =>
         new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource") { Details = [] };
+
+    private sealed class Outage(SimulatedApiServer server) : IDisposable
+    {
+        private int _over;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _over, 1) == 0)
+            {
+                Interlocked.Decrement(ref server._outages);
+            }
+        }
+    }
 }

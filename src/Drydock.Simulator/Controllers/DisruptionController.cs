@@ -9,6 +9,9 @@ internal sealed class DisruptionController(ClusterContext cluster) : IController
     // An eviction that was granted but whose pod was never deleted stops counting after this long.
     private static readonly TimeSpan GrantExpires = TimeSpan.FromMinutes(2);
 
+    /// <summary>A fault that keeps a budget from ever allowing a disruption.</summary>
+    public Func<string?, string, bool>? NeverFrees { get; init; }
+
     public IEnumerable<ObjectKey> Affected(Change change)
     {
         if (change.Type.Equals(ResourceTypes.PodDisruptionBudgets))
@@ -47,7 +50,7 @@ internal sealed class DisruptionController(ClusterContext cluster) : IController
 
         var desired = Desired(budget, expected);
         var healthy = pods.Count(pod => pod.IsReady() && !pod.IsDeleting() && !granted.ContainsKey(pod.NameOf()));
-        var allowed = expected > 0 ? Math.Max(0, healthy - desired) : 0;
+        var allowed = expected > 0 && NeverFrees?.Invoke(key.Namespace, key.Name) != true ? Math.Max(0, healthy - desired) : 0;
         var status = new JsonObject
         {
             ["disruptionsAllowed"] = allowed,

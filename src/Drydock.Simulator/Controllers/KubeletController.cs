@@ -48,7 +48,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         {
             (true, true) => Remove(pod),
             (true, false) => null,
-            (false, true) => End(pod),
+            (false, true) => machine.NeverTerminates ? null : End(pod),
             (false, false) when pod.IsRunning() => KeepRunning(pod, machine),
             _ => Start(pod, machine),
         };

@@ -39,6 +39,9 @@ internal sealed class Machine
     /// <summary>Its operating system does not react when it is asked to shut down.</summary>
     public bool IgnoresSoftPowerOff { get; init; }
 
+    /// <summary>Its kubelet ends no pod.</summary>
+    public bool NeverTerminates { get; set; }
+
     /// <summary>Set while its management controller refuses to switch power, with what it says.</summary>
     public string? PowerFailure { get; set; }
 

@@ -13,6 +13,9 @@ internal sealed class MigrationController(ClusterContext cluster) : IController
 
     private readonly MigrationRules _rules = new(cluster);
 
+    /// <summary>A fault that keeps the target pods of a VMI from finding a node.</summary>
+    public Func<string?, string, bool>? FindsNoTarget { get; init; }
+
     public IEnumerable<ObjectKey> Affected(Change change)
     {
         if (change.Type.Equals(KubeVirtTypes.Migrations))
@@ -91,7 +94,13 @@ internal sealed class MigrationController(ClusterContext cluster) : IController
         }
 
         var source = cluster.Store.Get(ResourceTypes.Nodes, null, vmi.InstanceNode() ?? string.Empty);
-        var pod = cluster.Store.Create(ResourceTypes.Pods, LauncherPods.ForMigration(vmi, migration, source));
+        var target = LauncherPods.ForMigration(vmi, migration, source);
+        if (FindsNoTarget?.Invoke(vmi.NamespaceOf(), vmi.NameOf()) == true)
+        {
+            target.Ensure("spec", "nodeSelector")["simulator.drydock.dev/no-such-node"] = "true";
+        }
+
+        var pod = cluster.Store.Create(ResourceTypes.Pods, target);
         cluster.Events.Normal(
             KubeVirtTypes.Migrations, migration, "SuccessfulCreate", $"Created migration target pod {pod.NameOf()}", Component);
         cluster.Change(KubeVirtTypes.Migrations, migration, current =>

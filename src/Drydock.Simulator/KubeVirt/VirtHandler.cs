@@ -47,7 +47,7 @@ internal sealed class VirtHandler : IController
         }
 
         TimeSpan? again = null;
-        foreach (var pod in Instances.LaunchersOf(_cluster, vmi).Where(each => _machines.Of(each.Node()) is { Works: true }))
+        foreach (var pod in Instances.LaunchersOf(_cluster, vmi).Where(each => _machines.Of(each.Node()) is { Works: true } machine && !(machine.NeverTerminates && each.IsDeleting())))
         {
             again = Sooner(again, LookAfter(vmi, pod));
         }

@@ -11,7 +11,7 @@ namespace Drydock.Simulator.KubeVirt;
 /// </summary>
 internal static class VirtHandlerSteering
 {
-    private const string Prefix = "fake-virt-handler/";
+    public const string Prefix = "fake-virt-handler/";
 
     public static JsonObject Annotations(VirtualMachineSpec spec)
     {

@@ -1,27 +1,49 @@
+using System.Collections.Concurrent;
 using Drydock.Simulator.Controllers;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Scenarios;
 
-/// <summary>Begins and ends the faults of a scenario, at their times after the start, the cordon or the reboot of the maintained node.</summary>
-internal sealed class FaultController(ClusterContext cluster, Machines machines, Scenario scenario) : IController
+/// <summary>A fault that waits for its time, is in force, or is over.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Spec">What it is.</param>
+/// <param name="Since">When what it waits for happened; null: it has not.</param>
+internal sealed record RunningFault(int Id, FaultSpec Spec, DateTimeOffset? Since)
 {
-    private readonly Dictionary<FaultStart, DateTimeOffset> _happened = [];
-    private readonly HashSet<int> _begun = [];
-    private readonly HashSet<int> _ended = [];
+    /// <summary>waiting, active or over.</summary>
+    public string State { get; init; } = "waiting";
+}
 
-    /// <summary>Wakes the kubelet of a node whose state was changed here.</summary>
-    public Action<string>? MachineChanged { get; set; }
+/// <summary>
+/// Begins and ends faults: those of the scenario at their times after the start, the cordon or the reboot of the maintained node, and those
+/// somebody adds while the cluster runs. What they do is in <see cref="FaultEffects"/>.
+/// </summary>
+internal sealed class FaultController(ClusterContext cluster, FaultEffects effects, Scenario scenario) : IController
+{
+    private readonly ConcurrentDictionary<int, RunningFault> _faults = new(
+        scenario.Faults.Index().Select(each => KeyValuePair.Create(each.Index, new RunningFault(each.Index, each.Item, null))));
 
-    /// <summary>Called when a host whose power could not be switched may try again.</summary>
-    public Action<Machine>? HostChanged { get; set; }
+    private readonly ConcurrentDictionary<FaultStart, DateTimeOffset> _happened = [];
+    private readonly ConcurrentDictionary<int, bool> _lifted = [];
+    private readonly Dictionary<int, DateTimeOffset> _lastTime = [];
+    private int _next = scenario.Faults.Count;
 
-    /// <summary>Called when a VMI that was held may go on.</summary>
-    public Action<ObjectKey>? VirtualMachineFreed { get; set; }
+    /// <summary>All faults so far.</summary>
+    public IReadOnlyList<RunningFault> All => [.. _faults.Values.OrderBy(each => each.Id)];
 
     public IEnumerable<ObjectKey> Affected(Change change)
     {
-        if (!_happened.ContainsKey(FaultStart.Start) || !change.Type.Equals(ResourceTypes.Nodes) || change.Name != scenario.Maintain)
+        if (!_happened.ContainsKey(FaultStart.Start))
+        {
+            return [];
+        }
+
+        if (change.Type.Equals(ResourceTypes.Pods) && change.Kind == ChangeKind.Added)
+        {
+            effects.PodAppeared(change.Object);
+        }
+
+        if (!change.Type.Equals(ResourceTypes.Nodes) || change.Name != scenario.Maintain)
         {
             return [];
         }
@@ -46,41 +68,78 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
         }
     }
 
-    /// <summary>Whether a new VMI may not get its launcher pod yet.</summary>
-    public bool HoldsPending(string? space, string name) => scenario.Faults.Index().Any(each =>
-        each.Item.Kind == "vmiStaysPending" && each.Item.Target == $"{space}/{name}" && _begun.Contains(each.Index) && !_ended.Contains(each.Index));
+    /// <summary>Adds a fault; its times count from now. Any thread.</summary>
+    public RunningFault Add(FaultSpec spec, Action<ObjectKey> wake)
+    {
+        var fault = new RunningFault(Interlocked.Increment(ref _next) - 1, spec, cluster.Now);
+        _faults[fault.Id] = fault;
+        wake(Key(fault.Id));
+        return fault;
+    }
+
+    /// <summary>Ends a fault, or keeps it from beginning; false: there is none of that number. Any thread.</summary>
+    public bool Lift(int id, Action<ObjectKey> wake)
+    {
+        if (!_faults.ContainsKey(id))
+        {
+            return false;
+        }
+
+        _lifted[id] = true;
+        wake(Key(id));
+        return true;
+    }
 
     public TimeSpan? Reconcile(ObjectKey key)
     {
-        var index = int.Parse(key.Name);
-        var fault = scenario.Faults[index];
-        if (!_happened.TryGetValue(fault.Since, out var since))
+        var fault = _faults[int.Parse(key.Name)];
+        if ((fault.Since ?? (_happened.TryGetValue(fault.Spec.Since, out var time) ? time : null)) is not { } since)
         {
             return null;
         }
 
-        if (cluster.Until(since + fault.After) is { Ticks: > 0 } wait)
+        var begins = since + fault.Spec.After;
+        var over = _lifted.ContainsKey(fault.Id) || begins + fault.Spec.For <= cluster.Now;
+        return (fault.State, over) switch
         {
-            return wait;
+            ("over", _) => null,
+            ("waiting", true) => Set(fault, "over"),
+            (_, true) => End(fault),
+            _ when cluster.Until(begins) is { Ticks: > 0 } wait => wait,
+            _ => Continue(fault, begins),
+        };
+    }
+
+    private static ObjectKey Key(int id) => new(null, id.ToString());
+
+    private TimeSpan? Continue(RunningFault fault, DateTimeOffset begins)
+    {
+        if (fault.State == "waiting")
+        {
+            Set(fault, "active");
+            _lastTime[fault.Id] = cluster.Now;
+            effects.Begin(fault);
+        }
+        else if (fault.Spec.Every is { } period && _lastTime[fault.Id] + period <= cluster.Now)
+        {
+            _lastTime[fault.Id] = cluster.Now;
+            effects.Repeat(fault);
         }
 
-        if (_begun.Add(index))
-        {
-            Apply(fault, begins: true);
-        }
+        TimeSpan? untilNext = fault.Spec.Every is { } every ? cluster.Until(_lastTime[fault.Id] + every) : null;
+        TimeSpan? untilEnd = fault.Spec.For is { } lasts ? cluster.Until(begins + lasts) : null;
+        return untilNext is null || untilEnd < untilNext ? untilEnd : untilNext;
+    }
 
-        if (fault.For is not { } lasts || _ended.Contains(index))
-        {
-            return null;
-        }
+    private TimeSpan? End(RunningFault fault)
+    {
+        effects.End(fault);
+        return Set(fault, "over");
+    }
 
-        if (cluster.Until(since + fault.After + lasts) is { Ticks: > 0 } rest)
-        {
-            return rest;
-        }
-
-        _ended.Add(index);
-        Apply(fault, begins: false);
+    private TimeSpan? Set(RunningFault fault, string state)
+    {
+        _faults[fault.Id] = fault with { State = state };
         return null;
     }
 
@@ -93,53 +152,5 @@ internal sealed class FaultController(ClusterContext cluster, Machines machines,
         }
     }
 
-    private List<ObjectKey> Keys() => [.. Enumerable.Range(0, scenario.Faults.Count).Select(index => new ObjectKey(null, index.ToString()))];
-
-    private void Apply(FaultSpec fault, bool begins)
-    {
-        switch (fault.Kind)
-        {
-            case "budgetFrees" when begins:
-                FreeBudget(Split(fault.Target));
-                break;
-            case "nodeNotReady":
-                machines.Of(fault.Target)!.NotReadyMessage = begins
-                    ? "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
-                        + "message:Network plugin returns error: cni plugin not initialized"
-                    : null;
-                MachineChanged?.Invoke(fault.Target);
-                break;
-            case "kubeletDies":
-                machines.Of(fault.Target)!.Dead = begins;
-                MachineChanged?.Invoke(fault.Target);
-                break;
-            case "powerFails":
-                machines.Of(fault.Target)!.PowerFailure = begins ? "power management command failed: connection to the BMC timed out" : null;
-                HostChanged?.Invoke(machines.Of(fault.Target)!);
-                break;
-            case "vmiStaysPending" when !begins:
-                VirtualMachineFreed?.Invoke(Split(fault.Target));
-                break;
-        }
-    }
-
-    // Somebody gives the application one more replica: the way a budget frees in real life.
-    private void FreeBudget(ObjectKey key)
-    {
-        if (cluster.Get(ResourceTypes.PodDisruptionBudgets, key) is not { } budget)
-        {
-            return;
-        }
-
-        foreach (var type in (ResourceType[])[ResourceTypes.Deployments, ResourceTypes.StatefulSets])
-        {
-            foreach (var workload in cluster.Store.List(type, key.Namespace)
-                .Where(each => Selectors.Matches(budget.At("spec", "selector"), each.Object("spec", "template", "metadata", "labels"))))
-            {
-                cluster.Change(type, workload, current => current.Ensure("spec")["replicas"] = current.Replicas() + 1);
-            }
-        }
-    }
-
-    private static ObjectKey Split(string reference) => new(reference.Split('/')[0], reference.Split('/')[1]);
+    private List<ObjectKey> Keys() => [.. _faults.Values.Where(each => each.State != "over").OrderBy(each => each.Id).Select(each => Key(each.Id))];
 }

@@ -282,8 +282,8 @@ public enum FaultStart
 }
 
 /// <summary>Something that goes wrong, or ends going wrong.</summary>
-/// <param name="Kind">budgetFrees, nodeNotReady, kubeletDies, powerFails, vmiStaysPending.</param>
-/// <param name="Target">What it happens to: a node, or NAMESPACE/NAME.</param>
+/// <param name="Kind">One of the kinds in Scenarios/README.md, such as kubeletDies.</param>
+/// <param name="Target">What it happens to: a node, NAMESPACE/NAME, the requests, or nothing for what happens to the whole cluster.</param>
 public sealed record FaultSpec(string Kind, string Target)
 {
     /// <summary>What it waits for.</summary>
@@ -294,6 +294,30 @@ public sealed record FaultSpec(string Kind, string Target)
 
     /// <summary>How long it lasts; null: for ever.</summary>
     public TimeSpan? For { get; init; }
+
+    /// <summary>How often it happens again while it lasts; null: once.</summary>
+    public TimeSpan? Every { get; init; }
+
+    /// <summary>How long a slow migration copies.</summary>
+    public TimeSpan Takes { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>What happens to requests: an HTTP code, <c>reset</c>, <c>resetAfter</c>; null: they are only late.</summary>
+    public string? Answer { get; init; }
+
+    /// <summary>The Retry-After of that answer, in seconds.</summary>
+    public int? RetryAfter { get; init; }
+
+    /// <summary>How long the answers to requests are held back.</summary>
+    public TimeSpan Latency { get; init; }
+
+    /// <summary>How much longer they may be held back, by chance.</summary>
+    public TimeSpan Jitter { get; init; }
+
+    /// <summary>The share of the requests that is hit, in percent.</summary>
+    public int Share { get; init; } = 100;
+
+    /// <summary>How many requests are hit; null: until it ends.</summary>
+    public int? Count { get; init; }
 }
 
 /// <summary>How the maintenance should end, seen from the cluster.</summary>

@@ -6,7 +6,6 @@ namespace Drydock.Simulator.Scenarios;
 internal static class ScenarioReader
 {
     private static readonly string[] WorkloadKinds = ["deployment", "statefulSet", "daemonSet", "pod"];
-    private static readonly string[] FaultKinds = ["budgetFrees", "nodeNotReady", "kubeletDies", "powerFails", "vmiStaysPending"];
     private static readonly string[] EvictionStrategies = ["None", "LiveMigrate", "LiveMigrateIfPossible", "External"];
 
     public static Scenario Read(string text)
@@ -27,7 +26,7 @@ internal static class ScenarioReader
             MachineApi = file.OneOf("machineApi", MachineApis.OpenShift, MachineApis.Cluster) ?? MachineApis.OpenShift,
             NodeHealthChecks = file.Each("nodeHealthChecks", ReadNodeHealthCheck),
             MachineHealthChecks = file.Each("machineHealthChecks", ReadMachineHealthCheck),
-            Faults = file.Each("faults", ReadFault),
+            Faults = file.Each("faults", FaultReader.Read),
             Maintain = file.Text("maintain"),
             Request = file.Free("request"),
             Expect = file.Nested("expect", ReadExpectation) ?? new(),
@@ -99,7 +98,7 @@ internal static class ScenarioReader
     private static WorkloadSpec ReadWorkload(YamlFields fields)
     {
         var kind = WorkloadKinds.FirstOrDefault(each => fields.Text(each) is not null)
-            ?? throw new ScenarioException($"A workload has one of the fields {string.Join(", ", WorkloadKinds)}, with NAMESPACE/NAME.");
+            ?? throw fields.Missing($"A workload has one of the fields {string.Join(", ", WorkloadKinds)}, with NAMESPACE/NAME.");
         var (space, name) = fields.Reference(kind);
         return new(kind, space, name)
         {
@@ -178,21 +177,6 @@ internal static class ScenarioReader
         };
     }
 
-    private static FaultSpec ReadFault(YamlFields fields)
-    {
-        var kind = FaultKinds.FirstOrDefault(each => fields.Text(each) is not null)
-            ?? throw new ScenarioException($"A fault has one of the fields {string.Join(", ", FaultKinds)}, with what it happens to.");
-        var target = kind is "nodeNotReady" or "kubeletDies" or "powerFails" ? fields.Required(kind) : Qualified(fields.Reference(kind));
-        return new(kind, target)
-        {
-            Since = fields.Enum<FaultStart>("since") ?? FaultStart.Start,
-            After = fields.Duration("after") ?? TimeSpan.Zero,
-            For = fields.Duration("for"),
-        };
-    }
-
-    private static string Qualified((string Namespace, string Name) reference) => $"{reference.Namespace}/{reference.Name}";
-
     private static Expectation ReadExpectation(YamlFields fields) => new()
     {
         Outcome = fields.OneOf("outcome", "Completed", "Failed", "Cancelled", "Refused"),
@@ -215,12 +199,14 @@ internal static class ScenarioReader
         Known("expect.virtualMachines", scenario.Expect.VirtualMachines.Keys, machines);
         foreach (var fault in scenario.Faults)
         {
-            Known($"faults.{fault.Kind}", [fault.Target], fault.Kind switch
+            Known($"faults.{fault.Kind}", [fault.Target], FaultReader.TargetOf(fault.Kind) switch
             {
-                "budgetFrees" => budgets,
-                "vmiStaysPending" => machines,
-                "powerFails" => [.. scenario.Nodes.Where(node => node.BareMetalHost is not null).Select(node => node.Name)],
-                _ => nodes,
+                FaultTarget.Budget => budgets,
+                FaultTarget.Machine => machines,
+                FaultTarget.Workload => [.. scenario.Workloads.Select(each => $"{each.Namespace}/{each.Name}")],
+                FaultTarget.Host => [.. scenario.Nodes.Where(node => node.BareMetalHost is not null).Select(node => node.Name)],
+                FaultTarget.Node => nodes,
+                _ => [fault.Target],
             });
         }
     }

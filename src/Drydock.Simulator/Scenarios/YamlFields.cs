@@ -45,20 +45,20 @@ internal sealed class YamlFields
     };
 
     public string Required(string field) =>
-        Text(field) is { Length: > 0 } value ? value : throw new ScenarioException($"{Path(field)} is missing.");
+        Text(field) is { Length: > 0 } value ? value : throw Missing($"{Path(field)} is missing.");
 
     public int? Int(string field) => Text(field) is not { } text
         ? null
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value)
             ? value
-            : throw Refuse(Path(field), text, "a whole number, 0 or more");
+            : throw Refusal(field, "a whole number, 0 or more");
 
     public bool? Flag(string field) => Text(field) switch
     {
         null => null,
         "true" => true,
         "false" => false,
-        var other => throw Refuse(Path(field), other, "true or false"),
+        _ => throw Refusal(field, "true or false"),
     };
 
     /// <summary>A duration such as <c>1.5s</c>, <c>200ms</c> or <c>2m</c>.</summary>
@@ -78,18 +78,18 @@ internal sealed class YamlFields
         };
         return double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
             ? TimeSpan.FromMilliseconds(number * unit)
-            : throw Refuse(Path(field), text, "a duration such as 200ms, 1.5s or 2m");
+            : throw Refusal(field, "a duration such as 200ms, 1.5s or 2m");
     }
 
     public string? OneOf(string field, params ReadOnlySpan<string> allowed) => Text(field) is not { } text
         ? null
         : allowed.Contains(text)
             ? text
-            : throw Refuse(Path(field), text, string.Join(", ", allowed.ToArray()));
+            : throw Refusal(field, string.Join(", ", allowed.ToArray()));
 
     /// <summary>An enum value by its name in lower case.</summary>
     public T? Enum<T>(string field)
-        where T : struct, Enum => Text(field) is { } text ? ParseEnum<T>(Path(field), text) : null;
+        where T : struct, Enum => Text(field) is { } text ? ParseEnum<T>(Path(field), text, Find(field)!) : null;
 
     /// <summary><c>NAMESPACE/NAME</c>, or a name in namespace default.</summary>
     public (string Namespace, string Name) Reference(string field)
@@ -99,7 +99,7 @@ internal sealed class YamlFields
         {
             [{ Length: > 0 } name] => ("default", name),
             [{ Length: > 0 } space, { Length: > 0 } name] => (space, name),
-            _ => throw Refuse(Path(field), Required(field), "NAMESPACE/NAME"),
+            _ => throw Refusal(field, "NAMESPACE/NAME"),
         };
     }
 
@@ -125,7 +125,7 @@ internal sealed class YamlFields
     };
 
     public IReadOnlyDictionary<string, T> EnumMap<T>(string field)
-        where T : struct, Enum => Map(field).ToDictionary(pair => pair.Key, pair => ParseEnum<T>($"{Path(field)}.{pair.Key}", pair.Value));
+        where T : struct, Enum => Map(field).ToDictionary(pair => pair.Key, pair => ParseEnum<T>($"{Path(field)}.{pair.Key}", pair.Value, Find(field)!));
 
     /// <summary>Free-form content, as JSON.</summary>
     public JsonObject Free(string field) => Find(field) switch
@@ -162,7 +162,10 @@ internal sealed class YamlFields
     }
 
     /// <summary>The refusal of a value of this mapping.</summary>
-    public ScenarioException Refusal(string field, string allowed) => Refuse(Path(field), Text(field) ?? "nothing", allowed);
+    public ScenarioException Refusal(string field, string allowed) => Refuse(Path(field), Find(field) ?? _node, allowed, Text(field) ?? "nothing");
+
+    /// <summary>The refusal of this mapping as a whole.</summary>
+    public ScenarioException Missing(string message) => new($"{message} (line {_node.Start.Line})");
 
     private static T ReadAll<T>(YamlNode node, string path, Func<YamlFields, T> read)
     {
@@ -172,13 +175,13 @@ internal sealed class YamlFields
         return result;
     }
 
-    private static T ParseEnum<T>(string path, string text)
+    private static T ParseEnum<T>(string path, string text, YamlNode node)
         where T : struct, Enum
     {
         var names = System.Enum.GetNames<T>().Select(name => char.ToLowerInvariant(name[0]) + name[1..]).ToList();
         return names.Contains(text)
             ? System.Enum.Parse<T>(text, ignoreCase: true)
-            : throw Refuse(path, text, string.Join(", ", names));
+            : throw Refuse(path, node, string.Join(", ", names), text);
     }
 
     private static JsonNode? ToJson(YamlNode node) => node switch
@@ -197,8 +200,8 @@ internal sealed class YamlFields
         _ => null,
     };
 
-    private static ScenarioException Refuse(string path, object value, string allowed) =>
-        new($"{(path.Length == 0 ? "The file" : path)} is '{(value is YamlNode node ? Shown(node) : value)}'. Allowed: {allowed}.");
+    private static ScenarioException Refuse(string path, YamlNode node, string allowed, string? value = null) =>
+        new($"{(path.Length == 0 ? "The file" : path)} is '{value ?? Shown(node)}'. Allowed: {allowed}. (line {node.Start.Line})");
 
     private static string Shown(YamlNode node) => node switch
     {

@@ -168,4 +168,10 @@ public sealed class ApiException(int code, string? reason, string message) : Exc
 
     /// <summary>The Retry-After header in seconds, if any.</summary>
     public int? RetryAfterSeconds { get; init; }
+
+    /// <summary>How long the answer is held back: what a webhook that does not answer costs.</summary>
+    public TimeSpan HeldBack { get; init; }
+
+    /// <summary>Whether the answer is the message as plain text instead of a Status, as that of the aggregator.</summary>
+    public bool IsPlainText { get; init; }
 }
