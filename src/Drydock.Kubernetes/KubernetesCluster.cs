@@ -13,7 +13,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Drydock.Kubernetes;
 
 /// <summary>The cluster behind one API server.</summary>
-public sealed partial class KubernetesCluster : ICluster, IAsyncDisposable
+public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDisposable
 {
     private readonly ApiClient _api;
     private readonly Evictions _evictions;

@@ -19,9 +19,11 @@ public static class Access
             new("create", "", "pods", "eviction"),
             new("list", "policy", "poddisruptionbudgets"),
             new("get", "apps", "daemonsets"),
+            new("get", "storage.k8s.io", "csinodes"),
             new("get", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
             new("create", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
             new("update", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
+            new("patch", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
             new("delete", "coordination.k8s.io", "leases", Namespace: "medik8s-leases"),
         ];
         if (request.Drain.OnTimeout == DeadlinePolicy.Force)

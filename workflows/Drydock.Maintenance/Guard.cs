@@ -32,7 +32,9 @@ internal sealed record ActResult(Verdict Verdict, string? Message = null)
 /// </summary>
 internal sealed class Guard(ICluster cluster, TimeProvider clock, string node, string holder)
 {
-    // One answer serves the calls that start right after it: three requests per evicted pod would else be four.
+    // One answer serves the calls that start right after it: three requests per evicted pod would else be four. It gives nothing away: check
+    // and change are two requests, so a cancel or a lost lease can fall between them even if each change had a check of its own, and 200 ms
+    // is what one request may take. A cancel has, besides, ended all scheduling before its mark is written.
     private static readonly TimeSpan AnswerLasts = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _lock = new();

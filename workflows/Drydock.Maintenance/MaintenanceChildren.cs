@@ -1,5 +1,8 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Actions;
+using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Drain;
+using Drydock.Maintenance.Health;
 using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
 using Drydock.Maintenance.VirtualMachines;
@@ -14,7 +17,10 @@ internal sealed class MaintenanceChildren(
     private readonly List<MoveVmResult> _moved = [];
     private readonly Dictionary<ObjectRef, int> _lives = [];
 
+    private readonly Dictionary<string, Task> _open = new(StringComparer.Ordinal);
+
     private Task<bool>? _lease;
+    private Task<IReadOnlyList<string>>? _hold;
     private Task<DrainResult>? _drain;
     private Task<int>? _drained;
     private Task<IReadOnlyList<ObjectRef>>? _vmsFound;
@@ -85,6 +91,70 @@ internal sealed class MaintenanceChildren(
         await BookDrainAsync();
     }
 
+    /// <summary>
+    /// Waits until that has happened or the deadline has passed, booking the news of the children meanwhile. Null then; else how the
+    /// maintenance ends: it was cancelled, or a child has failed.
+    /// </summary>
+    public async Task<MaintenanceEnd?> WaitAsync(Task awaited, DateTimeOffset? deadline, CancelWish cancel)
+    {
+        using var over = new CancellationTokenSource();
+        List<Task> others = [awaited, cancel.Said];
+        if (deadline is { } at)
+        {
+            others.Add(context.CreateTimer(at, over.Token));
+        }
+
+        while (true)
+        {
+            await NextAsync([.. others]);
+            var end = await cancel.EndAsync() ?? Failure;
+            if (end is not null || awaited.IsCompleted || others[^1].IsCompleted)
+            {
+                over.Cancel();
+                return end;
+            }
+        }
+    }
+
+    /// <summary>Starts an action in an orchestration of its own.</summary>
+    public Task<ActionResult> StartAction(ActionInput input) =>
+        Start<ActionResult>(Orchestrations.Action, input, InstanceIds.Action(context.InstanceId, input.Key));
+
+    /// <summary>Tells an action to let go and end.</summary>
+    public void EndAction(string key) => context.SendEvent(InstanceIds.Action(context.InstanceId, key), ChildEvents.End, "end");
+
+    /// <summary>Starts the check of the node's health.</summary>
+    public Task<HealthResult> StartHealth(HealthGateInput input) =>
+        Start<HealthResult>(Orchestrations.HealthGate, input, InstanceIds.Health(context.InstanceId));
+
+    /// <summary>Tells the health check to end.</summary>
+    public void EndHealth() => context.SendEvent(InstanceIds.Health(context.InstanceId), ChildEvents.End, "end");
+
+    /// <summary>Sees to it from now on that the marks stay on the node.</summary>
+    public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold = context.CallSubOrchestratorAsync<IReadOnlyList<string>>(
+        Orchestrations.HoldNode,
+        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours),
+        new TaskOptions().WithInstanceId(InstanceIds.Hold(context.InstanceId)));
+
+    /// <summary>Reminds people until it is ended; never, if the span is zero.</summary>
+    public void StartReminder(string what, string reason, string message, TimeSpan every)
+    {
+        if (every > TimeSpan.Zero)
+        {
+            var reminder = new NodeEvent(request.Node, null, IsWarning: false, reason, message, context.InstanceId);
+            _ = Start<bool>(Orchestrations.Remind, new RemindInput(reminder, every), InstanceIds.Reminder(context.InstanceId, what));
+        }
+    }
+
+    /// <summary>Nobody need be reminded of it any more.</summary>
+    public void EndReminder(string what)
+    {
+        if (_open.ContainsKey(InstanceIds.Reminder(context.InstanceId, what)))
+        {
+            context.SendEvent(InstanceIds.Reminder(context.InstanceId, what), ChildEvents.End, "end");
+        }
+    }
+
     /// <summary>Tells the drain to end and waits until it has.</summary>
     public async Task EndDrainAsync()
     {
@@ -122,6 +192,23 @@ internal sealed class MaintenanceChildren(
         catch (TaskFailedException)
         {
             // The children were told to end: the mark on the lease is a second lock.
+        }
+
+        foreach (var (id, child) in _open)
+        {
+            if (!child.IsCompleted)
+            {
+                context.SendEvent(id, ChildEvents.End, "end");
+            }
+
+            await QuietlyAsync(child);
+        }
+
+        if (_hold is not null)
+        {
+            // Before anything is put back: it would put it on again.
+            context.SendEvent(InstanceIds.Hold(context.InstanceId), ChildEvents.End, "end");
+            await QuietlyAsync(_hold, Note);
         }
 
         foreach (var child in _moving.Values)
@@ -201,6 +288,12 @@ internal sealed class MaintenanceChildren(
         }
     }
 
+    private void Note(IReadOnlyList<string> reasserted) => Findings =
+    [
+        .. Findings,
+        .. reasserted.Select(sentence => new PlanFinding(FindingSeverity.Notes, "marks-reasserted", sentence, $"node/{request.Node}")),
+    ];
+
     private async Task BookDrainAsync()
     {
         if (_drain is { IsCompleted: true } && !_drainIsOver)
@@ -219,8 +312,27 @@ internal sealed class MaintenanceChildren(
                 FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
             Failure ??= new MaintenanceEnd(
                 MaintenanceOutcome.Failed,
-                $"Node {request.Node} was not empty within {request.Drain.Timeout}: {result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
+                $"Node {request.Node} was not empty within {Spoken.Of(request.Drain.Timeout)}: {result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
                 + (result.Blockers.Count > 0 ? $", the longest {result.Blockers[0].Pod} ({result.Blockers[0].Kind})." : "."));
+        }
+    }
+
+    private Task<T> Start<T>(string orchestration, object input, string id)
+    {
+        var child = context.CallSubOrchestratorAsync<T>(orchestration, input, new TaskOptions().WithInstanceId(id));
+        _open[id] = child;
+        return child;
+    }
+
+    private static async Task QuietlyAsync(Task child)
+    {
+        try
+        {
+            await child;
+        }
+        catch (TaskFailedException)
+        {
+            // Its failure is in its own instance.
         }
     }
 

@@ -21,6 +21,15 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     /// <summary>What stands in the way: refusals first, then what will hold things up, then what is worth knowing.</summary>
     public IReadOnlyList<PlanFinding> Findings { get; init; } = [];
 
+    /// <summary>What will be done besides the drain, in order: approvals, hooks, the action, the health check.</summary>
+    public IReadOnlyList<PlannedStep> Steps { get; init; } = [];
+
+    /// <summary>The policy as it was when the plan was made, or null: what the maintenance goes by from then on.</summary>
+    public MaintenancePolicy? Policy { get; init; }
+
+    /// <summary>The BareMetalHost that is power-cycled, or null.</summary>
+    public ObjectRef? Host { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }
@@ -35,6 +44,11 @@ public sealed record NodesPlan(IReadOnlyList<MaintenancePlan> Nodes)
     /// <summary>No finding refuses it.</summary>
     public bool CanStart => Nodes.All(node => node.CanStart) && Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }
+
+/// <summary>One thing that will be done besides the drain.</summary>
+/// <param name="Kind">Stable name in kebab case: <c>approval</c>, <c>drain</c>, <c>health</c>, or the kind of an action.</param>
+/// <param name="Message">One sentence for people.</param>
+public sealed record PlannedStep(string Kind, string Message);
 
 /// <summary>How bad a finding is.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<FindingSeverity>))]

@@ -7,6 +7,12 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
 
     private MaintenanceStatus _status = new(node, MaintenanceStep.Plan, "");
 
+    /// <summary>Who approved what.</summary>
+    public IReadOnlyList<ApprovalRecord> Approvals => _status.Approvals;
+
+    /// <summary>The actions so far.</summary>
+    public IReadOnlyList<ActionRecord> Actions => _status.Actions;
+
     /// <summary>Steps that are over.</summary>
     public IReadOnlyList<StepTime> Steps => [.. _steps];
 
@@ -19,7 +25,7 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
             _steps.Add(new StepTime(_status.Step, _status.StepSince, now));
         }
 
-        Set(_status with { Step = step, Message = message, StepSince = now, Deadline = deadline, Steps = [.. _steps], IsHolding = false });
+        Set(_status with { Step = step, Message = message, StepSince = now, Deadline = deadline, Steps = [.. _steps], IsHolding = false, AwaitsApproval = null });
     }
 
     /// <summary>The drain begins.</summary>
@@ -34,12 +40,35 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
         Enter(MaintenanceStep.Drain, "Evicting pods and moving virtual machines.", deadline);
     }
 
-    /// <summary>The drain is over and the node is held.</summary>
-    public void Hold(string message)
+    /// <summary>Waits until somebody approves.</summary>
+    public void AwaitApproval(ApprovalGate gate, string message, DateTimeOffset deadline)
     {
-        Enter(MaintenanceStep.Action, message);
-        Set(_status with { IsHolding = true });
+        Enter(MaintenanceStep.Approve, message, deadline);
+        Set(_status with { AwaitsApproval = gate });
     }
+
+    /// <summary>Somebody decided.</summary>
+    public void Decided(ApprovalRecord decision) => Set(_status with { AwaitsApproval = null, Approvals = [.. _status.Approvals, decision] });
+
+    /// <summary>An action begins.</summary>
+    public void Begin(ActionRecord action, DateTimeOffset? deadline)
+    {
+        Enter(action.Point == ActionPoint.Action ? MaintenanceStep.Action : MaintenanceStep.Hook, $"{action.Step}: {action.Message}", deadline);
+        Set(_status with { Actions = [.. _status.Actions, action] });
+    }
+
+    /// <summary>The last action is over.</summary>
+    public void Over(ActionOutcome outcome, string message)
+    {
+        var over = _status.Actions[^1] with { Outcome = outcome, Message = message, To = context.Now() };
+        Set(_status with { Message = message, IsHolding = false, Actions = [.. _status.Actions.SkipLast(1), over] });
+    }
+
+    /// <summary>It waits until somebody says complete.</summary>
+    public void Hold(string message) => Set(_status with { Message = message, IsHolding = true });
+
+    /// <summary>Somebody said complete, and the action goes on.</summary>
+    public void Resume(string message) => Set(_status with { Message = message, IsHolding = false });
 
     /// <summary>A cancel was received.</summary>
     public void Cancelling() => Set(_status with { IsCancelling = true });

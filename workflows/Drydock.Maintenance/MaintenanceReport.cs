@@ -15,6 +15,12 @@ public sealed record MaintenanceReport(string Node, MaintenanceOutcome Outcome, 
     /// <summary>What became of each virtual machine.</summary>
     public IReadOnlyList<VmResult> VirtualMachines { get; init; } = [];
 
+    /// <summary>Who approved what, when and why.</summary>
+    public IReadOnlyList<ApprovalRecord> Approvals { get; init; } = [];
+
+    /// <summary>The actions that were taken, with how they ended.</summary>
+    public IReadOnlyList<ActionRecord> Actions { get; init; } = [];
+
     /// <summary>Why it was refused or failed: findings with next steps.</summary>
     public IReadOnlyList<PlanFinding> Findings { get; init; } = [];
 

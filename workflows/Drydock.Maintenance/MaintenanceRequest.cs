@@ -20,6 +20,21 @@ public sealed record MaintenanceRequest(string Node)
     /// <summary>What happens between the drain and the health check.</summary>
     public MaintenanceAction Action { get; init; } = MaintenanceAction.None;
 
+    /// <summary>The details of <see cref="Action"/>.</summary>
+    public ActionOptions ActionOptions { get; init; } = new();
+
+    /// <summary>Actions around the drain.</summary>
+    public MaintenanceHooks Hooks { get; init; } = new();
+
+    /// <summary>The <see cref="MaintenancePolicy"/> that jobs, webhooks and probes are taken from, or null: none.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>Where it waits for somebody to approve.</summary>
+    public ApprovalPolicy Approval { get; init; } = new();
+
+    /// <summary>What is done about those who would remediate a node that is away.</summary>
+    public RemediationPolicy Remediation { get; init; } = RemediationPolicy.Pause;
+
     /// <summary>How the pods leave.</summary>
     public DrainPolicy Drain { get; init; } = new();
 
@@ -39,17 +54,6 @@ public sealed record MaintenanceRequest(string Node)
     public TimeSpan LeaseDuration { get; init; } = TimeSpan.FromHours(1);
 }
 
-/// <summary>What happens between the drain and the health check.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<MaintenanceAction>))]
-public enum MaintenanceAction
-{
-    /// <summary>Nothing: drain, check, restore.</summary>
-    None,
-
-    /// <summary>Hold the drained node until told to go on; pods that come later are evicted.</summary>
-    Hold,
-}
-
 /// <summary>What becomes of the node if the maintenance fails.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<FailurePolicy>))]
 public enum FailurePolicy
@@ -59,6 +63,17 @@ public enum FailurePolicy
 
     /// <summary>The node stays cordoned and marked, listed as left behind, until somebody says <c>restore</c>.</summary>
     KeepCordoned,
+}
+
+/// <summary>What is done about those who would remediate a node that is away.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<RemediationPolicy>))]
+public enum RemediationPolicy
+{
+    /// <summary>Health checks that look after the node or its machine are paused, the machine is marked to be left alone.</summary>
+    Pause,
+
+    /// <summary>Only the label on the node keeps node remediation away.</summary>
+    LabelOnly,
 }
 
 /// <summary>What to do when a deadline passes and something is still in the way.</summary>
@@ -237,4 +252,13 @@ public sealed record HealthPolicy
 
     /// <summary>How long the node must have been Ready without a break. The default is ten seconds.</summary>
     public TimeSpan StableFor { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The least version of the kubelet afterwards, such as <c>v1.36.0</c>, or null: any.</summary>
+    public string? KubeletVersion { get; init; }
+
+    /// <summary>The boot ID must have changed; null: if the action was a reboot or a power-cycle.</summary>
+    public bool? MustReboot { get; init; }
+
+    /// <summary>Probes of the policy that must pass too, by name.</summary>
+    public IReadOnlyList<string> Probes { get; init; } = [];
 }

@@ -1,4 +1,7 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Actions;
+using Drydock.Maintenance.Approvals;
+using Drydock.Maintenance.Health;
 using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
 
@@ -22,11 +25,13 @@ internal sealed class MaintenanceRun
     private readonly string _holder;
     private readonly MaintenanceProgress _progress;
     private readonly MaintenanceChildren _children;
-    private readonly Task<Cancel> _cancel;
+    private readonly CancelWish _cancel;
+    private readonly MaintenanceApprovals _approvals;
+    private readonly MaintenanceActions _actions;
 
     private MaintenancePlan? _plan;
     private NodeReading? _node;
-    private bool _skipHealth;
+    private IReadOnlyList<NamedProbe> _probes = [];
 
     public MaintenanceRun(TaskOrchestrationContext context, MaintenanceRequest request)
     {
@@ -35,14 +40,17 @@ internal sealed class MaintenanceRun
         _holder = Holder.Of(request.HubId, context.InstanceId);
         _progress = new MaintenanceProgress(context, request.Node);
         _children = new MaintenanceChildren(context, request, _holder, _progress);
-        _cancel = context.WaitForExternalEvent<Cancel>(MaintenanceEvents.Cancel);
+        _cancel = new CancelWish(context);
+        _approvals = new MaintenanceApprovals(context, request, _progress, _children, _cancel);
+        _actions = new MaintenanceActions(context, request, _holder, _progress, _children, _cancel);
     }
 
     public async Task<MaintenanceReport> RunAsync()
     {
-        var refused = await PlanAsync() ?? await AcquireLeaseAsync();
+        var refused = await PlanAsync() ?? await ApproveAsync(ApprovalGate.Start) ?? await AcquireLeaseAsync();
         if (refused is not null)
         {
+            await _children.EndAllAsync(isCancel: false);
             return Report(refused, new RestoreResult(false, [], []));
         }
 
@@ -58,7 +66,16 @@ internal sealed class MaintenanceRun
     {
         try
         {
-            return await MarkAsync() ?? await DrainAsync() ?? await HoldAsync() ?? await HealthAsync()
+            return await MarkAsync()
+                ?? await ActAsync(ActionPoint.BeforeDrain)
+                ?? await DrainAsync()
+                ?? await ActAsync(ActionPoint.AfterDrain)
+                ?? await ApproveAsync(ApprovalGate.Action)
+                ?? await ActAsync(ActionPoint.Action)
+                ?? await EndDrainAsync()
+                ?? await HealthAsync()
+                ?? await ActAsync(ActionPoint.BeforeUncordon)
+                ?? await ApproveAsync(ApprovalGate.Uncordon)
                 ?? new MaintenanceEnd(MaintenanceOutcome.Completed, $"Node {_request.Node} was maintained and put back.");
         }
         catch (TaskFailedException failure)
@@ -139,7 +156,7 @@ internal sealed class MaintenanceRun
             var marked = await _context.Do<ActResult>(Activities.MarkNode, new MarkNodeInput(_request.Node, _holder, prior));
             if (marked.Verdict == Verdict.Done)
             {
-                return await CancelledAsync();
+                return await CancelledAsync() ?? await KeepMarkedAsync(prior);
             }
 
             if (await CancelledAsync() is { } cancelled)
@@ -157,14 +174,36 @@ internal sealed class MaintenanceRun
         }
     }
 
+    /// <summary>Keeps the marks on the node and remediation away from it, and counts what the probes will ask for again.</summary>
+    private async Task<MaintenanceEnd?> KeepMarkedAsync(NodePrior prior)
+    {
+        IReadOnlyList<HeldNeighbour> neighbours = _request.Remediation == RemediationPolicy.LabelOnly
+            ? []
+            : await _context.Do<IReadOnlyList<HeldNeighbour>>(Activities.ReadNeighbours, new NodeInput(_request.Node, _holder));
+        if (neighbours.Count > 0)
+        {
+            await _context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(_request.Node, _holder, neighbours));
+        }
+
+        _children.StartHold(prior, neighbours);
+        _probes = Resolve.Probes(_request, _plan!.Policy);
+        if (_probes.Any(probe => probe.Template.Kind == ProbeKind.Pods))
+        {
+            _probes = await _context.Do<IReadOnlyList<NamedProbe>>(Activities.ReadProbes, _probes);
+        }
+
+        return await CancelledAsync();
+    }
+
     private async Task<MaintenanceEnd?> DrainAsync()
     {
         var deadline = _context.Now() + _request.Drain.Timeout;
         _progress.EnterDrain(_plan!, _request.Drain.OnTimeout == DeadlinePolicy.Wait ? null : deadline);
-        _children.StartDrain(deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), keepsEmpty: _request.Action == MaintenanceAction.Hold);
+        _children.StartDrain(
+            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), keepsEmpty: Resolve.KeepsEmpty(_request));
         while (!_children.IsDrained)
         {
-            await _children.NextAsync(_cancel);
+            await _children.NextAsync(_cancel.Said);
             if ((await CancelledAsync() ?? _children.Failure) is { } end)
             {
                 return end;
@@ -175,66 +214,41 @@ internal sealed class MaintenanceRun
         return await CancelledAsync();
     }
 
-    private async Task<MaintenanceEnd?> HoldAsync()
+    private Task<MaintenanceEnd?> ApproveAsync(ApprovalGate gate) => _approvals.PassAsync(gate, _plan!.Policy);
+
+    private Task<MaintenanceEnd?> ActAsync(ActionPoint point) => _actions.TakeAsync(point, _plan!, _node!.Baseline!.BootId);
+
+    private async Task<MaintenanceEnd?> EndDrainAsync()
     {
-        if (_request.Action != MaintenanceAction.Hold)
-        {
-            return null;
-        }
-
-        _progress.Hold($"Node {_request.Node} is empty and held until somebody says complete.");
-        var complete = _context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
-        while (!complete.IsCompleted)
-        {
-            await _children.NextAsync(_cancel, complete);
-            if ((await CancelledAsync() ?? _children.Failure) is { } end)
-            {
-                return end;
-            }
-        }
-
-        _skipHealth = (await complete).SkipHealth;
         await _children.EndDrainAsync();
-        return null;
+        return await CancelledAsync();
     }
 
     private async Task<MaintenanceEnd?> HealthAsync()
     {
-        if (_skipHealth)
+        if (_actions.SkipHealth)
         {
             return null;
         }
 
         var deadline = _context.Now() + _request.Health.Timeout;
         _progress.Enter(MaintenanceStep.Health, "Waiting until the node is healthy.", deadline);
-        HealthSeen? seen = null;
-        while (true)
+        var demand = new HealthDemand(_node!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt);
+        var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, _probes, deadline));
+        if (await _children.WaitAsync(checking, deadline: null, _cancel) is { } end)
         {
-            seen = await _context.Await<HealthSeen>(
-                Activities.AwaitHealth,
-                new AwaitHealthInput(_request.Node, _node!.Baseline!, _request.Health, seen?.Fingerprint(), seen?.Cursor, deadline),
-                _request.Node,
-                _cancel);
-            if (await CancelledAsync() is { } cancelled)
-            {
-                return cancelled;
-            }
-
-            if (seen.Failing.Count == 0)
-            {
-                return null;
-            }
-
-            var why = string.Join(" ", seen.Failing.Take(5).Select(check => check.Saw));
-            if (_context.Now() >= deadline)
-            {
-                // An unhealthy node must not take work: it stays cordoned, whatever the failure policy says.
-                return new MaintenanceEnd(
-                    MaintenanceOutcome.Failed, $"Node {_request.Node} was not healthy within {_request.Health.Timeout}: {why}", KeepNode: true);
-            }
-
-            _progress.Say($"Waiting until the node is healthy: {why}");
+            _children.EndHealth();
+            return end;
         }
+
+        var result = await checking;
+        return result.IsHealthy
+            ? null
+            : new MaintenanceEnd(
+                MaintenanceOutcome.Failed,
+                $"Node {_request.Node} was not healthy within {Spoken.Of(_request.Health.Timeout)}: {string.Join(" ", result.Failing.Take(5).Select(check => check.Saw))}",
+                // An unhealthy node must not take work: it stays cordoned, whatever the failure policy says.
+                KeepNode: true);
     }
 
     private async Task<Restored> RestoreAsync(MaintenanceEnd end)
@@ -288,22 +302,21 @@ internal sealed class MaintenanceRun
             Steps = _progress.Steps,
             Pods = _children.Pods,
             VirtualMachines = [.. _children.VirtualMachines.Select(vm => MaintenanceChildren.WithRestore(vm, restored))],
+            Approvals = _progress.Approvals,
+            Actions = _progress.Actions,
             Findings = end.Outcome == MaintenanceOutcome.Refused ? _plan?.Findings ?? [] : [.. _plan?.Findings ?? [], .. _children.Findings],
             IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored.LeftBehind.Count == 0,
             LeftBehind = restored.LeftBehind,
         };
     }
 
-    private async Task<MaintenanceEnd?> CancelledAsync() =>
-        _cancel.IsCompleted ? new MaintenanceEnd(MaintenanceOutcome.Cancelled, Why(await _cancel)) : null;
-
-    private static string Why(Cancel cancel) => $"Cancelled by {cancel.By}{(cancel.Reason is { Length: > 0 } reason ? $": {reason.TrimEnd('.')}" : "")}.";
+    private Task<MaintenanceEnd?> CancelledAsync() => _cancel.EndAsync();
 
     private async Task PauseAsync(TimeSpan pause)
     {
         using var woken = new CancellationTokenSource();
         var timer = _context.CreateTimer(_context.Now() + pause, woken.Token);
-        if (await Task.WhenAny(timer, _cancel) != timer)
+        if (await Task.WhenAny(timer, _cancel.Said) != timer)
         {
             End(woken);
         }

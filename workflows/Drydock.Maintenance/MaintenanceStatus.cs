@@ -10,6 +10,9 @@ public enum MaintenanceStep
     /// <summary>Reading what is there.</summary>
     Plan,
 
+    /// <summary>Waiting until somebody approves.</summary>
+    Approve,
+
     /// <summary>Taking the lease, or waiting for it.</summary>
     Lease,
 
@@ -21,6 +24,9 @@ public enum MaintenanceStep
 
     /// <summary>The node is empty; the action is under way.</summary>
     Action,
+
+    /// <summary>An action before or after the drain, or before the node takes work again.</summary>
+    Hook,
 
     /// <summary>Waiting until the node is healthy.</summary>
     Health,
@@ -81,6 +87,15 @@ public sealed record MaintenanceStatus(string Node, MaintenanceStep Step, string
 
     /// <summary>The drain is over and the node is held until told to go on.</summary>
     public bool IsHolding { get; init; }
+
+    /// <summary>The gate at which it waits until somebody approves, or null.</summary>
+    public ApprovalGate? AwaitsApproval { get; init; }
+
+    /// <summary>Who approved what, when and why.</summary>
+    public IReadOnlyList<ApprovalRecord> Approvals { get; init; } = [];
+
+    /// <summary>The actions that were taken, the last of them perhaps still under way.</summary>
+    public IReadOnlyList<ActionRecord> Actions { get; init; } = [];
 }
 
 /// <summary>When a step began and ended.</summary>

@@ -1,5 +1,8 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Actions;
+using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Drain;
+using Drydock.Maintenance.Health;
 using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
 using Drydock.Maintenance.Rollouts;
@@ -18,7 +21,12 @@ public static class MaintenanceTasks
     public static DurableTaskRegistry AddMaintenance(this DurableTaskRegistry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        return registry.AddOrchestrations().AddActivities();
+
+        // One for all waits of the worker, so that a wake-up reaches them.
+        Wakeups? wakeups = null;
+        Wakeups Shared(IServiceProvider services) =>
+            LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(services.GetRequiredService<TimeProvider>()));
+        return registry.AddOrchestrations().AddActivities(Shared).AddActionActivities(Shared);
     }
 
     private static DurableTaskRegistry AddOrchestrations(this DurableTaskRegistry registry) => registry
@@ -27,29 +35,24 @@ public static class MaintenanceTasks
         .AddOrchestrator<DrainOrchestrator>(Orchestrations.Drain)
         .AddOrchestrator<MoveVmOrchestrator>(Orchestrations.MoveVm)
         .AddOrchestrator<RestoreOrchestrator>(Orchestrations.Restore)
+        .AddOrchestrator<ActionOrchestrator>(Orchestrations.Action)
+        .AddOrchestrator<HealthGateOrchestrator>(Orchestrations.HealthGate)
+        .AddOrchestrator<HoldNodeOrchestrator>(Orchestrations.HoldNode)
+        .AddOrchestrator<RemindOrchestrator>(Orchestrations.Remind)
         .AddOrchestrator<RolloutOrchestrator>(Orchestrations.Rollout)
         .AddOrchestrator<RunNodeOrchestrator>(Orchestrations.RunNode)
         .AddOrchestrator<WindowOrchestrator>(Orchestrations.Window)
         .AddOrchestrator<RunRolloutOrchestrator>(Orchestrations.RunRollout);
 
-    private static DurableTaskRegistry AddActivities(this DurableTaskRegistry registry)
+    private static DurableTaskRegistry AddActivities(this DurableTaskRegistry registry, Func<IServiceProvider, Wakeups> wakeups)
     {
-        // One for all waits of the worker, so that a wake-up reaches them.
-        Wakeups? wakeups = null;
         EvictionSlots? slots = null;
-        DurableTaskRegistry Add(string name, Func<ICluster, TimeProvider, Wakeups, ITaskActivity> create) =>
-            registry.AddActivity(name, services =>
-            {
-                var clock = services.GetRequiredService<TimeProvider>();
-                var shared = LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(clock));
-                return create(services.GetRequiredService<ICluster>(), clock, shared);
-            });
+        DurableTaskRegistry Add(string name, Func<ICluster, TimeProvider, Wakeups, ITaskActivity> create) => registry.AddActivity(
+            name,
+            services => create(services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), wakeups(services)));
 
-        Add(Activities.Plan, static (cluster, clock, _) => new PlanActivity(cluster, clock));
-        Add(Activities.ReadNode, static (cluster, _, _) => new ReadNodeActivity(cluster));
         Add(Activities.MarkNode, static (cluster, clock, _) => new MarkNodeActivity(cluster, clock));
         Add(Activities.UnmarkNode, static (cluster, clock, _) => new UnmarkNodeActivity(cluster, clock));
-        Add(Activities.AwaitHealth, static (cluster, clock, wakeups) => new AwaitHealthActivity(cluster, clock, wakeups));
         Add(Activities.AcquireLease, static (cluster, _, _) => new AcquireLeaseActivity(cluster));
         Add(Activities.RenewLease, static (cluster, _, _) => new RenewLeaseActivity(cluster));
         Add(Activities.CancelLease, static (cluster, _, wakeups) => new CancelLeaseActivity(cluster, wakeups));

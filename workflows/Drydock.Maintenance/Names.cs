@@ -20,6 +20,18 @@ public static class Orchestrations
     /// <summary>Puts a node back from the marks on it.</summary>
     public const string Restore = "node.restore";
 
+    /// <summary>Takes one action: a reboot, a power-cycle, a job, a webhook. Its custom status is an <see cref="ActionStatus"/>.</summary>
+    public const string Action = "node.action";
+
+    /// <summary>Waits until a node is healthy.</summary>
+    public const string HealthGate = "node.health-gate";
+
+    /// <summary>Sees to it that the marks of a maintenance stay on the node for as long as it lasts.</summary>
+    public const string HoldNode = "node.hold";
+
+    /// <summary>Reminds people of what waits for them, by Events on the node.</summary>
+    public const string Remind = "node.remind";
+
     /// <summary>Rolling maintenance over many nodes.</summary>
     public const string Rollout = "rollout";
 
@@ -40,6 +52,19 @@ public static class MaintenanceEvents
     public const string Cancel = "cancel";
 
     /// <summary>The held node may go on to its health check and be restored. Payload: <see cref="Complete"/>.</summary>
+    public const string Complete = "complete";
+
+    /// <summary>Somebody decided at a gate. Payload: <see cref="Maintenance.Approval"/>.</summary>
+    public static string Approval(ApprovalGate gate) => $"approval-{Kebab.Of(gate.ToString())}";
+}
+
+/// <summary>Names of the external events of <see cref="Orchestrations.Action"/>.</summary>
+public static class ActionEvents
+{
+    /// <summary>The webhook called back. Payload: <see cref="WebhookCallback"/>.</summary>
+    public const string Callback = "callback";
+
+    /// <summary>The machine that was kept off may be switched on again. Payload: who said so.</summary>
     public const string Complete = "complete";
 }
 
@@ -104,6 +129,18 @@ public static class InstanceIds
     /// <param name="life">Which move of it: one that comes back is moved again.</param>
     public static string Vm(string maintenance, ObjectRef vmi, int life = 1) => $"{maintenance}:vm:{vmi}{(life == 1 ? "" : $":{life}")}";
 
+    /// <summary>The child that takes an action; its custom status is an <see cref="ActionStatus"/>.</summary>
+    public static string Action(string maintenance, string key) => $"{maintenance}:act:{key}";
+
+    /// <summary>The child that waits until the node is healthy.</summary>
+    public static string Health(string maintenance) => $"{maintenance}:health";
+
+    /// <summary>The child that keeps the marks on the node.</summary>
+    public static string Hold(string maintenance) => $"{maintenance}:hold";
+
+    /// <summary>A child that reminds of something.</summary>
+    public static string Reminder(string maintenance, string what) => $"{maintenance}:remind:{what}";
+
     /// <summary>The child that puts the node back.</summary>
     public static string Restore(string maintenance) => $"{maintenance}:restore";
 
@@ -151,6 +188,21 @@ internal static class Activities
     public const string NextWindow = "window.next";
     public const string ReadNodes = "rollout.read-nodes";
     public const string StartRun = "rollout.start-run";
+    public const string AwaitMarks = "node.await-marks";
+    public const string ReassertNode = "node.reassert";
+    public const string HoldNeighbours = "neighbours.hold";
+    public const string ReleaseNeighbours = "neighbours.release";
+    public const string ReadNeighbours = "neighbours.read";
+    public const string StartJob = "job.start";
+    public const string AwaitJob = "job.await";
+    public const string EndJob = "job.end";
+    public const string AwaitBoot = "node.await-boot";
+    public const string PowerOff = "host.power-off";
+    public const string PowerOn = "host.power-on";
+    public const string AwaitPower = "host.await-power";
+    public const string CallWebhook = "webhook.call";
+    public const string Probe = "health.probe";
+    public const string ReadProbes = "health.read-probes";
 }
 
 /// <summary>Events between a maintenance and its children.</summary>
@@ -167,6 +219,9 @@ internal static class ChildEvents
 
     /// <summary>From the drain: virtual machines that no child moves yet.</summary>
     public const string VmsFound = "vms-found";
+
+    /// <summary>From an action: the machine is off until somebody says complete.</summary>
+    public const string PoweredOff = "powered-off";
 
     /// <summary>From the lease: whether it is ours.</summary>
     public const string Lease = "lease";

@@ -5,10 +5,10 @@ using Drydock.Maintenance.VirtualMachines;
 namespace Drydock.Maintenance;
 
 /// <summary>Puts a node back from the marks in the cluster alone: no hub, no history (design D8).</summary>
-public sealed class NodeRestore(ICluster cluster, TimeProvider clock)
+public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimeProvider clock)
 {
     /// <summary>
-    /// Undoes what a maintenance changed on the node and on the virtual machines it stopped, as their marks say, and releases its
+    /// Undoes what a maintenance changed on the node, around it and on the virtual machines it stopped, as their marks say, and releases its
     /// lease. Does nothing where there is no mark. Does not wait until the virtual machines run.
     /// </summary>
     /// <param name="node">The node.</param>
@@ -23,7 +23,11 @@ public sealed class NodeRestore(ICluster cluster, TimeProvider clock)
 
         var holder = (await cluster.GetNodeAsync(node, cancellationToken))?.Mark?.HeldBy;
         var undo = new NodeUndo(cluster);
-        List<UndoResult> results = [await undo.UnmarkNodeAsync(node, null, cancellationToken)];
+        List<UndoResult> results =
+        [
+            await undo.UnmarkNodeAsync(node, null, cancellationToken),
+            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, cancellationToken),
+        ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {
             results.Add(await undo.RestoreVmAsync(vm, null, cancellationToken));

@@ -5,7 +5,10 @@ using Drydock.Maintenance.VirtualMachines;
 namespace Drydock.Maintenance;
 
 /// <summary>Reads what a maintenance would do. Changes nothing and needs no hub.</summary>
-public sealed class PlanReader(ICluster cluster, TimeProvider clock)
+/// <param name="cluster">The cluster.</param>
+/// <param name="clock">The time.</param>
+/// <param name="actions">Looks after actions, approvals and probes.</param>
+public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlanner actions)
 {
     /// <summary>Every pod and VM on the node with what would happen to it, and every reason it could not.</summary>
     /// <param name="request">What is asked for.</param>
@@ -34,6 +37,8 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
 
         var lease = await cluster.GetLeaseAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfNode(request, node, lease, holder, now));
+        var planned = await actions.ReadAsync(request, node, cancellationToken);
+        findings.AddRange(planned.Findings);
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
         findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
@@ -46,6 +51,9 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock)
             WasCordoned = node.Unschedulable && node.Mark is null,
             Pods = [.. pods.Select(pod => pod.Decision)],
             VirtualMachines = forecasts,
+            Steps = planned.Steps,
+            Policy = planned.Policy,
+            Host = planned.Host,
             Findings = [.. findings.OrderBy(finding => finding.Severity)],
         };
     }

@@ -47,7 +47,10 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
         if (!input.KeepNode)
         {
-            await UndoAsync(context, Activities.UnmarkNode, new UndoInput(input.Node, input.Holder, input.UnderLease), $"node {input.Node}");
+            // Remediation last: it must not find a node that is still being put back.
+            var undo = new UndoInput(input.Node, input.Holder, input.UnderLease);
+            await UndoAsync(context, Activities.UnmarkNode, undo, $"node {input.Node}");
+            await UndoAsync(context, Activities.ReleaseNeighbours, undo, $"what was held around node {input.Node}");
         }
 
         var held = await HeldAsync(context, input);
@@ -89,7 +92,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
         return seen.IsRunning
             ? new RestoredVm(vm, true, seen.Node, "It runs again.")
-            : new RestoredVm(vm, false, null, $"It was started again and is not Running after {input.RestartTimeout}: {seen.Reason}");
+            : new RestoredVm(vm, false, null, $"It was started again and is not Running after {Spoken.Of(input.RestartTimeout)}: {seen.Reason}");
     }
 
     private void Tell(TaskOrchestrationContext context, ObjectRef vm, RunningSeen seen, DateTimeOffset since, DateTimeOffset until)

@@ -38,6 +38,9 @@ internal sealed class Waiting(
     /// <summary>For the next wait of the orchestration.</summary>
     public string? Cursor { get; private set; } = cursor;
 
+    /// <summary>Cancelled when the wait is cut short.</summary>
+    public CancellationToken Woken => woken;
+
     /// <summary>It is time to return what there is.</summary>
     public bool IsOver => woken.IsCancellationRequested || clock.GetUtcNow() >= until;
 

@@ -27,7 +27,7 @@ internal static class RestoreVerb
                 throw new CommandFailedException(ExitCodes.BadInput, $"The cluster has no node '{name}'.", "List them with 'kubectl get nodes'.");
             }
 
-            var result = await new NodeRestore(cluster, terminal.Clock).RestoreAsync(name, parsed.GetValue(running), cancellationToken);
+            var result = await new NodeRestore(cluster, cluster, terminal.Clock).RestoreAsync(name, parsed.GetValue(running), cancellationToken);
             if (result.IsRefused)
             {
                 throw new CommandFailedException(

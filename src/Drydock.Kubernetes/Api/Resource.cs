@@ -17,6 +17,14 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource AccessReviews = new("authorization.k8s.io", "v1", "selfsubjectaccessreviews");
     public static readonly Resource SubjectAccessReviews = new("authorization.k8s.io", "v1", "subjectaccessreviews");
     public static readonly Resource TokenReviews = new("authentication.k8s.io", "v1", "tokenreviews");
+    public static readonly Resource Jobs = new("batch", "v1", "jobs");
+    public static readonly Resource CsiNodes = new("storage.k8s.io", "v1", "csinodes");
+    public static readonly Resource BareMetalHosts = new("metal3.io", "v1alpha1", "baremetalhosts");
+    public static readonly Resource NodeHealthChecks = new("remediation.medik8s.io", "v1alpha1", "nodehealthchecks");
+    public static readonly Resource OpenShiftMachines = new("machine.openshift.io", "v1beta1", "machines");
+    public static readonly Resource OpenShiftHealthChecks = new("machine.openshift.io", "v1beta1", "machinehealthchecks");
+    public static readonly Resource ClusterMachines = new("cluster.x-k8s.io", "v1beta1", "machines");
+    public static readonly Resource ClusterHealthChecks = new("cluster.x-k8s.io", "v1beta1", "machinehealthchecks");
     public static readonly Resource KubeVirts = new("kubevirt.io", "v1", "kubevirts");
     public static readonly Resource Vms = new("kubevirt.io", "v1", "virtualmachines");
     public static readonly Resource Vmis = new("kubevirt.io", "v1", "virtualmachineinstances");

@@ -8,7 +8,7 @@ namespace Drydock.Kubernetes;
 public static class KubernetesRegistration
 {
     /// <summary>
-    /// Registers <see cref="ICluster"/>, <see cref="INodeMaintenances"/> and <see cref="IAccessReviews"/>. The connection is read when the first of them is resolved,
+    /// Registers <see cref="ICluster"/>, <see cref="INeighbours"/>, <see cref="INodeMaintenances"/> and <see cref="IAccessReviews"/>. The connection is read when the first of them is resolved,
     /// which throws <see cref="ClusterConnectionException"/> if it cannot be used; nothing is sent before the first call.
     /// </summary>
     public static IServiceCollection AddKubernetesCluster(this IServiceCollection services, ClusterConnection connection)
@@ -17,6 +17,7 @@ public static class KubernetesRegistration
         services.TryAddSingleton(provider => KubernetesCluster.Open(
             connection, provider.GetRequiredService<TimeProvider>(), provider.GetService<ILoggerFactory>()));
         services.TryAddSingleton<ICluster>(provider => provider.GetRequiredService<KubernetesCluster>());
+        services.TryAddSingleton<INeighbours>(provider => provider.GetRequiredService<KubernetesCluster>());
         services.TryAddSingleton<INodeMaintenances>(provider => provider.GetRequiredService<KubernetesCluster>().NodeMaintenances);
         services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().AccessReviews);
         return services;

@@ -57,7 +57,7 @@ internal static class PodSnapshots
 /// <summary>Disruption budgets.</summary>
 internal static class BudgetSnapshots
 {
-    public static BudgetSnapshot From(JsonElement budget) => new(budget.Ref(), Selector(budget.At("spec", "selector")))
+    public static BudgetSnapshot From(JsonElement budget) => new(budget.Ref(), SelectorReading.From(budget.At("spec", "selector")))
     {
         DisruptionsAllowed = budget.Number("status", "disruptionsAllowed") ?? 0,
         CurrentHealthy = budget.Number("status", "currentHealthy") ?? 0,
@@ -68,8 +68,12 @@ internal static class BudgetSnapshots
         IsObserved = (budget.Number("status", "observedGeneration") ?? 0) >= (budget.Number("metadata", "generation") ?? 0),
         AlwaysAllowUnhealthy = budget.Text("spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow",
     };
+}
 
-    private static LabelSelector Selector(JsonElement selector) => new(
+/// <summary>Label selectors as they stand in objects.</summary>
+internal static class SelectorReading
+{
+    public static LabelSelector From(JsonElement selector) => new(
         selector.Map("matchLabels"),
         [
             .. selector.At("matchExpressions").Items().Select(expression => new LabelRequirement(

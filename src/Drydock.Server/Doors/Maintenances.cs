@@ -24,10 +24,16 @@ public sealed class Maintenances : IDisposable
     private readonly SemaphoreSlim _creating = new(1);
 
     internal Maintenances(
-        DurableTaskClient client, ICluster cluster, HistoryReader history, InstanceFeed feed, HubIdentity hub, TimeProvider clock)
+        DurableTaskClient client,
+        ICluster cluster,
+        ActionPlanner actions,
+        HistoryReader history,
+        InstanceFeed feed,
+        HubIdentity hub,
+        TimeProvider clock)
     {
         (_client, _cluster, _history, _feed, _hub, _clock) = (client, cluster, history, feed, hub, clock);
-        _plans = new PlanReader(cluster, clock);
+        _plans = new PlanReader(cluster, clock, actions);
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
+using Drydock.Maintenance;
 using Drydock.Operator;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -53,6 +54,7 @@ public static class DrydockServices
         services.AddSingleton(static provider => new Maintenances(
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<ICluster>(),
+            provider.GetActionPlanner(),
             provider.GetRequiredService<HistoryReader>(),
             provider.GetRequiredService<InstanceFeed>(),
             provider.GetRequiredService<HubIdentity>(),

@@ -136,12 +136,12 @@ public sealed class MaintenanceTests
         await using var world = await World.StartAsync("vm-not-migratable");
         await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold, LeaseDuration = TimeSpan.FromMinutes(1) });
         await world.RunForAsync(TimeSpan.FromSeconds(30));
-        var restore = new NodeRestore(world.Kubernetes, world.Time);
+        var restore = new NodeRestore(world.Kubernetes, world.Neighbours, world.Time);
         (await restore.RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None)).IsRefused.ShouldBeTrue();
 
         await world.LoseHubAsync();
         await world.RunForAsync(TimeSpan.FromMinutes(2));
-        var result = await new NodeRestore(world.Kubernetes, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+        var result = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
         await world.RunForAsync(TimeSpan.FromSeconds(10));
 
         result.LeftBehind.ShouldBeEmpty();

@@ -44,7 +44,7 @@ public sealed class PlanMatrixTests
         {
             Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Fail },
         };
-        var plan = await new PlanReader(world.Kubernetes, world.Time).ReadAsync(request, CancellationToken.None);
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
         plan.CanStart.ShouldBeTrue();
         plan.VirtualMachines.Count.ShouldBe(10);
 

@@ -24,7 +24,8 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
     private readonly IHost _host;
     private volatile Kill? _kill;
 
-    private ProcessLife(string file, SimulatedApiServer api, VirtualTime time, Stillness stillness, bool replaysAlways)
+    private ProcessLife(
+        string file, SimulatedApiServer api, VirtualTime time, Stillness stillness, bool replaysAlways, Action<IServiceCollection>? configure)
     {
         _file = file;
         _stillness = stillness;
@@ -41,6 +42,7 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
             options.CompareWithReplay = !replaysAlways;
             options.MaximumLiveOrchestrators = replaysAlways ? 0 : 1000;
         }));
+        configure?.Invoke(builder.Services);
         _host = builder.Build();
     }
 
@@ -53,12 +55,16 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
 
     public ICluster Kubernetes => _host.Services.GetRequiredService<ICluster>();
 
+    public INeighbours Neighbours => _host.Services.GetRequiredService<INeighbours>();
+
+    public ActionPlanner Planner => _host.Services.GetActionPlanner();
+
     public SqliteTaskHub Hub => _host.Services.GetRequiredService<SqliteTaskHub>();
 
     public static async Task<ProcessLife> StartAsync(
-        string file, SimulatedApiServer api, VirtualTime time, Stillness stillness, bool replaysAlways)
+        string file, SimulatedApiServer api, VirtualTime time, Stillness stillness, bool replaysAlways, Action<IServiceCollection>? configure)
     {
-        var life = new ProcessLife(file, api, time, stillness, replaysAlways);
+        var life = new ProcessLife(file, api, time, stillness, replaysAlways, configure);
         await life._host.StartAsync(CancellationToken.None);
         return life;
     }

@@ -10,6 +10,7 @@ using Drydock.Maintenance;
 using Drydock.Simulator;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -46,6 +47,8 @@ internal sealed class World : IAsyncDisposable
         Cluster = SimulatedCluster.Create(scenario, Time, NullLoggerFactory.Instance, seed);
     }
 
+    private Action<IServiceCollection>? Configure { get; init; }
+
     /// <summary>When it begins.</summary>
     public static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 0, 0, TimeSpan.Zero);
 
@@ -64,6 +67,10 @@ internal sealed class World : IAsyncDisposable
 
     public ICluster Kubernetes => _life!.Kubernetes;
 
+    public INeighbours Neighbours => _life!.Neighbours;
+
+    public ActionPlanner Planner => _life!.Planner;
+
     public SqliteTaskHub Hub => _life!.Hub;
 
     /// <summary>How often the process died.</summary>
@@ -74,9 +81,15 @@ internal sealed class World : IAsyncDisposable
     public static Task<World> StartAsync(string scenario, int seed = 1, bool replaysAlways = false) =>
         StartAsync(Scenario.Named(scenario), seed, replaysAlways);
 
-    public static async Task<World> StartAsync(Scenario scenario, int seed = 1, bool replaysAlways = false)
+    /// <summary>A world that stands and has one process in it.</summary>
+    /// <param name="scenario">The cluster.</param>
+    /// <param name="seed">The same seed gives the same names, uids and durations.</param>
+    /// <param name="replaysAlways">Every turn replays from history.</param>
+    /// <param name="configure">More services of the process, in each of its lives.</param>
+    public static async Task<World> StartAsync(
+        Scenario scenario, int seed = 1, bool replaysAlways = false, Action<IServiceCollection>? configure = null)
     {
-        var world = new World(scenario, seed, replaysAlways);
+        var world = new World(scenario, seed, replaysAlways) { Configure = configure };
         await world.Cluster.StartAsync(CancellationToken.None);
         world._lives = 1;
         await world.OpenAsync();
@@ -241,7 +254,7 @@ internal sealed class World : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task OpenAsync() => _life = await ProcessLife.StartAsync(HubFile, Api, Time, _stillness, _replaysAlways);
+    private async Task OpenAsync() => _life = await ProcessLife.StartAsync(HubFile, Api, Time, _stillness, _replaysAlways, Configure);
 
     /// <summary>On a thread of its own; null when it is so, else why not.</summary>
     private string? Drive(Func<bool> isSo, DateTimeOffset end)

@@ -39,6 +39,7 @@ public sealed class RestTests : IAsyncLifetime
 
                 services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
                 services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a", "worker-b")));
+                services.Replace(ServiceDescriptor.Singleton<INeighbours>(new StubNeighbours()));
                 services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
             });
         await _app.StartAsync();

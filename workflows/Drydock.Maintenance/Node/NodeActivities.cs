@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Health;
 
 namespace Drydock.Maintenance.Node;
 
@@ -9,10 +10,10 @@ internal sealed record NodeInput(string Node, string Holder);
 internal sealed record PlanInput(MaintenanceRequest Request, string Holder);
 
 /// <summary>Reads the plan.</summary>
-internal sealed class PlanActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<PlanInput, MaintenancePlan>
+internal sealed class PlanActivity(ICluster cluster, TimeProvider clock, ActionPlanner actions) : ClusterActivity<PlanInput, MaintenancePlan>
 {
     protected override Task<MaintenancePlan> RunAsync(PlanInput input, CancellationToken cancellationToken) =>
-        new PlanReader(cluster, clock).ReadAsync(input.Request, input.Holder, cancellationToken);
+        new PlanReader(cluster, clock, actions).ReadAsync(input.Request, input.Holder, cancellationToken);
 }
 
 /// <summary>What was read of a node before it is changed.</summary>
@@ -23,7 +24,7 @@ internal sealed class PlanActivity(ICluster cluster, TimeProvider clock) : Clust
 internal sealed record NodeReading(NodePrior? Prior, string? Uid, string? HeldBy, HealthBaseline? Baseline);
 
 /// <summary>Reads what a node is before a maintenance changes it; from the mark, if it is marked as ours already.</summary>
-internal sealed class ReadNodeActivity(ICluster cluster) : ClusterActivity<NodeInput, NodeReading>
+internal sealed class ReadNodeActivity(ICluster cluster, INeighbours neighbours) : ClusterActivity<NodeInput, NodeReading>
 {
     protected override async Task<NodeReading> RunAsync(NodeInput input, CancellationToken cancellationToken)
     {
@@ -32,7 +33,10 @@ internal sealed class ReadNodeActivity(ICluster cluster) : ClusterActivity<NodeI
             return new(null, null, null, null);
         }
 
-        var baseline = HealthBaseline.Of(node, await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken));
+        var baseline = HealthBaseline.Of(
+            node,
+            await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken),
+            await neighbours.ListCsiDriversAsync(input.Node, cancellationToken));
         return node.Mark switch
         {
             null => new(NodePrior.Of(node), node.Uid, null, baseline),
@@ -45,7 +49,10 @@ internal sealed class ReadNodeActivity(ICluster cluster) : ClusterActivity<NodeI
 /// <summary>Marks a node with what it was.</summary>
 internal sealed record MarkNodeInput(string Node, string Holder, NodePrior Prior);
 
-/// <summary>Cordons, taints, labels and marks a node as ours in one patch. Safe to run twice: its own mark means it is done.</summary>
+/// <summary>
+/// Cordons, taints, labels and marks a node as ours in one patch. Safe to run twice: its own mark means it is done. Of two control-plane
+/// nodes that are marked at the same time each sees the other afterwards, and gives way.
+/// </summary>
 internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
 {
     protected override async Task<ActResult> RunAsync(MarkNodeInput input, CancellationToken cancellationToken)
@@ -62,8 +69,13 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
             if (node.Mark is { } mark)
             {
                 return mark.HeldBy == input.Holder
-                    ? ActResult.Done
+                    ? await GiveWayAsync(node, input, cancellationToken)
                     : new(Verdict.Refused, $"Node {input.Node} is held by {Holder.Describe(mark.HeldBy)}.");
+            }
+
+            if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem)
+            {
+                return new(Verdict.Refused, problem.Message);
             }
 
             if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
@@ -71,13 +83,25 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
                 return no;
             }
 
-            if (await cluster.ChangeNodeAsync(node, input.Prior.Mark(input.Holder), cancellationToken) is not null)
+            if (await cluster.ChangeNodeAsync(node, input.Prior.Mark(input.Holder), cancellationToken) is { } marked)
             {
-                return ActResult.Done;
+                return await GiveWayAsync(marked, input, cancellationToken);
             }
         }
 
         throw NodeUndo.KeepsChanging("nodes", input.Node);
+    }
+
+    private async Task<ActResult> GiveWayAsync(NodeSnapshot marked, MarkNodeInput input, CancellationToken cancellationToken)
+    {
+        if (!marked.IsControlPlane
+            || ControlPlane.OtherOut(marked, (await cluster.ListNodesAsync(cancellationToken)).Where(node => node.IsControlPlane)) is not { } other)
+        {
+            return ActResult.Done;
+        }
+
+        await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, cancellationToken);
+        return new(Verdict.Refused, other.Message);
     }
 }
 

@@ -11,6 +11,17 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
     /// <summary>The label that keeps node remediation away (facts 2.5: the value must be exactly this).</summary>
     public const string ExcludeLabel = "remediation.medik8s.io/exclude-from-remediation";
 
+    /// <summary>The annotation that keeps the cluster autoscaler from removing a node that looks unused (facts 2.5).</summary>
+    public const string ScaleDownAnnotation = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
+
+    private const string Ours = "true";
+
+    /// <summary>The mark holds <see cref="ScaleDownAnnotation"/> too; false in marks of older versions.</summary>
+    public bool HoldsScaleDown { get; init; }
+
+    /// <summary>The value of <see cref="ScaleDownAnnotation"/>, or null.</summary>
+    public string? ScaleDownDisabled { get; init; }
+
     /// <summary>The taints of a maintenance, as the Node Maintenance Operator sets them (facts 2.1).</summary>
     public static IReadOnlyList<NodeTaint> OurTaints { get; } =
         [new("node.kubernetes.io/unschedulable", null, "NoSchedule"), new("medik8s.io/drain", null, "NoSchedule")];
@@ -19,25 +30,65 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
     public static NodePrior Of(NodeSnapshot node) => new(
         node.Unschedulable,
         [.. OurTaints.Where(ours => node.Taints.Any(taint => IsSame(taint, ours)))],
-        node.Labels.GetValueOrDefault(ExcludeLabel));
+        node.Labels.GetValueOrDefault(ExcludeLabel))
+    {
+        HoldsScaleDown = true,
+        ScaleDownDisabled = node.Annotations.GetValueOrDefault(ScaleDownAnnotation),
+    };
 
     /// <summary>The change that marks the node as under maintenance.</summary>
     public NodeChange Mark(string holder) => new()
     {
         Unschedulable = true,
         AddTaints = OurTaints,
-        Labels = new Dictionary<string, string?>(StringComparer.Ordinal) { [ExcludeLabel] = "true" },
+        Labels = One(ExcludeLabel, Ours),
+        Annotations = HoldsScaleDown ? One(ScaleDownAnnotation, Ours) : new Dictionary<string, string?>(StringComparer.Ordinal),
         SetMark = new HoldMark(holder, LedgerJson.Write(this)),
     };
 
-    /// <summary>The change that puts the node back: what was there before stays, what we added goes.</summary>
-    public NodeChange Undo() => new()
+    /// <summary>The change that puts the node back: what was there before stays, what we added goes, what somebody changed since is theirs.</summary>
+    public NodeChange Undo(NodeSnapshot node) => new()
     {
         Unschedulable = Unschedulable,
         RemoveTaints = [.. OurTaints.Where(ours => !Taints.Any(taint => IsSame(taint, ours)))],
-        Labels = new Dictionary<string, string?>(StringComparer.Ordinal) { [ExcludeLabel] = ExcludeFromRemediation },
+        Labels = node.Labels.GetValueOrDefault(ExcludeLabel) == Ours
+            ? One(ExcludeLabel, ExcludeFromRemediation)
+            : new Dictionary<string, string?>(StringComparer.Ordinal),
+        Annotations = HoldsScaleDown && node.Annotations.GetValueOrDefault(ScaleDownAnnotation) == Ours
+            ? One(ScaleDownAnnotation, ScaleDownDisabled)
+            : new Dictionary<string, string?>(StringComparer.Ordinal),
         ClearMark = true,
     };
+
+    /// <summary>What of a maintenance is no longer on the node, in words; empty: all is there.</summary>
+    public IReadOnlyList<string> Missing(NodeSnapshot node, string holder)
+    {
+        var missing = new List<string>();
+        if (node.Mark?.HeldBy != holder)
+        {
+            missing.Add("our mark");
+        }
+
+        if (!node.Unschedulable)
+        {
+            missing.Add("the cordon");
+        }
+
+        missing.AddRange(OurTaints.Where(ours => !node.Taints.Any(taint => IsSame(taint, ours))).Select(ours => $"taint {ours.Key}"));
+        if (node.Labels.GetValueOrDefault(ExcludeLabel) != Ours)
+        {
+            missing.Add($"label {ExcludeLabel}");
+        }
+
+        if (HoldsScaleDown && node.Annotations.GetValueOrDefault(ScaleDownAnnotation) != Ours)
+        {
+            missing.Add($"annotation {ScaleDownAnnotation}");
+        }
+
+        return missing;
+    }
+
+    private static Dictionary<string, string?> One(string key, string? value) => new(StringComparer.Ordinal) { [key] = value };
 
     private static bool IsSame(NodeTaint one, NodeTaint other) => one.Key == other.Key && one.Effect == other.Effect;
 }

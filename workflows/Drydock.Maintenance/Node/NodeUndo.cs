@@ -55,7 +55,7 @@ internal sealed class NodeUndo(ICluster cluster)
                 return new(Verdict.Refused, null, $"The mark on node {name} cannot be read: {mark.Prior}");
             }
 
-            if (await cluster.ChangeNodeAsync(node, prior.Undo(), cancellationToken) is not null)
+            if (await cluster.ChangeNodeAsync(node, prior.Undo(node), cancellationToken) is not null)
             {
                 return new(Verdict.Done, prior.Unschedulable
                     ? $"Node {name}: taints and label removed; it stays cordoned, as it was before."

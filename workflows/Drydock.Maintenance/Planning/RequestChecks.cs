@@ -41,7 +41,7 @@ internal static class RequestChecks
         // A lease shorter than that could lapse between a renewal and the next call.
         if (request.LeaseDuration < TimeSpan.FromSeconds(15))
         {
-            yield return Invalid($"The lease must last 15 seconds at least, not {request.LeaseDuration}.");
+            yield return Invalid($"The lease must last 15 seconds at least, not {Spoken.Of(request.LeaseDuration)}.");
         }
 
         foreach (var (name, span) in Spans(request).Where(span => span.Value < TimeSpan.Zero))

@@ -1,0 +1,56 @@
+using Drydock.Maintenance;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>A maintenance that reboots its node by a Job on it.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class RebootTests
+{
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_is_rebooted_once_and_the_report_shows_both_boot_ids()
+    {
+        await using var world = await World.StartAsync("healthy");
+        var before = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId;
+
+        var report = await world.MaintainAsync(world.Request() with { Action = MaintenanceAction.Reboot });
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var after = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId;
+        after.ShouldNotBe(before);
+        var action = report.Actions.ShouldHaveSingleItem();
+        (action.Key, action.Outcome).ShouldBe(("action", ActionOutcome.Done));
+        action.Message.ShouldBe($"The node has rebooted: its boot ID was {before} and is {after}.");
+        world.Api.RequestLog.Of("create", "jobs.batch").Count(request => request.Code == 201).ShouldBe(1);
+        (await world.Neighbours.ListPodsAsync("kube-system", "drydock.dev/job", CancellationToken.None)).ShouldBeEmpty();
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_job_that_does_not_reboot_the_node_fails_the_maintenance_by_its_deadline()
+    {
+        await using var world = await World.StartAsync(
+            Drydock.Simulator.Scenarios.Scenario.Named("healthy"),
+            configure: Policies.Of(new MaintenancePolicy("p")
+            {
+                RebootJob = "lazy",
+                Jobs = new Dictionary<string, JobTemplate>
+                {
+                    ["lazy"] = new("kube-system", """{"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i","command":["sleep","infinity"]}]}}}}"""),
+                },
+            }));
+
+        var report = await world.MaintainAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Reboot,
+            ActionOptions = new ActionOptions { Timeout = TimeSpan.FromMinutes(10) },
+            Policy = "p",
+        });
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldStartWith("The node did not reboot within 10m: its boot ID is still ");
+        report.LeftBehind.ShouldBeEmpty();
+        (await world.Neighbours.ListPodsAsync("kube-system", "drydock.dev/job", CancellationToken.None)).ShouldAllBe(pod => pod.DeletionRequestedAt != null);
+    }
+}

@@ -1,0 +1,35 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.UnitTests.Server;
+
+/// <summary>Nothing stands around the nodes; every change is a test failure.</summary>
+internal sealed class StubNeighbours : INeighbours
+{
+    public Task<IReadOnlyList<NeighbourSnapshot>> ListNeighboursAsync(NeighbourKind kind, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<NeighbourSnapshot>>([]);
+
+    public Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>
+        Task.FromResult<NeighbourSnapshot?>(null);
+
+    public Task<JobSnapshot?> GetJobAsync(ObjectRef job, CancellationToken cancellationToken) => Task.FromResult<JobSnapshot?>(null);
+
+    public Task<IReadOnlyList<string>> ListCsiDriversAsync(string node, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<string>>([]);
+
+    public Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(string? @namespace, string selector, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<PodSnapshot>>([]);
+
+    public Task<string?> FindNodeMaintenanceOperatorAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+
+    public Task<NeighbourSnapshot?> ChangeNeighbourAsync(
+        NeighbourSnapshot neighbour,
+        IReadOnlyDictionary<string, string?> annotations,
+        IReadOnlyList<string>? pauseRequests,
+        CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task<bool> CreateJobAsync(ObjectRef job, string manifest, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task DeleteJobAsync(ObjectRef job, string uid, CancellationToken cancellationToken) => throw Unexpected();
+
+    private static InvalidOperationException Unexpected() => new("A door changes nothing in the cluster.");
+}

@@ -1,0 +1,110 @@
+namespace Drydock.Maintenance.Actions;
+
+/// <summary>Takes one action and sees it through: by its deadline, once, whatever dies meanwhile.</summary>
+internal sealed class ActionOrchestrator : TaskOrchestrator<ActionInput, ActionResult>
+{
+    public override async Task<ActionResult> RunAsync(TaskOrchestrationContext context, ActionInput input)
+    {
+        var run = new ActionRun(context, input);
+        var result = input.Step.Kind switch
+        {
+            MaintenanceAction.Reboot => await new RebootAction(run).RunAsync(),
+            MaintenanceAction.PowerCycle => await new PowerCycleAction(run).RunAsync(),
+            MaintenanceAction.Job => await new JobAction(run).RunAsync(),
+            MaintenanceAction.Webhook => await new WebhookAction(run).RunAsync(),
+            var other => throw new NotSupportedException($"{other} is not an action of its own: the maintenance itself holds."),
+        };
+        if (result is null)
+        {
+            context.ContinueAsNew(run.Input);
+        }
+
+        return result ?? new ActionResult(ActionOutcome.Failed, "");
+    }
+}
+
+/// <summary>What all actions have: their input, the wish to end, how to change something and how to wait.</summary>
+internal sealed class ActionRun
+{
+    private const int RoundsBeforeNew = 80;
+
+    private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
+
+    private int _rounds;
+
+    public ActionRun(TaskOrchestrationContext context, ActionInput input)
+    {
+        (Context, Input) = (context, input);
+        End = context.WaitForExternalEvent<string>(ChildEvents.End);
+    }
+
+    public TaskOrchestrationContext Context { get; }
+
+    /// <summary>With the state for the next generation, if there is one.</summary>
+    public ActionInput Input { get; set; }
+
+    /// <summary>The maintenance wants it to end.</summary>
+    public Task<string> End { get; }
+
+    public bool IsOverdue => Context.Now() >= Input.Deadline;
+
+    /// <summary>Time to go on in a new generation; asked once for each wait.</summary>
+    public bool IsLong() => ++_rounds > RoundsBeforeNew;
+
+    public static ActionResult Cancelled(string message) => new(ActionOutcome.Cancelled, message);
+
+    public static ActionResult Failed(string message) => new(ActionOutcome.Failed, message);
+
+    /// <summary>How far a wait may go: to the deadline, a minute at the most.</summary>
+    public DateTimeOffset Until(DateTimeOffset deadline)
+    {
+        var minute = Context.Now() + TimeSpan.FromMinutes(1);
+        return deadline < minute ? deadline : minute;
+    }
+
+    public void Say(string message, DateTimeOffset? deadline = null, string? callbackSecretFile = null) =>
+        Context.SetCustomStatus(new ActionStatus(message, deadline ?? Input.Deadline) { CallbackSecretFile = callbackSecretFile });
+
+    /// <summary>Changes something, when the lease allows it; null if it was done, else how the action ends.</summary>
+    public async Task<ActionResult?> ChangeAsync(string activity, object input)
+    {
+        while (true)
+        {
+            var result = await Context.Do<ActResult>(activity, input);
+            if (result.Verdict == Verdict.Done)
+            {
+                return null;
+            }
+
+            var why = result.Message ?? $"{activity} was refused.";
+            if (End.IsCompleted || result.Verdict == Verdict.Cancelled)
+            {
+                return Cancelled(why);
+            }
+
+            if (result.Verdict != Verdict.LeaseLost || IsOverdue)
+            {
+                return Failed(why);
+            }
+
+            Say($"{why} Nothing is changed until it is ours again.");
+            await PauseAsync(LeaseRetry);
+        }
+    }
+
+    public Task<T> AwaitAsync<T>(string activity, object input) => Context.Await<T>(activity, input, Input.Node, End);
+
+    /// <summary>A pause that the wish to end, or one of these, cuts short.</summary>
+    public async Task PauseAsync(TimeSpan pause, params Task[] others)
+    {
+        using var woken = new CancellationTokenSource();
+        var timer = Context.CreateTimer(Context.Now() + pause, woken.Token);
+        if (await Task.WhenAny([timer, End, .. others]) != timer)
+        {
+            woken.Cancel();
+        }
+    }
+
+    /// <summary>Deletes the job of the action, so that it cannot run later.</summary>
+    public Task EndJobAsync() => Context.Undo<bool>(Activities.EndJob, new EndJobInput(Input.JobName, Input.Maintenance));
+}

@@ -1,0 +1,129 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Actions;
+using Drydock.Maintenance.Health;
+using Drydock.Maintenance.Node;
+
+namespace Drydock.Maintenance;
+
+/// <summary>What was found out about the actions of a maintenance before it begins.</summary>
+/// <param name="Findings">What stands in the way.</param>
+internal sealed record ActionPlan(IReadOnlyList<PlanFinding> Findings)
+{
+    /// <summary>The policy as it is now, or null if none was named.</summary>
+    public MaintenancePolicy? Policy { get; init; }
+
+    /// <summary>The machine to power-cycle, or null.</summary>
+    public ObjectRef? Host { get; init; }
+
+    /// <summary>What will be done besides draining, in order.</summary>
+    public IReadOnlyList<PlannedStep> Steps { get; init; } = [];
+}
+
+/// <summary>Finds out whether the actions, approvals and probes of a request can be done, before anything is changed. Reads only.</summary>
+public sealed class ActionPlanner(
+    ICluster cluster, INeighbours neighbours, IMaintenancePolicies policies, IHttpTargets targets, ISecretFiles secrets, CallbackAddress callbacks)
+{
+    /// <summary>The refusals that need no cluster: what makes no sense.</summary>
+    internal static IEnumerable<PlanFinding> Check(MaintenanceRequest request)
+    {
+        foreach (var (point, step) in StepsOf(request))
+        {
+            if (step.Kind is (MaintenanceAction.Reboot or MaintenanceAction.PowerCycle)
+                && point is (ActionPoint.BeforeDrain or ActionPoint.BeforeUncordon))
+            {
+                yield return Invalid($"A {step} is possible as the action or after the drain, not at {Kebab.Of(point.ToString())}.");
+            }
+
+            if (step.Options.Timeout <= TimeSpan.Zero || step.Options.PowerOffFor < TimeSpan.Zero || step.Options.RemindEvery < TimeSpan.Zero)
+            {
+                yield return Invalid($"The times of {step} must not be negative.");
+            }
+        }
+
+        if (request.Health.KubeletVersion is { } version && !KubeletVersion.IsVersion(version))
+        {
+            yield return Invalid($"The kubelet's version must be {KubeletVersion.Allowed}, not '{version}'.");
+        }
+    }
+
+    /// <summary>All actions of a request with where they are taken.</summary>
+    internal static IEnumerable<(ActionPoint Point, ActionStep Step)> StepsOf(MaintenanceRequest request) =>
+    [
+        .. request.Hooks.BeforeDrain.Select(step => (ActionPoint.BeforeDrain, step)),
+        .. request.Hooks.AfterDrain.Select(step => (ActionPoint.AfterDrain, step)),
+        .. request.Action == MaintenanceAction.None ? [] : new[] { (ActionPoint.Action, new ActionStep(request.Action, request.ActionOptions)) },
+        .. request.Hooks.BeforeUncordon.Select(step => (ActionPoint.BeforeUncordon, step)),
+    ];
+
+    /// <summary>Reads what the actions of the request need.</summary>
+    internal async Task<ActionPlan> ReadAsync(MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken)
+    {
+        var findings = new List<PlanFinding>(Check(request));
+        var policy = request.Policy is { } name ? await policies.FindAsync(name, cancellationToken) : null;
+        if (request.Policy is not null && policy is null)
+        {
+            findings.Add(new(
+                FindingSeverity.Refuses, "policy-not-found", $"There is no policy named {request.Policy}.",
+                NextStep: $"There {(await policies.ListNamesAsync(cancellationToken) is { Count: > 0 } names ? $"are: {string.Join(", ", names)}" : "is none at all; an admin must write it")}."));
+            return new ActionPlan(findings);
+        }
+
+        if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem)
+        {
+            findings.Add(new(FindingSeverity.Refuses, problem.Kind, problem.Message, problem.Object, problem.NextStep));
+        }
+
+        var found = new ActionFindings(request, policy, node, targets, secrets, callbacks);
+        findings.AddRange(await found.ReadAsync(cancellationToken));
+        findings.AddRange(await MissingAccessAsync(found.Access, cancellationToken));
+        var host = StepsOf(request).Any(step => step.Step.Kind == MaintenanceAction.PowerCycle)
+            ? await BareMetalHosts.FindAsync(neighbours, node.Name, cancellationToken)
+            : null;
+        findings.AddRange(OfHost(request, node.Name, host));
+        return new ActionPlan(findings)
+        {
+            Policy = policy,
+            Host = host?.Ref,
+            Steps = PlannedSteps.Of(request, policy, host?.Ref),
+        };
+    }
+
+    private static IEnumerable<PlanFinding> OfHost(MaintenanceRequest request, string node, NeighbourSnapshot? host)
+    {
+        if (StepsOf(request).All(step => step.Step.Kind != MaintenanceAction.PowerCycle))
+        {
+            yield break;
+        }
+
+        var why = host switch
+        {
+            null => $"No BareMetalHost is known to be the machine of node {node}: none is consumed by a Machine whose nodeRef is this node.",
+            { Power.CannotBeOff: true } => $"BareMetalHost {host.Ref} cannot be switched off (spec.disablePowerOff).",
+            { Power.IsWantedOn: false } => $"BareMetalHost {host.Ref} is meant to be off (spec.online is false): it would not be switched on again.",
+            _ when host.Annotations.ContainsKey("baremetalhost.metal3.io/paused") => $"BareMetalHost {host.Ref} is paused: metal3 would not switch it.",
+            _ when host.Annotations.ContainsKey("baremetalhost.metal3.io/detached") => $"BareMetalHost {host.Ref} is detached: metal3 would not switch it.",
+            _ => null,
+        };
+        if (why is not null)
+        {
+            yield return new(
+                FindingSeverity.Refuses, "power-cycle-impossible", why, host is null ? $"node/{node}" : $"baremetalhost/{host.Ref}",
+                "Ask for a reboot, or hold the node and switch the machine by hand.");
+        }
+        else if (host!.Power!.ErrorType is { } error)
+        {
+            yield return new(
+                FindingSeverity.Blocks, "host-error", $"BareMetalHost {host.Ref} is in error: {error}: {host.Power.ErrorMessage}", $"baremetalhost/{host.Ref}",
+                "See to its management controller first.");
+        }
+    }
+
+    private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken) =>
+        needed.Count == 0 ? [] : (await cluster.GetMissingAccessAsync(needed, cancellationToken)).Select(rule => new PlanFinding(
+            FindingSeverity.Refuses,
+            "missing-permission",
+            $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}.",
+            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}."));
+
+    private static PlanFinding Invalid(string message) => new(FindingSeverity.Refuses, "invalid-request", message);
+}

@@ -1,0 +1,127 @@
+namespace Drydock.Maintenance.Actions;
+
+/// <summary>The actions and hooks of one maintenance, one after the other.</summary>
+internal sealed class MaintenanceActions(
+    TaskOrchestrationContext context,
+    MaintenanceRequest request,
+    string holder,
+    MaintenanceProgress progress,
+    MaintenanceChildren children,
+    CancelWish cancel)
+{
+    /// <summary>When an action saw a new boot ID, or null.</summary>
+    public DateTimeOffset? RebootedAt { get; private set; }
+
+    /// <summary>Whoever ended the hold asked for no health check.</summary>
+    public bool SkipHealth { get; private set; }
+
+    /// <summary>Takes all actions of a point. Null if all did what they should; else how the maintenance ends.</summary>
+    public async Task<MaintenanceEnd?> TakeAsync(ActionPoint point, MaintenancePlan plan, string? bootId)
+    {
+        var steps = ActionPlanner.StepsOf(request).Where(step => step.Point == point).Select(step => step.Step).ToList();
+        for (var index = 0; index < steps.Count; index++)
+        {
+            var key = point == ActionPoint.Action ? "action" : $"{Kebab.Of(point.ToString())}-{index + 1}";
+            var timeout = Resolve.Timeout(steps[index], plan.Policy);
+            DateTimeOffset? deadline = timeout is { } span ? context.Now() + span : null;
+            progress.Begin(new ActionRecord(key, point, steps[index], "It begins.") { From = context.Now() }, deadline);
+            var end = steps[index].Kind == MaintenanceAction.Hold
+                ? await HoldAsync(key, steps[index], deadline)
+                : await SeeThroughAsync(InputOf(key, steps[index], plan, bootId, deadline!.Value, timeout!.Value));
+            if (end is not null)
+            {
+                return end;
+            }
+        }
+
+        return null;
+    }
+
+    private ActionInput InputOf(string key, ActionStep step, MaintenancePlan plan, string? bootId, DateTimeOffset deadline, TimeSpan timeout) =>
+        new(request.Node, holder, context.InstanceId, key, step, deadline)
+        {
+            Timeout = timeout,
+            BootId = bootId,
+            Job = Resolve.Job(step, plan.Policy),
+            Webhook = Resolve.Webhook(step, plan.Policy),
+            Host = plan.Host,
+            Reason = request.Reason,
+            RequestedBy = request.RequestedBy,
+        };
+
+    /// <summary>Waits until somebody says complete.</summary>
+    private async Task<MaintenanceEnd?> HoldAsync(string key, ActionStep step, DateTimeOffset? deadline)
+    {
+        var message = $"Node {request.Node} is held until somebody says complete.";
+        progress.Hold(message);
+        children.StartReminder(key, "MaintenanceHeld", message, step.Options.RemindEvery);
+        var complete = context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
+        var end = await children.WaitAsync(complete, deadline, cancel);
+        children.EndReminder(key);
+        if (end is not null)
+        {
+            progress.Over(ActionOutcome.Cancelled, end.Message);
+            return end;
+        }
+
+        if (!complete.IsCompleted)
+        {
+            var why = $"Nobody said complete within {Spoken.Of(step.Options.Timeout!.Value)}.";
+            progress.Over(ActionOutcome.Failed, why);
+            return new MaintenanceEnd(MaintenanceOutcome.Failed, why);
+        }
+
+        var said = await complete;
+        SkipHealth |= said.SkipHealth;
+        progress.Over(ActionOutcome.Done, $"{said.By} said complete.");
+        return null;
+    }
+
+    /// <summary>An action in an orchestration of its own, which outlives a cancel until it has let go of whatever it held.</summary>
+    private async Task<MaintenanceEnd?> SeeThroughAsync(ActionInput input)
+    {
+        var running = children.StartAction(input);
+        var end = input.Step.Options.PowerOffUntilComplete
+            ? await HandOverAsync(input, running)
+            : await children.WaitAsync(running, deadline: null, cancel);
+        if (end is not null)
+        {
+            children.EndAction(input.Key);
+        }
+
+        var result = await running;
+        progress.Over(result.Outcome, result.Message);
+        RebootedAt = result.RebootedAt ?? RebootedAt;
+        return end ?? (result.Outcome == ActionOutcome.Done ? null : new MaintenanceEnd(MaintenanceOutcome.Failed, result.Message));
+    }
+
+    /// <summary>The machine is off: people work on it until they say complete, which the action is told.</summary>
+    private async Task<MaintenanceEnd?> HandOverAsync(ActionInput input, Task<ActionResult> running)
+    {
+        var off = context.WaitForExternalEvent<string>(ChildEvents.PoweredOff);
+        if (await children.WaitAsync(Task.WhenAny(running, off), deadline: null, cancel) is { } end)
+        {
+            return end;
+        }
+
+        if (running.IsCompleted)
+        {
+            return null;
+        }
+
+        progress.Hold($"{await off} It stays off until somebody says complete.");
+        var complete = context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
+        children.StartReminder(input.Key, "MachineIsOff", $"The machine of node {input.Node} is off until somebody says complete.", input.Step.Options.RemindEvery);
+        var stopped = await children.WaitAsync(Task.WhenAny(running, complete), deadline: null, cancel);
+        children.EndReminder(input.Key);
+        if (stopped is not null || running.IsCompleted)
+        {
+            return stopped;
+        }
+
+        var by = (await complete).By;
+        progress.Resume($"{by} said complete: the machine is switched on.");
+        context.SendEvent(InstanceIds.Action(context.InstanceId, input.Key), ActionEvents.Complete, by);
+        return await children.WaitAsync(running, deadline: null, cancel);
+    }
+}

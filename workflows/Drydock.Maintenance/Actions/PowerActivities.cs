@@ -1,0 +1,167 @@
+using System.Security.Cryptography;
+using System.Text;
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Actions;
+
+/// <summary>The keyed annotation by which a BareMetalHost is kept off (facts 2.6), and who put it there.</summary>
+internal static class PowerKey
+{
+    /// <summary>The mark of design D8 on the host.</summary>
+    public const string HeldBy = "drydock.dev/held-by";
+
+    /// <summary>The host's operating system is asked first; metal3 goes on to a hard power-off if that fails.</summary>
+    public const string Value = """{"mode":"soft"}""";
+
+    /// <summary>By the node alone, so that it is found without any database; a name part has 63 characters at the most, a node's name more.</summary>
+    public static string Of(string node) =>
+        $"reboot.metal3.io/drydock-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(node)).AsSpan(0, 6))}";
+}
+
+/// <summary>A machine to switch.</summary>
+/// <param name="Node">The node on it.</param>
+/// <param name="Holder">Whose maintenance it is; null when switching on: whoever's.</param>
+/// <param name="Host">The BareMetalHost.</param>
+/// <param name="BootId">The boot ID before the maintenance.</param>
+internal sealed record PowerInput(string Node, string? Holder, ObjectRef Host, string? BootId = null);
+
+/// <summary>
+/// Puts the annotation on the host that keeps it off. Safe to run twice: with the annotation there it is done, and a node that has
+/// booted since is not switched off again.
+/// </summary>
+internal sealed class PowerOffActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock) : ClusterActivity<PowerInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(PowerInput input, CancellationToken cancellationToken)
+    {
+        var guard = new Guard(cluster, clock, input.Node, input.Holder!);
+        for (var attempt = 0; attempt < Node.NodeUndo.MaxConflicts; attempt++)
+        {
+            var host = await neighbours.GetNeighbourAsync(NeighbourKind.BareMetalHost, input.Host, cancellationToken);
+            if (host is null)
+            {
+                return new(Verdict.Refused, $"BareMetalHost {input.Host} is gone.");
+            }
+
+            if (host.Annotations.ContainsKey(PowerKey.Of(input.Node)))
+            {
+                return host.Annotations.GetValueOrDefault(PowerKey.HeldBy) is { } by && by != input.Holder
+                    ? new(Verdict.Refused, $"BareMetalHost {input.Host} is kept off by {Holder.Describe(by)}.")
+                    : ActResult.Done;
+            }
+
+            if (await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node && node.BootId != input.BootId)
+            {
+                return ActResult.Done;
+            }
+
+            if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
+            {
+                return no;
+            }
+
+            var change = new Dictionary<string, string?>(StringComparer.Ordinal)
+            {
+                [PowerKey.Of(input.Node)] = PowerKey.Value,
+                [PowerKey.HeldBy] = input.Holder,
+            };
+            if (await neighbours.ChangeNeighbourAsync(host, change, null, cancellationToken) is not null)
+            {
+                return ActResult.Done;
+            }
+        }
+
+        throw Node.NodeUndo.KeepsChanging("baremetalhosts", input.Host.ToString());
+    }
+}
+
+/// <summary>Takes the annotation off again: metal3 switches the machine on. Safe to run twice, and where nothing was done.</summary>
+internal sealed class PowerOnActivity(INeighbours neighbours) : ClusterActivity<PowerInput, bool>
+{
+    protected override Task<bool> RunAsync(PowerInput input, CancellationToken cancellationToken) =>
+        ReleaseAsync(neighbours, input, cancellationToken);
+
+    /// <summary>True if there was something to take off.</summary>
+    public static async Task<bool> ReleaseAsync(INeighbours neighbours, PowerInput input, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < Node.NodeUndo.MaxConflicts; attempt++)
+        {
+            var host = await neighbours.GetNeighbourAsync(NeighbourKind.BareMetalHost, input.Host, cancellationToken);
+            if (host is null || !host.Annotations.ContainsKey(PowerKey.Of(input.Node))
+                || (input.Holder is { } holder && host.Annotations.GetValueOrDefault(PowerKey.HeldBy) is { } by && by != holder))
+            {
+                return false;
+            }
+
+            var change = new Dictionary<string, string?>(StringComparer.Ordinal) { [PowerKey.Of(input.Node)] = null, [PowerKey.HeldBy] = null };
+            if (await neighbours.ChangeNeighbourAsync(host, change, null, cancellationToken) is not null)
+            {
+                return true;
+            }
+        }
+
+        throw Node.NodeUndo.KeepsChanging("baremetalhosts", input.Host.ToString());
+    }
+}
+
+/// <summary>A machine to wait for.</summary>
+internal sealed record AwaitPowerInput(string Node, ObjectRef Host, bool WantsOn, string? KnownError, DateTimeOffset Until);
+
+/// <summary>The power of a machine.</summary>
+/// <param name="IsGone">There is no such host.</param>
+/// <param name="IsOn">It is on.</param>
+/// <param name="Error">What metal3 says is wrong, or null.</param>
+internal sealed record PowerSeen(bool IsGone, bool IsOn, string? Error);
+
+/// <summary>Waits until a machine is on, or off, or metal3 says something new is wrong. Changes nothing.</summary>
+internal sealed class AwaitPowerActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock, Wakeups wakeups)
+    : ClusterActivity<AwaitPowerInput, PowerSeen>
+{
+    // Hosts are not watched: there is one to look at, for a few minutes.
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+
+    protected override async Task<PowerSeen> RunAsync(AwaitPowerInput input, CancellationToken cancellationToken)
+    {
+        var wait = wakeups.Open(cluster, input.Node, null, input.Until);
+        while (true)
+        {
+            var host = await neighbours.GetNeighbourAsync(NeighbourKind.BareMetalHost, input.Host, cancellationToken);
+            var power = host?.Power;
+            var error = power?.ErrorType is { } type ? $"{type}{(power.ErrorMessage is { } message ? $": {message}" : "")}" : null;
+            if (power is null || power.IsOn == input.WantsOn || error != input.KnownError || wait.IsOver)
+            {
+                return new(power is null, power?.IsOn == true, error);
+            }
+
+            await wait.NextAsync(clock.GetUtcNow() + LookAgain, cancellationToken);
+        }
+    }
+}
+
+/// <summary>Finds the BareMetalHost under a node.</summary>
+internal static class BareMetalHosts
+{
+    // metal3's actuators write it on the Machine, or on the Metal3Machine, that a host was given to.
+    private const string HostAnnotation = "metal3.io/BareMetalHost";
+
+    /// <summary>The host whose consumer is the machine of the node (facts 2.6), or null.</summary>
+    public static async Task<NeighbourSnapshot?> FindAsync(INeighbours neighbours, string node, CancellationToken cancellationToken)
+    {
+        var machines = new List<NeighbourSnapshot>();
+        foreach (var kind in (NeighbourKind[])[NeighbourKind.OpenShiftMachine, NeighbourKind.ClusterMachine])
+        {
+            machines.AddRange((await neighbours.ListNeighboursAsync(kind, cancellationToken)).Where(machine => machine.Node == node));
+        }
+
+        var hosts = machines.Count == 0 ? [] : await neighbours.ListNeighboursAsync(NeighbourKind.BareMetalHost, cancellationToken);
+        return hosts.FirstOrDefault(host => machines.Any(machine => IsUnder(host, machine)));
+    }
+
+    private static bool IsUnder(NeighbourSnapshot host, NeighbourSnapshot machine) =>
+        machine.Annotations.GetValueOrDefault(HostAnnotation) == host.Ref.ToString()
+        || host.Power?.Consumer switch
+        {
+            { Kind: "Machine" } consumer => consumer.Name == machine.Ref.Name,
+            { Kind: "Metal3Machine" } consumer => consumer.Name == machine.Infrastructure,
+            _ => false,
+        };
+}

@@ -1,0 +1,132 @@
+namespace Drydock.Maintenance.Actions;
+
+/// <summary>
+/// Switches the machine off through its BareMetalHost, keeps it off as long as asked, and lets it go. However it ends, the annotation that
+/// keeps the machine off is taken away.
+/// </summary>
+internal sealed class PowerCycleAction(ActionRun run)
+{
+    private readonly Task<string> _complete = run.Context.WaitForExternalEvent<string>(ActionEvents.Complete);
+
+    private ActionInput Input => run.Input;
+
+    /// <summary>How it ended, or null: go on in a new generation.</summary>
+    public async Task<ActionResult?> RunAsync()
+    {
+        while (!run.IsLong())
+        {
+            var end = Input.State.Phase switch
+            {
+                PowerPhase.SwitchOff => await SwitchOffAsync(),
+                PowerPhase.AwaitOff => await AwaitOffAsync(),
+                PowerPhase.Off => await KeepOffAsync(),
+                _ => await AwaitOnAsync(),
+            };
+            if (end is { Outcome: not ActionOutcome.Done })
+            {
+                await ReleaseAsync();
+            }
+
+            if (end is not null)
+            {
+                return end;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<ActionResult?> SwitchOffAsync()
+    {
+        run.Say($"Switching BareMetalHost {Input.Host} off.");
+        if (await run.ChangeAsync(Activities.PowerOff, new PowerInput(Input.Node, Input.Holder, Input.Host!.Value, Input.BootId)) is { } ended)
+        {
+            return ended;
+        }
+
+        Enter(PowerPhase.AwaitOff, Input.Deadline);
+        return null;
+    }
+
+    private async Task<ActionResult?> AwaitOffAsync()
+    {
+        var seen = await AwaitAsync(wantsOn: false);
+        if (End(seen, "off") is { } end)
+        {
+            return end;
+        }
+
+        if (!seen.IsOn)
+        {
+            Enter(PowerPhase.Off, run.Context.Now() + Input.Step.Options.PowerOffFor);
+        }
+
+        return null;
+    }
+
+    private async Task<ActionResult?> KeepOffAsync()
+    {
+        var forPeople = Input.Step.Options.PowerOffUntilComplete;
+        if (forPeople)
+        {
+            run.Say($"BareMetalHost {Input.Host} is off and stays off until somebody says complete.");
+            run.Context.SendEvent(Input.Maintenance, ChildEvents.PoweredOff, $"BareMetalHost {Input.Host} is off.");
+            await Task.WhenAny(_complete, run.End);
+        }
+        else if (Input.State.Until > run.Context.Now())
+        {
+            run.Say($"BareMetalHost {Input.Host} is off and is kept off for {Spoken.Of(Input.Step.Options.PowerOffFor)}.", Input.State.Until);
+            await run.PauseAsync(Input.State.Until.Value - run.Context.Now());
+        }
+
+        if (run.End.IsCompleted)
+        {
+            return ActionRun.Cancelled($"BareMetalHost {Input.Host} is switched on again.");
+        }
+
+        await ReleaseAsync();
+        Enter(PowerPhase.AwaitOn, run.Context.Now() + Input.Timeout);
+        return null;
+    }
+
+    private async Task<ActionResult?> AwaitOnAsync()
+    {
+        var seen = await AwaitAsync(wantsOn: true);
+        return End(seen, "on") ?? (seen.IsOn
+            ? new ActionResult(ActionOutcome.Done, $"BareMetalHost {Input.Host} was switched off and on again.") { RebootedAt = run.Context.Now() }
+            : null);
+    }
+
+    private async Task<PowerSeen> AwaitAsync(bool wantsOn)
+    {
+        var until = Input.State.Until!.Value;
+        PowerSeen? before = null;
+        while (true)
+        {
+            var seen = await run.AwaitAsync<PowerSeen>(
+                Activities.AwaitPower, new AwaitPowerInput(Input.Node, Input.Host!.Value, wantsOn, before?.Error, run.Until(until)));
+            run.Say(
+                $"Waiting until BareMetalHost {Input.Host} is {(wantsOn ? "on" : "off")}." + (seen.Error is { } error ? $" metal3 says: {error}" : ""), until);
+            if (seen.IsGone || seen.IsOn == wantsOn || run.End.IsCompleted || run.Context.Now() >= until || run.IsLong())
+            {
+                return seen;
+            }
+
+            before = seen;
+        }
+    }
+
+    private ActionResult? End(PowerSeen seen, string wanted) => seen switch
+    {
+        { IsGone: true } => ActionRun.Failed($"BareMetalHost {Input.Host} is gone."),
+        _ when run.End.IsCompleted => ActionRun.Cancelled($"BareMetalHost {Input.Host} is let go: it is switched on."),
+        _ when seen.IsOn == (wanted == "on") => null,
+        _ when run.Context.Now() >= Input.State.Until => ActionRun.Failed(
+            $"BareMetalHost {Input.Host} was not {wanted} within {Spoken.Of(Input.Timeout)}{(seen.Error is { } error ? $": {error}" : "")}."),
+        _ => null,
+    };
+
+    private Task ReleaseAsync() => run.Context.Undo<bool>(Activities.PowerOn, new PowerInput(Input.Node, Input.Holder, Input.Host!.Value));
+
+    private void Enter(PowerPhase phase, DateTimeOffset until) => run.Input = Input with { State = new ActionState { Phase = phase, Until = until } };
+}

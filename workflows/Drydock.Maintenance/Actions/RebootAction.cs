@@ -1,0 +1,67 @@
+namespace Drydock.Maintenance.Actions;
+
+/// <summary>Reboots the node by a Job on it. The proof is another boot ID; how the Job itself ends says nothing, it dies with the machine.</summary>
+internal sealed class RebootAction(ActionRun run)
+{
+    // A job that failed may have rebooted the node all the same: the kubelet's first report comes later than the job controller's.
+    private static readonly TimeSpan FailedJobHasUntil = TimeSpan.FromMinutes(2);
+
+    private DateTimeOffset? _failedSince;
+
+    /// <summary>How it ended, or null: go on in a new generation.</summary>
+    public async Task<ActionResult?> RunAsync()
+    {
+        var (input, job) = (run.Input, run.Input.JobName);
+        run.Say($"Rebooting the node by Job {job}.");
+        var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: true);
+        if (await run.ChangeAsync(Activities.StartJob, start) is { } ended)
+        {
+            return ended;
+        }
+
+        BootSeen? seen = null;
+        while (true)
+        {
+            seen = await run.AwaitAsync<BootSeen>(
+                Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(input.Deadline)));
+            if (seen.BootId is { } now && now != input.BootId)
+            {
+                await run.EndJobAsync();
+                return new ActionResult(ActionOutcome.Done, $"The node has rebooted: its boot ID was {input.BootId} and is {now}.") { RebootedAt = seen.At };
+            }
+
+            if (End(seen) is { } end)
+            {
+                await run.EndJobAsync();
+                return end;
+            }
+
+            run.Say($"Waiting until the node has rebooted: its boot ID is still {input.BootId}, it is {(seen.IsReady ? "Ready" : "not Ready")}.");
+            if (run.IsLong())
+            {
+                return null;
+            }
+        }
+    }
+
+    private ActionResult? End(BootSeen seen)
+    {
+        var (job, now) = (run.Input.JobName, run.Context.Now());
+        if (run.End.IsCompleted)
+        {
+            return ActionRun.Cancelled($"Job {job} was deleted; the node had not rebooted.");
+        }
+
+        if (run.IsOverdue)
+        {
+            return ActionRun.Failed(
+                $"The node did not reboot within {Spoken.Of(run.Input.Timeout)}: its boot ID is still {run.Input.BootId}."
+                + (seen.JobFailure is { } why ? $" Job {job}: {why}" : ""));
+        }
+
+        _failedSince = seen is { JobFailure: not null, IsReady: true } ? _failedSince ?? now : null;
+        return now - _failedSince >= FailedJobHasUntil
+            ? ActionRun.Failed($"Job {job} failed and did not reboot the node: {seen.JobFailure}")
+            : null;
+    }
+}

@@ -1,0 +1,16 @@
+namespace Drydock.Maintenance;
+
+/// <summary>Whether somebody wants the maintenance to stop. Every step asks; every wait ends when it is so.</summary>
+internal sealed class CancelWish(TaskOrchestrationContext context)
+{
+    private readonly Task<Cancel> _cancel = context.WaitForExternalEvent<Cancel>(MaintenanceEvents.Cancel);
+
+    /// <summary>Completed once somebody said so.</summary>
+    public Task Said => _cancel;
+
+    /// <summary>How the maintenance ends if somebody said so, else null: go on.</summary>
+    public async Task<MaintenanceEnd?> EndAsync() =>
+        _cancel.IsCompleted ? new MaintenanceEnd(MaintenanceOutcome.Cancelled, Why(await _cancel)) : null;
+
+    private static string Why(Cancel cancel) => $"Cancelled by {cancel.By}{(cancel.Reason is { Length: > 0 } reason ? $": {reason.TrimEnd('.')}" : "")}.";
+}

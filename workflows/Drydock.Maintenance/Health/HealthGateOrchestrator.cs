@@ -1,0 +1,135 @@
+using Drydock.Maintenance.Actions;
+
+namespace Drydock.Maintenance.Health;
+
+/// <summary>A probe by its name in the policy.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Template">What it asks.</param>
+/// <param name="Job">The job it runs, for <see cref="ProbeKind.Job"/>.</param>
+/// <param name="ReadyBefore">How many pods were Ready before, for <see cref="ProbeKind.Pods"/>.</param>
+internal sealed record NamedProbe(string Name, ProbeTemplate Template, JobTemplate? Job = null, int ReadyBefore = 0);
+
+/// <summary>A node to check: the input of <c>node.health-gate</c>.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Holder">Whose maintenance it is.</param>
+/// <param name="Maintenance">Its instance id.</param>
+/// <param name="Demand">What must be true.</param>
+/// <param name="Probes">What must pass besides, in order.</param>
+/// <param name="Deadline">By when.</param>
+internal sealed record HealthGateInput(
+    string Node, string Holder, string Maintenance, HealthDemand Demand, IReadOnlyList<NamedProbe> Probes, DateTimeOffset Deadline)
+{
+    /// <summary>Probes by jobs that have passed: each job runs once.</summary>
+    public IReadOnlyList<string> Passed { get; init; } = [];
+}
+
+/// <summary>How a health gate ended.</summary>
+/// <param name="IsHealthy">Everything passed.</param>
+/// <param name="Failing">What did not, with what it saw.</param>
+internal sealed record HealthResult(bool IsHealthy, IReadOnlyList<FailedCheck> Failing);
+
+/// <summary>Waits until a node is healthy and its probes pass, by a deadline.</summary>
+internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput, HealthResult>
+{
+    private const int RoundsBeforeNew = 40;
+
+    private static readonly TimeSpan BetweenProbes = TimeSpan.FromSeconds(10);
+
+    public override async Task<HealthResult> RunAsync(TaskOrchestrationContext context, HealthGateInput input)
+    {
+        var end = context.WaitForExternalEvent<string>(ChildEvents.End);
+        HealthSeen? seen = null;
+        for (var round = 0; round < RoundsBeforeNew; round++)
+        {
+            seen = await context.Await<HealthSeen>(
+                Activities.AwaitHealth, new AwaitHealthInput(input.Node, input.Demand, seen?.Fingerprint(), seen?.Cursor, input.Deadline), input.Node, end);
+            var failing = seen.Failing;
+            if (failing.Count == 0 && !end.IsCompleted)
+            {
+                (input, failing) = await ProbeAsync(context, input, end);
+            }
+
+            if (end.IsCompleted || failing.Count == 0 || context.Now() >= input.Deadline || failing.Any(check => check.IsFinal))
+            {
+                return new HealthResult(failing.Count == 0 && !end.IsCompleted, failing);
+            }
+
+            Tell(context, failing);
+            if (seen.Failing.Count == 0)
+            {
+                seen = null;
+                await PauseAsync(context, Earlier(context.Now() + BetweenProbes, input.Deadline), end);
+            }
+        }
+
+        context.ContinueAsNew(input);
+        return new HealthResult(false, []);
+    }
+
+    /// <summary>All probes in order; the first that fails is told.</summary>
+    private static async Task<(HealthGateInput Input, IReadOnlyList<FailedCheck> Failing)> ProbeAsync(
+        TaskOrchestrationContext context, HealthGateInput input, Task end)
+    {
+        foreach (var probe in input.Probes)
+        {
+            if (probe.Template.Kind != ProbeKind.Job)
+            {
+                var seen = await context.Do<ProbeSeen>(Activities.Probe, new ProbeInput(input.Node, input.Maintenance, probe));
+                if (!seen.Passes)
+                {
+                    return (input, [new FailedCheck($"probe-{probe.Name}", $"Probe {probe.Name}: {seen.Saw}")]);
+                }
+            }
+            else if (!input.Passed.Contains(probe.Name))
+            {
+                if (await RunJobAsync(context, input, probe, end) is { } failed)
+                {
+                    return (input, [failed]);
+                }
+
+                input = input with { Passed = [.. input.Passed, probe.Name] };
+            }
+        }
+
+        return (input, []);
+    }
+
+    // As an action of its own: one job, seen through, whatever dies meanwhile.
+    private static async Task<FailedCheck?> RunJobAsync(TaskOrchestrationContext context, HealthGateInput input, NamedProbe probe, Task end)
+    {
+        var key = $"probe-{probe.Name}";
+        var left = input.Deadline - context.Now();
+        var action = new ActionInput(
+            input.Node, input.Holder, input.Maintenance, key, new ActionStep(MaintenanceAction.Job, new ActionOptions { Template = probe.Template.Job }), input.Deadline)
+        {
+            Timeout = left,
+            Job = probe.Job,
+        };
+        var id = InstanceIds.Action(input.Maintenance, key);
+        var running = context.CallSubOrchestratorAsync<ActionResult>(Orchestrations.Action, action, new TaskOptions().WithInstanceId(id));
+        if (await Task.WhenAny(running, end) != running)
+        {
+            context.SendEvent(id, ChildEvents.End, "end");
+        }
+
+        var result = await running;
+        return result.Outcome == ActionOutcome.Done ? null : new FailedCheck($"probe-{probe.Name}", $"Probe {probe.Name}: {result.Message}", IsFinal: true);
+    }
+
+    private static void Tell(TaskOrchestrationContext context, IReadOnlyList<FailedCheck> failing)
+    {
+        var sentences = failing.Take(5).Select(check => check.Saw).ToList();
+        context.SetCustomStatus(new HealthStatus($"Waiting until the node is healthy: {string.Join(" ", sentences)}", sentences));
+    }
+
+    private static async Task PauseAsync(TaskOrchestrationContext context, DateTimeOffset until, Task end)
+    {
+        using var woken = new CancellationTokenSource();
+        if (await Task.WhenAny(context.CreateTimer(until, woken.Token), end) == end)
+        {
+            woken.Cancel();
+        }
+    }
+
+    private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
+}

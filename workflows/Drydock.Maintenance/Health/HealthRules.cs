@@ -1,0 +1,156 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Health;
+
+/// <summary>What a node was like before its maintenance, as far as the health check asks for it again.</summary>
+/// <param name="HadKubeVirt">It was labelled <c>kubevirt.io/schedulable</c>.</param>
+/// <param name="HadHeartbeat">It had a <c>kubevirt.io/heartbeat</c>.</param>
+/// <param name="UnreadyDaemonSets">DaemonSets whose pod on it was not Ready before: their pods are not waited for.</param>
+internal sealed record HealthBaseline(bool HadKubeVirt, bool HadHeartbeat, IReadOnlyList<string> UnreadyDaemonSets)
+{
+    /// <summary>Its boot ID.</summary>
+    public string? BootId { get; init; }
+
+    /// <summary>The CSI drivers that were registered on it.</summary>
+    public IReadOnlyList<string> CsiDrivers { get; init; } = [];
+
+    public static HealthBaseline Of(NodeSnapshot node, IEnumerable<PodSnapshot> pods, IReadOnlyList<string> csiDrivers) => new(
+        node.KubeVirtSchedulable is true,
+        node.KubeVirtHeartbeat is not null,
+        [.. HealthRules.DaemonSetPods(pods).Where(pod => !pod.IsReady).Select(HealthRules.DaemonSetOf)])
+    {
+        BootId = node.BootId,
+        CsiDrivers = csiDrivers,
+    };
+}
+
+/// <summary>What must be true of the node.</summary>
+/// <param name="Before">What it was like before.</param>
+/// <param name="Policy">What was asked for.</param>
+/// <param name="MustReboot">The boot ID must be another.</param>
+/// <param name="RebootedAt">When an action saw the new boot ID, or null.</param>
+internal sealed record HealthDemand(HealthBaseline Before, HealthPolicy Policy, bool MustReboot, DateTimeOffset? RebootedAt);
+
+/// <summary>What was seen of a node.</summary>
+internal sealed record HealthFacts(NodeSnapshot? Node, IReadOnlyList<PodSnapshot> Pods, IReadOnlyList<string> CsiDrivers);
+
+/// <summary>A check that fails.</summary>
+/// <param name="Check">Stable name in kebab case.</param>
+/// <param name="Saw">What was seen, one sentence.</param>
+/// <param name="PassesAt">When it passes if nothing changes, or null.</param>
+/// <param name="IsFinal">Waiting will not mend it.</param>
+internal sealed record FailedCheck(string Check, string Saw, DateTimeOffset? PassesAt = null, bool IsFinal = false);
+
+/// <summary>Whether a node may take work again. Pure: the checks in order; an empty answer is health.</summary>
+internal static class HealthRules
+{
+    /// <summary>KubeVirt takes a node for dead when its heartbeat is older than that (facts 2.3.11).</summary>
+    public static readonly TimeSpan HeartbeatMustBeNewerThan = TimeSpan.FromMinutes(5);
+
+    private static readonly string[] Pressures = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+
+    /// <summary>The checks that fail.</summary>
+    public static IReadOnlyList<FailedCheck> Check(HealthFacts facts, HealthDemand demand, DateTimeOffset now)
+    {
+        if (facts.Node is not { } node)
+        {
+            return [new("node-exists", "The node is gone.")];
+        }
+
+        var boot = BootOf(node, demand);
+        return
+        [
+            .. Booted(node, demand),
+            .. Ready(node, demand.Policy, boot, now),
+            .. NoPressure(node),
+            .. Version(node, demand.Policy),
+            .. KubeVirt(node, demand.Before, boot, now),
+            .. DaemonSets(facts.Pods, demand.Before),
+            .. Csi(facts.CsiDrivers, demand.Before),
+        ];
+    }
+
+    /// <summary>The pods of DaemonSets that are meant to run.</summary>
+    public static IEnumerable<PodSnapshot> DaemonSetPods(IEnumerable<PodSnapshot> pods) =>
+        pods.Where(pod => pod is { Controller.Kind: "DaemonSet", IsFinished: false, DeletionRequestedAt: null });
+
+    /// <summary>Namespace and name of the DaemonSet of such a pod.</summary>
+    public static string DaemonSetOf(PodSnapshot pod) => $"{pod.Ref.Namespace}/{pod.Controller!.Name}";
+
+    // What was reported before the boot says nothing about the node. No one says when it booted: when an action saw it, else when it became
+    // Ready with a boot ID that it had not before.
+    private static DateTimeOffset? BootOf(NodeSnapshot node, HealthDemand demand) =>
+        demand.RebootedAt ?? (node.BootId != demand.Before.BootId && demand.Before.BootId is not null
+            ? node.Conditions.FirstOrDefault(condition => condition.Type == "Ready")?.Since
+            : null);
+
+    private static IEnumerable<FailedCheck> Booted(NodeSnapshot node, HealthDemand demand)
+    {
+        if (demand.MustReboot && node.BootId == demand.Before.BootId)
+        {
+            yield return new("boot-id", $"The node has not rebooted: its boot ID is still {node.BootId}.");
+        }
+    }
+
+    private static IEnumerable<FailedCheck> Ready(NodeSnapshot node, HealthPolicy policy, DateTimeOffset? boot, DateTimeOffset now)
+    {
+        var ready = node.Conditions.FirstOrDefault(condition => condition.Type == "Ready");
+        if (ready?.Status != "True")
+        {
+            yield return new("ready", $"Ready is {ready?.Status ?? "missing"}{(ready?.Reason is { } reason ? $" ({reason})" : "")}.");
+            yield break;
+        }
+
+        // A node that is back within the grace period of its lease never stopped being Ready.
+        var since = boot > ready.Since ? boot : ready.Since;
+        if (since + policy.StableFor is { } steadyAt && steadyAt > now)
+        {
+            yield return new("ready-steady", $"Ready since {since:HH:mm:ss}, wanted for {Spoken.Of(policy.StableFor)}.", steadyAt);
+        }
+    }
+
+    private static IEnumerable<FailedCheck> NoPressure(NodeSnapshot node) =>
+        from condition in node.Conditions
+        where condition.Status == "True" && Pressures.Contains(condition.Type)
+        select new FailedCheck("no-pressure", $"{condition.Type}: {condition.Message ?? condition.Reason}");
+
+    private static IEnumerable<FailedCheck> Version(NodeSnapshot node, HealthPolicy policy)
+    {
+        if (policy.KubeletVersion is { } least && !KubeletVersion.IsAtLeast(node.KubeletVersion, least))
+        {
+            yield return new("kubelet-version", $"The kubelet is {node.KubeletVersion ?? "of no known version"}, at least {least} is wanted.");
+        }
+    }
+
+    private static IEnumerable<FailedCheck> KubeVirt(NodeSnapshot node, HealthBaseline before, DateTimeOffset? boot, DateTimeOffset now)
+    {
+        if (before.HadKubeVirt && node.KubeVirtSchedulable is not true)
+        {
+            yield return new("kubevirt-schedulable", $"Label kubevirt.io/schedulable is {(node.KubeVirtSchedulable is null ? "missing" : "false")}.");
+        }
+
+        if (!before.HadHeartbeat)
+        {
+            yield break;
+        }
+
+        if (node.KubeVirtHeartbeat is not { } heartbeat || now - heartbeat >= HeartbeatMustBeNewerThan)
+        {
+            yield return new("kubevirt-heartbeat", $"The last heartbeat of virt-handler is from {node.KubeVirtHeartbeat:u}.");
+        }
+        else if (heartbeat < boot)
+        {
+            yield return new("kubevirt-heartbeat", $"The last heartbeat of virt-handler ({heartbeat:HH:mm:ss}) is from before the boot ({boot:HH:mm:ss}).");
+        }
+    }
+
+    private static IEnumerable<FailedCheck> DaemonSets(IEnumerable<PodSnapshot> pods, HealthBaseline before) =>
+        from pod in DaemonSetPods(pods)
+        where !pod.IsReady && !before.UnreadyDaemonSets.Contains(DaemonSetOf(pod))
+        select new FailedCheck("daemon-set-pods", $"Pod {pod.Ref} of DaemonSet {pod.Controller!.Name} is not Ready.");
+
+    private static IEnumerable<FailedCheck> Csi(IReadOnlyList<string> drivers, HealthBaseline before) =>
+        from driver in before.CsiDrivers
+        where !drivers.Contains(driver)
+        select new FailedCheck("csi-drivers", $"CSI driver {driver} is not registered on the node any more.");
+}

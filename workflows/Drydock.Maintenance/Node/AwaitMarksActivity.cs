@@ -1,0 +1,45 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Node;
+
+/// <summary>Marks to look after.</summary>
+internal sealed record AwaitMarksInput(string Node, string Holder, NodePrior Prior, string? Cursor, DateTimeOffset Until);
+
+/// <summary>What of the marks is gone.</summary>
+internal sealed record MarksSeen(IReadOnlyList<string> Missing, string? Cursor);
+
+/// <summary>Waits until something of ours is no longer on the node, or a minute has passed. Changes nothing.</summary>
+internal sealed class AwaitMarksActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitMarksInput, MarksSeen>
+{
+    // Every pod that goes wakes us: no reason to read the node as often.
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(3);
+
+    protected override async Task<MarksSeen> RunAsync(AwaitMarksInput input, CancellationToken cancellationToken)
+    {
+        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        while (true)
+        {
+            var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
+            var missing = node is null ? [] : input.Prior.Missing(node, input.Holder);
+            if (missing.Count > 0 || wait.IsOver)
+            {
+                return new(missing, wait.Cursor);
+            }
+
+            await wait.NextAsync(null, cancellationToken);
+            await PauseAsync(wait.Woken);
+        }
+    }
+
+    private async Task PauseAsync(CancellationToken woken)
+    {
+        try
+        {
+            await Task.Delay(BetweenLooks, clock, woken);
+        }
+        catch (OperationCanceledException)
+        {
+            // Woken: the wait is over.
+        }
+    }
+}

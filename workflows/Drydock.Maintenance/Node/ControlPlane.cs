@@ -1,0 +1,107 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Node;
+
+/// <summary>Why a control-plane node may not be disrupted now.</summary>
+/// <param name="Kind">Stable name in kebab case.</param>
+/// <param name="Message">One sentence.</param>
+/// <param name="Object">The object to look at, or null.</param>
+/// <param name="NextStep">What to do about it.</param>
+internal sealed record ControlPlaneProblem(string Kind, string Message, string? Object, string NextStep);
+
+/// <summary>
+/// Never two control-plane nodes at once, and never below the quorum of etcd: by the guard-pod budget where OpenShift keeps one
+/// (facts 2.1, the rule of the Node Maintenance Operator), else by counting the members that are Ready.
+/// </summary>
+internal static class ControlPlane
+{
+    private const string EtcdNamespace = "openshift-etcd";
+
+    /// <summary>What forbids it, or null: also for a node that is none of the control plane.</summary>
+    public static async Task<ControlPlaneProblem?> ProblemAsync(ICluster cluster, NodeSnapshot node, CancellationToken cancellationToken)
+    {
+        if (!node.IsControlPlane)
+        {
+            return null;
+        }
+
+        var all = (await cluster.ListNodesAsync(cancellationToken)).Where(other => other.IsControlPlane).ToList();
+        if (OtherOut(node, all) is { } two)
+        {
+            return two;
+        }
+
+        var budgets = (await cluster.ListBudgetsAsync(cancellationToken)).Where(budget => budget.Ref.Namespace == EtcdNamespace).ToList();
+        return budgets.Count > 0
+            ? await GuardedAsync(cluster, node, budgets, cancellationToken)
+            : await CountedAsync(cluster, node, all, cancellationToken);
+    }
+
+    /// <summary>Another control-plane node is out already, by us or by anybody.</summary>
+    internal static ControlPlaneProblem? OtherOut(NodeSnapshot node, IEnumerable<NodeSnapshot> controlPlane)
+    {
+        var other = controlPlane.FirstOrDefault(other => other.Name != node.Name && (other.Mark is not null || other.Unschedulable));
+        return other is null
+            ? null
+            : new(
+                "control-plane-busy",
+                $"Control-plane node {other.Name} is {(other.Mark is { } mark ? $"under maintenance by {Holder.Describe(mark.HeldBy)}" : "cordoned")}: never two at once.",
+                $"node/{other.Name}",
+                "Wait until it is back.");
+    }
+
+    /// <summary>The rule of medik8s/common pkg/etcd: the budget allows one more, or this node's guard pod is the one that is out already.</summary>
+    internal static ControlPlaneProblem? Guarded(string node, IReadOnlyList<BudgetSnapshot> budgets, IEnumerable<PodSnapshot> podsOnNode)
+    {
+        if (budgets is not [var budget])
+        {
+            return new(
+                "etcd-quorum-unknown",
+                $"Namespace {EtcdNamespace} has {budgets.Count} budgets instead of one: whether etcd keeps its quorum without node {node} cannot be told.",
+                $"namespace/{EtcdNamespace}",
+                "Look at the etcd operator.");
+        }
+
+        var guard = podsOnNode.FirstOrDefault(pod => pod.Ref.Namespace == EtcdNamespace && budget.Covers(pod));
+        return budget.DisruptionsAllowed >= 1 || guard is not { IsReady: true }
+            ? null
+            : new(
+                "etcd-quorum",
+                $"Without node {node} etcd would lose its quorum: budget {budget.Ref} allows no disruption now ({budget.CurrentHealthy} healthy, {budget.DesiredHealthy} wanted).",
+                $"poddisruptionbudget/{budget.Ref}",
+                "Wait until the other members of etcd are healthy.");
+    }
+
+    /// <summary>So many members are there and so many of the others are Ready: is it a quorum without this node?</summary>
+    internal static ControlPlaneProblem? Counted(string node, int members, int othersReady)
+    {
+        var quorum = (members / 2) + 1;
+        return members <= 1 || othersReady >= quorum
+            ? null
+            : new(
+                "etcd-quorum",
+                $"Without node {node} etcd would lose its quorum: {othersReady} of the other {members - 1} members are Ready, {quorum} of {members} are needed.",
+                null,
+                "Wait until the other control-plane nodes are Ready.");
+    }
+
+    private static async Task<ControlPlaneProblem?> GuardedAsync(
+        ICluster cluster, NodeSnapshot node, IReadOnlyList<BudgetSnapshot> budgets, CancellationToken cancellationToken) =>
+        Guarded(node.Name, budgets, await cluster.ListPodsOnNodeAsync(node.Name, cancellationToken));
+
+    // kubeadm's static pods are the members; where there are none (k3s, etcd elsewhere) the nodes themselves are counted.
+    private static async Task<ControlPlaneProblem?> CountedAsync(
+        ICluster cluster, NodeSnapshot node, IReadOnlyList<NodeSnapshot> controlPlane, CancellationToken cancellationToken)
+    {
+        var others = controlPlane.Where(other => other.Name != node.Name).ToList();
+        var ready = 0;
+        foreach (var other in others.Where(other => other.IsReady))
+        {
+            var pods = await cluster.ListPodsOnNodeAsync(other.Name, cancellationToken);
+            var member = pods.FirstOrDefault(pod => pod.IsMirror && pod.Labels.GetValueOrDefault("component") == "etcd");
+            ready += member is null or { IsReady: true } ? 1 : 0;
+        }
+
+        return Counted(node.Name, controlPlane.Count, ready);
+    }
+}

@@ -1,0 +1,129 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.Node;
+
+/// <summary>A node whose marks are to stay.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Holder">Whose maintenance it is.</param>
+/// <param name="Maintenance">Its instance id.</param>
+/// <param name="Prior">What the node was before.</param>
+/// <param name="Neighbours">The objects around it that are held too.</param>
+internal sealed record HoldNodeInput(string Node, string Holder, string Maintenance, NodePrior Prior, IReadOnlyList<HeldNeighbour> Neighbours)
+{
+    /// <summary>What was put back in earlier generations, one sentence each.</summary>
+    public IReadOnlyList<string> Reasserted { get; init; } = [];
+
+    /// <summary>From the wait before.</summary>
+    public string? Cursor { get; init; }
+}
+
+/// <summary>
+/// Puts back what somebody took off the node during its maintenance: an uncordon in the middle would fill the node again. Gives the
+/// sentences that say what was put back.
+/// </summary>
+internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IReadOnlyList<string>>
+{
+    private const int RoundsBeforeNew = 40;
+
+    private const int MostSentences = 20;
+
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
+
+    public override async Task<IReadOnlyList<string>> RunAsync(TaskOrchestrationContext context, HoldNodeInput input)
+    {
+        var end = context.WaitForExternalEvent<string>(ChildEvents.End);
+        for (var round = 0; round < RoundsBeforeNew; round++)
+        {
+            var seen = await context.Await<MarksSeen>(
+                Activities.AwaitMarks,
+                new AwaitMarksInput(input.Node, input.Holder, input.Prior, input.Cursor, context.Now() + TimeSpan.FromMinutes(1)),
+                input.Node,
+                end);
+            if (end.IsCompleted)
+            {
+                return input.Reasserted;
+            }
+
+            input = input with { Cursor = seen.Cursor };
+            if (input.Neighbours.Count > 0)
+            {
+                await TryAsync(context, Activities.HoldNeighbours, new HoldNeighboursInput(input.Node, input.Holder, input.Neighbours));
+            }
+
+            if (seen.Missing.Count > 0)
+            {
+                input = await ReassertAsync(context, input, seen.Missing, end);
+            }
+        }
+
+        context.ContinueAsNew(input);
+        return input.Reasserted;
+    }
+
+    private static async Task<HoldNodeInput> ReassertAsync(
+        TaskOrchestrationContext context, HoldNodeInput input, IReadOnlyList<string> missing, Task end)
+    {
+        if (!await TryAsync(context, Activities.ReassertNode, new MarkNodeInput(input.Node, input.Holder, input.Prior)))
+        {
+            using var woken = new CancellationTokenSource();
+            if (await Task.WhenAny(context.CreateTimer(context.Now() + Retry, woken.Token), end) == end)
+            {
+                woken.Cancel();
+            }
+
+            return input;
+        }
+
+        var sentence = $"Somebody took {string.Join(", ", missing)} off node {input.Node} during its maintenance; it was put back.";
+        await context.CallActivityAsync<bool>(
+            Activities.RecordEvent,
+            new NodeEvent(input.Node, null, IsWarning: true, "MaintenanceReasserted", sentence, input.Maintenance));
+        return input with { Reasserted = [.. input.Reasserted.TakeLast(MostSentences - 1), sentence] };
+    }
+
+    // The maintenance goes on without: the lease may be lost for a while, the API server away.
+    private static async Task<bool> TryAsync(TaskOrchestrationContext context, string activity, object input)
+    {
+        try
+        {
+            return (await context.Do<ActResult>(activity, input)).Verdict == Verdict.Done;
+        }
+        catch (TaskFailedException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>Puts back what is missing of the marks, unless somebody else marked the node by now. Safe to run twice.</summary>
+internal sealed class ReassertNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
+{
+    protected override async Task<ActResult> RunAsync(MarkNodeInput input, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < NodeUndo.MaxConflicts; attempt++)
+        {
+            var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
+            if (node is null || input.Prior.Missing(node, input.Holder).Count == 0)
+            {
+                return ActResult.Done;
+            }
+
+            if (node.Mark is { } mark && mark.HeldBy != input.Holder)
+            {
+                return new(Verdict.Refused, $"Node {input.Node} is held by {Holder.Describe(mark.HeldBy)}.");
+            }
+
+            if (await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
+            {
+                return no;
+            }
+
+            if (await cluster.ChangeNodeAsync(node, input.Prior.Mark(input.Holder), cancellationToken) is not null)
+            {
+                return ActResult.Done;
+            }
+        }
+
+        throw NodeUndo.KeepsChanging("nodes", input.Node);
+    }
+}
