@@ -27,6 +27,8 @@ for (var round = 0; round < rounds; round++)
     }
 }
 
+figures.Add(($"server memory {Drydock.Benchmarks.Rest.Time.TotalMinutes} minutes after 250 pods and 12 VMs, MB", 150, await Drydock.Benchmarks.Rest.MeasureAsync(program, full)));
+
 foreach (var figure in figures.GroupBy(figure => (figure.Name, figure.Limit)))
 {
     var values = figure.Select(one => one.Value).Order().ToList();
