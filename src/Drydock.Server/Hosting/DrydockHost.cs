@@ -16,7 +16,7 @@ public static class DrydockHost
     private const long LargestBody = 1024 * 1024;
 
     // What a caller of the gRPC endpoint must say to reach the maintenances.
-    private const string MaintenanceHub = "drydock";
+    internal const string MaintenanceHub = "drydock";
 
     /// <summary>
     /// The server, ready to be started. Nothing is opened, bound or listened on before its start;
@@ -71,7 +71,7 @@ public static class DrydockHost
     /// </summary>
     private static void AddHubServer(IServiceCollection services, DrydockOptions options)
     {
-        if (options.HubListen is not { } listen)
+        if (DurableTaskRegistration.HubListen(options) is not { } listen)
         {
             return;
         }

@@ -35,7 +35,7 @@ public static class DrydockServices
         services.AddSqliteTaskHub(options.HubPath, options.ConfigureHub);
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
-        services.AddMaintenanceTasks();
+        services.AddMaintenanceTasks(options);
         services.AddDoors();
         if (options.Operator)
         {
