@@ -64,19 +64,40 @@ public abstract class TaskActivityContext
     public virtual string Version => string.Empty;
 }
 
-/// <summary>What Drydock's worker offers an activity beyond the official surface.</summary>
+/// <summary>What Drydock's worker offers an activity beyond the official surface; under another worker all of it does nothing.</summary>
 public static class TaskActivityContextExtensions
 {
     /// <summary>
-    /// Cancelled when the worker stops and will not wait longer for this activity; under another worker never. An activity that ends
-    /// because of it is handed out again.
+    /// Cancelled when the activity should end: its result is not waited for any more (the orchestration was terminated, purged or
+    /// replaced, a limit has passed, the hub gave it to somebody else), or the worker stops and will not wait longer; in the last case
+    /// it is handed out again.
     /// </summary>
     public static CancellationToken GetCancellationToken(this TaskActivityContext context) =>
         context is ICancellableActivityContext cancellable ? cancellable.CancellationToken : CancellationToken.None;
+
+    /// <summary>
+    /// Tells the hub that the activity goes on, which restarts its heartbeat timeout. If nobody waits for its result any more, its
+    /// cancellation token trips. A hub that cannot be reached, or keeps no limits, is no error.
+    /// </summary>
+    /// <param name="context">The activity.</param>
+    /// <param name="progress">How far it has come, for <see cref="GetProgress{T}"/> of the next attempt; null leaves what was said before.</param>
+    public static Task HeartbeatAsync(this TaskActivityContext context, object? progress = null) =>
+        context is ICancellableActivityContext cancellable ? cancellable.HeartbeatAsync(progress) : Task.CompletedTask;
+
+    /// <summary>
+    /// What the last heartbeat of an earlier attempt of this very call said, if the hub still knows: it forgets with its process. A
+    /// retry by policy is another call.
+    /// </summary>
+    public static T? GetProgress<T>(this TaskActivityContext context) =>
+        context is ICancellableActivityContext cancellable ? cancellable.GetProgress<T>() : default;
 }
 
 /// <summary>The context of a worker that can cancel activities.</summary>
 internal interface ICancellableActivityContext
 {
     CancellationToken CancellationToken { get; }
+
+    Task HeartbeatAsync(object? progress);
+
+    T? GetProgress<T>();
 }

@@ -50,6 +50,10 @@ public sealed partial class SqliteTaskHub
         WriteAsync(state => state.Resume(request.InstanceId, request.Reason), new ResumeResponse(), cancellationToken);
 
     /// <inheritdoc/>
+    public Task<RewindInstanceResponse> RewindInstanceAsync(RewindInstanceRequest request, CancellationToken cancellationToken) =>
+        WriteAsync(state => state.Rewind(request.InstanceId, request.Reason), new RewindInstanceResponse(), cancellationToken);
+
+    /// <inheritdoc/>
     public Task<RestartInstanceResponse> RestartInstanceAsync(RestartInstanceRequest request, CancellationToken cancellationToken) =>
         Loop.WriteAsync(state => state.Restart(request), cancellationToken);
 

@@ -8,10 +8,6 @@ public sealed partial class SqliteTaskHub
     private const string Entities = "Entities are not supported by this task hub yet.";
 
     /// <inheritdoc/>
-    public Task<RewindInstanceResponse> RewindInstanceAsync(RewindInstanceRequest request, CancellationToken cancellationToken) =>
-        throw new NotSupportedException("Rewinding an instance is not supported by this task hub yet.");
-
-    /// <inheritdoc/>
     public Task CompleteEntityTaskAsync(EntityBatchResult result, CancellationToken cancellationToken) =>
         throw new NotSupportedException(Entities);
 

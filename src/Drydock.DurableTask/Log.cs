@@ -49,6 +49,15 @@ internal static partial class Log
     [LoggerMessage(1031, LogLevel.Debug, "The result of activity {Name} of {InstanceId} came too late: the hub had taken it back.")]
     public static partial void ActivityResultStale(ILogger logger, string name, string instanceId);
 
+    [LoggerMessage(1033, LogLevel.Information, "Activity {Name} of {InstanceId} was stopped: nobody waits for its result any more.")]
+    public static partial void ActivityUnwanted(ILogger logger, string name, string instanceId);
+
+    [LoggerMessage(1034, LogLevel.Debug, "A heartbeat of activity {Name} of {InstanceId} did not arrive.")]
+    public static partial void HeartbeatLost(ILogger logger, Exception exception, string name, string instanceId);
+
+    [LoggerMessage(1035, LogLevel.Debug, "The hub does not say any more which activities are unwanted.")]
+    public static partial void LostFeedEnded(ILogger logger, Exception exception);
+
     [LoggerMessage(1032, LogLevel.Warning, "Activity {Name} of {InstanceId} was interrupted; it is handed out again.")]
     public static partial void ActivityInterrupted(ILogger logger, string name, string instanceId);
 }

@@ -24,6 +24,7 @@ internal sealed partial class HubWriter
     private Statement _deleteHistory = null!;
     private Statement _readHistory = null!;
     private Statement _readInput = null!;
+    private Statement _readOutput = null!;
     private Statement _readCustomStatus = null!;
 
     public Instance? Find(string id) => Read(_findById.Bind(1, id));
@@ -96,21 +97,11 @@ internal sealed partial class HubWriter
         return keys;
     }
 
-    public string? ReadInput(long key)
-    {
-        _readInput.Bind(1, key);
-        var input = _readInput.Step() ? _readInput.TextOrNull(0) : null;
-        _readInput.Reset();
-        return input;
-    }
+    public string? ReadInput(long key) => ReadText(_readInput, key);
 
-    public string? ReadCustomStatus(long key)
-    {
-        _readCustomStatus.Bind(1, key);
-        var status = _readCustomStatus.Step() ? _readCustomStatus.TextOrNull(0) : null;
-        _readCustomStatus.Reset();
-        return status;
-    }
+    public string? ReadOutput(long key) => ReadText(_readOutput, key);
+
+    public string? ReadCustomStatus(long key) => ReadText(_readCustomStatus, key);
 
     public void InsertHistory(long key, long seq, ReadOnlySpan<byte> payload)
     {
@@ -166,7 +157,16 @@ internal sealed partial class HubWriter
         _deleteHistory = Prepare("DELETE FROM history WHERE instance_key = ?1");
         _readHistory = Prepare("SELECT payload FROM history WHERE instance_key = ?1 ORDER BY seq");
         _readCustomStatus = Prepare("SELECT custom_status FROM instances WHERE key = ?1");
+        _readOutput = Prepare("SELECT output FROM instance_values WHERE key = ?1");
         _readInput = Prepare("SELECT input FROM instance_values WHERE key = ?1");
+    }
+
+    private static string? ReadText(Statement row, long key)
+    {
+        row.Bind(1, key);
+        var text = row.Step() ? row.TextOrNull(0) : null;
+        row.Reset();
+        return text;
     }
 
     private static Instance? Read(Statement row)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Drydock.DurableTask.Protobuf;
@@ -11,15 +12,48 @@ namespace Drydock.DurableTask.Worker;
 internal sealed class ActivityRuns(
     ITaskHub hub, DurableTaskFactory factory, IServiceScopeFactory scopes, TaskHubWorkerOptions options, HubCalls calls, ILogger logger)
 {
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _running = new(StringComparer.Ordinal);
+
+    /// <summary>Trips the tokens of activities whose result nobody waits for any more; ends with the stream, or at once if the hub does not say.</summary>
+    public async Task WatchLostAsync(CancellationToken cancellationToken)
+    {
+        if (hub is not ITaskHubExtensions extensions)
+        {
+            return;
+        }
+
+        try
+        {
+            await foreach (var token in extensions.WatchLostActivitiesAsync(cancellationToken))
+            {
+                if (_running.TryGetValue(token, out var end))
+                {
+                    await CancelAsync(end);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The worker stops.
+        }
+        catch (TaskHubException refusal)
+        {
+            // The hub has gone; with its stream of work this feed begins again.
+            Log.LostFeedEnded(logger, refusal);
+        }
+    }
+
     /// <summary>Runs an activity; returns when the hub knows the result, or has the item back.</summary>
     /// <param name="request">The activity.</param>
     /// <param name="completionToken">The token of the item.</param>
     /// <param name="ended">The worker does not wait any longer.</param>
     public async Task RunAsync(ActivityRequest request, string completionToken, CancellationToken ended)
     {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(ended);
+        _running[completionToken] = end;
         try
         {
-            var response = await ExecuteAsync(request, ended);
+            var response = await ExecuteAsync(request, completionToken, end);
             response.InstanceId = request.OrchestrationInstance.InstanceId;
             response.TaskId = request.TaskId;
             response.CompletionToken = completionToken;
@@ -31,6 +65,11 @@ internal sealed class ActivityRuns(
             Log.ActivityResultStale(logger, request.Name, request.OrchestrationInstance.InstanceId);
             return;
         }
+        catch (OperationCanceledException) when (end.IsCancellationRequested && !ended.IsCancellationRequested)
+        {
+            Log.ActivityUnwanted(logger, request.Name, request.OrchestrationInstance.InstanceId);
+            return;
+        }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
             Log.ActivityInterrupted(logger, request.Name, request.OrchestrationInstance.InstanceId);
@@ -38,6 +77,10 @@ internal sealed class ActivityRuns(
         catch (Exception exception)
         {
             Log.ItemFailed(logger, exception, request.Name, request.OrchestrationInstance.InstanceId);
+        }
+        finally
+        {
+            _running.TryRemove(completionToken, out _);
         }
 
         await calls.AbandonAsync(
@@ -69,7 +112,7 @@ internal sealed class ActivityRuns(
         return reader.Read() && reader.TokenType == JsonTokenType.EndArray ? Encoding.UTF8.GetString(text, begin, end - begin) : input;
     }
 
-    private async Task<ActivityResponse> ExecuteAsync(ActivityRequest request, CancellationToken ended)
+    private async Task<ActivityResponse> ExecuteAsync(ActivityRequest request, string completionToken, CancellationTokenSource end)
     {
         if (VersionRule.Objection(options.Versioning, request.Version) is { } objection)
         {
@@ -86,10 +129,11 @@ internal sealed class ActivityRuns(
             }
 
             var input = options.DataConverter.Deserialize(Unwrap(request.Input), activity.InputType);
-            var output = await activity.RunAsync(new Context(request, ended), input);
+            var context = new ActivityContext(request, completionToken, hub, options.DataConverter, end, logger);
+            var output = await activity.RunAsync(context, input);
             return new ActivityResponse { Result = options.DataConverter.Serialize(output) };
         }
-        catch (OperationCanceledException) when (ended.IsCancellationRequested)
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
             throw;
         }
@@ -100,19 +144,20 @@ internal sealed class ActivityRuns(
         }
     }
 
+    private static async Task CancelAsync(CancellationTokenSource end)
+    {
+        try
+        {
+            await end.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself just now.
+        }
+    }
+
     private static ActivityResponse Failure(string type, string message) => new()
     {
         FailureDetails = new() { ErrorType = type, ErrorMessage = message, IsNonRetriable = true },
     };
-
-    private sealed class Context(ActivityRequest request, CancellationToken ended) : TaskActivityContext, ICancellableActivityContext
-    {
-        public override TaskName Name { get; } = request.Name;
-
-        public override string InstanceId { get; } = request.OrchestrationInstance.InstanceId;
-
-        public override string Version { get; } = request.Version ?? string.Empty;
-
-        public CancellationToken CancellationToken { get; } = ended;
-    }
 }

@@ -94,11 +94,26 @@ internal sealed class TaskHubWorker : DurableTaskWorker
             .GetWorkItemsAsync(Request(), _options.MaximumLiveOrchestrators > 0, streamEnd.Token)
             .GetAsyncEnumerator(streamEnd.Token);
 
+        var lost = _activities.WatchLostAsync(streamEnd.Token);
+        try
+        {
+            return await ReadAsync(items, stopped.Task, streamEnd, stoppingToken);
+        }
+        finally
+        {
+            await streamEnd.CancelAsync();
+            await lost;
+        }
+    }
+
+    private async Task<bool> ReadAsync(
+        IAsyncEnumerator<WorkItem> items, Task stopped, CancellationTokenSource streamEnd, CancellationToken stoppingToken)
+    {
         var any = false;
         while (true)
         {
             var next = items.MoveNextAsync().AsTask();
-            await Task.WhenAny(next, stopped.Task);
+            await Task.WhenAny(next, stopped);
             if (stoppingToken.IsCancellationRequested)
             {
                 // To end the stream now would make the hub hand out again what still runs.

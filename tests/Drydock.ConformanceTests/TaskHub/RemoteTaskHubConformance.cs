@@ -41,3 +41,16 @@ public sealed class RemoteTaskHubReads : TaskHubReads
         await _served!.DisposeAsync();
     }
 }
+
+public sealed class RemoteTaskHubRepairs : TaskHubRepairs
+{
+    private ServedHub? _served;
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => (_served = await ServedHub.StartAsync(clock)).Connect();
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _served!.DisposeAsync();
+    }
+}

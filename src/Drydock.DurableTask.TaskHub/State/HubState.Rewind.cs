@@ -1,0 +1,116 @@
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.Dispatch;
+using Grpc.Core;
+
+namespace Drydock.DurableTask.TaskHub.State;
+
+/// <summary>Rewinding: a failed instance, and its failed children, go on from their last good step.</summary>
+internal sealed partial class HubState
+{
+    /// <summary>Rewinds a failed instance.</summary>
+    public void Rewind(string id, string? reason)
+    {
+        var instance = Existing(id);
+        if (instance.Status != OrchestrationStatus.Failed)
+        {
+            throw new TaskHubException(
+                StatusCode.FailedPrecondition, $"The orchestration '{id}' is {NameOf(instance.Status)}; only a failed one can be rewound.");
+        }
+
+        Rewind(instance, reason, null);
+    }
+
+    private void Rewind(Instance instance, string? reason, string? parentExecutionId)
+    {
+        var before = instance.ExecutionId;
+        instance.ExecutionId = NewId();
+        var underWay = _activities.Values
+            .Where(unit => unit.InstanceKey == instance.Key)
+            .Select(unit => (unit.Request ??= writer.ReadTask(unit.InstanceKey, unit.Seq)).TaskId)
+            .ToHashSet();
+        var rewound = new RewoundHistory([.. writer.ReadHistory(instance.Key)], instance.ExecutionId, underWay.Contains);
+        WriteHistory(instance, rewound);
+        instance.Started = new ExecutionStartedEvent(instance.Started)
+        {
+            OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = instance.ExecutionId },
+        };
+        if (parentExecutionId is not null)
+        {
+            instance.Started.ParentInstance.OrchestrationInstance.ExecutionId = parentExecutionId;
+        }
+
+        instance.Status = OrchestrationStatus.Running;
+        instance.LastTurn = null;
+        instance.UpdatedAt = Now;
+        writer.UpdateStart(instance.Key, writer.ReadInput(instance.Key), instance.Started);
+        writer.UpdateResult(instance.Key, null, null);
+        writer.UpdateInstance(instance, writer.ReadCustomStatus(instance.Key), null);
+        foreach (var timer in rewound.Timers)
+        {
+            CreateTimer(instance, timer.EventId, new CreateTimerAction { FireAt = timer.TimerCreated.FireAt });
+        }
+
+        var nudge = NewEvent(-1);
+        nudge.ExecutionRewound = new ExecutionRewoundEvent { Reason = reason, ParentExecutionId = before, InstanceId = instance.Id };
+        Deliver(instance, nudge);
+        foreach (var child in rewound.Children)
+        {
+            AwaitAgain(instance, child, reason);
+        }
+
+        Changed.Add(instance.Id);
+    }
+
+    /// <summary>A child that the instance waits for: it is rewound, or answers what it has answered before, or is still running.</summary>
+    private void AwaitAgain(Instance parent, HistoryEvent created, string? reason)
+    {
+        var child = Find(created.SubOrchestrationInstanceCreated.InstanceId);
+        if (child is not { Exists: true } || child.Started.ParentInstance?.OrchestrationInstance.InstanceId != parent.Id)
+        {
+            var gone = NewEvent(-1);
+            gone.SubOrchestrationInstanceFailed = new()
+            {
+                TaskScheduledId = created.EventId,
+                FailureDetails = new()
+                {
+                    ErrorType = "OrchestrationNotFound",
+                    ErrorMessage = $"The sub-orchestration '{created.SubOrchestrationInstanceCreated.InstanceId}' does not exist any more.",
+                },
+            };
+            Deliver(parent, gone, parent.Generation);
+            return;
+        }
+
+        if (child.Status == OrchestrationStatus.Failed)
+        {
+            Rewind(child, reason, parent.ExecutionId);
+            return;
+        }
+
+        child.Started.ParentInstance.OrchestrationInstance.ExecutionId = parent.ExecutionId;
+        writer.UpdateStart(child.Key, writer.ReadInput(child.Key), child.Started);
+        if (child.IsFinished)
+        {
+            AnswerParent(child, writer.ReadOutput(child.Key), null);
+        }
+    }
+
+    private void WriteHistory(Instance instance, RewoundHistory rewound)
+    {
+        writer.DeleteHistory(instance.Key);
+        instance.HistoryLength = 0;
+        instance.HistoryBytes = 0;
+        foreach (var turn in rewound.Turns.Where(turn => turn.Count > 0))
+        {
+            _chunk.Clear();
+            foreach (var historyEvent in turn)
+            {
+                _chunk.Add(historyEvent);
+            }
+
+            writer.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
+            instance.HistoryLength += _chunk.Count;
+            instance.HistoryBytes += _chunk.Written.Length;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using Drydock.DurableTask;
+using Drydock.DurableTask.Client;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.DurableTask.Worker;
+
+/// <summary>Activities that are told to stop, show that they go on, and are given up.</summary>
+public sealed class ActivityLimitTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    [Fact]
+    public async Task Terminating_an_orchestration_trips_the_token_of_its_activity()
+    {
+        await using var host = await EngineHost.StartAsync(tasks => tasks
+            .AddOrchestratorFunc<object?>("Orchestrator", context => context.CallActivityAsync<object?>("Endless"))
+            .AddActivityFunc<object?>("Endless", EndlessAsync));
+        var id = await host.Client.ScheduleNewOrchestrationInstanceAsync("Orchestrator");
+        await _running.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+
+        await host.Client.TerminateInstanceAsync(id, TestContext.Current.CancellationToken);
+
+        await _stopped.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        (await host.EndOfAsync(id)).RuntimeStatus.ShouldBe(OrchestrationRuntimeStatus.Terminated);
+    }
+
+    [Fact]
+    public async Task An_activity_past_its_limit_fails_is_stopped_and_can_be_retried()
+    {
+        var attempts = 0;
+        await using var host = await EngineHost.StartAsync(tasks => tasks
+            .AddOrchestratorFunc<string>("Orchestrator", context => context.CallActivityAsync<string>(
+                "SlowAtFirst",
+                options: TaskOptions.FromRetryPolicy(new RetryPolicy(2, TimeSpan.FromMilliseconds(1))).WithStartToCloseTimeout(TimeSpan.FromMilliseconds(100))))
+            .AddActivityFunc<string>("SlowAtFirst", async context =>
+            {
+                if (Interlocked.Increment(ref attempts) == 1)
+                {
+                    await EndlessAsync(context);
+                }
+
+                return "done";
+            }));
+
+        (await host.RunAsync("Orchestrator")).ReadOutputAs<string>().ShouldBe("done");
+
+        await _stopped.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_silent_activity_fails_and_one_that_beats_does_not()
+    {
+        await using var host = await EngineHost.StartAsync(tasks => tasks
+            .AddOrchestratorFunc<string, string>("Orchestrator", (context, name) => context.CallActivityAsync<string>(
+                name, options: new TaskOptions().WithHeartbeatTimeout(TimeSpan.FromMilliseconds(600))))
+            .AddActivityFunc<string>("Silent", async context =>
+            {
+                await EndlessAsync(context);
+                return "";
+            })
+            .AddActivityFunc<string>("Beating", async context =>
+            {
+                for (var beat = 0; beat < 20; beat++)
+                {
+                    await Task.Delay(50, TestContext.Current.CancellationToken);
+                    await context.HeartbeatAsync(beat);
+                }
+
+                return "done";
+            }));
+
+        (await host.RunAsync("Orchestrator", "Silent")).FailureDetails!.InnerFailure!.IsCausedBy<TimeoutException>().ShouldBeTrue();
+        (await host.RunAsync("Orchestrator", "Beating")).ReadOutputAs<string>().ShouldBe("done");
+    }
+
+    private async Task<object?> EndlessAsync(TaskActivityContext context)
+    {
+        _running.TrySetResult();
+        try
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, context.GetCancellationToken());
+        }
+        finally
+        {
+            _stopped.TrySetResult();
+        }
+
+        return null;
+    }
+}
