@@ -82,6 +82,11 @@ public sealed class DrydockApiClient(HttpClient http)
     public Task<PlansView> PlanTogetherAsync(PlanCreate request, CancellationToken cancellationToken) =>
         SendAsync<PlansView>(HttpMethod.Post, "api/v1/maintenances:plan", request, null, cancellationToken);
 
+    /// <summary>The histories of a maintenance and its parts as they are stored, for a replay by another version of the code.</summary>
+    public Task<System.Text.Json.JsonElement> GetStoredHistoryAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync<System.Text.Json.JsonElement>(
+            HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/history/stored", null, null, cancellationToken);
+
     /// <summary>What a maintenance would do; nothing is changed.</summary>
     public Task<PlanView> PlanAsync(MaintenanceCreate request, CancellationToken cancellationToken) =>
         SendAsync<PlanView>(HttpMethod.Post, "api/v1/plans", request, null, cancellationToken);

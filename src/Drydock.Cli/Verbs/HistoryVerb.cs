@@ -12,10 +12,18 @@ internal static class HistoryVerb
     {
         var id = CommonOptions.Id();
         var data = new Option<bool>("--data") { Description = "With what went in and came out of each step." };
+        var stored = new Option<bool>("--stored") { Description = "As it is stored, as JSON: OrchestrationReplayer gives it to another version of the code." };
         var verb = new Verb(
-            "history", "Everything that happened in a maintenance and its parts, in order of time.", "drydock history m-1a2b3c", "drydock history m-1a2b3c --data") { id, data };
+            "history", "Everything that happened in a maintenance and its parts, in order of time.", "drydock history m-1a2b3c", "drydock history m-1a2b3c --data",
+            "drydock history m-1a2b3c --stored > m-1a2b3c.json") { id, data, stored };
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {
+            if (call.Parsed.GetValue(stored))
+            {
+                terminal.Output.WriteLine((await call.Client.GetStoredHistoryAsync(call.Parsed.GetValue(id)!, cancellationToken)).GetRawText());
+                return ExitCodes.Done;
+            }
+
             var events = await call.Client.GetHistoryAsync(call.Parsed.GetValue(id)!, cancellationToken);
             call.Output.Document(events, Lines(events, call.Parsed.GetValue(data)));
             return ExitCodes.Done;

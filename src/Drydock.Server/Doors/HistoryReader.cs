@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Drydock.Api;
 using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.Testing;
 using Grpc.Core;
 using Event = Drydock.DurableTask.Protobuf.HistoryEvent;
 using Kind = Drydock.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
@@ -35,6 +36,24 @@ internal sealed class HistoryReader(ITaskHub hub)
 
         // Stable: what has the same time stays in the order in which it was written.
         return [.. all.OrderBy(static line => line.At)];
+    }
+
+    /// <summary>The same as it is stored, one history per instance, for a replay against later code.</summary>
+    public async Task<string> ReadStoredAsync(IEnumerable<string> instances, CancellationToken cancellationToken)
+    {
+        List<string> histories = [];
+        foreach (var instance in instances)
+        {
+            List<Event> events = [];
+            await foreach (var happened in ReadOneAsync(instance, cancellationToken))
+            {
+                events.Add(happened);
+            }
+
+            histories.Add(new StoredHistory(instance, events).ToJson());
+        }
+
+        return $"[\n{string.Join(",\n", histories)}\n]";
     }
 
     private async IAsyncEnumerable<Event> ReadOneAsync(string instance, [EnumeratorCancellation] CancellationToken cancellationToken)

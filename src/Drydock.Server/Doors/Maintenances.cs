@@ -209,6 +209,17 @@ public sealed class Maintenances : IDisposable
         return Answer<IReadOnlyList<HistoryEventView>>.Of(await _history.ReadAsync(instances, cancellationToken));
     }
 
+    /// <summary>The histories of a maintenance and its parts as they are stored, as JSON.</summary>
+    public async Task<Answer<string>> StoredHistoryAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
+        {
+            return Problems.NotFound("maintenance", id);
+        }
+
+        return Answer<string>.Of(await _history.ReadStoredAsync(tree.Children.Select(static child => child.InstanceId).Prepend(id), cancellationToken));
+    }
+
     /// <summary>
     /// Yields the maintenance as it stands and then after each change, five times a second at the most; ends when it is over or gone.
     /// </summary>

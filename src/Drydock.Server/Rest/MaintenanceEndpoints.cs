@@ -16,6 +16,8 @@ internal static class MaintenanceEndpoints
         maintenances.MapPost("/", CreateAsync).Needs(Permissions.CreateMaintenance).WithName("CreateMaintenance").WithSummary("Start the maintenance of a node.");
         maintenances.MapGet("/", ListAsync).Needs(Permissions.ListMaintenances).WithName("ListMaintenances").WithSummary("One page of maintenances, the newest first.");
         maintenances.MapGet("/{id}", GetAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenance").WithSummary("One maintenance as it stands.");
+        maintenances.MapGet("/{id}/history/stored", StoredHistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetStoredHistory")
+            .WithSummary("The same as it is stored, with its parts, to be replayed by another version of the code.");
         maintenances.MapGet("/{id}/history", HistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenanceHistory").WithSummary("Everything that happened in it.");
         maintenances.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchMaintenance).WithName("WatchMaintenance")
             .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.");
@@ -68,6 +70,13 @@ internal static class MaintenanceEndpoints
     {
         var answer = await maintenances.HistoryAsync(id, cancellationToken);
         return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<ContentHttpResult, ProblemResult>> StoredHistoryAsync(
+        string id, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        var answer = await maintenances.StoredHistoryAsync(id, cancellationToken);
+        return answer.IsOk ? TypedResults.Text(answer.Value, "application/json") : new ProblemResult(answer.Problem);
     }
 
     private static async Task<Results<ServerSentEventsResult<MaintenanceView>, ProblemResult>> EventsAsync(

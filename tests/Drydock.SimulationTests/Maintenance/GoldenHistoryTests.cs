@@ -1,0 +1,65 @@
+using System.Runtime.CompilerServices;
+using Drydock.DurableTask.Testing;
+using Drydock.Maintenance;
+using Drydock.Simulator.Scenarios;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>
+/// What maintenances decided when their histories were accepted, they decide today: nobody's maintenance that is under way breaks with
+/// a new version. See <c>Histories/README.md</c>.
+/// </summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class GoldenHistoryTests
+{
+    private const string Accept = "DRYDOCK_ACCEPT_HISTORIES";
+
+    public static TheoryData<string> Names() => [.. Scenario.Names];
+
+    [Theory(Timeout = World.Timeout)]
+    [MemberData(nameof(Names))]
+    public async Task A_maintenance_that_is_under_way_decides_the_same_with_the_code_of_today(string name)
+    {
+        var file = Path.Combine(Folder(), name + ".json");
+        if (Environment.GetEnvironmentVariable(Accept) is { Length: > 0 })
+        {
+            await AcceptAsync(name, file);
+        }
+
+        File.Exists(file).ShouldBeTrue($"The scenario has no history yet; accept one with {Accept}=1.");
+        var histories = StoredHistory.FromJson(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
+        var replayer = new OrchestrationReplayer(static tasks => tasks.AddMaintenance());
+
+        histories.Select(history => (history.InstanceId, replayer.FirstDifference(history))).ShouldAllBe(result => result.Item2 == null);
+    }
+
+    [Fact]
+    public async Task A_replay_names_the_first_step_that_is_another_today()
+    {
+        var file = Path.Combine(Folder(), "healthy.json");
+        var json = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
+        var history = StoredHistory.FromJson(json).First(one => one.InstanceId == "m1");
+        var first = history.Events.First(e => e.TaskScheduled is not null);
+        first.TaskScheduled.Name = "node.polish";
+
+        new OrchestrationReplayer(static tasks => tasks.AddMaintenance()).FirstDifference(history)
+            .ShouldNotBeNull().ShouldContain($"step {first.EventId}: then activity 'node.polish' was called; today's code called activity");
+    }
+
+    private static async Task AcceptAsync(string name, string file)
+    {
+        await using var world = await World.StartAsync(name);
+        await world.MaintainAsync();
+        List<string> histories = [];
+        await foreach (var instance in world.Client.GetAllInstancesAsync())
+        {
+            histories.Add((await StoredHistory.ReadAsync(world.Hub, instance.InstanceId, CancellationToken.None)).ToJson());
+        }
+
+        await File.WriteAllTextAsync(file, $"[\n{string.Join(",\n", histories)}\n]\n", CancellationToken.None);
+    }
+
+    private static string Folder([CallerFilePath] string file = "") => Path.Combine(Path.GetDirectoryName(file)!, "Histories");
+}
