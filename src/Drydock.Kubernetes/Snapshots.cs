@@ -286,6 +286,12 @@ public sealed record VmiSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary>The Synchronized condition: False while KubeVirt cannot make the launcher pod, as with an exceeded quota; else null.</summary>
     public Condition? Synchronized { get; init; }
 
+    /// <summary><c>status.migrationState.migrationUid</c>: the migration that moves it, or moved it last; else null.</summary>
+    public string? MigrationUid { get; init; }
+
+    /// <summary><c>status.migrationState.targetNode</c>: where that goes, once that is decided; else null.</summary>
+    public string? MigrationTarget { get; init; }
+
     /// <summary><c>status.evacuationNodeName</c>: marked for evacuation from this node.</summary>
     public string? EvacuationNode { get; init; }
 
@@ -355,8 +361,12 @@ public sealed record MigrationSnapshot(ObjectRef Ref, string Uid, ObjectRef Vmi)
     /// <summary>The node it migrates from, if known.</summary>
     public string? SourceNode { get; init; }
 
-    /// <summary>The node it migrates to, if known.</summary>
+    /// <summary>The node it migrates to, if known. While it runs only the instance knows it: <see cref="PlacedBy"/>.</summary>
     public string? TargetNode { get; init; }
+
+    /// <summary>The same with its target, if this is its instance and knows it.</summary>
+    public MigrationSnapshot PlacedBy(VmiSnapshot? vmi) =>
+        TargetNode is null && vmi is not null && vmi.MigrationUid == Uid ? this with { TargetNode = vmi.MigrationTarget } : this;
 
     /// <summary>Why it failed, or null.</summary>
     public string? FailureReason { get; init; }

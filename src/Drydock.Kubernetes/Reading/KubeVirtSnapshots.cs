@@ -27,6 +27,8 @@ internal static class KubeVirtSnapshots
         EvictionStrategy = vmi.Text("spec", "evictionStrategy"),
         LiveMigratable = vmi.Condition("LiveMigratable"),
         Ready = vmi.Condition("Ready"),
+        MigrationUid = NullIfEmpty(vmi.Text("status", "migrationState", "migrationUid")),
+        MigrationTarget = NullIfEmpty(vmi.Text("status", "migrationState", "targetNode")),
         PodScheduled = vmi.Condition("PodScheduled"),
         Synchronized = vmi.Condition("Synchronized"),
         EvacuationNode = NullIfEmpty(vmi.Text("status", "evacuationNodeName")),

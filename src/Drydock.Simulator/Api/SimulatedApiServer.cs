@@ -313,6 +313,11 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             request.Method, path.Group, path.Version, path.Namespace, path.Resource, path.Name ?? "", path.Subresource ?? "", body,
             request.DryRun || body.At("dryRun") is JsonArray { Count: > 0 }));
 
+        if (answer.Body is JsonValue text)
+        {
+            return ApiAnswer.Text(answer.Code, text.ToString());
+        }
+
         return new ApiAnswer(answer.Code, "application/json", answer.Body is null ? default : Wire.Bytes(answer.Body));
     }
 

@@ -24,7 +24,7 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
             ("virtualmachines", "start" or "stop" or "restart" or "migrate" or "evacuate/cancel") or ("virtualmachineinstances", "evacuate/cancel");
         if (!known || (call.Subresource == "evacuate/cancel" && !HasEvacuateCancel()))
         {
-            throw new ApiException(404, null, "404: Page Not Found");
+            return new(404, "404: Page Not Found");
         }
 
         var vmi = store.Get(KubeVirtTypes.Instances, call.Namespace, call.Name);

@@ -41,7 +41,7 @@ public sealed record SubresourceCall(
 
 /// <summary>What a subresource answers.</summary>
 /// <param name="Code">HTTP code.</param>
-/// <param name="Body">JSON, or null for an empty body.</param>
+/// <param name="Body">JSON, or null for an empty body; a JSON string goes out as plain text.</param>
 public sealed record SubresourceAnswer(int Code, JsonNode? Body = null);
 
 /// <summary>Serves calls beyond plain storage, as an aggregated API server does.</summary>

@@ -178,6 +178,9 @@ internal sealed class World : IAsyncDisposable
     /// <summary>The process will die when the hub is at that point of <see cref="CrashPoints"/> for the nth time from now on.</summary>
     public void KillAt(string point, int nth) => _life!.KillAt(point, nth);
 
+    /// <summary>The process dies where it is; whoever lets time pass finds it dead.</summary>
+    public Task KillAsync() => _life!.KillAsync();
+
     /// <summary>The process dies, if it has not, and comes back with what is on the disk.</summary>
     public async Task CrashAsync()
     {

@@ -36,6 +36,16 @@ public sealed class InboundTests
     }
 
     [Fact]
+    public void A_migration_that_runs_has_its_target_in_the_instance()
+    {
+        var moving = new VmiSnapshot(new("vms", "one"), "uid", "node-1") { MigrationUid = "one", MigrationTarget = "node-3" };
+
+        Inbound.Hold(1, "node-1", Nodes, [Migration("one", null)], [moving]).ShouldBe(
+            "Node node-3 has 1 inbound migrations: no more than 1 at a time to one node.");
+        Inbound.Hold(2, "node-1", Nodes, [Migration("one", null)], [moving with { MigrationUid = "before" }]).ShouldBeNull();
+    }
+
+    [Fact]
     public void Only_nodes_that_take_machines_are_targets_and_the_idlest_comes_first()
     {
         NodeSnapshot[] nodes =
@@ -44,8 +54,8 @@ public sealed class InboundTests
             Node("node-6") with { Labels = new Dictionary<string, string>() }, Node("node-7") with { Taints = [new("key", null, "NoSchedule")] },
         ];
 
-        Inbound.Targets("node-1", nodes, [Migration("a", "node-2")]).Select(target => target.Node).ShouldBe(["node-3", "node-2"]);
-        Inbound.Targets("node-1", nodes, [])[0].ShouldBe(new ObservedTarget("node-2", "host-node-2"));
+        Inbound.Targets("node-1", nodes, [Migration("a", "node-2")], []).Select(target => target.Node).ShouldBe(["node-3", "node-2"]);
+        Inbound.Targets("node-1", nodes, [], [])[0].ShouldBe(new ObservedTarget("node-2", "host-node-2"));
     }
 
     [Fact]

@@ -10,9 +10,9 @@ internal static class Inbound
     /// one node. A migration without a target yet could go to any, so it counts for each.
     /// </summary>
     public static string? Hold(
-        int most, string source, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IEnumerable<VmiSnapshot> vmis)
+        int most, string source, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IReadOnlyList<VmiSnapshot> vmis)
     {
-        var underWay = migrations.Where(migration => !migration.IsFinished).ToList();
+        var underWay = UnderWay(migrations, vmis);
         var moving = underWay.Select(migration => migration.Vmi).ToHashSet();
         var unplaced = underWay.Count(migration => migration.TargetNode is null)
             + vmis.Count(vmi => vmi is { EvacuationNode: not null, EvictionStrategy: not "External" } && !moving.Contains(vmi.Ref));
@@ -28,14 +28,21 @@ internal static class Inbound
     }
 
     /// <summary>The nodes that could take a machine, those with the fewest inbound migrations first.</summary>
-    public static IReadOnlyList<ObservedTarget> Targets(string source, IEnumerable<NodeSnapshot> nodes, IReadOnlyList<MigrationSnapshot> migrations)
+    public static IReadOnlyList<ObservedTarget> Targets(
+        string source, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IReadOnlyList<VmiSnapshot> vmis)
     {
-        var underWay = migrations.Where(migration => !migration.IsFinished).ToList();
+        var underWay = UnderWay(migrations, vmis);
         return
         [
             .. Eligible(source, nodes).OrderBy(node => Count(underWay, node.Name)).ThenBy(node => node.Name, StringComparer.Ordinal)
                 .Select(node => new ObservedTarget(node.Name, node.Labels.GetValueOrDefault("kubernetes.io/hostname") ?? node.Name)),
         ];
+    }
+
+    private static List<MigrationSnapshot> UnderWay(IEnumerable<MigrationSnapshot> migrations, IReadOnlyList<VmiSnapshot> vmis)
+    {
+        var instances = vmis.ToDictionary(vmi => vmi.Ref);
+        return [.. migrations.Where(migration => !migration.IsFinished).Select(migration => migration.PlacedBy(instances.GetValueOrDefault(migration.Vmi)))];
     }
 
     private static IEnumerable<NodeSnapshot> Eligible(string source, IEnumerable<NodeSnapshot> nodes) => nodes.Where(node =>

@@ -77,6 +77,8 @@ internal sealed partial class VmMove
                 "migration-retry", state.LastAnswer ?? "It is tried again by itself.")
             : null;
 
+    private string NoCancel => state.CannotWithdraw ? " This KubeVirt has no evacuate/cancel (before 1.7): it goes on making migrations by itself." : "";
+
     private VmStep Scheduling(ObservedMigration migration)
     {
         var clock = Clock($"{migration.Uid}/scheduling", migration.Since);
@@ -92,7 +94,7 @@ internal sealed partial class VmMove
         if (seen.Unschedulable is { } sentence)
         {
             return Wait(
-                VmProgress.Migrating, $"Its migration waits for a node that can take it: {sentence}", deadline, clock, "migration-scheduling",
+                VmProgress.Migrating, $"Its migration waits for a node that can take it: {sentence}{NoCancel}", deadline, clock, "migration-scheduling",
                 "Free capacity or uncordon a node that can take it; KubeVirt goes on by itself when there is one.");
         }
 
@@ -136,5 +138,5 @@ internal sealed partial class VmMove
 
     private string Tried() =>
         $"{state.Attempts} migrations did not succeed{(state.LastAnswer is { } last ? $" (the last: {last.TrimEnd('.')})" : "")}."
-        + (state.CannotWithdraw ? " This KubeVirt has no evacuate/cancel (before 1.7): it goes on making migrations by itself." : "");
+        + NoCancel;
 }

@@ -25,7 +25,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         {
             Instance = vmi is null ? null : InstanceOf(vmi, kubeVirt),
             Launcher = launcher is null ? null : new(launcher.Ref, launcher.Uid, launcher.DeletionRequestedAt is not null),
-            Migration = MigrationOf(migrations.Where(migration => migration.Vmi == input.Vm)),
+            Migration = MigrationOf(migrations.Where(migration => migration.Vmi == input.Vm).Select(migration => migration.PlacedBy(vmi))),
             Machine = vm is null ? null : MachineOf(vm, input),
         };
         observation = await WithQueueAsync(observation, input, migrations, kubeVirt, cancellationToken);
@@ -96,13 +96,14 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         }
 
         var nodes = await cluster.ListNodesAsync(cancellationToken);
+        var vmis = await cluster.ListVmisAsync(cancellationToken);
         var isAskedFor = observation.Migration is { IsFinished: false } || observation.Instance?.EvacuationNode is not null;
         return observation with
         {
-            Targets = wantsTargets ? Inbound.Targets(input.Node, nodes, migrations) : [],
+            Targets = wantsTargets ? Inbound.Targets(input.Node, nodes, migrations, vmis) : [],
             InboundHold = input.MaxInboundPerNode is not { } most || isAskedFor
                 ? null
-                : Inbound.Hold(most, input.Node, nodes, migrations, await cluster.ListVmisAsync(cancellationToken)),
+                : Inbound.Hold(most, input.Node, nodes, migrations, vmis),
         };
     }
 

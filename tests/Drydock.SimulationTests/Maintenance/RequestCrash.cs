@@ -1,0 +1,59 @@
+using Drydock.Simulator.Api;
+using Drydock.Simulator.Store;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>Kills the process once, just before or just after one of its changes of the cluster is carried out, and notes what was carried out.</summary>
+internal sealed class RequestCrash
+{
+    private readonly List<string> _done = [];
+    private int _left;
+
+    private RequestCrash(World world, Func<InterceptedRequest, bool> which, int nth, bool after)
+    {
+        _left = nth;
+        world.Api.Intercept = async request =>
+        {
+            if (!request.IsChange || !which(request))
+            {
+                return;
+            }
+
+            if (request.IsDone)
+            {
+                lock (_done)
+                {
+                    _done.Add(NameOf(request));
+                }
+            }
+
+            if (request.IsDone == after && Interlocked.Decrement(ref _left) == 0)
+            {
+                At = $"{(after ? "after" : "before")} {NameOf(request)}";
+                await world.KillAsync();
+                if (!after)
+                {
+                    throw new ApiException(503, "ServiceUnavailable", "The process died before this was carried out.");
+                }
+            }
+        };
+    }
+
+    /// <summary>Where it died, or null.</summary>
+    public string? At { get; private set; }
+
+    /// <summary>Arms it for the nth such change, counting from one.</summary>
+    public static RequestCrash Arm(World world, Func<InterceptedRequest, bool> which, int nth, bool after) => new(world, which, nth, after);
+
+    /// <summary>How often something was carried out, such as <c>update virtualmachines.subresources.kubevirt.io/stop</c>.</summary>
+    public int Count(string what)
+    {
+        lock (_done)
+        {
+            return _done.Count(one => one == what);
+        }
+    }
+
+    private static string NameOf(InterceptedRequest request) =>
+        $"{request.Verb} {request.Resource}{(request.Subresource is null ? "" : "/" + request.Subresource)}";
+}
