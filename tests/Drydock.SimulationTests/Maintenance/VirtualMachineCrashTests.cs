@@ -3,7 +3,6 @@ using Drydock.Maintenance;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
-using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
