@@ -51,6 +51,7 @@ internal sealed class ClusterParts
         Controllers =
         [
             new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
+            new NodeTtlController(_cluster),
             new TaintEvictionController(_cluster), _scheduler, _kubelets,
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
             new DaemonSetController(_cluster), new JobController(_cluster), _disruptions,

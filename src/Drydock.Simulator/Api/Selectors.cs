@@ -76,7 +76,10 @@ internal sealed class Selectors
             return value is not null && (bool)value ? "true" : "false";
         }
 
-        return value?.ToString() ?? "";
+        // Of an event: the component of either of its two forms.
+        return value is JsonObject && steps is ["source"]
+            ? value.Text("component") is { Length: > 0 } component ? component : @object.Text("reportingComponent") ?? ""
+            : value?.ToString() ?? "";
     }
 
     private static bool IsSupported(ResourceType type, string field) =>

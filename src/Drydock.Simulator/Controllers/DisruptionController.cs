@@ -24,10 +24,8 @@ internal sealed class DisruptionController(ClusterContext cluster) : IController
             return BudgetsOf(change.Object).Union(change.Before is { } before ? BudgetsOf(before) : []);
         }
 
-        var isWorkload = change.Type.Equals(ResourceTypes.Deployments) || change.Type.Equals(ResourceTypes.ReplicaSets)
-            || change.Type.Equals(ResourceTypes.StatefulSets);
-        var scaled = isWorkload && change.Before?.Replicas() != change.Object.Replicas();
-        return scaled ? cluster.Store.List(ResourceTypes.PodDisruptionBudgets, change.Namespace).Select(Fields.Key) : [];
+        // Only pods and budgets wake it, as the real one: a scale counts once pods come or go.
+        return [];
     }
 
     public TimeSpan? Reconcile(ObjectKey key)

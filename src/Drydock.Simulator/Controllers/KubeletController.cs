@@ -15,6 +15,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
     : IController
 {
     private static readonly TimeSpan DefaultTermination = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ComparesEvery = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FirstCrashBackoff = TimeSpan.FromSeconds(10);
 
     // When to start, complete or end which pod: decided when the kubelet first sees that it has to.
@@ -80,6 +81,13 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
 
         if (PodStatuses.WantsReady(pod) != pod.IsReady() && !heartbeats.IsUnreachable(machine.Node))
         {
+            // A gate is acted on at once; what somebody else wrote is put right when the kubelet compares, every ten seconds.
+            if (!pod.Objects("spec", "readinessGates").Any() && cluster.Until(TimeOf(pod, "compare", () => ComparesEvery)) is { Ticks: > 0 } wait)
+            {
+                return wait;
+            }
+
+            _times[pod.UidOf()].Remove("compare");
             cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.UpdateReady(current, cluster.Now));
         }
 
@@ -157,7 +165,8 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
             return Finish(pod, succeeded: true);
         }
 
-        var grace = TimeSpan.FromSeconds(pod.Number("metadata", "deletionGracePeriodSeconds") ?? 30);
+        // The kubelet gives containers two seconds at least, even if it is to kill them at once.
+        var grace = TimeSpan.FromSeconds(Math.Max(2, pod.Number("metadata", "deletionGracePeriodSeconds") ?? 30));
         var wanted = pod.Steered("terminate-after") ?? DefaultTermination;
         var at = TimeOf(pod, "end", () => wanted < grace ? wanted : grace);
         return cluster.Until(at) is { Ticks: > 0 } wait ? wait : Finish(pod, succeeded: wanted <= grace);

@@ -69,6 +69,7 @@ internal sealed class NodeLifecycleController(ClusterContext cluster) : IControl
                 cluster.Now,
                 known ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
                 known ? "Kubelet stopped posting node status." : "Kubelet never posted node status.");
+            node.Condition(type)!.Default("lastHeartbeatTime", node.Text("metadata", "creationTimestamp")!);
         }
     }
 

@@ -166,11 +166,22 @@ internal static class PodColumns
             }
         }
 
-        if (pod.At("metadata", "deletionTimestamp") is null)
+        if (pod.At("metadata", "deletionTimestamp") is null || pod.Text("status", "phase") is "Succeeded" or "Failed")
         {
             return reason;
         }
 
         return pod.Text("status", "reason") == "NodeLost" ? "Unknown" : "Terminating";
     }
+
+    /// <summary>What a row says of a pod that has ended: programs that watch tables need not know pods. Null for others.</summary>
+    public static JsonArray? Conditions(JsonObject pod) => pod.Text("status", "phase") switch
+    {
+        "Succeeded" => Completed("Succeeded", "The pod has completed successfully."),
+        "Failed" => Completed("Failed", "The pod failed."),
+        _ => null,
+    };
+
+    private static JsonArray Completed(string reason, string message) =>
+        [new JsonObject { ["type"] = "Completed", ["status"] = "True", ["reason"] = reason, ["message"] = message }];
 }

@@ -18,17 +18,26 @@ internal sealed class Tables(IObjectStore store, TimeProvider time)
             ["apiVersion"] = "meta.k8s.io/v1",
             ["metadata"] = metadata,
             ["columnDefinitions"] = withColumns ? new JsonArray([.. columns.Select(c => c.Definition())]) : null,
-            ["rows"] = new JsonArray([.. items.Select(i => new JsonObject
-            {
-                ["cells"] = new JsonArray([.. columns.Select(c => c.Cell(i, now))]),
-                ["object"] = includeObject switch
-                {
-                    "None" => null,
-                    "Object" => i.Copy(),
-                    _ => Rendering.Partial(i),
-                },
-            })]),
+            ["rows"] = new JsonArray([.. items.Select(item => Row(served.Type, columns, item, includeObject, now))]),
         };
+    }
+
+    private static JsonObject Row(ResourceType type, IReadOnlyList<Column> columns, JsonObject item, string includeObject, DateTimeOffset now)
+    {
+        var row = new JsonObject { ["cells"] = new JsonArray([.. columns.Select(column => column.Cell(item, now))]) };
+        if (type.Equals(ResourceTypes.Pods) && PodColumns.Conditions(item) is { } conditions)
+        {
+            row["conditions"] = conditions;
+        }
+
+        row["object"] = includeObject switch
+        {
+            "None" => null,
+            "Object" => item.Copy(),
+            _ => Rendering.Partial(item),
+        };
+
+        return row;
     }
 
     private IReadOnlyList<Column> ColumnsOf(ResourceType type)

@@ -65,15 +65,20 @@ public sealed class RecordedAnswersTests
         await using var replayer = new Replayer();
         replayer.Furnish(Load("101-nodes-get")["response"]!["body"]!.AsObject());
         var results = new Dictionary<string, string>();
-        foreach (var recorded in Names().Select(Load))
+        var foreign = ForeignState.Load(Path.Combine(_folder, "foreign-state.txt"));
+        var cases = Names().Select(Load).ToList();
+        foreach (var (index, recorded) in cases.Index())
         {
+            var name = recorded.Text("name")!;
             try
             {
-                results[recorded.Text("name")!] = await replayer.PlayAsync(recorded);
+                await replayer.PrepareAsync(name, foreign);
+                var upcoming = cases.Skip(index + 1).TakeWhile(other => other.Text("section") == recorded.Text("section")).ToList();
+                results[name] = await replayer.PlayAsync(recorded, upcoming);
             }
             catch (Exception failure)
             {
-                results[recorded.Text("name")!] = failure.ToString();
+                results[name] = failure.ToString();
             }
         }
 

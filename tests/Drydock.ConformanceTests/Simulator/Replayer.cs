@@ -24,7 +24,13 @@ internal sealed partial class Replayer : IAsyncDisposable
     private readonly SimulatedApiServer _server;
     private readonly HttpClient _client;
     private readonly Dictionary<string, string> _tokens = [];
+    private readonly Dictionary<string, string> _watchedBefore = [];
     private bool _paused;
+    private bool _hurried;
+
+    // Sent within the few milliseconds that the controllers needed to see the request before it (for 221: within its own requests).
+    private static readonly string[] _hurriedCases =
+        ["113-nodes-mergepatch-cordon-again", "116-nodes-smp-uncordon-null", "221-watch-node-cordon", "327-evict-pdb-uid-mismatch-pdb", "782-node-silent"];
 
     public Replayer()
     {
@@ -43,6 +49,9 @@ internal sealed partial class Replayer : IAsyncDisposable
         _server = new SimulatedApiServer(_cluster.Store, [], [], [], _cluster.Clock, NullLoggerFactory.Instance);
         _client = new HttpClient(_server.CreateHandler()) { BaseAddress = new Uri("http://simulated/"), Timeout = Timeout.InfiniteTimeSpan };
     }
+
+    /// <summary>What generated names of the recording are called here.</summary>
+    public GeneratedNames Names { get; private set; } = new();
 
     private IObjectStore Store => _cluster.Store;
 
@@ -75,11 +84,45 @@ internal sealed partial class Replayer : IAsyncDisposable
         Settle();
     }
 
+    /// <summary>Does what the recording does not tell, before a case.</summary>
+    public async Task PrepareAsync(string name, ForeignState foreign)
+    {
+        foreach (var (method, path, body) in foreign.Before(name))
+        {
+            if (method == "WAIT")
+            {
+                Advance(TimeSpan.FromSeconds(int.Parse(path, CultureInfo.InvariantCulture)));
+                continue;
+            }
+
+            LearnGenerated(path);
+            var content = new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue("application/merge-patch+json"));
+            using var message = new HttpRequestMessage(new HttpMethod(method), Names.Translate(path)) { Content = content };
+            using var response = await _client.SendAsync(message);
+            response.IsSuccessStatusCode.ShouldBeTrue($"{name}: {method} {path} answered {response.StatusCode}");
+            Run();
+            Settle();
+        }
+    }
+
     /// <summary>Plays a case.</summary>
+    /// <param name="recorded">The case.</param>
+    /// <param name="upcoming">The cases after it.</param>
     /// <returns>What differs from the recording; empty if nothing does.</returns>
-    public async Task<string> PlayAsync(JsonObject recorded)
+    public async Task<string> PlayAsync(JsonObject recorded, IReadOnlyList<JsonObject> upcoming)
     {
         var name = recorded.Text("name")!;
+        if (recorded["follows"] is null)
+        {
+            // Another section: another namespace, other objects.
+            Names = new();
+        }
+
+        if (_watchedBefore.Remove(name, out var seen))
+        {
+            return seen;
+        }
+
         var scope = new Placeholders(this, recorded);
         if (name.StartsWith("152", StringComparison.Ordinal))
         {
@@ -90,7 +133,13 @@ internal sealed partial class Replayer : IAsyncDisposable
         scope.RememberBefore();
         foreach (var step in recorded.Objects("setup"))
         {
-            if (await DoAsync(step, scope) is { Length: > 0 } difference)
+            _hurried = _hurriedCases.Contains(name) && ReferenceEquals(step, recorded.Objects("setup").Last());
+            // A watch that was opened before this request, and is a case of its own: the request is made while it watches.
+            if (upcoming.FirstOrDefault(other => other.Objects("during").Any(each => IsSame(each, step))) is { } watch)
+            {
+                _watchedBefore[watch.Text("name")!] = await WatchAsync([watch], watch, new Placeholders(this, watch));
+            }
+            else if (await DoAsync(step, scope) is { Length: > 0 } difference)
             {
                 return $"setup: {difference}";
             }
@@ -111,7 +160,14 @@ internal sealed partial class Replayer : IAsyncDisposable
             return await WatchAsync([recorded], recorded, scope);
         }
 
+        _hurried |= _hurriedCases.Contains(Next(upcoming));
         var answer = await SendRecordedAsync(recorded["request"]!.AsObject(), scope);
+        if (_hurriedCases.Contains(name))
+        {
+            _hurried = false;
+            Run();
+        }
+
         _tokens["last"] = answer.Body.Text("metadata", "continue") ?? "";
         if (answer.Body.Text("status", "token") is { } issued)
         {
@@ -131,7 +187,7 @@ internal sealed partial class Replayer : IAsyncDisposable
     /// <summary>The stored object a path leads to, or null.</summary>
     public JsonObject? Find(string path)
     {
-        var plain = path.Split('?')[0].Replace("/v1/watch/", "/v1/");
+        var plain = Names.Translate(path).Split('?')[0].Replace("/v1/watch/", "/v1/");
         var parsed = ResourceRequest.Parse(new ApiRequest("GET", plain, new Dictionary<string, StringValues>(), []));
         var type = parsed is null ? null : Store.Types.FirstOrDefault(t => t.Group == parsed.Group && t.Plural == parsed.Resource);
 
@@ -197,7 +253,7 @@ internal sealed partial class Replayer : IAsyncDisposable
     {
         var end = _time.GetUtcNow() + span;
         Run();
-        for (var looks = 0; !_paused && _cluster.NextDue is { } due && due <= end; looks++)
+        for (var looks = 0; !_paused && !_hurried && _cluster.NextDue is { } due && due <= end; looks++)
         {
             (looks < 20_000).ShouldBeTrue($"the controllers do not come to rest: next {due:O}, now {_time.GetUtcNow():O}, end {end:O}");
             _time.Advance(due > _time.GetUtcNow() ? due - _time.GetUtcNow() : TimeSpan.Zero);
@@ -213,15 +269,42 @@ internal sealed partial class Replayer : IAsyncDisposable
 
     private void Run()
     {
-        if (!_paused)
+        if (!_paused && !_hurried)
         {
             _cluster.RunReady();
         }
     }
 
-    private Task<Answer> SendRecordedAsync(JsonObject request, Placeholders scope) => SendAsync(
-        request.Text("method")!, request.Text("path")!, request["headers"] as JsonObject,
-        request["body"] is { } body ? Wire.Text(body) : request.Text("bodyText"), scope, request.Text("auth"));
+    private Task<Answer> SendRecordedAsync(JsonObject request, Placeholders scope)
+    {
+        if (request.Number("status") != 404)
+        {
+            LearnGenerated(request.Text("path")!);
+        }
+
+        return SendAsync(
+            request.Text("method")!, request.Text("path")!, request["headers"] as JsonObject,
+            request["body"] is { } body ? Wire.Text(body) : request.Text("bodyText"), scope, request.Text("auth"));
+    }
+
+    private static string? Next(IReadOnlyList<JsonObject> upcoming) => upcoming.Count > 0 ? upcoming[0].Text("name") : null;
+
+    /// <summary>A generated name of the recording that no answer has shown: any object of the same owner that is not taken yet.</summary>
+    private void LearnGenerated(string path)
+    {
+        if (Find(path) is not null || PathOfObject().Match(path) is not { Success: true } match)
+        {
+            return;
+        }
+
+        var owner = match.Groups["owner"].Value;
+        var found = Store.List(ResourceTypes.Pods, match.Groups["namespace"].Value)
+            .FirstOrDefault(pod => pod.Text("metadata", "generateName")?.StartsWith($"{owner}-", StringComparison.Ordinal) == true && !Names.IsTaken(pod.NameOf()));
+        if (found is not null)
+        {
+            Names.Learn(match.Groups["name"].Value, found.NameOf());
+        }
+    }
 
     private async Task<Answer> SendAsync(
         string method, string path, JsonObject? headers, string? body, Placeholders scope, string? auth = null)
@@ -264,78 +347,8 @@ internal sealed partial class Replayer : IAsyncDisposable
         return message;
     }
 
-    private async Task<string> PlayConcurrentAsync(JsonObject recorded, Placeholders scope)
-    {
-        var request = recorded["request"]!.AsObject();
-        var answers = new List<(int Code, string Body)>();
-        foreach (var pod in recorded.Objects("responses").Select(r => r.Text("pod")!))
-        {
-            var step = JsonNode.Parse(Wire.Text(request).Replace("<pod>", pod))!.AsObject();
-            var answer = await SendRecordedAsync(step, scope);
-            answers.Add((answer.Code, answer.Body.Text("message") ?? ""));
-        }
-
-        string Summary(IEnumerable<(int, string)> all) =>
-            string.Join(", ", all.GroupBy(a => a.Item1).OrderBy(g => g.Key).Select(g => $"{g.Count()} x {g.Key}"));
-        var expected = Summary(recorded.Objects("responses").Select(r => ((int)r.Number("status")!, "")));
-
-        return Summary(answers) == expected ? "" : $"expected {expected}, got {Summary(answers)}";
-    }
-
-    private async Task<string> WatchAsync(List<JsonObject> watches, JsonObject recorded, Placeholders scope)
-    {
-        var open = new List<OpenWatch>();
-        foreach (var watch in watches)
-        {
-            var request = watch["request"]!.AsObject();
-            using var message = Message("GET", request.Text("path")!, request["headers"] as JsonObject, null, scope);
-            open.Add(await OpenWatch.OpenAsync(_client, message));
-        }
-
-        var clock = TimeSpan.Zero;
-        await QuietAsync();
-        foreach (var step in recorded.Objects("during"))
-        {
-            if (step.Number("at_ms") is { } at && TimeSpan.FromMilliseconds(at) is var moment && moment > clock)
-            {
-                Advance(moment - clock);
-                clock = moment;
-            }
-
-            var before = _time.GetUtcNow();
-            await DoAsync(step, scope);
-            clock += _time.GetUtcNow() - before;
-            await QuietAsync();
-        }
-
-        var end = watches.Max(w => w.At("response", "closed_at_ms").Number() ?? w.Objects("response", "lines").LastOrDefault().Number("at_ms") ?? 0);
-        var rest = TimeSpan.FromMilliseconds(end + 200) - clock;
-        while (rest > TimeSpan.Zero)
-        {
-            var step = TimeSpan.FromMilliseconds(Math.Min(250, rest.TotalMilliseconds));
-            Advance(step);
-            await QuietAsync();
-            rest -= step;
-        }
-
-        var differences = new StringBuilder();
-        for (var i = 0; i < watches.Count; i++)
-        {
-            differences.Append(scope.CompareWatch(watches[i]["response"]!.AsObject(), open[i].Code, open[i].Lines));
-            open[i].Dispose();
-        }
-
-        return differences.ToString();
-    }
-
-    private async Task QuietAsync()
-    {
-        for (var i = 0; _server.UndeliveredWatchEvents > 0; i++)
-        {
-            await Task.Yield();
-            (i < 300_000).ShouldBeTrue("a watch event was never taken");
-        }
-    }
+    [GeneratedRegex("/namespaces/(?<namespace>[^/]+)/pods/(?<name>(?<owner>[a-z0-9]+)(?:-[a-z0-9]{8,10})?-[a-z0-9]{5})(?:/|$)", RegexOptions.None, 1000)]
+    private static partial Regex PathOfObject();
 
     [GeneratedRegex("kube-api-access-[a-z0-9]{5}", RegexOptions.None, 1000)]
     public static partial Regex TokenVolume();
