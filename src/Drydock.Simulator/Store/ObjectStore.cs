@@ -11,6 +11,7 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
     /// <summary>A fresh cluster has written a little before anybody looks: version 1 is always too old.</summary>
     private const long FirstVersion = 100;
 
+    private readonly ObjectTable _empty = new();
     private readonly Lock _lock = new();
     private readonly Dictionary<ResourceType, ObjectTable> _tables = ResourceTypes.BuiltIn.ToDictionary(t => t, _ => new ObjectTable());
     private readonly ChangeLog _log = new(logCapacity, FirstVersion);
@@ -31,7 +32,7 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
     {
         lock (_lock)
         {
-            return Table(type).Find(@namespace, name);
+            return Known(type).Find(@namespace, name);
         }
     }
 
@@ -40,7 +41,7 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
     {
         lock (_lock)
         {
-            return Table(type).List(@namespace);
+            return Known(type).List(@namespace);
         }
     }
 
@@ -49,7 +50,7 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
     {
         lock (_lock)
         {
-            return (Table(type).List(@namespace), _version);
+            return (Known(type).List(@namespace), _version);
         }
     }
 
@@ -86,7 +87,7 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
     {
         lock (_lock)
         {
-            return Table(type).OwnedBy(ownerUid);
+            return Known(type).OwnedBy(ownerUid);
         }
     }
 
@@ -242,6 +243,9 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
             _log.Compact(++_version);
         }
     }
+
+    /// <summary>Of a type that is not served nothing is there.</summary>
+    private ObjectTable Known(ResourceType type) => _tables.GetValueOrDefault(type) ?? _empty;
 
     private ObjectTable Table(ResourceType type) =>
         _tables.GetValueOrDefault(type)
