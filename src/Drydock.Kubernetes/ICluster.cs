@@ -59,6 +59,12 @@ public interface ICluster
     /// <summary>All disruption budgets of the cluster.</summary>
     Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken);
 
+    /// <summary>
+    /// All disruption budgets as the watch last told them, or null while no watch is open. Good for choosing what to ask the server for;
+    /// proves nothing.
+    /// </summary>
+    IReadOnlyList<BudgetSnapshot>? WatchedBudgets { get; }
+
     /// <summary>Whether the DaemonSet exists; kubectl treats pods of a missing DaemonSet as unmanaged.</summary>
     Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken);
 

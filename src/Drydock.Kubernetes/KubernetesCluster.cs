@@ -137,6 +137,9 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
         InOrder((await _api.ListAllAsync(Resource.Budgets, selector: null, cancellationToken)).Select(BudgetSnapshots.From), budget => budget.Ref);
 
     /// <inheritdoc/>
+    public IReadOnlyList<BudgetSnapshot>? WatchedBudgets => _changes.Budgets;
+
+    /// <inheritdoc/>
     public async Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken) =>
         await _api.GetAsync(Resource.DaemonSets, daemonSet.Namespace, daemonSet.Name, cancellationToken) is not null;
 

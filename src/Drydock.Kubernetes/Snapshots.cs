@@ -196,6 +196,9 @@ public sealed record PodSnapshot(ObjectRef Ref, string Uid, string? Node)
 /// <summary>A disruption budget as it was read.</summary>
 public sealed record BudgetSnapshot(ObjectRef Ref, LabelSelector Selector)
 {
+    /// <summary><c>metadata.resourceVersion</c>: differs after every eviction that it let through.</summary>
+    public string ResourceVersion { get; init; } = "";
+
     /// <summary><c>status.disruptionsAllowed</c>.</summary>
     public int DisruptionsAllowed { get; init; }
 

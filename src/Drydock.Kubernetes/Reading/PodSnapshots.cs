@@ -59,6 +59,7 @@ internal static class BudgetSnapshots
 {
     public static BudgetSnapshot From(JsonElement budget) => new(budget.Ref(), SelectorReading.From(budget.At("spec", "selector")))
     {
+        ResourceVersion = budget.ResourceVersion(),
         DisruptionsAllowed = budget.Number("status", "disruptionsAllowed") ?? 0,
         CurrentHealthy = budget.Number("status", "currentHealthy") ?? 0,
         DesiredHealthy = budget.Number("status", "desiredHealthy") ?? 0,

@@ -26,6 +26,7 @@ internal sealed class ChangeFeed : IAsyncDisposable
     private long _count;
     private long _allChangedAt;
     private long _eventsSeen;
+    private (ListWatch Watch, WatchedObjects<BudgetState> Objects)? _budgets;
 
     public ChangeFeed(ApiClient api, ILogger<ChangeFeed> logger)
     {
@@ -42,6 +43,18 @@ internal sealed class ChangeFeed : IAsyncDisposable
             lock (_gate)
             {
                 return _waiters.Count;
+            }
+        }
+    }
+
+    /// <summary>See <see cref="ICluster.WatchedBudgets"/>.</summary>
+    public IReadOnlyList<BudgetSnapshot>? Budgets
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _budgets is var (watch, objects) && watch.IsLive ? [.. objects.Values.Select(budget => budget.Snapshot!)] : null;
             }
         }
     }
@@ -170,7 +183,7 @@ internal sealed class ChangeFeed : IAsyncDisposable
     }
 
     private Task WatchPodsAsync(string node, CancellationToken stop) => Follow<PodState>(
-        Resource.Pods, Selectors.OnNode(node), PodState.From, (_, _) => Tell(Concern.Of(node)), Concern.Of(node), stop);
+        Resource.Pods, Selectors.OnNode(node), PodState.From, (before, after) => Tell(PodState.Concerns(node, before, after)), Concern.Of(node), stop);
 
     private Task WatchClusterAsync(CancellationToken stop)
     {
@@ -178,14 +191,25 @@ internal sealed class ChangeFeed : IAsyncDisposable
         return Task.WhenAll(
             Follow<NodeState>(
                 Resource.Nodes, null, NodeState.From, (before, after) => Tell(NodeState.Concerns(before, after)), Concern.All, stop),
-            Follow<BudgetState>(
-                Resource.Budgets, null, BudgetState.From, (before, after) => Tell(BudgetState.Concerns(before, after)), Concern.All, stop),
+            FollowBudgets(stop),
             Follow<VmiState>(
                 Resource.Vmis, null, json => seenOn.Note(VmiState.From(json)),
                 (before, after) => Tell(VmiState.Concerns(before, after, seenOn.Of((after ?? before)?.Ref))), Concern.All, stop),
             Follow<MigrationState>(
                 Resource.Migrations, null, MigrationState.From,
                 (before, after) => Tell(MigrationState.Concerns(before, after, seenOn.Of((after ?? before)?.Vmi))), Concern.All, stop));
+    }
+
+    private Task FollowBudgets(CancellationToken stop)
+    {
+        var objects = Watched<BudgetState>(BudgetState.From, (before, after) => Tell(BudgetState.Concerns(before, after)), Concern.All);
+        var watch = new ListWatch(_api, Resource.Budgets, null, objects, _logger);
+        lock (_gate)
+        {
+            _budgets = (watch, objects);
+        }
+
+        return watch.RunAsync(stop);
     }
 
     private Task Follow<T>(
@@ -195,11 +219,10 @@ internal sealed class ChangeFeed : IAsyncDisposable
         Action<T?, T?> changed,
         Concern first,
         CancellationToken stop)
-        where T : class
-    {
-        var objects = new WatchedObjects<T>(_gate, read, changed, () => Tell(first), () => _eventsSeen++);
-        return new ListWatch(_api, resource, selector, objects, _logger).RunAsync(stop);
-    }
+        where T : class => new ListWatch(_api, resource, selector, Watched(read, changed, first), _logger).RunAsync(stop);
+
+    private WatchedObjects<T> Watched<T>(Func<System.Text.Json.JsonElement, T> read, Action<T?, T?> changed, Concern first)
+        where T : class => new(_gate, read, changed, () => Tell(first), () => _eventsSeen++);
 
     private sealed class Waiter(string node, TimeSpan longest)
     {

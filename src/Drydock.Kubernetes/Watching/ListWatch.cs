@@ -34,6 +34,11 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
 
     private int _failures;
 
+    private volatile bool _isLive;
+
+    /// <summary>A watch is open: what it told is what the server had a moment ago.</summary>
+    public bool IsLive => _isLive;
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested)
@@ -74,6 +79,7 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
         using var silence = new CancellationTokenSource(LongestSilence, api.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
         var lines = 0;
+        _isLive = true;
         try
         {
             while (await watch.ReadAsync(either.Token) is { } change)
@@ -97,6 +103,10 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
         {
             // Silent for too long: a connection can be dead without either end knowing.
             return TimeSpan.Zero;
+        }
+        finally
+        {
+            _isLive = false;
         }
 
         // A server that closes every watch at once must not be asked in a tight loop.

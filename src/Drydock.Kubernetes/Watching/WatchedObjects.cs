@@ -14,6 +14,9 @@ internal sealed class WatchedObjects<T>(
 {
     private Dictionary<ObjectRef, T>? _objects;
 
+    /// <summary>What there is, as far as it was told. To be called under the gate.</summary>
+    public IReadOnlyCollection<T> Values => _objects?.Values ?? (IReadOnlyCollection<T>)[];
+
     public void Listed(IReadOnlyList<JsonElement> items)
     {
         lock (gate)

@@ -51,28 +51,43 @@ internal sealed record NodeState(string Name, bool TakesPods, ulong Rest)
 }
 
 /// <summary>What of a pod can matter: that it ends, is gone, or becomes ready.</summary>
-internal sealed record PodState(ulong Rest)
+/// <param name="IsGoing">It terminates, and it is no launcher pod.</param>
+/// <param name="Life">What only another life, its end or a hand at it changes.</param>
+/// <param name="Rest">What else.</param>
+internal sealed record PodState(bool IsGoing, ulong Life, ulong Rest)
 {
     public static PodState From(JsonElement pod)
     {
         var snapshot = PodSnapshots.From(pod);
-        return new PodState(Fingerprint.Of(
-        [
-            snapshot.Uid,
-            snapshot.Node,
-            snapshot.Phase,
-            snapshot.IsReady ? "ready" : "",
-            pod.Text("metadata", "deletionTimestamp"),
-            snapshot.UnschedulableMessage is null ? "" : "unschedulable",
-            string.Join(',', snapshot.Finalizers),
-            string.Join(',', snapshot.Labels.Select(label => $"{label.Key}={label.Value}")),
-        ]));
+        return new PodState(
+            snapshot is { GoneBy: not null, IsVirtLauncher: false },
+            Fingerprint.Of(
+            [
+                snapshot.Uid,
+                snapshot.Node,
+                snapshot.Phase,
+                string.Join(',', snapshot.Finalizers),
+                string.Join(',', snapshot.Labels.Select(label => $"{label.Key}={label.Value}")),
+            ]),
+            Fingerprint.Of(
+            [
+                snapshot.IsReady ? "ready" : "",
+                pod.Text("metadata", "deletionTimestamp"),
+                snapshot.UnschedulableMessage is null ? "" : "unschedulable",
+            ]));
     }
+
+    /// <summary>Concerns its node; but that it begins to go, or is not ready while it goes, is no news: that it is gone will be.</summary>
+    public static Concern Concerns(string node, PodState? before, PodState? after) =>
+        before is not null && after is { IsGoing: true } && before.Life == after.Life ? Concern.Nobody : Concern.Of(node);
 }
 
 /// <summary>What of a budget can matter: it allows more, it is another one, it goes, its controller caught up.</summary>
 internal sealed record BudgetState(int Allowed, bool IsObserved, ulong Spec)
 {
+    /// <summary>The budget as it was seen.</summary>
+    public BudgetSnapshot? Snapshot { get; init; }
+
     public static BudgetState From(JsonElement budget)
     {
         var snapshot = BudgetSnapshots.From(budget);
@@ -80,7 +95,10 @@ internal sealed record BudgetState(int Allowed, bool IsObserved, ulong Spec)
         return new BudgetState(
             snapshot.DisruptionsAllowed,
             snapshot.IsObserved,
-            Fingerprint.Of([budget.Uid(), spec.ValueKind == JsonValueKind.Undefined ? "" : spec.GetRawText()]));
+            Fingerprint.Of([budget.Uid(), spec.ValueKind == JsonValueKind.Undefined ? "" : spec.GetRawText()]))
+        {
+            Snapshot = snapshot,
+        };
     }
 
     /// <summary>A budget that allows less wakes nobody: nothing can be done that could not be done before.</summary>

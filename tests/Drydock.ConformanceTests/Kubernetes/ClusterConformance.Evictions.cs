@@ -164,7 +164,7 @@ public abstract partial class ClusterConformance
     public async Task A_wait_ends_when_a_pod_of_the_node_goes_also_after_the_watches_broke()
     {
         var cursor = await QuietAsync("node-1");
-        await EvictAsync((await PodOfAsync("slow-")));
+        await EvictAsync(await PodOfAsync("free-"));
         cursor = await WokenAsync(cursor);
 
         Simulation.Api.DropWatches();

@@ -40,6 +40,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<BudgetSnapshot>>([]);
 
+    public IReadOnlyList<BudgetSnapshot>? WatchedBudgets => null;
+
     public Task<IReadOnlyList<VmiSnapshot>> ListVmisOnNodeAsync(string node, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<VmiSnapshot>>([]);
 

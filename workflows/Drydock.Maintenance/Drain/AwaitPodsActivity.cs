@@ -17,6 +17,9 @@ internal sealed record AwaitPodsInput(
     /// <summary><see cref="PodEntry.Code"/> of each known pod, in the same order: what has another code is told again.</summary>
     public IReadOnlyList<string>? Codes { get; init; }
 
+    /// <summary>The version of each of the <see cref="Held"/> budgets that those numbers are about.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>Virtual machines that stay: they hold nothing up.</summary>
     public IReadOnlyList<ObjectRef> Skipped { get; init; } = [];
 }
@@ -36,6 +39,9 @@ internal sealed record PodsSeen(
 {
     /// <summary>Known pods of which something else is true now.</summary>
     public IReadOnlyList<PodEntry> Changed { get; init; } = [];
+
+    /// <summary>The version of each budget in <see cref="Allowed"/>.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>Known pods that are there and need not go any more: they terminate too long, or a rule leaves them.</summary>
     public IReadOnlyList<string> Released { get; init; } = [];

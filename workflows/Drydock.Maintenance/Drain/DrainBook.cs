@@ -26,6 +26,7 @@ internal static class DrainBook
             NewVms = seen.NewVms,
             Launchers = seen.Launchers,
             Allowed = seen.Allowed,
+            Versions = seen.Versions,
             Attached = seen.Attached,
             AttachedSince = seen.Attached.Count == 0 ? null : state.AttachedSince ?? seen.At,
             Cursor = seen.Cursor,

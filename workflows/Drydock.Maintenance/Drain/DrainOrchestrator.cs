@@ -29,6 +29,9 @@ internal sealed record DrainState
 
     public IReadOnlyDictionary<string, int> Allowed { get; init; } = new Dictionary<string, int>(StringComparer.Ordinal);
 
+    /// <summary>The version of each budget that <see cref="Allowed"/> is about.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     public string? Cursor { get; init; }
 
     public int Launchers { get; init; }
@@ -151,6 +154,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             new AwaitPodsInput(input.Node, input.Policy, [.. open.Select(pod => pod.Uid)], state.Vms, state.Allowed, state.Cursor, until)
             {
                 Codes = [.. open.Select(pod => pod.Code)],
+                Versions = state.Versions,
                 Skipped = state.Skipped,
             },
             input.Node,

@@ -19,13 +19,15 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         var now = clock.GetUtcNow();
         var pods = await _pods.ReadAsync(input.Node, cancellationToken);
         var leaving = pods.Where(pod => pod.Decision.Verdict is PodVerdict.Evict or PodVerdict.Deny or PodVerdict.AwaitCompletion).ToList();
-        var budgets = leaving.Exists(pod => pod.Pod.DeletionRequestedAt is null) ? await cluster.ListBudgetsAsync(cancellationToken) : [];
+        var budgets = leaving.Exists(pod => pod.Pod.DeletionRequestedAt is null) ? cluster.WatchedBudgets ?? await cluster.ListBudgetsAsync(cancellationToken) : [];
         var node = leaving.Exists(pod => IsLate(pod.Pod, now)) ? await cluster.GetNodeAsync(input.Node, cancellationToken) : null;
         var entries = leaving.Select(pod => EntryOf(pod, budgets, WhyStuck(pod.Pod, node, now))).ToList();
         var there = pods.Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         var mustGo = entries.Select(entry => entry.Uid).ToHashSet(StringComparer.Ordinal);
         var ofMachines = OfMachines(pods);
         _knownVms.IntersectWith(ofMachines.Select(pod => pod.Pod.Vmi).OfType<ObjectRef>());
+
+        var covering = budgets.Where(budget => leaving.Exists(pod => budget.Covers(pod.Pod))).ToList();
 
         return new PodsSeen(
             null,
@@ -35,10 +37,10 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
             [.. ofMachines.Select(pod => pod.Pod.Vmi).OfType<ObjectRef>().Distinct().Except(_knownVms)],
             ofMachines.Count,
             pods.Count,
-            budgets.Where(budget => leaving.Exists(pod => budget.Covers(pod.Pod)))
-                .ToDictionary(budget => budget.Ref.ToString(), budget => budget.DisruptionsAllowed, StringComparer.Ordinal))
+            covering.ToDictionary(budget => budget.Ref.ToString(), Allowed, StringComparer.Ordinal))
         {
             StillThere = [.. _knownVms],
+            Versions = covering.ToDictionary(budget => budget.Ref.ToString(), budget => budget.ResourceVersion, StringComparer.Ordinal),
             Changed = [.. entries.Where(entry => _known.GetValueOrDefault(entry.Uid) is { } code && code != entry.Code)],
             Released = [.. input.Known.Where(uid => there.Contains(uid) && !mustGo.Contains(uid) && _known[uid] != PodEntry.ReleasedCode)],
             Attached = entries.Count + ofMachines.Count == 0 && input.Policy.WaitForVolumeDetach
@@ -53,6 +55,15 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         var skipped = pods.Where(pod => pod.Pod.Vmi is { } vmi && input.Skipped.Contains(vmi)).Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         return [.. pods.Where(pod => pod.Decision.Verdict == PodVerdict.MoveVm
             && !skipped.Contains(pod.Pod.Uid) && !(pod.Pod.Controller is { Kind: "Pod" } launcher && skipped.Contains(launcher.Uid)))];
+    }
+
+    // The watch may not have told yet what our own evictions took: of a version that was known before, what is left by our own count holds.
+    private int Allowed(BudgetSnapshot budget)
+    {
+        var name = budget.Ref.ToString();
+        return input.Versions.GetValueOrDefault(name) == budget.ResourceVersion
+            ? Math.Min(budget.DisruptionsAllowed, input.Held.GetValueOrDefault(name))
+            : budget.DisruptionsAllowed;
     }
 
     private static PodEntry EntryOf(ClassifiedPod pod, IReadOnlyList<BudgetSnapshot> budgets, string? stuck)

@@ -87,6 +87,12 @@ public sealed class WatchedStatesTests
     public void A_pod_matters_when_it_ends_or_goes(string path, string value, bool matters) =>
         (PodState.From(Recorded("pod")) != PodState.From(Changed("pod", path, value))).ShouldBe(matters);
 
+    [Theory]
+    [InlineData("metadata.deletionTimestamp", "\"2026-01-01T00:00:00Z\"", "")]
+    [InlineData("status.phase", "\"Succeeded\"", "node-1")]
+    public void That_a_pod_begins_to_go_is_no_news(string path, string value, string concerns) =>
+        Of(PodState.Concerns("node-1", PodState.From(Recorded("pod")), PodState.From(Changed("pod", path, value)))).ShouldBe(concerns);
+
     private static string Of(Concern concern) => concern.Everyone ? "*" : string.Join(',', concern.Nodes);
 
     /// <summary>Written as the changed one is: a server does not change its spacing.</summary>
