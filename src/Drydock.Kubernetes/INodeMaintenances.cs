@@ -10,8 +10,8 @@ public interface INodeMaintenances
     Task<NodeMaintenanceSnapshot?> GetAsync(string name, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Yields the name of each resource to reconcile: all at the start, then each that changed or went, and all again after every
-    /// lost watch and every ten minutes. Never ends by itself and never gives up.
+    /// Yields the name of each resource to reconcile: all at the start, then each that changed or went, all again every ten minutes and
+    /// whenever a watch could not go on where it was. Never ends by itself and never gives up.
     /// </summary>
     IAsyncEnumerable<string> WatchAsync(CancellationToken cancellationToken);
 
@@ -21,6 +21,9 @@ public interface INodeMaintenances
 
     /// <summary>Writes the status; nothing is written if it says the same already (apart from <c>lastUpdate</c>).</summary>
     Task WriteStatusAsync(NodeMaintenanceSnapshot resource, NodeMaintenanceStatus status, CancellationToken cancellationToken);
+
+    /// <summary>Records a Kubernetes Event on the resource, once for each life of it. Never throws for a refusal: an event is a courtesy.</summary>
+    Task RecordEventAsync(NodeMaintenanceSnapshot resource, bool isWarning, string reason, string message, CancellationToken cancellationToken);
 }
 
 /// <summary>A NodeMaintenance as it was read.</summary>
@@ -34,6 +37,9 @@ public sealed record NodeMaintenanceSnapshot(string Name, string Uid, string Res
 
     /// <summary>Its deletion was asked for.</summary>
     public bool IsBeingDeleted { get; init; }
+
+    /// <summary>When its deletion was asked for, or null.</summary>
+    public DateTimeOffset? DeletionRequestedAt { get; init; }
 
     /// <summary>Our finalizer is on it.</summary>
     public bool HasFinalizer { get; init; }

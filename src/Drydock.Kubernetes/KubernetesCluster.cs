@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Kubernetes.Access;
+using Drydock.Kubernetes.Admission;
 using Drydock.Kubernetes.Api;
 using Drydock.Kubernetes.Changes;
 using Drydock.Kubernetes.Eviction;
@@ -31,7 +32,9 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
         _vms = new VirtualMachines(api);
         _changes = new ChangeFeed(api, loggers.CreateLogger<ChangeFeed>());
         AccessReviews = new AccessReviews(api);
-        NodeMaintenances = new NodeMaintenances(api, loggers.CreateLogger<NodeMaintenances>());
+        Admission = new AdmissionObjects(api);
+        Resources = new DrydockResources(api, loggers.CreateLogger<DrydockResources>());
+        NodeMaintenances = new NodeMaintenances(api, _events, loggers.CreateLogger<NodeMaintenances>());
     }
 
     /// <summary>Opens the connection; nothing is sent before the first call.</summary>
@@ -44,6 +47,12 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <summary>What its API server says about callers.</summary>
     public IAccessReviews AccessReviews { get; }
+
+    /// <summary>The objects of our own kinds in the same cluster.</summary>
+    public IDrydockResources Resources { get; }
+
+    /// <summary>What our webhook keeps in the same cluster.</summary>
+    public IAdmissionObjects Admission { get; }
 
     /// <inheritdoc/>
     public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen };
@@ -58,7 +67,11 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
             version.Text("gitVersion") ?? "",
             _api.Server,
             await IsServedAsync(Resource.Vmis, cancellationToken),
-            await IsServedAsync(Resource.NodeMaintenances, cancellationToken));
+            await IsServedAsync(Resource.NodeMaintenances, cancellationToken))
+        {
+            HasDrydockResources = await IsServedAsync(Resource.Rollouts, cancellationToken),
+            HasOpenShift = await IsServedAsync(Resource.ClusterVersions, cancellationToken),
+        };
     }
 
     /// <inheritdoc/>

@@ -19,7 +19,14 @@ public sealed record PodInstance(ObjectRef Pod, string Uid, string Node);
 /// <param name="Server">The address, for messages.</param>
 /// <param name="HasKubeVirt">Whether kubevirt.io/v1 is served.</param>
 /// <param name="HasNodeMaintenance">Whether nodemaintenance.medik8s.io/v1beta1 is served.</param>
-public sealed record ClusterIdentity(string Uid, string Version, string Server, bool HasKubeVirt, bool HasNodeMaintenance);
+public sealed record ClusterIdentity(string Uid, string Version, string Server, bool HasKubeVirt, bool HasNodeMaintenance)
+{
+    /// <summary>Whether our own kinds (drydock.dev/v1alpha1) are served.</summary>
+    public bool HasDrydockResources { get; init; }
+
+    /// <summary>Whether config.openshift.io/v1 is served.</summary>
+    public bool HasOpenShift { get; init; }
+}
 
 /// <summary>One call that a feature needs to be allowed to make.</summary>
 public sealed record AccessRule(string Verb, string Group, string Resource, string? Subresource = null, string? Namespace = null)

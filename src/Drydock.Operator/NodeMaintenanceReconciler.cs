@@ -11,7 +11,12 @@ internal sealed record ReconcileResult(string? InstanceId, TimeSpan? Again = nul
 
 /// <summary>Brings one NodeMaintenance and its maintenance into step. May run any number of times.</summary>
 internal sealed class NodeMaintenanceReconciler(
-    INodeMaintenances resources, ICluster cluster, DurableTaskClient client, Func<string> hubId, ILogger<NodeMaintenanceReconciler> logger)
+    INodeMaintenances resources,
+    ICluster cluster,
+    DurableTaskClient client,
+    Func<string> hubId,
+    TimeProvider clock,
+    ILogger<NodeMaintenanceReconciler> logger) : IReconciler
 {
     private const string RequestedByPrefix = "nodemaintenance/";
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(200);
@@ -19,8 +24,17 @@ internal sealed class NodeMaintenanceReconciler(
     // A feed may lose a change when it reconnects; a deletion must not hang on it.
     private static readonly TimeSpan WhileEnding = TimeSpan.FromSeconds(10);
 
+    // Nobody could ever delete it otherwise; what is still marked then is told, and 'drydock restore' puts it back.
+    private static readonly TimeSpan LongestDeletion = TimeSpan.FromHours(1);
+
     // Told once per life of this process: a raised event is durable, and every wake-up would raise another.
     private readonly HashSet<string> _told = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public string Kind => "NodeMaintenance";
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<string> WatchAsync(CancellationToken cancellationToken) => resources.WatchAsync(cancellationToken);
 
     /// <summary>The instance id of a resource: a new life of the same name is a new maintenance.</summary>
     public static string InstanceIdOf(string uid) => "nm-" + uid;
@@ -50,14 +64,40 @@ internal sealed class NodeMaintenanceReconciler(
             return new ReconcileResult(id, Soon);
         }
 
+        var wish = await NodeMaintenanceWish.ReadAsync(resource, client, clock.GetUtcNow(), cancellationToken);
         if (instance is null)
         {
-            await StartAsync(resource, id, cancellationToken);
-            return new ReconcileResult(id, Soon);
+            return wish.Problem is null && wish.WaitsUntil is null
+                ? await StartAsync(resource, wish, id, isAgain: false, cancellationToken)
+                : await WaitAsync(resource, wish, cancellationToken);
+        }
+
+        if (IsHeldByOther(instance) && wish.Problem is null)
+        {
+            // What the Node Maintenance Operator does: try again until the other is done, and say for whom it waits.
+            await ProjectAsync(resource, id, instance, cancellationToken);
+            return await StartAsync(resource, wish, id, isAgain: true, cancellationToken);
         }
 
         await ProjectAsync(resource, id, instance, cancellationToken);
         return new ReconcileResult(id);
+    }
+
+    /// <summary>The maintenance never began, because the lease of the node is somebody else's.</summary>
+    internal static bool IsHeldByOther(OrchestrationMetadata instance) =>
+        instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed
+        && instance.ReadOutputAs<MaintenanceReport>() is { Outcome: MaintenanceOutcome.Refused } report
+        && report.Findings.Any(static finding => finding.Kind == "lease-held");
+
+    /// <summary>It does not begin yet, or never will as it is written: its status says why.</summary>
+    private async Task<ReconcileResult> WaitAsync(NodeMaintenanceSnapshot resource, NodeMaintenanceWish wish, CancellationToken cancellationToken)
+    {
+        var status = resource.Status with
+        {
+            Phase = wish.Problem is null ? NodeMaintenancePhases.Running : NodeMaintenancePhases.Failed, LastError = wish.Problem ?? wish.WaitsFor,
+        };
+        await resources.WriteStatusAsync(resource, status, cancellationToken);
+        return new ReconcileResult(null, wish.WaitsUntil is { } until ? until - clock.GetUtcNow() : null);
     }
 
     /// <summary>Ends every maintenance that was started for a resource which is not there any more.</summary>
@@ -80,7 +120,7 @@ internal sealed class NodeMaintenanceReconciler(
             if (resource is null || InstanceIdOf(resource.Uid) != instance.InstanceId)
             {
                 logger.LogInformation("{By} is gone; maintenance {Instance} ends.", by, instance.InstanceId);
-                await EndAsync(instance, by, cancellationToken);
+                await EndAsync(instance, by, checksHealth: false, cancellationToken);
             }
         }
     }
@@ -93,16 +133,24 @@ internal sealed class NodeMaintenanceReconciler(
             return new ReconcileResult(id);
         }
 
+        var isOverdue = clock.GetUtcNow() - (resource.DeletionRequestedAt ?? clock.GetUtcNow()) >= LongestDeletion;
         if (instance is { IsCompleted: false })
         {
-            await EndAsync(instance, RequestedByPrefix + resource.Name, cancellationToken);
+            await EndAsync(instance, RequestedByPrefix + resource.Name, AsksForHealth(resource), cancellationToken);
             await ProjectAsync(resource, id, instance, cancellationToken);
-            return new ReconcileResult(id, WhileEnding);
         }
 
-        if (instance is not null && MayBeLeftBehind(instance) && !await IsUndoneAsync(resource, id, cancellationToken))
+        if (instance is { IsCompleted: false }
+            || (instance is not null && MayBeLeftBehind(instance) && !await IsUndoneAsync(resource, id, cancellationToken)))
         {
-            return new ReconcileResult(id, WhileEnding);
+            if (!isOverdue)
+            {
+                return new ReconcileResult(id, WhileEnding);
+            }
+
+            logger.LogWarning(
+                "NodeMaintenance {Name} goes after {Longest} although {Instance} is not over; see 'drydock restore {Node}'.",
+                resource.Name, LongestDeletion, id, resource.NodeName);
         }
 
         // The finalizer goes last: as long as it is there, the node may still be marked.
@@ -111,8 +159,7 @@ internal sealed class NodeMaintenanceReconciler(
             return new ReconcileResult(id, Soon);
         }
 
-        await RecordAsync(resource, id, isWarning: false, "UncordonNode", "Uncordon a node", cancellationToken);
-        await RecordAsync(resource, id, isWarning: false, "RemovedMaintenance", "Removed a node maintenance", cancellationToken);
+        await resources.RecordEventAsync(resource, isWarning: false, "RemovedMaintenance", "Removed a node maintenance", cancellationToken);
         return new ReconcileResult(null);
     }
 
@@ -128,7 +175,7 @@ internal sealed class NodeMaintenanceReconciler(
         if (await client.GetInstanceAsync(undo, getInputsAndOutputs: true, cancellationToken) is not { } instance)
         {
             var request = new RestoreRequest(resource.NodeName) { Holder = Holder.Of(hubId(), id), EvenIfRunning = true };
-            await StartOnceAsync(Orchestrations.Restore, request, undo, cancellationToken);
+            await StartOnceAsync(Orchestrations.Restore, request, undo, replacesCompleted: false, cancellationToken);
             return false;
         }
 
@@ -141,21 +188,32 @@ internal sealed class NodeMaintenanceReconciler(
         return instance.IsCompleted;
     }
 
-    private async Task StartAsync(NodeMaintenanceSnapshot resource, string id, CancellationToken cancellationToken)
+    // One that was refused because another holds the node is replaced: it never began.
+    private async Task<ReconcileResult> StartAsync(
+        NodeMaintenanceSnapshot resource, NodeMaintenanceWish wish, string id, bool isAgain, CancellationToken cancellationToken)
     {
-        await StartOnceAsync(Orchestrations.Maintenance, RequestOf(resource, hubId()), id, cancellationToken);
+        await StartOnceAsync(Orchestrations.Maintenance, wish.Apply(RequestOf(resource, hubId())), id, isAgain, cancellationToken);
         logger.LogInformation("NodeMaintenance {Name} starts {Instance} on {Node}.", resource.Name, id, resource.NodeName);
+        return new ReconcileResult(id, Soon);
     }
 
-    private async Task StartOnceAsync(string orchestration, object input, string id, CancellationToken cancellationToken)
+    private async Task StartOnceAsync(
+        string orchestration, object input, string id, bool replacesCompleted, CancellationToken cancellationToken)
     {
-        var once = new StartOrchestrationOptions(id).WithDedupeStatuses(
+        List<OrchestrationRuntimeStatus> kept =
+        [
             OrchestrationRuntimeStatus.Pending,
             OrchestrationRuntimeStatus.Running,
             OrchestrationRuntimeStatus.Suspended,
-            OrchestrationRuntimeStatus.Completed,
             OrchestrationRuntimeStatus.Failed,
-            OrchestrationRuntimeStatus.Terminated);
+            OrchestrationRuntimeStatus.Terminated,
+        ];
+        if (!replacesCompleted)
+        {
+            kept.Add(OrchestrationRuntimeStatus.Completed);
+        }
+
+        var once = new StartOrchestrationOptions(id).WithDedupeStatuses([.. kept]);
         try
         {
             await client.ScheduleNewOrchestrationInstanceAsync(orchestration, input, once, cancellationToken);
@@ -174,13 +232,16 @@ internal sealed class NodeMaintenanceReconciler(
         HubId = hubId,
         Action = MaintenanceAction.Hold,
         OnFailure = FailurePolicy.Restore,
+
+        // The lease is asked for every few seconds that long, then the whole plan again.
+        LeaseWait = TimeSpan.FromMinutes(2),
         Drain = new DrainPolicy
         {
             OnTimeout = DeadlinePolicy.Wait, EvictUnmanaged = true, DeleteEmptyDirData = true, IgnoreDaemonSets = true,
         },
     };
 
-    private async Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken)
+    private async Task EndAsync(OrchestrationMetadata instance, string by, bool checksHealth, CancellationToken cancellationToken)
     {
         var status = instance.ReadCustomStatusAs<MaintenanceStatus>();
         if (status is { IsCancelling: true } or { Step: MaintenanceStep.Health or MaintenanceStep.Restore or MaintenanceStep.Done }
@@ -189,10 +250,11 @@ internal sealed class NodeMaintenanceReconciler(
             return;
         }
 
+        // Without a health gate unless it is asked for: whoever deletes it wants the node back.
         // A cancel that arrives when the node is held by now restores it too, also without a health check.
         if (status is { IsHolding: true })
         {
-            await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: true), cancellationToken);
+            await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth), cancellationToken);
         }
         else
         {
@@ -215,26 +277,23 @@ internal sealed class NodeMaintenanceReconciler(
             return;
         }
 
-        // After the status, so that a crash in between loses an event rather than repeating it at every start.
+        // After the status, so that a crash in between loses an event rather than repeating it at every start. On the resource: those on
+        // the node are the maintenance's own.
         if (resource.Status.Phase.Length == 0)
         {
-            await RecordAsync(resource, id, isWarning: false, "BeginMaintenance", "Begin a node maintenance", cancellationToken);
+            await resources.RecordEventAsync(resource, isWarning: false, "BeginMaintenance", "Begin a node maintenance", cancellationToken);
         }
 
         if (status.Phase == NodeMaintenancePhases.Succeeded)
         {
-            await RecordAsync(resource, id, isWarning: false, "SucceedMaintenance", "Node maintenance was succeeded", cancellationToken);
+            await resources.RecordEventAsync(resource, isWarning: false, "SucceedMaintenance", "Node maintenance was succeeded", cancellationToken);
         }
         else if (status.Phase == NodeMaintenancePhases.Failed)
         {
-            await RecordAsync(resource, id, isWarning: true, "FailedMaintenance", "Failed a node maintenance", cancellationToken);
+            await resources.RecordEventAsync(resource, isWarning: true, "FailedMaintenance", "Failed a node maintenance", cancellationToken);
         }
     }
 
-    private async Task RecordAsync(
-        NodeMaintenanceSnapshot resource, string id, bool isWarning, string reason, string message, CancellationToken cancellationToken)
-    {
-        var node = await cluster.GetNodeAsync(resource.NodeName, cancellationToken);
-        await cluster.RecordEventAsync(new NodeEvent(resource.NodeName, node?.Uid, isWarning, reason, message, id), cancellationToken);
-    }
+    private static bool AsksForHealth(NodeMaintenanceSnapshot resource) =>
+        resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.HealthOnDelete) == "true";
 }

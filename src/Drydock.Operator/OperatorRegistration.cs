@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Operator.Resources;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -21,13 +22,35 @@ public static class OperatorRegistration
             provider.GetRequiredService<ICluster>(),
             provider.GetRequiredService<DurableTaskClient>(),
             () => hubId(provider),
-            provider.GetRequiredService<ILogger<NodeMaintenanceReconciler>>()));
-        services.AddSingleton<IHostedService>(provider => new NodeMaintenanceOperator(
-            provider.GetRequiredService<INodeMaintenances>(),
-            provider.GetRequiredService<IInstanceFeed>(),
-            provider.GetRequiredService<NodeMaintenanceReconciler>(),
             provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<NodeMaintenanceOperator>>()));
+            provider.GetRequiredService<ILogger<NodeMaintenanceReconciler>>()));
+        services.AddOperator(static provider => provider.GetRequiredService<NodeMaintenanceReconciler>());
         return services;
     }
+
+    /// <summary>
+    /// While the host runs, MaintenanceRollout and MaintenanceWindow resources start, steer and end rollouts and windows. Needs
+    /// <see cref="IDrydockResources"/>, <see cref="IResourceRequests"/>, the durable task client and an <see cref="IInstanceFeed"/>.
+    /// </summary>
+    public static IServiceCollection AddRolloutOperators(this IServiceCollection services)
+    {
+        services.AddOperator(static provider => new RolloutReconciler(
+            provider.GetRequiredService<IDrydockResources>(),
+            provider.GetRequiredService<IResourceRequests>(),
+            provider.GetRequiredService<DurableTaskClient>(),
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddOperator(static provider => new WindowReconciler(
+            provider.GetRequiredService<IDrydockResources>(),
+            provider.GetRequiredService<IResourceRequests>(),
+            provider.GetRequiredService<DurableTaskClient>(),
+            provider.GetRequiredService<TimeProvider>()));
+        return services;
+    }
+
+    private static void AddOperator(this IServiceCollection services, Func<IServiceProvider, IReconciler> reconciler) =>
+        services.AddSingleton<IHostedService>(provider => new ResourceOperator(
+            reconciler(provider),
+            provider.GetRequiredService<IInstanceFeed>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<ResourceOperator>>()));
 }

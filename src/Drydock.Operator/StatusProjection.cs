@@ -49,7 +49,7 @@ internal static class StatusProjection
             Phase = NodeMaintenancePhases.Running,
             DrainProgress = Progress(counted.EvictionPods, drain),
             PendingPods = [.. podsOnNode.Where(Leaves).Select(static pod => pod.Ref)],
-            LastError = status is { IsLeaseLost: true } ? status.Message : drain?.Blockers is [var first, ..] ? first.Message : null,
+            LastError = status is { IsLeaseLost: true } or { Step: MaintenanceStep.Lease } ? status.Message : drain?.Blockers is [var first, ..] ? first.Message : null,
         };
     }
 
@@ -62,6 +62,11 @@ internal static class StatusProjection
             { } => $"{report.Message} The node is not held any more; delete this NodeMaintenance.",
             null => instance.FailureDetails?.ErrorMessage ?? "The maintenance was ended by force.",
         };
+
+        if (!resource.IsBeingDeleted && NodeMaintenanceReconciler.IsHeldByOther(instance))
+        {
+            return resource.Status with { Phase = NodeMaintenancePhases.Running, LastError = why, PendingPods = [] };
+        }
 
         // While it is being deleted the end is what was asked for.
         return resource.IsBeingDeleted && report?.Outcome is MaintenanceOutcome.Completed or MaintenanceOutcome.Cancelled

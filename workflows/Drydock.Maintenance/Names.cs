@@ -150,6 +150,9 @@ public static class InstanceIds
     /// <param name="attempt">Which try; from the second on it is part of the id, after a character that no name of a node has.</param>
     public static string Node(string rollout, string node, int attempt = 1) => attempt == 1 ? $"{rollout}:{node}" : $"{rollout}:{node}~{attempt}";
 
+    /// <summary>The window of a name.</summary>
+    public static string Window(string name) => $"w-{name}";
+
     /// <summary>The rollout that a window starts when it opens.</summary>
     public static string Rollout(string window, DateTimeOffset opensAt) => $"{window}:{opensAt:yyyyMMdd'T'HHmm}";
 

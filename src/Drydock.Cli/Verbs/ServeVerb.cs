@@ -4,6 +4,7 @@ using Drydock.Cli.Demo;
 using Drydock.Cli.Output;
 using Drydock.Cli.Processes;
 using Drydock.Server;
+using Drydock.Server.Admission;
 using Drydock.Server.Callers;
 using Drydock.Server.Tls;
 using Microsoft.Extensions.Logging;
@@ -32,6 +33,8 @@ internal static class ServeVerb
             ("kubernetes", nameof(AccessMode.Kubernetes)), ("none", nameof(AccessMode.None)));
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file with the certificate of https addresses; without it one is made at each start.", HelpName = "file" };
         var key = new Option<string?>("--tls-key") { Description = "PEM file with its private key.", HelpName = "file" };
+        var webhook = HubVerb.Listen("--webhook-listen", "Also serve the validating webhook of NodeMaintenance there, over TLS; by default with a certificate of its own, kept in a Secret.", null);
+        var webhookCertificates = new Option<DirectoryInfo?>("--webhook-certificates") { Description = "The folder with tls.crt and tls.key for the webhook, as cert-manager makes them; read again when they change.", HelpName = "folder" };
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
         var verb = new Verb(
             "serve",
@@ -43,7 +46,7 @@ internal static class ServeVerb
             "drydock serve --simulate healthy",
             "curl http://127.0.0.1:5480/api/v1/maintenances")
         {
-            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, access, certificate, key, stopWithStdin, output,
+            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, stopWithStdin, output,
         };
         verb.Validators.Add(result =>
         {
@@ -72,6 +75,7 @@ internal static class ServeVerb
                     Mode = parsed.GetValue(access) is { } mode ? Enum.Parse<AccessMode>(mode) : simulated is null ? AccessMode.Kubernetes : AccessMode.None,
                 },
                 Tls = new TlsOptions { CertificateFile = parsed.GetValue(certificate), KeyFile = parsed.GetValue(key) },
+                Webhook = parsed.GetValue(webhook) is { } listen ? new WebhookOptions(listen) { CertificateFolder = parsed.GetValue(webhookCertificates)?.FullName } : null,
                 LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
             };
             return await ServeAsync(options, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);

@@ -31,7 +31,13 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource Migrations = new("kubevirt.io", "v1", "virtualmachineinstancemigrations");
     public static readonly Resource VmCalls = new("subresources.kubevirt.io", "v1", "virtualmachines");
     public static readonly Resource VmiCalls = new("subresources.kubevirt.io", "v1", "virtualmachineinstances");
+    public static readonly Resource Secrets = new("", "v1", "secrets");
+    public static readonly Resource ValidatingWebhooks = new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
+    public static readonly Resource ClusterVersions = new("config.openshift.io", "v1", "clusterversions");
     public static readonly Resource Version = new("", "version", "") { FixedPath = "/version" };
+    public static readonly Resource Rollouts = new("drydock.dev", "v1alpha1", "maintenancerollouts");
+    public static readonly Resource Windows = new("drydock.dev", "v1alpha1", "maintenancewindows");
+    public static readonly Resource Policies = new("drydock.dev", "v1alpha1", "maintenancepolicies");
     public static readonly Resource NodeMaintenances = new("nodemaintenance.medik8s.io", "v1beta1", "nodemaintenances");
 
     /// <summary>The path of the type's group and version.</summary>

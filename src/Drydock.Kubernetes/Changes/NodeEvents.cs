@@ -8,7 +8,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Drydock.Kubernetes.Changes;
 
-/// <summary>Kubernetes Events on nodes. The same event of the same instance is one object that counts, so that a rerun adds no second.</summary>
+/// <summary>The object an Event is about; it has no namespace.</summary>
+internal sealed record EventSubject(string ApiVersion, string Kind, string Name, string Uid)
+{
+    /// <summary>As the kubelet does: uid = name. kubectl describe node finds these in every version, those with the real uid only in some.</summary>
+    public static EventSubject Node(string name) => new("v1", "Node", name, name);
+}
+
+/// <summary>
+/// Kubernetes Events on nodes and on our resources. The same event of the same instance is one object that counts, so that a rerun adds
+/// no second.
+/// </summary>
 internal sealed partial class NodeEvents(ApiClient api, ILogger<NodeEvents> logger)
 {
     private const string Component = "drydock";
@@ -18,12 +28,15 @@ internal sealed partial class NodeEvents(ApiClient api, ILogger<NodeEvents> logg
 
     private static readonly string Host = Environment.MachineName;
 
-    public async Task RecordAsync(NodeEvent nodeEvent, CancellationToken cancellationToken)
+    public Task RecordAsync(NodeEvent nodeEvent, CancellationToken cancellationToken) =>
+        RecordAsync(EventSubject.Node(nodeEvent.Node), nodeEvent, cancellationToken);
+
+    public async Task RecordAsync(EventSubject subject, NodeEvent nodeEvent, CancellationToken cancellationToken)
     {
         try
         {
-            var name = NameOf(nodeEvent);
-            var create = new ApiCall("create", Resource.Events) { Namespace = Namespace, Body = New(name, nodeEvent).ToJsonString() };
+            var name = NameOf(subject, nodeEvent);
+            var create = new ApiCall("create", Resource.Events) { Namespace = Namespace, Body = New(name, subject, nodeEvent).ToJsonString() };
             var answer = await api.SendAsync(create, cancellationToken);
             if (answer.Code == 409)
             {
@@ -36,7 +49,7 @@ internal sealed partial class NodeEvents(ApiClient api, ILogger<NodeEvents> logg
         }
         catch (ClusterException exception)
         {
-            LogLost(nodeEvent.Reason, nodeEvent.Node, exception.Message);
+            LogLost(nodeEvent.Reason, subject.Kind, subject.Name, exception.Message);
         }
     }
 
@@ -52,7 +65,7 @@ internal sealed partial class NodeEvents(ApiClient api, ILogger<NodeEvents> logg
             new ApiCall("patch", Resource.Events) { Namespace = Namespace, Name = name, Body = patch.ToJsonString() }, cancellationToken);
     }
 
-    private JsonObject New(string name, NodeEvent nodeEvent) => new()
+    private JsonObject New(string name, EventSubject subject, NodeEvent nodeEvent) => new()
     {
         ["apiVersion"] = "v1",
         ["kind"] = "Event",
@@ -64,8 +77,7 @@ internal sealed partial class NodeEvents(ApiClient api, ILogger<NodeEvents> logg
         },
         ["involvedObject"] = new JsonObject
         {
-            // As the kubelet does: uid = name. kubectl describe node finds these in every version, those with the real uid only in some.
-            ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = nodeEvent.Node, ["uid"] = nodeEvent.Node,
+            ["apiVersion"] = subject.ApiVersion, ["kind"] = subject.Kind, ["name"] = subject.Name, ["uid"] = subject.Uid,
         },
         ["type"] = nodeEvent.IsWarning ? "Warning" : "Normal",
         ["reason"] = nodeEvent.Reason,
@@ -80,12 +92,12 @@ internal sealed partial class NodeEvents(ApiClient api, ILogger<NodeEvents> logg
 
     private string Now() => api.Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    private static string NameOf(NodeEvent nodeEvent)
+    private static string NameOf(EventSubject subject, NodeEvent nodeEvent)
     {
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{nodeEvent.InstanceId}\n{nodeEvent.Reason}\n{nodeEvent.Message}"));
-        return $"{nodeEvent.Node}.{Convert.ToHexStringLower(hash.AsSpan(0, 8))}";
+        return $"{subject.Name}.{Convert.ToHexStringLower(hash.AsSpan(0, 8))}";
     }
 
-    [LoggerMessage(3101, LogLevel.Warning, "The event {Reason} on node {Node} was not recorded: {Why}")]
-    private partial void LogLost(string reason, string node, string why);
+    [LoggerMessage(3101, LogLevel.Warning, "The event {Reason} on {Kind} {Name} was not recorded: {Why}")]
+    private partial void LogLost(string reason, string kind, string name, string why);
 }

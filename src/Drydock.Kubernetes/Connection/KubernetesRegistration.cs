@@ -20,6 +20,8 @@ public static class KubernetesRegistration
         services.TryAddSingleton<INeighbours>(provider => provider.GetRequiredService<KubernetesCluster>());
         services.TryAddSingleton<INodeMaintenances>(provider => provider.GetRequiredService<KubernetesCluster>().NodeMaintenances);
         services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().AccessReviews);
+        services.TryAddSingleton<IDrydockResources>(provider => provider.GetRequiredService<KubernetesCluster>().Resources);
+        services.TryAddSingleton<IAdmissionObjects>(provider => provider.GetRequiredService<KubernetesCluster>().Admission);
         return services;
     }
 }

@@ -107,7 +107,7 @@ public sealed class Windows
         ? $"{cron} for {DurationText.Format(times.Duration)} ({times.TimeZone})"
         : $"once, {times.From:u} to {times.To:u}";
 
-    private static string IdOf(string name) => "w-" + name;
+    private static string IdOf(string name) => InstanceIds.Window(name);
 
     private static string Text(WindowRequest request) => JsonSerializer.Serialize(request with
     {

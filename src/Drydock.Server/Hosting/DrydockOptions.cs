@@ -3,6 +3,7 @@ using System.Net;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Kubernetes;
+using Drydock.Server.Admission;
 using Drydock.Server.Callers;
 using Drydock.Server.Tls;
 
@@ -47,6 +48,9 @@ public sealed record DrydockOptions
     /// <summary>The certificate of https addresses.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Where the validating webhook is served, over TLS; null for nowhere, which is the default. Needs <see cref="Operator"/>.</summary>
+    public WebhookOptions? Webhook { get; init; }
+
     /// <summary>More settings of the SQLite hub, for tests.</summary>
     public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
 
@@ -81,6 +85,7 @@ public sealed record DrydockOptions
             errors.AddRange(new TaskHubServerOptions { Listen = hub, Token = HubToken }.Validate().Select(static error => "hub-listen: " + error));
         }
 
+        errors.AddRange(Webhook?.Validate() ?? []);
         if (!Enum.IsDefined(LogLevel))
         {
             errors.Add($"log level: '{LogLevel}' is not one of {string.Join(", ", Enum.GetNames<LogLevel>())}.");

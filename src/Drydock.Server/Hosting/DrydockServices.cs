@@ -2,6 +2,9 @@ using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Operator;
+using Drydock.Operator.Admission;
+using Drydock.Operator.Resources;
+using Drydock.Server.Admission;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Drydock.Server;
@@ -42,7 +45,32 @@ public static class DrydockServices
             services.AddNodeMaintenanceOperator(static provider => provider.GetRequiredService<HubIdentity>().Id);
         }
 
+        if (options.Operator)
+        {
+            services.AddRolloutOperators();
+        }
+
+        if (options.Webhook is { } webhook)
+        {
+            services.AddWebhook(webhook);
+        }
+
         return services;
+    }
+
+    private static void AddWebhook(this IServiceCollection services, WebhookOptions options)
+    {
+        services.AddSingleton<AdmissionReviews>();
+        services.AddSingleton<IWebhookCertificate>(provider => options.CertificateFolder is { } folder
+            ? new MountedCertificate(folder, provider.GetRequiredService<ILogger<MountedCertificate>>())
+            : new OwnCertificate(
+                options,
+                provider.GetRequiredService<IAdmissionObjects>(),
+                provider.GetRequiredService<TimeProvider>(),
+                provider.GetRequiredService<ILogger<OwnCertificate>>()));
+        services.AddSingleton(options);
+        services.AddSingleton<WebhookServer>();
+        services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<WebhookServer>());
     }
 
     private static void AddDoors(this IServiceCollection services)
@@ -61,6 +89,7 @@ public static class DrydockServices
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RolloutRequests>();
         services.AddSingleton<WindowRequests>();
+        services.AddSingleton<IResourceRequests, ResourceRequests>();
         services.AddSingleton(static provider => new Rollouts(
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<RolloutRequests>(),

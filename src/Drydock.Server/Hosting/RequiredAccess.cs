@@ -15,6 +15,7 @@ internal static class RequiredAccess
         new("watch", "policy", "poddisruptionbudgets"),
         .. cluster.HasKubeVirt ? KubeVirtWatches : [],
         .. withOperator && cluster.HasNodeMaintenance ? NodeMaintenance : [],
+        .. withOperator && cluster.HasDrydockResources ? DrydockResources : [],
     ];
 
     private static IEnumerable<AccessRule> KubeVirtWatches =>
@@ -22,6 +23,18 @@ internal static class RequiredAccess
         new("watch", "kubevirt.io", "virtualmachineinstances"),
         new("watch", "kubevirt.io", "virtualmachineinstancemigrations"),
     ];
+
+    private static IEnumerable<AccessRule> DrydockResources =>
+        from plural in new[] { "maintenancerollouts", "maintenancewindows" }
+        from rule in new AccessRule[]
+        {
+            new("get", "drydock.dev", plural),
+            new("list", "drydock.dev", plural),
+            new("watch", "drydock.dev", plural),
+            new("patch", "drydock.dev", plural),
+            new("patch", "drydock.dev", plural, "status"),
+        }
+        select rule;
 
     private static IEnumerable<AccessRule> NodeMaintenance =>
     [

@@ -56,19 +56,79 @@ public sealed class NodeMaintenanceTests
     }
 
     [Fact]
-    public async Task A_resource_for_a_node_under_maintenance_fails_and_says_whose()
+    public async Task A_resource_for_a_node_under_maintenance_waits_says_for_whom_and_goes_on_when_that_is_over()
     {
         await using var harbour = await Harbour.OpenAsync(Token);
         var first = await harbour.Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Action = "Hold" }, null, Token);
-        await harbour.WatchAsync(first.Id, static view => view.Step is "Drain" or "Action", Token);
+        await harbour.WatchAsync(first.Id, static view => view.State == MaintenanceState.Holding, Token);
 
         await CreateAsync(harbour);
-        var refused = await harbour.UntilAsync(Resource, static nm => Phase(nm) is "Succeeded" or "Failed", Token);
+        var waiting = await harbour.UntilAsync(Resource, static nm => nm?["status"]?["lastError"] is not null, Token);
+        await harbour.Api.CompleteMaintenanceAsync(first.Id, skipHealth: true, Token);
+        var held = await harbour.UntilAsync(Resource, static nm => Phase(nm) is "Succeeded" or "Failed", Token);
 
-        Phase(refused).ShouldBe("Failed");
-        refused!["status"]!["lastError"]!.ToString().ShouldContain(first.Id);
-        (await harbour.Api.GetMaintenanceAsync(first.Id, Token)).IsOver.ShouldBeFalse();
+        Phase(waiting).ShouldBe("Running");
+        waiting!["status"]!["lastError"]!.ToString().ShouldContain(first.Id);
+        Phase(held).ShouldBe("Succeeded");
     }
+
+    [Fact]
+    public async Task A_maintenance_begun_by_a_resource_is_seen_and_cancelled_by_REST()
+    {
+        await using var harbour = await Harbour.OpenAsync(Token);
+        await CreateAsync(harbour);
+        await harbour.UntilAsync(Resource, static nm => Phase(nm) == "Succeeded", Token);
+
+        var seen = (await harbour.Api.ListMaintenancesAsync("node-1", onlyRunning: true, null, Token)).Items.ShouldHaveSingleItem();
+        await harbour.Api.CancelMaintenanceAsync(seen.Id, "wrong node", Token);
+        var failed = await harbour.UntilAsync(Resource, static nm => Phase(nm) == "Failed", Token);
+        var back = await harbour.GetAsync(Node, Token);
+
+        seen.RequestedBy.ShouldBe("nodemaintenance/maintain-1");
+        failed!["status"]!["lastError"]!.ToString().ShouldContain("wrong node");
+        back!["spec"]!["unschedulable"]?.GetValue<bool>().ShouldNotBe(true);
+        await harbour.Kubernetes.DeleteAsync(Resource, Token);
+        await harbour.UntilAsync(Resource, static nm => nm is null, Token);
+    }
+
+    [Fact]
+    public async Task When_its_node_is_gone_a_deletion_cleans_the_lease_and_the_finalizer_goes()
+    {
+        await using var harbour = await Harbour.OpenAsync(Token);
+        await CreateAsync(harbour);
+        await harbour.UntilAsync(Resource, static nm => Phase(nm) == "Succeeded", Token);
+        await harbour.Kubernetes.DeleteAsync(Node, Token);
+
+        await harbour.Kubernetes.DeleteAsync(Resource, Token);
+        await harbour.UntilAsync(Resource, static nm => nm is null, Token);
+
+        (await harbour.GetAsync("/apis/coordination.k8s.io/v1/namespaces/medik8s-leases/leases/node-node-1", Token)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Each_event_is_recorded_once_on_the_resource_and_once_on_the_node()
+    {
+        await using var harbour = await Harbour.OpenAsync(Token);
+        await CreateAsync(harbour);
+        await harbour.UntilAsync(Resource, static nm => Phase(nm) == "Succeeded", Token);
+        await harbour.Kubernetes.DeleteAsync(Resource, Token);
+        await harbour.UntilAsync(Resource, static nm => nm is null, Token);
+        await harbour.UntilAsync("/api/v1/namespaces/default/events", static list => Events(list).Any(one => one.Contains("RemovedMaintenance", StringComparison.Ordinal)), Token);
+
+        var events = Events(await harbour.GetAsync("/api/v1/namespaces/default/events", Token));
+
+        events.ShouldBe(
+            [
+                "Node BeginMaintenance 1", "Node SucceedMaintenance 1", "Node UncordonNode 1",
+                "NodeMaintenance BeginMaintenance 1", "NodeMaintenance RemovedMaintenance 1", "NodeMaintenance SucceedMaintenance 1",
+            ],
+            ignoreOrder: true);
+    }
+
+    private static IEnumerable<string> Events(JsonNode? list) =>
+        from one in list!["items"]!.AsArray()
+        where one!["source"]?["component"]?.ToString() == "drydock"
+        select $"{one["involvedObject"]!["kind"]} {one["reason"]} {one["count"]}";
 
     private static string? Phase(JsonNode? resource) => resource?["status"]?["phase"]?.ToString();
 

@@ -7,10 +7,20 @@ internal sealed class FakeNodeMaintenances : INodeMaintenances
 {
     private readonly Dictionary<string, NodeMaintenanceSnapshot> _resources = new(StringComparer.Ordinal);
 
+    /// <summary>The events recorded on the resources, by reason.</summary>
+    public List<string> Events { get; } = [];
+
     public NodeMaintenanceSnapshot? this[string name] => _resources.GetValueOrDefault(name);
 
-    public void Create(string name, string node, string uid = "uid-1") =>
-        _resources[name] = new NodeMaintenanceSnapshot(name, uid, "1", node) { Reason = "new kernel" };
+    public void Create(string name, string node, string uid = "uid-1", params (string Key, string Value)[] annotations) =>
+        _resources[name] = new NodeMaintenanceSnapshot(name, uid, "1", node)
+        {
+            Reason = "new kernel",
+            Annotations = annotations.ToDictionary(one => one.Key, one => one.Value, StringComparer.Ordinal),
+        };
+
+    /// <summary>As time that passes while it is being deleted.</summary>
+    public void DeletedAt(string name, DateTimeOffset at) => _resources[name] = _resources[name] with { DeletionRequestedAt = at };
 
     /// <summary>As kubectl delete: the resource stays as long as a finalizer is on it.</summary>
     public void Delete(string name)
@@ -58,6 +68,13 @@ internal sealed class FakeNodeMaintenances : INodeMaintenances
     public Task WriteStatusAsync(NodeMaintenanceSnapshot resource, NodeMaintenanceStatus status, CancellationToken cancellationToken)
     {
         _resources[resource.Name] = _resources[resource.Name] with { Status = status };
+        return Task.CompletedTask;
+    }
+
+    public Task RecordEventAsync(
+        NodeMaintenanceSnapshot resource, bool isWarning, string reason, string message, CancellationToken cancellationToken)
+    {
+        Events.Add(reason);
         return Task.CompletedTask;
     }
 }

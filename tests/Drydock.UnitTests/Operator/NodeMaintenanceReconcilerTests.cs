@@ -1,9 +1,11 @@
+using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Operator;
 using Drydock.UnitTests.Server;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -16,6 +18,7 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
 
     private readonly FakeNodeMaintenances _resources = new();
     private readonly StubCluster _cluster = new("worker-a");
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
     private readonly InMemoryClient _client = new(TimeProvider.System);
     private NodeMaintenanceReconciler _reconciler = null!;
 
@@ -65,7 +68,7 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
         var status = _resources[Name]!.Status;
         (status.Phase, status.DrainProgress, status.EvictionPods, status.TotalPods).ShouldBe(("Succeeded", 100, 4, 6));
         status.PendingPods.ShouldBeEmpty();
-        _cluster.Events.ShouldBe(["BeginMaintenance", "SucceedMaintenance"]);
+        _resources.Events.ShouldBe(["BeginMaintenance", "SucceedMaintenance"]);
     }
 
     [Fact]
@@ -116,7 +119,7 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
         await ReconcileAsync(2);
 
         _resources[Name].ShouldBeNull();
-        _cluster.Events.ShouldContain("RemovedMaintenance");
+        _resources.Events.ShouldContain("RemovedMaintenance");
         _client.Started.ShouldBe([Instance]);
     }
 
@@ -130,7 +133,7 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
 
         var status = _resources[Name]!.Status;
         (status.Phase, status.LastError).ShouldBe(("Failed", "The lease is held by node-maintenance."));
-        _cluster.Events.ShouldContain("FailedMaintenance");
+        _resources.Events.ShouldContain("FailedMaintenance");
     }
 
     [Fact]
@@ -175,10 +178,113 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
         _client.Started.ShouldBe([Instance, "nm-uid-2"]);
     }
 
+    [Fact]
+    public async Task A_node_that_another_holds_is_tried_again_and_again_and_the_status_says_whose_it_is()
+    {
+        await ReconcileAsync(2);
+        HeldByOther();
+        await ReconcileAsync(1);
+
+        var status = _resources[Name]!.Status;
+        (status.Phase, status.LastError).ShouldBe(("Running", "The lease of node worker-a is held by maintenance m-1."));
+        _client.Started.ShouldBe([Instance, Instance]);
+        _resources.Events.ShouldNotContain("FailedMaintenance");
+    }
+
+    [Fact]
+    public async Task One_that_waits_for_another_and_is_deleted_goes_without_another_try()
+    {
+        await ReconcileAsync(2);
+        HeldByOther();
+        _resources.Delete(Name);
+
+        await ReconcileAsync(2);
+
+        _resources[Name].ShouldBeNull();
+        _client.Started.ShouldBe([Instance]);
+    }
+
+    [Theory]
+    [InlineData("None", MaintenanceAction.None)]
+    [InlineData("hold", MaintenanceAction.Hold)]
+    public async Task The_action_comes_by_annotation(string text, MaintenanceAction action)
+    {
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, text));
+
+        await ReconcileAsync(2);
+
+        _client.InputOf<MaintenanceRequest>(Instance).Action.ShouldBe(action);
+    }
+
+    [Fact]
+    public async Task An_annotation_that_says_nothing_known_fails_with_what_is_allowed_and_starts_nothing()
+    {
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, "Explode"));
+
+        await ReconcileAsync(2);
+
+        _resources[Name]!.Status.Phase.ShouldBe("Failed");
+        _resources[Name]!.Status.LastError.ShouldNotBeNull().ShouldStartWith("Annotation drydock.dev/action: 'Explode' is not allowed; allowed: None, Hold");
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task One_with_a_window_begins_when_that_opens()
+    {
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Window, "nightly"));
+        await ReconcileAsync(2);
+        _resources[Name]!.Status.LastError.ShouldBe("Waits for window nightly, which does not exist.");
+        var window = new WindowRequest(new RolloutRequest([])) { Cron = "0 4 * * *", Duration = TimeSpan.FromHours(1) };
+        await _client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Window, window, new StartOrchestrationOptions("w-nightly"), Token);
+        var waits = await _reconciler.ReconcileAsync(Name, Token);
+
+        _resources[Name]!.Status.LastError.ShouldBe("Waits for window nightly, which opens at 2026-01-02 04:00:00Z.");
+        waits.Again.ShouldBe(TimeSpan.FromMinutes(1));
+        _clock.Advance(TimeSpan.FromHours(1));
+        await ReconcileAsync(2);
+        _client.Started.ShouldContain(Instance);
+    }
+
+    [Fact]
+    public async Task A_deletion_asks_for_health_only_if_the_annotation_says_so()
+    {
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.HealthOnDelete, "true"));
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Action, isHolding: true);
+        _resources.Delete(Name);
+        await ReconcileAsync(2);
+
+        _client.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task The_finalizer_goes_after_an_hour_although_the_maintenance_does_not_end()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Restore);
+        _resources.Delete(Name);
+        _resources.DeletedAt(Name, _clock.GetUtcNow());
+        await ReconcileAsync(2);
+        _resources[Name].ShouldNotBeNull();
+
+        _clock.Advance(TimeSpan.FromHours(1));
+        await ReconcileAsync(1);
+
+        _resources[Name].ShouldBeNull();
+    }
+
+    private void HeldByOther() => _client.Set(
+        Instance,
+        output: new MaintenanceReport("worker-a", MaintenanceOutcome.Refused, "The lease of node worker-a is held by maintenance m-1.")
+        {
+            Findings = [new PlanFinding(FindingSeverity.Blocks, "lease-held", "It is held.")],
+        },
+        status: OrchestrationRuntimeStatus.Completed);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private void Restart() => _reconciler = new NodeMaintenanceReconciler(
-        _resources, _cluster, _client, static () => "hub", NullLogger<NodeMaintenanceReconciler>.Instance);
+        _resources, _cluster, _client, static () => "hub", _clock, NullLogger<NodeMaintenanceReconciler>.Instance);
 
     private async Task ReconcileAsync(int times)
     {

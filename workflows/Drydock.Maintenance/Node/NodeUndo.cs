@@ -19,6 +19,12 @@ internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, O
         }
 
         var answer = await new Guard(cluster, clock, Node, Holder).CheckAsync(cancellationToken, isUndo: true);
+        if (answer.Verdict == Verdict.LeaseLost && await cluster.GetNodeAsync(Node, cancellationToken) is null)
+        {
+            // The lease went with its node: nobody can hold a node that is gone.
+            return null;
+        }
+
         return answer.Verdict == Verdict.Done ? null : new UndoResult(answer.Verdict, null, answer.Message);
     }
 }

@@ -1,20 +1,31 @@
 using System.Collections.Concurrent;
-using Drydock.Kubernetes;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Drydock.Operator;
 
+/// <summary>Brings one object of a kind and its instance into step. May run any number of times.</summary>
+internal interface IReconciler
+{
+    /// <summary>The kind, for messages.</summary>
+    string Kind { get; }
+
+    /// <summary>The names to reconcile: all at the start, each that changed or went, all again every now and then. Never ends by itself.</summary>
+    IAsyncEnumerable<string> WatchAsync(CancellationToken cancellationToken);
+
+    /// <summary>Reads both sides and does what is missing.</summary>
+    Task<ReconcileResult> ReconcileAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>Ends every instance that was started for an object which is not there any more.</summary>
+    Task EndOrphansAsync(CancellationToken cancellationToken);
+}
+
 /// <summary>
-/// Keeps maintenances and NodeMaintenance resources in step. Level-triggered: each reconcile reads both sides afresh, so missed
-/// events, restarts and duplicates change nothing.
+/// Keeps instances and the objects of one kind in step. Level-triggered: each reconcile reads both sides afresh, so missed events,
+/// restarts and duplicates change nothing.
 /// </summary>
-internal sealed class NodeMaintenanceOperator(
-    INodeMaintenances resources,
-    IInstanceFeed feed,
-    NodeMaintenanceReconciler reconciler,
-    TimeProvider clock,
-    ILogger<NodeMaintenanceOperator> logger) : BackgroundService
+internal sealed class ResourceOperator(IReconciler reconciler, IInstanceFeed feed, TimeProvider clock, ILogger<ResourceOperator> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
@@ -24,12 +35,21 @@ internal sealed class NodeMaintenanceOperator(
     private readonly ConcurrentDictionary<string, string> _nameByInstance = new(StringComparer.Ordinal);
     private readonly Dictionary<string, TimeSpan> _retry = new(StringComparer.Ordinal);
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(WatchResourcesAsync(stoppingToken), WatchInstancesAsync(stoppingToken), ReconcileAsync(stoppingToken));
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await Task.WhenAll(WatchResourcesAsync(stoppingToken), WatchInstancesAsync(stoppingToken), ReconcileAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The end that was asked for. A host that is disposed without a stop would take it for a fault.
+        }
+    }
 
     private async Task WatchResourcesAsync(CancellationToken stoppingToken)
     {
-        await foreach (var name in resources.WatchAsync(stoppingToken))
+        await foreach (var name in reconciler.WatchAsync(stoppingToken))
         {
             _queue.Add(name, TimeSpan.Zero);
         }
@@ -56,7 +76,7 @@ internal sealed class NodeMaintenanceOperator(
 
     private async Task ReconcileAsync(CancellationToken stoppingToken)
     {
-        await ReconcileOneAsync("the maintenances without a resource", reconciler.EndOrphansAsync, stoppingToken);
+        await ReconcileOneAsync("(all)", reconciler.EndOrphansAsync, stoppingToken);
         while (true)
         {
             var name = await _queue.TakeAsync(stoppingToken);
@@ -99,7 +119,7 @@ internal sealed class NodeMaintenanceOperator(
             // The border of the loop: whatever went wrong with one resource, the others go on and this one is tried again.
             var delay = _retry.TryGetValue(name, out var before) ? TimeSpan.FromTicks(Math.Min(before.Ticks * 2, LastRetry.Ticks)) : FirstRetry;
             _retry[name] = delay;
-            logger.LogWarning(error, "NodeMaintenance {Name} could not be reconciled; next try in {Delay}.", name, delay);
+            logger.LogWarning(error, "{Kind} {Name} could not be reconciled; next try in {Delay}.", reconciler.Kind, name, delay);
             _queue.Add(name, delay);
         }
     }

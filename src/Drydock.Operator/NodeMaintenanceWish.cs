@@ -1,0 +1,81 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Rollouts;
+
+namespace Drydock.Operator;
+
+/// <summary>The annotations of a NodeMaintenance that say more than the Node Maintenance Operator knows.</summary>
+public static class NodeMaintenanceAnnotations
+{
+    /// <summary>What happens after the drain: the name of a <see cref="MaintenanceAction"/>; default <c>Hold</c>.</summary>
+    public const string Action = "drydock.dev/action";
+
+    /// <summary>The window in which it may begin.</summary>
+    public const string Window = "drydock.dev/window";
+
+    /// <summary><c>true</c>: the node must be healthy before a deletion gives it back.</summary>
+    public const string HealthOnDelete = "drydock.dev/health-on-delete";
+}
+
+/// <summary>What the annotations of a NodeMaintenance ask for.</summary>
+/// <param name="Action">What happens after the drain.</param>
+/// <param name="Problem">Why it cannot be done as it is written, or null.</param>
+/// <param name="WaitsFor">What it waits for, one sentence, or null.</param>
+/// <param name="WaitsUntil">Until when, or null: it may begin.</param>
+internal sealed record NodeMaintenanceWish(
+    MaintenanceAction Action, string? Problem = null, string? WaitsFor = null, DateTimeOffset? WaitsUntil = null)
+{
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
+
+    /// <summary>The request with what the annotations ask for.</summary>
+    public MaintenanceRequest Apply(MaintenanceRequest request) => request with { Action = Action };
+
+    /// <summary>Reads it.</summary>
+    public static async Task<NodeMaintenanceWish> ReadAsync(
+        NodeMaintenanceSnapshot resource, DurableTaskClient client, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (ActionProblem(resource.Annotations) is { } problem)
+        {
+            return new(MaintenanceAction.Hold, problem);
+        }
+
+        var wish = new NodeMaintenanceWish(ReadAction(resource.Annotations) ?? MaintenanceAction.Hold);
+        return resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.Window) is { } window
+            ? await ReadWindowAsync(wish, window, client, now, cancellationToken)
+            : wish;
+    }
+
+    /// <summary>What is wrong with the action that the annotations ask for, or null.</summary>
+    public static string? ActionProblem(IReadOnlyDictionary<string, string> annotations) => ReadAction(annotations) is null
+        ? $"Annotation {NodeMaintenanceAnnotations.Action}: '{annotations[NodeMaintenanceAnnotations.Action]}' is not allowed; allowed: {string.Join(", ", Enum.GetNames<MaintenanceAction>())}."
+        : null;
+
+    private static MaintenanceAction? ReadAction(IReadOnlyDictionary<string, string> annotations) =>
+        annotations.GetValueOrDefault(NodeMaintenanceAnnotations.Action) is not { } text ? MaintenanceAction.Hold
+        : Enum.GetNames<MaintenanceAction>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<MaintenanceAction>(text, ignoreCase: true)
+        : null;
+
+    private static async Task<NodeMaintenanceWish> ReadWindowAsync(
+        NodeMaintenanceWish wish, string name, DurableTaskClient client, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var instance = await client.GetInstanceAsync(InstanceIds.Window(name), getInputsAndOutputs: true, cancellationToken);
+        if (instance is not { IsCompleted: false } || instance.ReadInputAs<WindowRequest>() is not { } window)
+        {
+            // It may come later: objects are applied in any order.
+            return wish with { WaitsFor = $"Waits for window {name}, which does not exist.", WaitsUntil = now + LookAgain };
+        }
+
+        return WindowCalendar.Next(window, now) switch
+        {
+            null => wish with { Problem = $"Window {name} never opens again." },
+            var opening when opening.From > now => wish with
+            {
+                WaitsFor = $"Waits for window {name}, which opens at {opening.From:u}.", WaitsUntil = Earlier(opening.From, now + LookAgain),
+            },
+            _ => wish,
+        };
+    }
+
+    // A window may be replaced meanwhile.
+    private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
+}

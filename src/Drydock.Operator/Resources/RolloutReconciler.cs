@@ -1,0 +1,118 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+
+namespace Drydock.Operator.Resources;
+
+/// <summary>MaintenanceRollout: creating it starts a rollout, <c>spec.paused</c> holds it, deleting it cancels it.</summary>
+internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRequests requests, DurableTaskClient client, TimeProvider clock)
+    : ResourceReconciler<RolloutRequest>(resources, client, clock)
+{
+    private const int MostNodes = 20;
+
+    public override string Kind => "MaintenanceRollout";
+
+    protected override DrydockKind Type => DrydockKind.Rollout;
+
+    protected override string Orchestration => Orchestrations.Rollout;
+
+    protected override string IdOf(DrydockResource resource) => "mro-" + resource.Uid;
+
+    protected override string? RequestedBy(OrchestrationMetadata instance) =>
+        instance.Name == Orchestrations.Rollout ? instance.ReadInputAs<RolloutRequest>()?.Template.RequestedBy : null;
+
+    protected override Task<SpecReading<RolloutRequest>> ReadAsync(DrydockResource resource, CancellationToken cancellationToken) =>
+        requests.ReadRolloutAsync(resource.Spec, By(resource), cancellationToken);
+
+    protected override async Task<bool> StepAsync(
+        DrydockResource resource, RolloutRequest request, OrchestrationMetadata? instance, CancellationToken cancellationToken)
+    {
+        if (instance is null)
+        {
+            await StartAsync(request, IdOf(resource), cancellationToken);
+            return true;
+        }
+
+        var status = instance.ReadCustomStatusAs<RolloutStatus>();
+        if (instance.IsCompleted || status is null)
+        {
+            return false;
+        }
+
+        // Level-triggered: told as long as it is not so. What else paused it, such as its failure budget, is not ours to undo.
+        var isPausedByUs = status.IsPaused && status.Message.StartsWith(PausedBy(resource), StringComparison.Ordinal);
+        if (IsPaused(resource) && !status.IsPaused)
+        {
+            await Client.RaiseEventAsync(instance.InstanceId, RolloutEvents.Pause, new Cancel(By(resource)), cancellationToken);
+        }
+        else if (!IsPaused(resource) && isPausedByUs)
+        {
+            await Client.RaiseEventAsync(instance.InstanceId, RolloutEvents.Resume, By(resource), cancellationToken);
+        }
+
+        return false;
+    }
+
+    protected override Task ProjectAsync(DrydockResource resource, OrchestrationMetadata instance, CancellationToken cancellationToken)
+    {
+        var status = (instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null)
+            ?? instance.ReadCustomStatusAs<RolloutStatus>() ?? new RolloutStatus([]);
+        var phase = instance.RuntimeStatus switch
+        {
+            OrchestrationRuntimeStatus.Completed => status.Failed > 0 || status.IsStopping ? "Ended" : "Completed",
+            OrchestrationRuntimeStatus.Failed or OrchestrationRuntimeStatus.Terminated => "Failed",
+            _ => status switch { { IsStopping: true } => "Stopping", { IsPaused: true } => "Paused", { IsClosed: true } => "Closed", _ => "Running" },
+        };
+        var message = instance.FailureDetails?.ErrorMessage ?? (status.Message.Length > 0 ? status.Message : "It begins.");
+        var more = new JsonObject
+        {
+            ["rolloutId"] = instance.InstanceId,
+            ["total"] = status.Total,
+            ["done"] = status.Done,
+            ["failed"] = status.Failed,
+            ["underMaintenance"] = Names(status, RolloutNodeState.UnderMaintenance),
+            ["estimatedEnd"] = instance.IsCompleted ? null : ResourceStatus.Stamp(status.EstimatedEnd),
+        };
+        return WriteAsync(resource, phase, message, more, new("Accepted", true, "Started", $"It runs as {instance.InstanceId}."), cancellationToken);
+    }
+
+    protected override async Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken)
+    {
+        if (instance.ReadCustomStatusAs<RolloutStatus>() is not { IsStopping: true })
+        {
+            await Client.RaiseEventAsync(
+                instance.InstanceId, RolloutEvents.Cancel, new Cancel(by, "The MaintenanceRollout was deleted."), cancellationToken);
+        }
+    }
+
+    private string PausedBy(DrydockResource resource) => $"Paused by {By(resource)}";
+
+    private static bool IsPaused(DrydockResource resource) =>
+        resource.Spec.ValueKind == JsonValueKind.Object && resource.Spec.TryGetProperty("paused", out var paused) && paused.ValueKind == JsonValueKind.True;
+
+    private static JsonArray? Names(RolloutStatus status, RolloutNodeState state)
+    {
+        var names = status.Nodes.Where(node => node.State == state).Select(node => node.Node).Take(MostNodes).ToList();
+        return names.Count == 0 ? null : new JsonArray([.. names.Select(name => JsonValue.Create(name))]);
+    }
+
+    private async Task StartAsync(RolloutRequest request, string id, CancellationToken cancellationToken)
+    {
+        var once = new StartOrchestrationOptions(id).WithDedupeStatuses(
+            OrchestrationRuntimeStatus.Pending,
+            OrchestrationRuntimeStatus.Running,
+            OrchestrationRuntimeStatus.Suspended,
+            OrchestrationRuntimeStatus.Completed,
+            OrchestrationRuntimeStatus.Failed,
+            OrchestrationRuntimeStatus.Terminated);
+        try
+        {
+            await Client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Rollout, request, once, cancellationToken);
+        }
+        catch (OrchestrationAlreadyExistsException)
+        {
+            // Another delivery of the same news was faster.
+        }
+    }
+}

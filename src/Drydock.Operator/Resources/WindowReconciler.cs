@@ -1,0 +1,90 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Rollouts;
+
+namespace Drydock.Operator.Resources;
+
+/// <summary>
+/// MaintenanceWindow: the window of that name, as long as it is there. A changed spec ends the window of before, whose node in hand is
+/// finished, and sets up the new one.
+/// </summary>
+internal sealed class WindowReconciler(IDrydockResources resources, IResourceRequests requests, DurableTaskClient client, TimeProvider clock)
+    : ResourceReconciler<WindowRequest>(resources, client, clock)
+{
+    private const int Upcoming = 3;
+
+    public override string Kind => "MaintenanceWindow";
+
+    protected override DrydockKind Type => DrydockKind.Window;
+
+    protected override string Orchestration => Orchestrations.Window;
+
+    protected override string IdOf(DrydockResource resource) => InstanceIds.Window(resource.Name);
+
+    protected override string? RequestedBy(OrchestrationMetadata instance) =>
+        instance.Name == Orchestrations.Window ? instance.ReadInputAs<WindowRequest>()?.Rollout.Template.RequestedBy : null;
+
+    protected override Task<SpecReading<WindowRequest>> ReadAsync(DrydockResource resource, CancellationToken cancellationToken) =>
+        requests.ReadWindowAsync(resource.Name, resource.Spec, By(resource), cancellationToken);
+
+    protected override async Task<bool> StepAsync(
+        DrydockResource resource, WindowRequest request, OrchestrationMetadata? instance, CancellationToken cancellationToken)
+    {
+        var running = instance is null ? null : instance.ReadInputAs<WindowRequest>();
+        var isSame = running is not null && Text(running) == Text(request);
+        if (instance is null || (instance.IsCompleted && !isSame))
+        {
+            await StartAsync(request, IdOf(resource), cancellationToken);
+            return true;
+        }
+
+        if (!isSame)
+        {
+            await EndAsync(instance, By(resource), cancellationToken);
+        }
+
+        return false;
+    }
+
+    protected override Task ProjectAsync(DrydockResource resource, OrchestrationMetadata instance, CancellationToken cancellationToken)
+    {
+        var request = instance.ReadInputAs<WindowRequest>()!;
+        var status = instance.ReadCustomStatusAs<WindowStatus>();
+        var phase = instance.IsCompleted ? "Ended" : status is { ClosesAt: not null } ? "Open" : "Waiting";
+        var more = new JsonObject
+        {
+            ["nextOpenings"] = instance.IsCompleted ? null : new JsonArray([.. WindowCalendar.Coming(request, Now, Upcoming).Select(Json)]),
+            ["closesAt"] = ResourceStatus.Stamp(status?.ClosesAt),
+            ["rolloutId"] = status?.Rollout,
+        };
+        return WriteAsync(
+            resource, phase, status?.Message ?? "It begins.", more, new("Accepted", true, "SetUp", $"It runs as {instance.InstanceId}."), cancellationToken);
+    }
+
+    // May be told again at each look: it is heard once.
+    protected override Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken) =>
+        Client.RaiseEventAsync(instance.InstanceId, WindowEvents.Cancel, new Cancel(by), cancellationToken);
+
+    private static JsonObject Json(RolloutOpening opening) => new()
+    {
+        ["from"] = ResourceStatus.Stamp(opening.From), ["to"] = ResourceStatus.Stamp(opening.To),
+    };
+
+    private static string Text(WindowRequest request) => JsonSerializer.Serialize(request with { State = null });
+
+    private async Task StartAsync(WindowRequest request, string id, CancellationToken cancellationToken)
+    {
+        var unlessRunning = new StartOrchestrationOptions(id).WithDedupeStatuses(
+            OrchestrationRuntimeStatus.Pending, OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Suspended);
+        try
+        {
+            await Client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Window, request, unlessRunning, cancellationToken);
+        }
+        catch (OrchestrationAlreadyExistsException)
+        {
+            // Another delivery of the same news was faster.
+        }
+    }
+}
