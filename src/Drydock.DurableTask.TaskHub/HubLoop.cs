@@ -183,7 +183,7 @@ internal sealed class HubLoop : IDisposable
     }
 
     private void Count() =>
-        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count, Dispatcher.Outstanding, 0, _state.Timers.Count);
+        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count + _state.Entities.Count, Dispatcher.Outstanding, 0, _state.Timers.Count);
 
     private void Commit(List<Command> writes)
     {
@@ -332,7 +332,7 @@ internal sealed class HubLoop : IDisposable
 
     private void AnswerIdleWaiters()
     {
-        if (_idleWaiters.Count == 0 || _imageLost || _state.Turns.Count + _state.Activities.Count + Dispatcher.Outstanding > 0)
+        if (_idleWaiters.Count == 0 || _imageLost || _state.Turns.Count + _state.Activities.Count + _state.Entities.Count + Dispatcher.Outstanding > 0)
         {
             return;
         }

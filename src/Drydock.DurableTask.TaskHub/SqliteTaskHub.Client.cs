@@ -174,12 +174,7 @@ public sealed partial class SqliteTaskHub
     private (List<OrchestrationState> Rows, string? Token) Page(InstanceFilter filter, string? token, int size, bool values)
     {
         // The key of the last row: new and deleted instances do not shift the pages, and the next page may have another size.
-        long after = 0;
-        if (!string.IsNullOrEmpty(token) && !long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out after))
-        {
-            throw new TaskHubException(StatusCode.InvalidArgument, $"'{token}' is not a continuation token of this task hub.");
-        }
-
+        var after = AfterOf(token);
         size = size > 0 ? size : DefaultPage;
         var rows = Open.Readers.Read(reader => reader.Query(filter, after, size + 1, values));
         var last = rows.Count > size ? rows[size - 1].Key.ToString(CultureInfo.InvariantCulture) : null;

@@ -17,6 +17,9 @@ public sealed class SqliteTaskHubOptions
     /// <summary>At most this many bytes of new events in one turn, so that a work item stays below 4 MB. The default is 2 MiB.</summary>
     public int TurnEventBytes { get; set; } = 2 * 1024 * 1024;
 
+    /// <summary>How many operations of an entity are handed out at once. The default is 100.</summary>
+    public int EntityBatch { get; set; } = 100;
+
     /// <summary>How many instances are kept in memory at most, beyond those that have work. The default is 20,000.</summary>
     public int CachedInstances { get; set; } = 20_000;
 

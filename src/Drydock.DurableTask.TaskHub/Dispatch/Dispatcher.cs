@@ -112,7 +112,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         switch (handOut.Unit)
         {
             case Instance { Turn: not null } instance:
-                state.Turns.Withdraw(instance, Phase.Delayed);
+                state.QueueOf(instance).Withdraw(instance, Phase.Delayed);
                 break;
             case ActivityUnit { Phase: not Phase.Gone } activity:
                 state.Activities.Withdraw(activity, Phase.Delayed);
@@ -176,12 +176,12 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         }
 
         var idle = 0;
-        while (idle < _streams.Count && (state.Turns.Count > 0 || state.Activities.Count > 0))
+        while (idle < _streams.Count && (state.Turns.Count > 0 || state.Activities.Count > 0 || state.Entities.Count > 0))
         {
             // Round robin, one item each, so that one worker does not take everything.
             _nextStream = (_nextStream + 1) % _streams.Count;
             var stream = _streams[_nextStream];
-            idle = TryHandOutTurn(stream) | TryHandOutActivity(stream) ? 0 : idle + 1;
+            idle = TryHandOutTurn(stream) | TryHandOutActivity(stream) | TryHandOutEntity(stream) ? 0 : idle + 1;
         }
     }
 
@@ -246,6 +246,23 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         return true;
     }
 
+    private bool TryHandOutEntity(WorkStream stream)
+    {
+        if (stream.EntityRoom == 0 || !state.Entities.TryTake(stream.Entities, out var entity))
+        {
+            return false;
+        }
+
+        stream.EntityRoom--;
+        entity.TakeBackTurn();
+        var operations = state.TakeOperations(entity, options.EntityBatch);
+        entity.Turn = new Turn(new HistoryEvent(), operations);
+        var request = new EntityRequest { InstanceId = entity.Id, ExecutionId = entity.ExecutionId, EntityState = entity.Entity!.State };
+        request.OperationRequests.Add(operations.Select(operation => operation.Event));
+        HandOut(entity, stream, new WorkItem { EntityRequestV2 = request });
+        return true;
+    }
+
     private void HandOut(WorkUnit unit, WorkStream stream, WorkItem item)
     {
         if (unit.HandOut is { } earlier)
@@ -297,7 +314,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
             case { Phase: Phase.Gone or Phase.Ready }:
                 break;
             case Instance { Turn: not null } instance:
-                state.Turns.Add(instance);
+                state.QueueOf(instance).Add(instance);
                 break;
             case ActivityUnit activity:
                 state.Activities.Add(activity);
@@ -322,7 +339,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         }
 
         instance.Turn = handOut.Turn;
-        state.Turns.Withdraw(instance, Phase.InHand);
+        state.QueueOf(instance).Withdraw(instance, Phase.InHand);
         return instance;
     }
 
@@ -340,7 +357,11 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
 
     private static void GiveRoom(WorkStream stream, WorkUnit unit)
     {
-        if (unit is Instance)
+        if (unit is Instance { IsEntity: true })
+        {
+            stream.EntityRoom++;
+        }
+        else if (unit is Instance)
         {
             stream.OrchestratorRoom++;
         }

@@ -12,7 +12,7 @@ internal sealed class Instance(long key, string id) : WorkUnit
 
     public string Id { get; } = id;
 
-    public override string Name => Started.Name;
+    public override string Name => IsEntity ? EntityName(Id) : Started.Name;
 
     public override string? Version => Started.Version;
 
@@ -42,6 +42,11 @@ internal sealed class Instance(long key, string id) : WorkUnit
     /// <summary>The turn that is in hand, or that came back from a stream that ended.</summary>
     public Turn? Turn { get; set; }
 
+    /// <summary>What an entity has besides; null for an orchestration.</summary>
+    public EntityState? Entity { get; set; }
+
+    public bool IsEntity => Entity is not null;
+
     public bool Exists => Status != NotCreated;
 
     public bool IsFinished => IsFinal(Status);
@@ -50,6 +55,9 @@ internal sealed class Instance(long key, string id) : WorkUnit
     public bool CanTakeTurn =>
         Inbox.Count > 0 && Exists && !IsFinished
         && (HistoryLength > 0 || Inbox.Exists(message => message.Flags.HasFlag(MessageFlags.Starts)));
+
+    /// <summary>The name in the id of an entity, <c>@name@key</c>.</summary>
+    public static string EntityName(string id) => id[1..id.IndexOf('@', 1)];
 
     public static bool IsFinal(OrchestrationStatus status) => status
         is OrchestrationStatus.Completed or OrchestrationStatus.Failed or OrchestrationStatus.Terminated or OrchestrationStatus.Canceled;

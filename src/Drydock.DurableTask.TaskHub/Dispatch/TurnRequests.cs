@@ -28,6 +28,9 @@ internal sealed class TurnRequests(HubWriter writer, SqliteTaskHubOptions option
             InstanceId = instance.Id,
             ExecutionId = instance.ExecutionId,
             OrchestrationTraceContext = instance.Trace,
+
+            // Without it, workers say that the hub has no entities. Messages come in order here: nothing need be sorted.
+            EntityParameters = new OrchestratorEntityParameters { EntityMessageReorderWindow = Duration.FromTimeSpan(TimeSpan.Zero) },
         };
         request.NewEvents.Add(started);
         request.NewEvents.Add(messages.Select(message => message.Event));

@@ -11,11 +11,13 @@ internal sealed class WorkStream
         // Zero is what a worker sends that does not set the field.
         OrchestratorRoom = Room(request.MaxConcurrentOrchestrationWorkItems);
         ActivityRoom = Room(request.MaxConcurrentActivityWorkItems);
+        EntityRoom = Room(request.MaxConcurrentEntityWorkItems);
         KeepsOrchestrators = keepsOrchestrators;
         CanStreamHistory = request.Capabilities.Contains(WorkerCapability.HistoryStreaming);
         if (request.WorkItemFilters is { } filters)
         {
             Orchestrators = new NameFilter(filters.Orchestrations.Select(filter => (filter.Name, filter.Versions.AsEnumerable())));
+            Entities = new NameFilter(filters.Entities.Select(filter => (filter.Name, Enumerable.Empty<string>())));
             Activities = new NameFilter(filters.Activities.Select(filter => (filter.Name, filter.Versions.AsEnumerable())));
         }
     }
@@ -28,6 +30,8 @@ internal sealed class WorkStream
 
     public int ActivityRoom { get; set; }
 
+    public int EntityRoom { get; set; }
+
     public bool KeepsOrchestrators { get; }
 
     public bool CanStreamHistory { get; }
@@ -35,6 +39,8 @@ internal sealed class WorkStream
     public NameFilter? Orchestrators { get; }
 
     public NameFilter? Activities { get; }
+
+    public NameFilter? Entities { get; }
 
     public HashSet<HandOut> Held { get; } = [];
 

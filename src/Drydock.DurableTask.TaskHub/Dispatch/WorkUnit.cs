@@ -78,6 +78,9 @@ internal enum MessageFlags
 
     /// <summary>It starts the execution, so it comes first whenever it arrived.</summary>
     Starts = 2,
+
+    /// <summary>It came to an entity in the older form, so the answer goes back in that form.</summary>
+    OldForm = 4,
 }
 
 /// <summary>A turn in the hands of a worker: the events it was given, which a commit moves from the inbox to the history.</summary>

@@ -53,6 +53,12 @@ internal sealed class HubReader : IDisposable
         i.scheduled_at, v.started, i.custom_status, v.failure, v.input, v.output
         """;
 
+    private const string SelectEntities =
+        """
+        SELECT i.key, i.id, e.state, e.locked_by, e.modified_at, (SELECT count(*) FROM inbox m WHERE m.instance_key = i.key)
+        FROM entities e JOIN instances i ON i.key = e.key
+        """;
+
     private const int ColumnsWithoutValues = 12;
     private readonly SqliteConnection _connection;
     private readonly Statement _instance;
@@ -126,6 +132,44 @@ internal sealed class HubReader : IDisposable
 
         return rows;
     }
+
+    /// <summary>An entity that has a state; without one it is as if it were not there.</summary>
+    public EntityMetadata? Entity(string id, bool withState)
+    {
+        using var statement = new Statement(_connection, $"{SelectEntities} WHERE i.id = ?1 AND e.state IS NOT NULL");
+        return statement.Bind(1, id).Step() ? Entity(statement, withState) : null;
+    }
+
+    /// <summary>The entities that a query lets through, in the order in which they were created, after a key.</summary>
+    public List<(long Key, EntityMetadata Entity)> QueryEntities(EntityQuery query, long after, int limit)
+    {
+        var sql = new StringBuilder(SelectEntities).Append(
+            " WHERE i.key > ?1 AND (?3 = '' OR substr(i.id, 1, length(?3)) = ?3) AND (?4 IS NULL OR e.modified_at >= ?4) AND (?5 IS NULL OR e.modified_at <= ?5)");
+        if (!query.IncludeTransient)
+        {
+            sql.Append(" AND e.state IS NOT NULL");
+        }
+
+        using var statement = new Statement(_connection, sql.Append(" ORDER BY i.key LIMIT ?2").ToString());
+        statement.Bind(1, after).Bind(2, limit).Bind(3, query.InstanceIdStartsWith ?? string.Empty)
+            .Bind(4, query.LastModifiedFrom?.ToDateTime().Ticks).Bind(5, query.LastModifiedTo?.ToDateTime().Ticks);
+        List<(long, EntityMetadata)> rows = [];
+        while (statement.Step())
+        {
+            rows.Add((statement.Int64(0), Entity(statement, query.IncludeState)));
+        }
+
+        return rows;
+    }
+
+    private static EntityMetadata Entity(Statement row, bool withState) => new()
+    {
+        InstanceId = row.Text(1),
+        SerializedState = withState ? row.TextOrNull(2) : null,
+        LockedBy = row.TextOrNull(3),
+        LastModifiedTime = Time(row.Int64(4)),
+        BacklogQueueSize = (int)row.Int64(5),
+    };
 
     public void Dispose()
     {

@@ -25,6 +25,7 @@ internal sealed partial class HubWriter : IDisposable
         _rollback = Prepare("ROLLBACK");
         PrepareInstances();
         PrepareMessages();
+        PrepareEntities();
     }
 
     public bool IsInTransaction { get; private set; }

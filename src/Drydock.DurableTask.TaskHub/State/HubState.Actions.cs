@@ -24,8 +24,6 @@ internal sealed partial class HubState
 
             missing ??= action.OrchestratorActionTypeCase switch
             {
-                OrchestratorAction.OrchestratorActionTypeOneofCase.SendEntityMessage => "Entities",
-                OrchestratorAction.OrchestratorActionTypeOneofCase.SendEvent when IsEntity(action.SendEvent.Instance.InstanceId) => "Entities",
                 OrchestratorAction.OrchestratorActionTypeOneofCase.RewindOrchestration => "Rewinding an instance",
                 OrchestratorAction.OrchestratorActionTypeOneofCase.None => "An action of a kind it does not know",
                 _ => null,
@@ -80,6 +78,23 @@ internal sealed partial class HubState
                 var sent = action.SendEvent;
                 historyEvent.EventSent = new() { InstanceId = sent.Instance.InstanceId, Name = sent.Name, Input = sent.Data };
                 return historyEvent;
+            case OrchestratorAction.OrchestratorActionTypeOneofCase.SendEntityMessage:
+                var toEntity = action.SendEntityMessage;
+                historyEvent.EntityOperationSignaled = toEntity.EntityOperationSignaled;
+                switch (toEntity.EntityMessageTypeCase)
+                {
+                    case SendEntityMessageAction.EntityMessageTypeOneofCase.EntityOperationCalled:
+                        historyEvent.EntityOperationCalled = toEntity.EntityOperationCalled;
+                        break;
+                    case SendEntityMessageAction.EntityMessageTypeOneofCase.EntityLockRequested:
+                        historyEvent.EntityLockRequested = toEntity.EntityLockRequested;
+                        break;
+                    case SendEntityMessageAction.EntityMessageTypeOneofCase.EntityUnlockSent:
+                        historyEvent.EntityUnlockSent = toEntity.EntityUnlockSent;
+                        break;
+                }
+
+                return historyEvent;
             case OrchestratorAction.OrchestratorActionTypeOneofCase.CompleteOrchestration:
                 var end = action.CompleteOrchestration;
                 return Completed(action.Id, end.OrchestrationStatus, end.Result, end.FailureDetails);
@@ -107,6 +122,9 @@ internal sealed partial class HubState
                 case OrchestratorAction.OrchestratorActionTypeOneofCase.SendEvent
                     when !continues || action.SendEvent.Instance.InstanceId != instance.Id:
                     SendEvent(action.SendEvent);
+                    break;
+                case OrchestratorAction.OrchestratorActionTypeOneofCase.SendEntityMessage:
+                    Perform(instance, action.SendEntityMessage);
                     break;
                 case OrchestratorAction.OrchestratorActionTypeOneofCase.TerminateOrchestration
                     when Find(action.TerminateOrchestration.InstanceId) is { } target:

@@ -65,6 +65,16 @@ internal sealed partial class HubState
     /// <summary>Sends an external event; it is kept for an instance that does not exist yet, and dropped by a finished one.</summary>
     public void RaiseEvent(string id, string name, string? input)
     {
+        if (IsEntity(id))
+        {
+            if (EntityMessages.Read(name, input, id) is { } message)
+            {
+                SendToEntity(id, message, MessageFlags.OldForm);
+            }
+
+            return;
+        }
+
         var target = Find(id) ?? KeepFor(id);
         if (!target.IsFinished)
         {
@@ -114,7 +124,7 @@ internal sealed partial class HubState
     /// </summary>
     public bool TerminateAtOnce(string id, string? reason)
     {
-        if (Find(id) is not { Exists: true, IsFinished: false } instance || IsEntity(id))
+        if (Find(id) is not { Exists: true, IsFinished: false } instance || IsEntity(id) || _locks.ContainsKey(id))
         {
             return false;
         }
@@ -131,7 +141,13 @@ internal sealed partial class HubState
         DropMessages(instance);
         DropActivities(instance);
         writer.DeleteInstance(instance.Key);
-        Turns.Withdraw(instance, Phase.Gone);
+        if (instance.IsEntity)
+        {
+            writer.DeleteEntity(instance.Key);
+        }
+
+        ReleaseLocks(instance);
+        QueueOf(instance).Withdraw(instance, Phase.Gone);
         Forget(instance);
         Changed.Add(instance.Id);
     }
@@ -143,6 +159,7 @@ internal sealed partial class HubState
         writer.UpdateInstance(instance, customStatus, Now);
         writer.UpdateResult(instance.Key, output, failure);
         Turns.Withdraw(instance, Phase.Idle);
+        ReleaseLocks(instance);
         DropMessages(instance);
         if (status == OrchestrationStatus.Terminated)
         {

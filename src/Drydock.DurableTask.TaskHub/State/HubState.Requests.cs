@@ -10,6 +10,11 @@ internal sealed partial class HubState
     public CreateInstanceResponse Start(CreateInstanceRequest request)
     {
         var id = request.InstanceId.Length > 0 ? request.InstanceId : NewId();
+        if (IsEntity(id))
+        {
+            throw new TaskHubException(StatusCode.InvalidArgument, $"'{id}' is not an id for an orchestration: what begins with '@' is an entity.");
+        }
+
         if (Find(id) is { Exists: true } existing && !MayReplace(existing, request.OrchestrationIdReusePolicy))
         {
             throw new TaskHubException(
@@ -71,7 +76,7 @@ internal sealed partial class HubState
     /// <summary>Terminates, likewise. Children are told when the instance has ended, so that none is created behind the order.</summary>
     public void Terminate(string id, string? output, bool recurse)
     {
-        if (Find(id) is { } instance)
+        if (Find(id) is { IsEntity: false } instance)
         {
             Terminate(instance, output, recurse);
         }
@@ -92,6 +97,18 @@ internal sealed partial class HubState
             return 0;
         }
 
+        if (instance.IsEntity)
+        {
+            // Not what somebody works with just now.
+            if (instance is not { Entity.LockedBy: null, Turn: null })
+            {
+                return 0;
+            }
+
+            Delete(instance);
+            return 1;
+        }
+
         return instance.IsFinished ? Purge(instance, recursive) : 0;
     }
 
@@ -105,13 +122,13 @@ internal sealed partial class HubState
 
     private void Control(string id, HistoryEvent historyEvent)
     {
-        if (Find(id) is { Exists: true, IsFinished: false } instance)
+        if (Find(id) is { Exists: true, IsFinished: false, IsEntity: false } instance)
         {
             Deliver(instance, historyEvent);
         }
     }
 
-    private Instance Existing(string id) => Find(id) is { Exists: true } instance
+    private Instance Existing(string id) => Find(id) is { Exists: true, IsEntity: false } instance
         ? instance
         : throw new TaskHubException(StatusCode.NotFound, $"There is no orchestration with the id '{id}'.");
 

@@ -97,7 +97,7 @@ internal sealed partial class HubState
         instance.Turn = null;
         instance.LastTurn = handOut.Token;
         instance.UpdatedAt = Now;
-        Turns.Withdraw(instance, Phase.Idle);
+        QueueOf(instance).Withdraw(instance, Phase.Idle);
     }
 
     private void WriteTurn(Instance instance, Turn turn, IReadOnlyList<OrchestratorAction> actions, bool keep)
@@ -140,6 +140,7 @@ internal sealed partial class HubState
         var later = instance.Inbox.Where(message => !gone.Contains(message.Seq)).Select(message => (instance.Key, message)).ToList();
         instance.Inbox.Clear();
         writer.DeleteHistory(instance.Key);
+        ReleaseLocks(instance);
         crashPoints.Hit(CrashPoints.ContinueAsNewAfterDelete);
 
         instance.Generation++;

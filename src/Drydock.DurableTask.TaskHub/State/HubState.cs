@@ -58,6 +58,7 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     {
         Clear();
         Now = now;
+        LoadLocks();
         var messages = writer.AllMessages();
         foreach (var place in messages)
         {
@@ -118,6 +119,11 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
 
         _byId.Add(instance.Id, instance);
         _byKey.Add(instance.Key, instance);
+        if (IsEntity(instance.Id) && instance.Exists)
+        {
+            instance.Entity = writer.ReadEntity(instance.Key);
+        }
+
         foreach (var place in writer.MessagesOf(instance.Key).Where(place => !Timers.Contains(place)))
         {
             instance.Inbox.Add(new Message(place.Seq, place.Flags));
@@ -135,7 +141,11 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
 
     private void MakeReady(Instance instance)
     {
-        if (instance.Phase == Phase.Idle && instance.CanTakeTurn)
+        if (instance.IsEntity)
+        {
+            Advance(instance);
+        }
+        else if (instance.Phase == Phase.Idle && instance.CanTakeTurn)
         {
             Turns.Add(instance);
         }
@@ -148,6 +158,7 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
         _activities.Clear();
         Timers.Clear();
         Turns.Clear();
+        Entities.Clear();
         Activities.Clear();
         Changed.Clear();
         Ending.Clear();

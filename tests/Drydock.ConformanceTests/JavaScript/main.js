@@ -2,7 +2,7 @@
 'use strict';
 const { randomUUID } = require('node:crypto');
 const { TaskHubGrpcClient, TaskHubGrpcWorker, NoOpLogger } = require('@microsoft/durabletask-js');
-const { activities, orchestrators } = require('./tasks');
+const { activities, entities, orchestrators } = require('./tasks');
 const scenarios = require('./scenarios');
 
 async function main(hostAddress) {
@@ -10,6 +10,7 @@ async function main(hostAddress) {
   const worker = new TaskHubGrpcWorker({ hostAddress, logger, workItemFilters: 'auto', shutdownTimeoutMs: 2000 });
   for (const [name, run] of Object.entries(activities)) worker.addNamedActivity(name, run);
   for (const [name, run] of Object.entries(orchestrators)) worker.addNamedOrchestrator(name, run);
+  for (const [name, factory] of Object.entries(entities)) worker.addNamedEntity(name, factory);
   await worker.start();
   const client = new TaskHubGrpcClient({ hostAddress, logger });
   await Promise.all(Object.entries(scenarios).map(async ([scenario, run]) => {

@@ -2,7 +2,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { Metadata } = require('@grpc/grpc-js');
-const { NoOpLogger, OrchestrationStatus, PurgeInstanceCriteria, TaskHubGrpcClient, terminateOptions } = require('@microsoft/durabletask-js');
+const { EntityInstanceId, NoOpLogger, OrchestrationStatus, PurgeInstanceCriteria, TaskHubGrpcClient, terminateOptions } = require('@microsoft/durabletask-js');
 
 const PATIENCE = 30;
 const done = (client, id) => client.waitForOrchestrationCompletion(id, true, PATIENCE);
@@ -139,6 +139,37 @@ module.exports = {
     assert.equal(state.runtimeStatus, OrchestrationStatus.FAILED);
     assert.match(state.failureDetails.message, /takes at most/);
     assert.equal(await run(client, 'jsChain', 1, id + '-after'), 3);
+  },
+
+  entityFromClient: async (client, id) => {
+    const entity = new EntityInstanceId('jsCounter', id);
+    for (const amount of [1, 2, 3]) await client.signalEntity(entity, 'add', amount);
+    await until('a sum', async () => (await client.getEntity(entity, true))?.state?.count === 6);
+    await client.signalEntity(entity, 'add', 10, { signalTime: new Date(Date.now() + 300) });
+    await until('a later sum', async () => (await client.getEntity(entity, true)).state.count === 16);
+    const found = [];
+    for await (const one of client.getEntities({ instanceIdStartsWith: `@jscounter@${id}` })) found.push(one.id.key);
+    assert.deepEqual(found, [id]);
+    await client.signalEntity(entity, 'delete');
+    await until('it is gone', async () => (await client.getEntity(entity)) === undefined);
+    assert.ok((await client.cleanEntityStorage()).emptyEntitiesRemoved >= 1);
+  },
+
+  entityFromOrchestrator: async (client, id) => assert.equal(await run(client, 'jsEntityCalls', id, id), 3),
+
+  entityLocks: async (client, id) => {
+    const steps = [1, 2, 3, 4].map((n) => run(client, 'jsEntityStep', id, `${id}-${n}`));
+    assert.deepEqual((await Promise.all(steps)).sort(), [0, 1, 2, 3]);
+    const entity = await client.getEntity(new EntityInstanceId('jsCounter', id), true);
+    assert.equal(entity.state.count, 4);
+    assert.equal(entity.lockedBy, undefined);
+  },
+
+  rewind: async (client, id) => {
+    await client.scheduleNewOrchestration('jsSecondTime', null, id);
+    assert.equal((await done(client, id)).runtimeStatus, OrchestrationStatus.FAILED);
+    await client.rewindInstance(id, 'mended');
+    assert.equal(output(await done(client, id)), 2);
   },
 
   jsOrchestratorCallsCsActivity: async (client, id) => assert.equal(await run(client, 'jsCallsCs', 7, id), 49),

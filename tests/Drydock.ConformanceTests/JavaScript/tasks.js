@@ -1,6 +1,6 @@
 // What the JavaScript worker runs. Names are how both languages call them.
 'use strict';
-const { whenAll, whenAny, RetryPolicy } = require('@microsoft/durabletask-js');
+const { whenAll, whenAny, EntityInstanceId, RetryPolicy, TaskEntity } = require('@microsoft/durabletask-js');
 
 const attempts = new Map();
 
@@ -9,6 +9,12 @@ const activities = {
   jsEcho: async (_, input) => input,
   jsLength: async (_, input) => input.length,
   jsFail: async (_, input) => { throw new Error(`cannot ${input}`); },
+  jsSecondTime: async (context) => {
+    const attempt = (attempts.get(context.orchestrationId) ?? 0) + 1;
+    attempts.set(context.orchestrationId, attempt);
+    if (attempt < 2) throw new Error('not yet');
+    return attempt;
+  },
   jsThirdTime: async (context) => {
     const attempt = (attempts.get(context.orchestrationId) ?? 0) + 1;
     attempts.set(context.orchestrationId, attempt);
@@ -52,6 +58,9 @@ const orchestrators = {
     const retry = new RetryPolicy({ maxNumberOfAttempts: 5, firstRetryIntervalInMilliseconds: 10 });
     return yield context.callActivity('jsThirdTime', null, { retry });
   },
+  jsSecondTime: async function* (context) {
+    return yield context.callActivity('jsSecondTime');
+  },
   jsFails: async function* (context) {
     return yield context.callActivity('jsFail', 'do that');
   },
@@ -75,4 +84,36 @@ const orchestrators = {
   },
 };
 
-module.exports = { activities, orchestrators };
+class JsCounter extends TaskEntity {
+  add(amount) { this.state.count += amount; return this.state.count; }
+  get() { return this.state.count; }
+  fail() { throw new Error('no'); }
+  initializeState() { return { count: 0 }; }
+}
+
+orchestrators.jsEntityCalls = async function* (context, key) {
+  const id = new EntityInstanceId('jsCounter', key);
+  context.entities.signalEntity(id, 'add', 1);
+  yield context.entities.callEntity(id, 'add', 2);
+  try {
+    yield context.entities.callEntity(id, 'fail');
+  } catch {
+    return yield context.entities.callEntity(id, 'get');
+  }
+};
+
+// Without the lock, two of these would lose each other's step.
+orchestrators.jsEntityStep = async function* (context, key) {
+  const id = new EntityInstanceId('jsCounter', key);
+  const lock = yield context.entities.lockEntities(id, new EntityInstanceId('jsCounter', key + '-other'));
+  const before = yield context.entities.callEntity(id, 'get');
+  yield context.createTimer(0.05);
+  const now = yield context.entities.callEntity(id, 'get');
+  yield context.entities.callEntity(id, 'add', before === now ? 1 : 100);
+  lock.release();
+  return now;
+};
+
+const entities = { jsCounter: () => new JsCounter() };
+
+module.exports = { activities, orchestrators, entities };

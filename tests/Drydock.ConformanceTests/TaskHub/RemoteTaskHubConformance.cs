@@ -54,3 +54,16 @@ public sealed class RemoteTaskHubRepairs : TaskHubRepairs
         await _served!.DisposeAsync();
     }
 }
+
+public sealed class RemoteTaskHubEntities : TaskHubEntities
+{
+    private ServedHub? _served;
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => (_served = await ServedHub.StartAsync(clock)).Connect();
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _served!.DisposeAsync();
+    }
+}

@@ -87,3 +87,16 @@ public sealed class SqliteTaskHubRepairs : TaskHubRepairs
         _folder.Dispose();
     }
 }
+
+public sealed class SqliteTaskHubEntities : TaskHubEntities
+{
+    private readonly HubFolder _folder = new HubFolder().Create();
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+}

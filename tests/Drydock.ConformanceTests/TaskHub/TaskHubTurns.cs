@@ -327,11 +327,11 @@ public abstract class TaskHubTurns : TaskHubConformance
         await using var worker = new HandWorker(Hub);
         await StartAsync("a");
 
-        await worker.DoTurnAsync(Act.Send(0, "@counter@1", "op"), Act.Schedule(1, "Work"));
+        await worker.DoTurnAsync(new OrchestratorAction { Id = 0, RewindOrchestration = new RewindOrchestrationAction() }, Act.Schedule(1, "Work"));
 
         var state = (await StateAsync("a"))!;
         state.OrchestrationStatus.ShouldBe(OrchestrationStatus.Failed);
-        state.FailureDetails.ErrorMessage.ShouldContain("Entities");
+        state.FailureDetails.ErrorMessage.ShouldContain("Rewinding");
         await NothingMoreAsync();
     }
 }
