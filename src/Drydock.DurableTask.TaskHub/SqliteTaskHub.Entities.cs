@@ -1,6 +1,5 @@
 using System.Globalization;
 using Drydock.DurableTask.Protobuf;
-using Drydock.DurableTask.TaskHub.State;
 using Grpc.Core;
 
 namespace Drydock.DurableTask.TaskHub;
