@@ -5,7 +5,11 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.Api;
 
 /// <summary>Who somebody is.</summary>
-public sealed record Caller(string Name, string Uid, IReadOnlyList<string> Groups);
+public sealed record Caller(string Name, string Uid, IReadOnlyList<string> Groups)
+{
+    /// <summary>The id of the token he came with, or null.</summary>
+    public string? CredentialId { get; init; }
+}
 
 /// <summary>
 /// Who may do what. Without a token a caller is an administrator; a token makes him the user it stands for, who may do what RBAC objects in
@@ -49,7 +53,10 @@ public sealed class Access(IObjectStore store)
     {
         var token = $"sim.{@namespace}.{account}.{_tokens.Count + 1}";
         _tokens[token] = new Caller($"system:serviceaccount:{@namespace}:{account}", uid,
-            ["system:serviceaccounts", $"system:serviceaccounts:{@namespace}", "system:authenticated"]);
+            ["system:serviceaccounts", $"system:serviceaccounts:{@namespace}", "system:authenticated"])
+        {
+            CredentialId = $"JTI={Guid.NewGuid()}",
+        };
 
         return token;
     }
@@ -68,6 +75,37 @@ public sealed class Access(IObjectStore store)
         }
 
         return UserOf(token) ?? throw new ApiException(401, "Unauthorized", "Unauthorized");
+    }
+
+    /// <summary>Whom a request is made as: the caller, or somebody else if he may.</summary>
+    /// <exception cref="ApiException">403: he may not.</exception>
+    internal Caller Impersonated(Caller caller, ApiRequest request)
+    {
+        if (request.ImpersonatedUser is not { Length: > 0 } user)
+        {
+            return caller;
+        }
+
+        Demand(caller, "users", user);
+        foreach (var group in request.ImpersonatedGroups)
+        {
+            Demand(caller, "groups", group);
+        }
+
+        return new Caller(user, "", [.. request.ImpersonatedGroups.Append("system:authenticated").Distinct()]);
+    }
+
+    private void Demand(Caller caller, string resource, string name)
+    {
+        // The name of a service account is asked for as one.
+        if (name.Split(':') is ["system", "serviceaccount", var ns, var account] && resource == "users")
+        {
+            Authorize(caller, new ResourceRequest("impersonate", "", "v1", ns, "serviceaccounts", account, null));
+        }
+        else
+        {
+            Authorize(caller, new ResourceRequest("impersonate", "", "v1", null, resource, name, null));
+        }
     }
 
     /// <summary>Refuses what the caller may not do.</summary>

@@ -15,6 +15,12 @@ internal sealed record ApiRequest(string Method, string Path, IReadOnlyDictionar
 
     public string? IfNoneMatch { get; init; }
 
+    /// <summary>The header Impersonate-User.</summary>
+    public string? ImpersonatedUser { get; init; }
+
+    /// <summary>The headers Impersonate-Group.</summary>
+    public IReadOnlyList<string> ImpersonatedGroups { get; init; } = [];
+
     /// <summary>Who sent it, once that is known.</summary>
     public Caller Caller { get; init; } = Access.Anonymous;
 

@@ -51,6 +51,21 @@ internal static class Bodies
         return Build(document.RootElement);
     }
 
+    /// <summary>The paths of the fields that a body in JSON gives twice.</summary>
+    public static IReadOnlyList<string> Duplicates(ApiRequest request)
+    {
+        if (!request.ContentType.Contains("json", StringComparison.Ordinal))
+        {
+            return [];
+        }
+
+        using var document = JsonDocument.Parse(request.Body);
+        var found = new List<string>();
+        FindDuplicates(document.RootElement, "", found);
+
+        return found;
+    }
+
     /// <summary>What Go's decoder says about text that is not JSON.</summary>
     public static string GoComplaint(string text)
     {
@@ -76,6 +91,31 @@ internal static class Bodies
         catch (JsonException)
         {
             return false;
+        }
+    }
+
+    private static void FindDuplicates(JsonElement element, string path, List<string> found)
+    {
+        if (element.ValueKind is JsonValueKind.Object)
+        {
+            var names = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var property in element.EnumerateObject())
+            {
+                var at = path.Length == 0 ? property.Name : $"{path}.{property.Name}";
+                if (!names.Add(property.Name))
+                {
+                    found.Add(at);
+                }
+
+                FindDuplicates(property.Value, at, found);
+            }
+        }
+        else if (element.ValueKind is JsonValueKind.Array)
+        {
+            foreach (var (index, item) in element.EnumerateArray().Index())
+            {
+                FindDuplicates(item, $"{path}[{index}]", found);
+            }
         }
     }
 

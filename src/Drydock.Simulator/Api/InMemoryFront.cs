@@ -20,6 +20,8 @@ internal sealed class InMemoryFront(Func<ApiRequest, CancellationToken, Task<Api
                 Authorization = headers.Authorization?.ToString(),
                 UserAgent = headers.UserAgent.ToString(),
                 IfNoneMatch = headers.IfNoneMatch.ToString(),
+                ImpersonatedUser = headers.TryGetValues("Impersonate-User", out var users) ? users.First() : null,
+                ImpersonatedGroups = headers.TryGetValues("Impersonate-Group", out var groups) ? [.. groups] : [],
             },
             cancellationToken);
         if (answer.Reset)

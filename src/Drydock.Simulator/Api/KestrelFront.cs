@@ -43,6 +43,8 @@ internal static class KestrelFront
             Authorization = headers.Authorization,
             UserAgent = headers.UserAgent,
             IfNoneMatch = headers.IfNoneMatch,
+            ImpersonatedUser = headers["Impersonate-User"],
+            ImpersonatedGroups = [.. headers["Impersonate-Group"].OfType<string>()],
         };
 
         var answer = await handle(request, aborted);

@@ -187,6 +187,10 @@ internal sealed class Reviews(IObjectStore store, Access access, TimeProvider ti
         }
 
         info["groups"] = new JsonArray([.. user.Groups.Select(g => (JsonNode)g)]);
+        if (user.CredentialId is { } credential)
+        {
+            info["extra"] = new JsonObject { ["authentication.kubernetes.io/credential-id"] = new JsonArray(credential) };
+        }
 
         return info;
     }

@@ -6,7 +6,22 @@ namespace Drydock.Simulator.Api;
 /// <summary>Paths that are about the server: version, health, OpenAPI.</summary>
 internal static class ServerPages
 {
-    private static readonly string[] _checks = ["ping", "log", "etcd"];
+    private static readonly string[] _checks =
+    [
+        "ping", "log", "informer-sync",
+        .. ((string[])["start-apiserver-admission-initializer", "generic-apiserver-start-informers", "priority-and-fairness-config-consumer",
+            "priority-and-fairness-filter", "storage-object-count-tracker-hook", "start-apiextensions-informers", "start-apiextensions-controllers",
+            "crd-informer-synced", "start-system-namespaces-controller", "peer-endpoint-reconciler-controller",
+            "start-cluster-authentication-info-controller", "start-kube-apiserver-identity-lease-controller",
+            "start-kube-apiserver-identity-lease-garbage-collector", "storage-readiness", "start-legacy-token-tracking-controller",
+            "start-service-ip-repair-controllers", "rbac/bootstrap-roles", "scheduling/bootstrap-system-priority-classes",
+            "priority-and-fairness-config-producer", "bootstrap-controller", "start-kubernetes-service-cidr-controller",
+            "aggregator-reload-proxy-client-cert", "start-kube-aggregator-informers", "apiservice-status-local-available-controller",
+            "apiservice-status-remote-available-controller", "apiservice-registration-controller", "apiservice-wait-for-first-sync",
+            "apiservice-discovery-controller", "kube-apiserver-autoregistration"]).Select(hook => $"poststarthook/{hook}"),
+        "autoregister-completion", "poststarthook/apiservice-openapi-controller", "poststarthook/apiservice-openapiv3-controller", "shutdown",
+    ];
+
 
     public static ApiAnswer? Answer(ApiRequest request)
     {
@@ -31,7 +46,7 @@ internal static class ServerPages
         return path switch
         {
             "/openapi/v2" => OpenApiV2(request),
-            "/openapi/v3" => new ApiAnswer(200, "application/json", "{\"paths\":{}}"u8.ToArray()),
+            "/openapi/v3" => ApiAnswer.Text(200, "{\"paths\":{}}"),
             _ => null,
         };
     }

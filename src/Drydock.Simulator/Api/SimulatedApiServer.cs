@@ -155,7 +155,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         var answer = new ApiAnswer(500, null, default);
         try
         {
-            var caller = Access.Authenticate(request.Authorization);
+            var caller = Access.Impersonated(Access.Authenticate(request.Authorization), request);
             user = caller.Name;
             await InterceptAsync(path, isDone: false);
             answer = await FaultyAsync(request with { Caller = caller }, path, cancellationToken);

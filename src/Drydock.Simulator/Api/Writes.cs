@@ -19,7 +19,7 @@ internal sealed class Writes(
         var type = served.Type;
         var given = served.Take(Typed(served, Bodies.Required(request, type.Kind)));
         CheckValidationMode(request, "CreateOptions");
-        var warnings = rules.CheckFields(type, given, request["fieldValidation"]);
+        var warnings = rules.CheckFields(served, given, Bodies.Duplicates(request), request["fieldValidation"]);
         SetNamespace(type, given, path);
         CheckNamespace(type, path.Namespace, given.NameOf());
 
@@ -33,7 +33,7 @@ internal sealed class Writes(
         var given = served.Take(Typed(served, Bodies.Required(request, type.Kind)));
         CheckName(given, name);
         SetNamespace(type, given, path);
-        var warnings = rules.CheckFields(type, given, request["fieldValidation"]);
+        var warnings = rules.CheckFields(served, given, Bodies.Duplicates(request), request["fieldValidation"]);
         if (store.Get(type, path.Namespace, name) is null)
         {
             // Leases, events and a few more may be created by PUT.
@@ -80,7 +80,7 @@ internal sealed class Writes(
                 CheckName(patched, name);
             }
 
-            warnings = rules.CheckPatch(type, patch, patched, request["fieldValidation"]);
+            warnings = rules.CheckPatch(served, patch, patched, request["fieldValidation"]);
             if (patched.VersionOf() is { Length: > 0 } version && version != before.VersionOf())
             {
                 throw Refusals.Modified(type, name);

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 using YamlDotNet.Serialization;
+using YamlDotNet.Serialization.EventEmitters;
 
 namespace Drydock.Simulator.Api;
 
@@ -19,7 +20,8 @@ internal static class Yaml
         return stream.Documents.Count == 0 ? null : Convert(stream.Documents[0].RootNode);
     }
 
-    public static string Write(JsonNode node) => new SerializerBuilder().WithQuotingNecessaryStrings().Build().Serialize(Plain(node)!);
+    public static string Write(JsonNode node) => new SerializerBuilder().WithQuotingNecessaryStrings()
+        .WithEventEmitter(next => new QuotedTimes(next)).Build().Serialize(Plain(node)!);
 
     private static JsonNode? Convert(YamlNode node) => node switch
     {
@@ -62,4 +64,18 @@ internal static class Yaml
             _ => node.GetValue<string>(),
         },
     };
+
+    /// <summary>A text that YAML would take for a time is quoted.</summary>
+    private sealed class QuotedTimes(IEventEmitter next) : ChainedEventEmitter(next)
+    {
+        public override void Emit(ScalarEventInfo eventInfo, IEmitter emitter)
+        {
+            if (eventInfo.Source.Value is string { Length: >= 10 } text && char.IsAsciiDigit(text[0]) && text[4] == '-' && text[7] == '-')
+            {
+                eventInfo.Style = ScalarStyle.DoubleQuoted;
+            }
+
+            base.Emit(eventInfo, emitter);
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Patches;
 using Drydock.Simulator.Store;
 
@@ -21,42 +22,58 @@ internal sealed class Rules(IObjectStore store)
         Throw(type, after, errors);
     }
 
-    /// <summary>Fields the type does not have: refused, warned of or ignored. Known for custom types only.</summary>
-    public IReadOnlyList<string> CheckFields(ResourceType type, JsonObject given, string mode)
+    /// <summary>Fields the type does not have and fields given twice: refused, warned of or ignored. A wrong type is always refused.</summary>
+    /// <param name="served">The type.</param>
+    /// <param name="given">The object; what is unknown is removed from it.</param>
+    /// <param name="duplicates">The fields that were given twice.</param>
+    /// <param name="mode">Strict, Warn or Ignore; empty for Warn.</param>
+    /// <returns>The warnings.</returns>
+    public IReadOnlyList<string> CheckFields(ServedType served, JsonObject given, IReadOnlyList<string> duplicates, string mode)
     {
-        if (!type.IsCustom || Schema(type) is not { } schema)
+        var (complaints, wrongType) = Complaints(served, given, duplicates);
+        var prefix = $"{served.Type.Kind} in version \"{served.ApiVersion.Split('/')[^1]}\" cannot be handled as a {served.Type.Kind}: ";
+        if (wrongType is not null)
         {
-            return [];
+            throw Refusals.BadRequest(prefix + wrongType);
         }
 
-        var unknown = schema.Prune(given);
-        if (mode == "Strict" && unknown.Count > 0)
+        if (mode == "Strict" && complaints.Count > 0)
         {
-            throw Refusals.BadRequest($"{type.Kind} in version \"{type.Version}\" cannot be handled as a {type.Kind}: strict decoding error: "
-                + string.Join(", ", unknown.Select(u => $"unknown field \"{u}\"")));
+            throw Refusals.BadRequest($"{prefix}strict decoding error: {string.Join(", ", complaints)}");
         }
 
-        return mode == "Ignore" ? [] : [.. unknown.Select(u => $"unknown field \"{u}\"")];
+        return mode == "Ignore" ? [] : complaints;
     }
 
     /// <summary>As <see cref="CheckFields"/>, for what a patch made of an object.</summary>
-    public IReadOnlyList<string> CheckPatch(ResourceType type, Patch patch, JsonObject patched, string mode)
+    public IReadOnlyList<string> CheckPatch(ServedType served, Patch patch, JsonObject patched, string mode)
     {
-        if (!type.IsCustom || Schema(type) is not { } schema)
+        // What the patch made of the object is quoted as it was before anything is removed.
+        var quoted = $"\"{patch.Quote(patched).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+        var (complaints, wrongType) = Complaints(served, patched, []);
+        if (wrongType is not null)
         {
-            NodeRules.CheckTypes(type, patch, patched);
+            var isStrategic = patch is StrategicMergePatch && wrongType.Contains(" of type ", StringComparison.Ordinal);
+            var why = isStrategic ? $"unrecognized type: {wrongType.Split(" of type ")[^1]}" : wrongType;
 
-            return [];
+            throw Refusals.Invalid("", "", "", [FieldError.Invalid("patch", quoted, why)]);
         }
 
-        var unknown = schema.Prune(patched);
-        if (mode == "Strict" && unknown.Count > 0)
+        if (mode == "Strict" && complaints.Count > 0)
         {
-            throw Refusals.Invalid("", "", "", [FieldError.Invalid("patch", $"\"{patch.Quote(patched)}\"",
-                "strict decoding error: " + string.Join(", ", unknown.Select(u => $"unknown field \"{u}\"")))]);
+            throw Refusals.Invalid("", "", "", [FieldError.Invalid("patch", quoted, $"strict decoding error: {string.Join(", ", complaints)}")]);
         }
 
-        return mode == "Ignore" ? [] : [.. unknown.Select(u => $"unknown field \"{u}\"")];
+        return mode == "Ignore" ? [] : complaints;
+    }
+
+    private (List<string> Complaints, string? WrongType) Complaints(ServedType served, JsonObject given, IReadOnlyList<string> duplicates)
+    {
+        var (unknown, wrongType) = served.Type.IsCustom
+            ? (Schema(served.Type)?.Prune(given) ?? [], null)
+            : BuiltInTypes.Prune(served.Type.ApiVersion, given);
+
+        return ([.. duplicates.Select(field => $"duplicate field \"{field}\""), .. unknown.Select(field => $"unknown field \"{field}\"")], wrongType);
     }
 
     private IEnumerable<FieldError> Own(ResourceType type, JsonObject after, JsonObject? before)

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Drydock.Simulator.Patches;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Validation;
@@ -36,17 +35,6 @@ internal static class NodeRules
                 yield return error;
                 yield return error;
             }
-        }
-    }
-
-    /// <summary>The one field of a node whose type people get wrong. A full check needs the schema of every built-in type.</summary>
-    public static void CheckTypes(ResourceType type, Patch patch, JsonObject patched)
-    {
-        if (type.Equals(ResourceTypes.Nodes)
-            && patched.At("spec", "unschedulable") is { } value
-            && value.GetValueKind() is not (JsonValueKind.True or JsonValueKind.False))
-        {
-            throw Refusals.Invalid("", "", "", [FieldError.Invalid("patch", $"\"{patch.Quote(patched)}\"", "unrecognized type: bool")]);
         }
     }
 }

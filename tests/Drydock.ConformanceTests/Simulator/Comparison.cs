@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Store;
 
 namespace Drydock.ConformanceTests.SimulatedApi;
@@ -106,6 +107,15 @@ internal sealed partial class Placeholders
         }
 
         return differences.ToString();
+    }
+
+    /// <summary>An answer in YAML is compared as what it says.</summary>
+    private bool SameYaml(string recorded, string replayed)
+    {
+        var differences = new StringBuilder();
+        CompareNode(Yaml.Read(recorded), Yaml.Read(replayed), "$", differences);
+
+        return differences.Length == 0;
     }
 
     private static List<(JsonObject First, List<JsonObject> Events)> Grouped(IEnumerable<JsonObject> events)

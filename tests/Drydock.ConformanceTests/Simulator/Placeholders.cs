@@ -82,7 +82,8 @@ internal sealed partial class Placeholders(Replayer replayer, JsonObject recorde
 
         if (expected.Text("bodyText") is { } text)
         {
-            if (text != answer.Text && answer.Body is null)
+            var isYaml = expected.Text("headers", "Content-Type") == "application/yaml";
+            if (text != answer.Text && answer.Body is null && !(isYaml && SameYaml(text, answer.Text)))
             {
                 differences.AppendLine($"body: expected {text}, got {answer.Text}");
             }
@@ -147,8 +148,23 @@ internal sealed partial class Placeholders(Replayer replayer, JsonObject recorde
             return true;
         }
 
+        if (QuotedObject().Match(wanted) is { Success: true } one && QuotedObject().Match(got) is { Success: true } other)
+        {
+            return one.Groups["around"].Captures.Select(part => part.Value).SequenceEqual(other.Groups["around"].Captures.Select(part => part.Value))
+                && SameQuoted(one.Groups["object"].Value, other.Groups["object"].Value);
+        }
+
         // The difference of two Go structures that follows some messages is not compared.
         return Matches(Plain(wanted), Plain(got));
+    }
+
+    /// <summary>A complaint about a patch quotes the whole object, as JSON in a Go string: compared as an object.</summary>
+    private bool SameQuoted(string recorded, string replayed)
+    {
+        var differences = new StringBuilder();
+        CompareNode(JsonNode.Parse(Regex.Unescape(recorded)), JsonNode.Parse(Regex.Unescape(replayed)), "$", differences);
+
+        return differences.Length == 0;
     }
 
     private static string Plain(string text) => Replayer.TokenVolume().Replace(text.Split("\n@@")[0], "kube-api-access-x");
@@ -205,6 +221,9 @@ internal sealed partial class Placeholders(Replayer replayer, JsonObject recorde
 
     [GeneratedRegex(@"<(?<kind>rv|uid|time|microtime|continue|token)[-+0-9s]*>", RegexOptions.None, 1000)]
     private static partial Regex Mask();
+
+    [GeneratedRegex("""^(?<around>.*Invalid value: ")(?<object>\{\\"apiVersion.*\})(?<around>": .*)$""", RegexOptions.None, 1000)]
+    private static partial Regex QuotedObject();
 
     [GeneratedRegex(@"^(\d+[smhdy])+$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Age();
