@@ -73,6 +73,16 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<MaintenanceView>(
             HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", new CompleteRequest(skipHealth), null, cancellationToken);
 
+    /// <summary>Approves the gate at which a maintenance waits; returns when that is durable.</summary>
+    public Task<MaintenanceView> ApproveMaintenanceAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/approve", new DecisionRequest(reason), null, cancellationToken);
+
+    /// <summary>Rejects the gate at which a maintenance waits; returns when that is durable.</summary>
+    public Task<MaintenanceView> RejectMaintenanceAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/reject", new DecisionRequest(reason), null, cancellationToken);
+
     /// <summary>Everything that happened in a maintenance and its parts, in order of time.</summary>
     public Task<IReadOnlyList<HistoryEventView>> GetHistoryAsync(string id, CancellationToken cancellationToken) =>
         SendAsync<IReadOnlyList<HistoryEventView>>(

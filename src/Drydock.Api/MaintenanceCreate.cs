@@ -16,8 +16,29 @@ public record MaintenanceSettings
     /// <summary>Why, in the words of whoever asks.</summary>
     public string? Reason { get; init; }
 
-    /// <summary>What happens between the drain and the health check: <c>None</c> or <c>Hold</c>.</summary>
+    /// <summary>
+    /// What happens between the drain and the health check: <c>None</c>, <c>Hold</c>, <c>Reboot</c>, <c>PowerCycle</c>, <c>Job</c> or
+    /// <c>Webhook</c>.
+    /// </summary>
     public string? Action { get; init; }
+
+    /// <summary>The details of the action.</summary>
+    public ActionSettings? ActionOptions { get; init; }
+
+    /// <summary>Actions around the drain.</summary>
+    public HookSettings? Hooks { get; init; }
+
+    /// <summary>The name of the policy that jobs, webhooks and probes are taken from.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>Where it waits until somebody approves.</summary>
+    public ApprovalSettings? Approval { get; init; }
+
+    /// <summary>
+    /// What is done about those who would remediate a node that is away: <c>Pause</c> (the default) pauses the health checks that look after
+    /// it, <c>LabelOnly</c> only labels the node.
+    /// </summary>
+    public string? Remediation { get; init; }
 
     /// <summary>How the pods leave.</summary>
     public DrainSettings? Drain { get; init; }
@@ -167,7 +188,77 @@ public sealed record HealthSettings
 
     /// <summary>How long the node must have been Ready without a break.</summary>
     public string? StableFor { get; init; }
+
+    /// <summary>The least version of the kubelet afterwards, such as <c>v1.36.0</c>.</summary>
+    public string? KubeletVersion { get; init; }
+
+    /// <summary>The boot ID must have changed. Default: if there was a reboot or a power-cycle.</summary>
+    public bool? MustReboot { get; init; }
+
+    /// <summary>Probes of the policy that must pass too.</summary>
+    public IReadOnlyList<string>? Probes { get; init; }
 }
+
+/// <summary>The details of an action.</summary>
+public record ActionSettings
+{
+    /// <summary>Job, Webhook: which one of the policy.</summary>
+    public string? Template { get; init; }
+
+    /// <summary>How long it may take.</summary>
+    public string? Timeout { get; init; }
+
+    /// <summary>PowerCycle: how long the machine stays off.</summary>
+    public string? PowerOffFor { get; init; }
+
+    /// <summary>PowerCycle: the machine stays off until somebody says <c>complete</c>.</summary>
+    public bool? PowerOffUntilComplete { get; init; }
+
+    /// <summary>Hold, and a machine that is kept off: how often an Event on the node reminds of it; <c>0</c> never.</summary>
+    public string? RemindEvery { get; init; }
+}
+
+/// <summary>One action at a hook.</summary>
+public sealed record HookAction : ActionSettings
+{
+    /// <summary><c>Hold</c>, <c>Reboot</c>, <c>PowerCycle</c>, <c>Job</c> or <c>Webhook</c>.</summary>
+    public string? Kind { get; init; }
+}
+
+/// <summary>Actions around the drain.</summary>
+public sealed record HookSettings
+{
+    /// <summary>When the node is cordoned and still full.</summary>
+    public IReadOnlyList<HookAction>? BeforeDrain { get; init; }
+
+    /// <summary>When the node is empty, before the action.</summary>
+    public IReadOnlyList<HookAction>? AfterDrain { get; init; }
+
+    /// <summary>When the node is healthy, before it takes work again.</summary>
+    public IReadOnlyList<HookAction>? BeforeUncordon { get; init; }
+}
+
+/// <summary>Where a maintenance waits until somebody approves.</summary>
+public sealed record ApprovalSettings
+{
+    /// <summary>Any of <c>Start</c>, <c>Action</c> and <c>Uncordon</c>.</summary>
+    public IReadOnlyList<string>? Gates { get; init; }
+
+    /// <summary>How long somebody has to decide, at each gate.</summary>
+    public string? Timeout { get; init; }
+
+    /// <summary>How often an Event on the node reminds of it; <c>0</c> never.</summary>
+    public string? RemindEvery { get; init; }
+}
+
+/// <summary>Approves or rejects.</summary>
+/// <param name="Reason">Why, in the words of whoever decides.</param>
+public sealed record DecisionRequest(string? Reason = null);
+
+/// <summary>A webhook calls back: signed, see the header <c>Drydock-Signature</c>.</summary>
+/// <param name="Succeeded">It did what it should.</param>
+/// <param name="Message">One sentence.</param>
+public sealed record CallbackRequest(bool? Succeeded = null, string? Message = null);
 
 /// <summary>Asks to cancel.</summary>
 /// <param name="Reason">Why, in the words of whoever asks.</param>

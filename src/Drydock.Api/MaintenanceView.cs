@@ -12,6 +12,9 @@ public enum MaintenanceState
     /// <summary>The node is drained and held until told to go on.</summary>
     Holding,
 
+    /// <summary>It waits until somebody approves.</summary>
+    AwaitingApproval,
+
     /// <summary>A cancel was received; everything is being put back.</summary>
     Cancelling,
 
@@ -69,6 +72,15 @@ public sealed record MaintenanceView(string Id, string Node, MaintenanceState St
     /// <summary>The steps that are over.</summary>
     public IReadOnlyList<StepView> Steps { get; init; } = [];
 
+    /// <summary>The gate at which it waits until somebody approves, or null.</summary>
+    public string? AwaitsApproval { get; init; }
+
+    /// <summary>Who approved or rejected what, when and why.</summary>
+    public IReadOnlyList<ApprovalView> Approvals { get; init; } = [];
+
+    /// <summary>The actions that were taken, the last of them perhaps still under way.</summary>
+    public IReadOnlyList<ActionView> Actions { get; init; } = [];
+
     /// <summary>The pods, counted.</summary>
     public PodCounts Pods { get; init; } = new(0, 0, 0, 0);
 
@@ -90,6 +102,31 @@ public sealed record MaintenanceView(string Id, string Node, MaintenanceState St
     /// <summary>It will not change any more.</summary>
     public bool IsOver => State is MaintenanceState.Completed or MaintenanceState.Refused or MaintenanceState.Cancelled
         or MaintenanceState.Failed or MaintenanceState.Abandoned;
+}
+
+/// <summary>A decision.</summary>
+/// <param name="Gate">Start, Action or Uncordon.</param>
+/// <param name="IsApproved">Approved, or rejected.</param>
+/// <param name="By">Who.</param>
+/// <param name="Reason">Why, or null.</param>
+/// <param name="AskedAt">Since when it waited.</param>
+/// <param name="At">When it was decided.</param>
+public sealed record ApprovalView(string Gate, bool IsApproved, string By, string? Reason, DateTimeOffset AskedAt, DateTimeOffset At);
+
+/// <summary>An action.</summary>
+/// <param name="Key">Names it within the maintenance: <c>action</c>, <c>before-drain-1</c>; a call-back names it.</param>
+/// <param name="Point">BeforeDrain, AfterDrain, Action or BeforeUncordon.</param>
+/// <param name="Kind">Hold, Reboot, PowerCycle, Job or Webhook.</param>
+/// <param name="Template">Which job or webhook of the policy, or null.</param>
+/// <param name="Message">One sentence.</param>
+/// <param name="From">When it began.</param>
+public sealed record ActionView(string Key, string Point, string Kind, string? Template, string Message, DateTimeOffset From)
+{
+    /// <summary>When it was over, or null.</summary>
+    public DateTimeOffset? To { get; init; }
+
+    /// <summary>Done, Failed or Cancelled; null while it is under way.</summary>
+    public string? Outcome { get; init; }
 }
 
 /// <summary>A step that is over.</summary>

@@ -15,6 +15,9 @@ public sealed record PlanView(string Node, DateTimeOffset At, bool CanStart, boo
     /// <summary>Every virtual machine on the node.</summary>
     public IReadOnlyList<PlannedVm> Vms { get; init; } = [];
 
+    /// <summary>What will be done besides the drain, in order: approvals, hooks, the action, the health check.</summary>
+    public IReadOnlyList<PlannedStepView> Steps { get; init; } = [];
+
     /// <summary>Refusals first, then what will hold things up, then what is worth knowing.</summary>
     public IReadOnlyList<FindingView> Findings { get; init; } = [];
 }
@@ -48,6 +51,11 @@ public sealed record PlansView(bool CanStart)
     /// <summary>What follows from draining them together, and what the rest of the cluster has to do with it; the worst first.</summary>
     public IReadOnlyList<FindingView> Findings { get; init; } = [];
 }
+
+/// <summary>One thing that will be done besides the drain.</summary>
+/// <param name="Kind">Stable name in kebab case: approval, drain, health, or the kind of an action.</param>
+/// <param name="Message">One sentence.</param>
+public sealed record PlannedStepView(string Kind, string Message);
 
 /// <summary>What would happen to a pod.</summary>
 /// <param name="Namespace">Its namespace.</param>

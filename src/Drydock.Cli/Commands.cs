@@ -26,6 +26,8 @@ internal static class Commands
             ShowVerb.Create(terminal),
             WatchVerb.Create(terminal),
             CompleteVerb.Create(terminal),
+            DecisionVerbs.Approve(terminal),
+            DecisionVerbs.Reject(terminal),
             CancelVerb.Create(terminal),
             HistoryVerb.Create(terminal),
             RolloutVerb.Create(terminal),

@@ -24,7 +24,13 @@ public static class OperatorRegistration
             () => hubId(provider),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<NodeMaintenanceReconciler>>()));
-        services.AddOperator(static provider => provider.GetRequiredService<NodeMaintenanceReconciler>());
+        services.AddSingleton(provider => new OtherOperator(
+            provider.GetRequiredService<INeighbours>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<OtherOperator>>()));
+        services.AddOperator(
+            static provider => provider.GetRequiredService<NodeMaintenanceReconciler>(),
+            static provider => provider.GetRequiredService<OtherOperator>());
         return services;
     }
 
@@ -47,9 +53,11 @@ public static class OperatorRegistration
         return services;
     }
 
-    private static void AddOperator(this IServiceCollection services, Func<IServiceProvider, IReconciler> reconciler) =>
+    private static void AddOperator(
+        this IServiceCollection services, Func<IServiceProvider, IReconciler> reconciler, Func<IServiceProvider, OtherOperator>? other = null) =>
         services.AddSingleton<IHostedService>(provider => new ResourceOperator(
             reconciler(provider),
+            other?.Invoke(provider),
             provider.GetRequiredService<IInstanceFeed>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<ResourceOperator>>()));

@@ -24,8 +24,8 @@ internal interface IReconciler
 /// Keeps instances and the objects of one kind in step. Level-triggered: each reconcile reads both sides afresh, so missed events,
 /// restarts and duplicates change nothing.
 /// </summary>
-internal sealed class ResourceOperator(IReconciler reconciler, IInstanceFeed feed, TimeProvider clock, ILogger<ResourceOperator> logger)
-    : BackgroundService
+internal sealed class ResourceOperator(
+    IReconciler reconciler, OtherOperator? other, IInstanceFeed feed, TimeProvider clock, ILogger<ResourceOperator> logger) : BackgroundService
 {
     private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
@@ -39,6 +39,11 @@ internal sealed class ResourceOperator(IReconciler reconciler, IInstanceFeed fee
     {
         try
         {
+            if (other is not null)
+            {
+                await other.WaitUntilGoneAsync(stoppingToken);
+            }
+
             await Task.WhenAll(WatchResourcesAsync(stoppingToken), WatchInstancesAsync(stoppingToken), ReconcileAsync(stoppingToken));
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

@@ -59,11 +59,17 @@ internal static class Context
         }
     }
 
-    /// <summary>What a failed task said.</summary>
+    /// <summary>What a failed task said; of one that failed because another did, what that one said.</summary>
     public static string Sentence(this TaskFailedException failure)
     {
         ArgumentNullException.ThrowIfNull(failure);
-        return failure.FailureDetails.ErrorMessage;
+        var details = failure.FailureDetails;
+        while (details is { InnerFailure: { } inner } && details.IsCausedBy<TaskFailedException>())
+        {
+            details = inner;
+        }
+
+        return details.ErrorMessage;
     }
 
     private static RetryPolicy Policy(TimeSpan forAsLongAs) =>

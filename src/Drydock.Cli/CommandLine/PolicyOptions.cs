@@ -8,7 +8,7 @@ namespace Drydock.Cli.CommandLine;
 internal sealed class PolicyOptions
 {
     private readonly Option<string?> _reason = new("--reason") { Description = "Why, in your words; shown to everybody who looks at it.", HelpName = "text" };
-    private readonly Option<bool> _hold = new("--hold") { Description = "Hold the drained node until 'drydock complete' (or Ctrl-C and --complete) says to go on." };
+    private readonly ActionFlags _actions = new();
     private readonly Option<string?> _timeout = CommonOptions.Duration("--timeout", "How long until the node must be empty. Default 1h.");
     private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over; 'force' deletes what is left past every budget and needs the permission to delete pods. Default fail.", ("fail", "Fail"), ("wait", "Wait"), ("force", "Force"));
     private readonly Option<string?> _gracePeriod = new("--grace-period")
@@ -65,20 +65,23 @@ internal sealed class PolicyOptions
     /// <summary>Gives a command all of these options.</summary>
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_reason, _hold, _timeout, _onTimeout, _gracePeriod, _ignoreDaemonSets, _deleteEmptyDir, _force, _skipTerminating,
+        foreach (var option in (Option[])[_reason, _timeout, _onTimeout, _gracePeriod, _ignoreDaemonSets, _deleteEmptyDir, _force, _skipTerminating,
             _podSelector, _skip, _wait, _last, _podTimeout, _parallel, _detach, _keepFinished,
             _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _vmInbound, _vmAnnotations, _vmOverrides, _healthTimeout, _stableFor, _onFailure, _leaseWait])
         {
             command.Options.Add(option);
         }
+
+        _actions.AddTo(command);
     }
 
     /// <summary>The request these options make; what was not said stays out of it.</summary>
-    public MaintenanceCreate Create(ParseResult result, string node) => new()
+    public MaintenanceCreate Create(ParseResult result, string node) => _actions.Add(CreateDrain(result, node), result);
+
+    private MaintenanceCreate CreateDrain(ParseResult result, string node) => new()
     {
         Node = node,
         Reason = result.GetValue(_reason),
-        Action = result.GetValue(_hold) ? "Hold" : null,
         OnFailure = result.GetValue(_onFailure),
         LeaseWait = result.GetValue(_leaseWait),
         Drain = new DrainSettings

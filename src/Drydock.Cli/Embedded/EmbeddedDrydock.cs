@@ -19,7 +19,7 @@ internal sealed class EmbeddedDrydock(IHost host) : IAsyncDisposable
     public ICluster Cluster => host.Services.GetRequiredService<ICluster>();
 
     /// <summary>Composes it; nothing is opened or sent before <see cref="StartAsync"/>, and reading a plan needs no start.</summary>
-    public static EmbeddedDrydock Build(ClusterConnection connection, string database, bool verbose)
+    public static EmbeddedDrydock Build(ClusterConnection connection, string database, bool verbose, (string? Policies, string? Secrets) files)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         if (verbose)
@@ -32,6 +32,8 @@ internal sealed class EmbeddedDrydock(IHost host) : IAsyncDisposable
             Hub = $"Data Source={database}",
             Cluster = connection,
             Operator = false,
+            PoliciesFile = files.Policies,
+            SecretsFolder = files.Secrets,
             // The plan names what is missing, for exactly what was asked.
             CheckAccess = false,
         });

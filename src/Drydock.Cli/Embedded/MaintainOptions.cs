@@ -15,6 +15,9 @@ internal sealed record MaintainOptions(MaintenanceCreate Request, ClusterConnect
     /// <summary>Show the plan and ask before anything is changed.</summary>
     public bool AskFirst { get; init; }
 
+    /// <summary>Where the policies and the secrets are.</summary>
+    public (string? Policies, string? Secrets) Files { get; init; }
+
     /// <summary>The node.</summary>
     public string Node => Request.Node!;
 }

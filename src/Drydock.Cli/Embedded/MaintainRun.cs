@@ -20,7 +20,7 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
     {
         var uid = await ReadClusterUidAsync(cancellationToken);
         var database = StateFile.For(uid, terminal);
-        await using var drydock = EmbeddedDrydock.Build(options.Connection, database, terminal.Variable("DRYDOCK_DEBUG") is not null);
+        await using var drydock = EmbeddedDrydock.Build(options.Connection, database, terminal.Variable("DRYDOCK_DEBUG") is not null, options.Files);
         if (options.Wish == MaintainWish.PlanOnly)
         {
             var plan = await PlanVerb.ReadAsync(drydock, options.Request, cancellationToken);

@@ -14,6 +14,11 @@ internal static class PlanText
             yield return "  The node is cordoned already, by somebody else; it stays cordoned afterwards.";
         }
 
+        foreach (var line in Section("STEPS", plan.Steps.Select(step => new[] { step.Kind, step.Message })))
+        {
+            yield return line;
+        }
+
         foreach (var line in Section("PODS", plan.Pods.OrderBy(Rank).ThenBy(pod => pod.Order).Select(pod => new[] { Verb(pod.Verdict), $"{pod.Namespace}/{pod.Name}", pod.Reason })))
         {
             yield return line;

@@ -9,6 +9,7 @@ internal sealed class ProgressLines(TimeProvider clock)
     private static readonly TimeSpan WorthSaying = TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, string> _vms = new(StringComparer.Ordinal);
     private readonly Dictionary<string, BlockerView> _blockers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _actions = new(StringComparer.Ordinal);
     private MaintenanceView? _last;
 
     /// <summary>One line per change, each with the time since the maintenance began.</summary>
@@ -36,7 +37,7 @@ internal sealed class ProgressLines(TimeProvider clock)
     private IEnumerable<(string Kind, string Text)> Changes(MaintenanceView view)
     {
         if (_last?.State != view.State
-            && view.State is (MaintenanceState.Holding or MaintenanceState.Cancelling or MaintenanceState.LeaseLost or MaintenanceState.Suspended))
+            && view.State is (MaintenanceState.Holding or MaintenanceState.AwaitingApproval or MaintenanceState.Cancelling or MaintenanceState.LeaseLost or MaintenanceState.Suspended))
         {
             yield return ("state", $"{view.State}: {view.Message}");
         }
@@ -44,6 +45,16 @@ internal sealed class ProgressLines(TimeProvider clock)
         if (_last?.Step != view.Step && !view.IsOver)
         {
             yield return ("step", $"{view.Step}: {view.Message}{Deadline(view.Deadline)}");
+        }
+
+        foreach (var action in view.Actions)
+        {
+            var text = $"{action.Kind}{(action.Template is { } template ? $" {template}" : "")}: {action.Message}{(action.Outcome is { } outcome ? $" [{outcome}]" : "")}";
+            if (!_actions.TryGetValue(action.Key, out var known) || known != text)
+            {
+                _actions[action.Key] = text;
+                yield return ("action", text);
+            }
         }
 
         if (view.Pods.ToEvict > 0 && _last?.Pods != view.Pods)

@@ -14,6 +14,11 @@ internal static class SummaryText
             yield return line;
         }
 
+        foreach (var line in Section("ACTIONS", [.. view.Actions.Select(ActionRow)]).Concat(Section("APPROVALS", [.. view.Approvals.Select(ApprovalRow)])))
+        {
+            yield return line;
+        }
+
         foreach (var line in Section("PODS", [.. (view.Report?.Pods ?? []).Select(PodRow)]))
         {
             yield return line;
@@ -41,6 +46,16 @@ internal static class SummaryText
     }
 
     private static string Wall(MaintenanceView view) => view.EndedAt is { } end ? $" in {Elapsed.Format(end - view.StartedAt)}" : "";
+
+    private static string[] ActionRow(ActionView action) =>
+    [
+        $"{action.Point} {action.Kind}{(action.Template is { } template ? $" {template}" : "")}", action.Outcome ?? "not over", action.Message,
+    ];
+
+    private static string[] ApprovalRow(ApprovalView decision) =>
+    [
+        decision.Gate, $"{(decision.IsApproved ? "approved" : "REJECTED")} by {decision.By}", decision.Reason ?? "",
+    ];
 
     private static string[] PodRow(PodResultView pod) =>
     [

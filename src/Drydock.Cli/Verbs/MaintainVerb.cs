@@ -29,6 +29,8 @@ internal static class MaintainVerb
             "drydock maintain worker-1 --cancel                        # stop and put everything back",
             "drydock maintain worker-1 --delete-emptydir-data --force --timeout 30m --yes") { node, kubeconfig, context, cancel, complete, yes, dryRun, output };
         policy.AddTo(verb);
+        var files = new PolicyFileOptions();
+        files.AddTo(verb);
         verb.SetAction((parsed, cancellationToken) => new MaintainRun(
             new MaintainOptions(
                 policy.Create(parsed, parsed.GetValue(node)!),
@@ -37,6 +39,7 @@ internal static class MaintainVerb
             {
                 Wish = parsed.GetValue(cancel) ? MaintainWish.Cancel : parsed.GetValue(complete) ? MaintainWish.Complete
                     : parsed.GetValue(dryRun) is null ? MaintainWish.Go : MaintainWish.PlanOnly,
+                Files = files.Read(parsed),
                 AskFirst = terminal.IsInteractive && !parsed.GetValue(yes) && parsed.GetValue(output) == OutputFormat.Text,
             },
             terminal.Paper(parsed.GetValue(output)),

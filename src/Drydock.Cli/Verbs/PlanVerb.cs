@@ -21,11 +21,13 @@ internal static class PlanVerb
             "drydock plan worker-1 worker-2 worker-3",
             "drydock plan worker-1 -o json | jq '.vms[] | select(.fate==\"Blocks\")'") { nodes, kubeconfig, context, output };
         policy.AddTo(verb);
+        var files = new PolicyFileOptions();
+        files.AddTo(verb);
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             var connection = CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context));
             // The hub is never started here, so the file is never made.
-            await using var drydock = EmbeddedDrydock.Build(connection, "unused.db", terminal.Variable("DRYDOCK_DEBUG") is not null);
+            await using var drydock = EmbeddedDrydock.Build(connection, "unused.db", terminal.Variable("DRYDOCK_DEBUG") is not null, files.Read(parsed));
             var paper = terminal.Paper(parsed.GetValue(output));
             if (parsed.GetValue(nodes) is not [var node])
             {

@@ -48,6 +48,10 @@ internal static class ServeVerb
         {
             kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, stopWithStdin, output,
         };
+        var files = new PolicyFileOptions();
+        files.AddTo(verb);
+        var publicUrl = new Option<string?>("--public-url") { Description = "The address under which others reach this server: where webhooks call back.", HelpName = "url" };
+        verb.Options.Add(publicUrl);
         verb.Validators.Add(result =>
         {
             var ways = new[] { result.GetResult(kubeconfig), result.GetResult(inCluster), result.GetResult(simulate) }.Count(way => way is { Implicit: false });
@@ -68,6 +72,9 @@ internal static class ServeVerb
                 Cluster = simulated?.Connection
                     ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
                 Urls = parsed.GetValue(urls)!,
+                PoliciesFile = files.Read(parsed).Policies,
+                SecretsFolder = files.Read(parsed).Secrets,
+                PublicUrl = parsed.GetValue(publicUrl),
                 HubListen = parsed.GetValue(hubListen),
                 HubToken = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken),
                 Access = new AccessOptions

@@ -37,7 +37,13 @@ internal static class SpecialPermissions
         }
 
         // None and Hold touch nothing but the drain; whatever else there is acts on the machine itself.
-        if (settings.Action is { } action && !Is(action, "None") && !Is(action, "Hold"))
+        IEnumerable<string?> kinds =
+        [
+            settings.Action,
+            .. new[] { settings.Hooks?.BeforeDrain, settings.Hooks?.AfterDrain, settings.Hooks?.BeforeUncordon }
+                .SelectMany(static hooks => hooks ?? []).Select(static hook => hook.Kind),
+        ];
+        if (kinds.OfType<string>().Any(static kind => !Is(kind, "None") && !Is(kind, "Hold")))
         {
             yield return Permissions.Privileged;
         }

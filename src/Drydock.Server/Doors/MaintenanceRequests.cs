@@ -43,7 +43,12 @@ internal static class MaintenanceRequests
         return defaults with
         {
             Reason = reader.Text(prefix + "reason", settings.Reason, 1024),
-            Action = reader.Choice(prefix + "action", settings.Action, defaults.Action, MaintenanceAction.None, MaintenanceAction.Hold),
+            Action = reader.Choice(prefix + "action", settings.Action, defaults.Action, Enum.GetValues<MaintenanceAction>()),
+            ActionOptions = ActionRequests.ReadOptions(reader, prefix + "actionOptions.", settings.ActionOptions ?? new ActionSettings()),
+            Hooks = ActionRequests.ReadHooks(reader, prefix + "hooks.", settings.Hooks ?? new HookSettings()),
+            Policy = reader.Text(prefix + "policy", settings.Policy, 253),
+            Approval = ActionRequests.ReadApproval(reader, prefix + "approval.", settings.Approval ?? new ApprovalSettings()),
+            Remediation = reader.Choice(prefix + "remediation", settings.Remediation, defaults.Remediation, Enum.GetValues<RemediationPolicy>()),
             Drain = ReadDrain(reader, prefix + "drain.", settings.Drain ?? new DrainSettings()),
             VirtualMachines = ReadVms(reader, prefix + "virtualMachines.", settings.VirtualMachines ?? new VirtualMachineSettings()),
             Health = ReadHealth(reader, prefix + "health.", settings.Health ?? new HealthSettings()),
@@ -143,6 +148,9 @@ internal static class MaintenanceRequests
         {
             Timeout = reader.Duration(prefix + "timeout", health.Timeout, defaults.Timeout, Second, Day),
             StableFor = reader.Duration(prefix + "stableFor", health.StableFor, defaults.StableFor, TimeSpan.Zero, Day),
+            KubeletVersion = ActionRequests.ReadVersion(reader, prefix + "kubeletVersion", health.KubeletVersion),
+            MustReboot = health.MustReboot,
+            Probes = [.. health.Probes ?? []],
         };
     }
 }

@@ -33,6 +33,9 @@ internal static class MaintenanceViews
             StepSince = isOver ? null : status?.StepSince,
             Deadline = isOver ? null : status?.Deadline,
             Steps = [.. (report?.Steps ?? status?.Steps ?? []).Select(static step => new StepView(step.Step.ToString(), step.From, step.To))],
+            AwaitsApproval = isOver ? null : status?.AwaitsApproval?.ToString(),
+            Approvals = ActionViews.Approvals(tree),
+            Actions = ActionViews.Actions(tree),
             Pods = Count(status, drain, report),
             Vms = Vms(vms, report),
             Blockers = isOver ? [] : Blockers(drain, vms),
@@ -56,6 +59,7 @@ internal static class MaintenanceViews
                 RunStrategy = vm.RunStrategy,
             }),
         ],
+        Steps = ActionViews.Steps(plan),
         Findings = [.. plan.Findings.Select(View)],
     };
 
@@ -84,6 +88,7 @@ internal static class MaintenanceViews
         {
             { IsLeaseLost: true } => MaintenanceState.LeaseLost,
             { IsCancelling: true } => MaintenanceState.Cancelling,
+            { AwaitsApproval: not null } => MaintenanceState.AwaitingApproval,
             { IsHolding: true } => MaintenanceState.Holding,
             _ => MaintenanceState.Running,
         },
@@ -93,7 +98,7 @@ internal static class MaintenanceViews
     {
         MaintenanceState.Pending => "It is recorded and begins as soon as a worker is free.",
         MaintenanceState.Abandoned => "It was ended by force.",
-        _ => tree.Report?.Message ?? tree.Root.FailureDetails?.ErrorMessage ?? tree.Status?.Message ?? "It begins.",
+        _ => tree.Report?.Message ?? tree.Root.FailureDetails?.ErrorMessage ?? ActionViews.Message(tree) ?? tree.Status?.Message ?? "It begins.",
     };
 
     private static IReadOnlyList<string> LeftBehind(InstanceTree tree, MaintenanceState state) => (tree.Report, state) switch

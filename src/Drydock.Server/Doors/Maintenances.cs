@@ -159,6 +159,47 @@ public sealed class Maintenances : IDisposable
         return await FindAsync(id, cancellationToken) ?? view;
     }
 
+    /// <summary>Approves or rejects the gate at which a maintenance waits.</summary>
+    public async Task<Answer<MaintenanceView>> DecideAsync(string id, Approval decision, CancellationToken cancellationToken)
+    {
+        if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
+        {
+            return Problems.NotFound("maintenance", id);
+        }
+
+        var view = MaintenanceViews.View(tree, withPods: true);
+        if (view.State != MaintenanceState.AwaitingApproval || tree.Status?.AwaitsApproval is not { } gate)
+        {
+            return Problems.WrongState(id, $"Maintenance {id} does not wait for an approval: {view.State}. {view.Message}");
+        }
+
+        await _client.RaiseEventAsync(id, MaintenanceEvents.Approval(gate), decision, cancellationToken);
+        return await FindAsync(id, cancellationToken) ?? view;
+    }
+
+    /// <summary>
+    /// Takes the call-back of a webhook. Its signature is its credential, so a wrong one learns no more than that there is no such call.
+    /// </summary>
+    /// <param name="id">The maintenance.</param>
+    /// <param name="key">The action.</param>
+    /// <param name="isSigned">Whether the call-back is signed with the key of that secret file.</param>
+    /// <param name="callback">What it says.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal async Task<Problem?> CallBackAsync(
+        string id, string key, Func<string, Task<bool>> isSigned, WebhookCallback callback, CancellationToken cancellationToken)
+    {
+        var action = await _client.GetInstanceAsync(InstanceIds.Action(id, key), getInputsAndOutputs: true, cancellationToken);
+        if (action?.IsCompleted != false
+            || action.ReadCustomStatusAs<ActionStatus>()?.CallbackSecretFile is not { } secretFile
+            || !await isSigned(secretFile))
+        {
+            return Problems.NotFound("call that waits for this call-back", $"{id}/{key}");
+        }
+
+        await _client.RaiseEventAsync(action.InstanceId, ActionEvents.Callback, callback, cancellationToken);
+        return null;
+    }
+
     /// <summary>What a maintenance would do. Reads only.</summary>
     public async Task<Answer<PlanView>> PlanAsync(MaintenanceCreate create, CancellationToken cancellationToken)
     {

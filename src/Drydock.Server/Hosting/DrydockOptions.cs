@@ -51,6 +51,15 @@ public sealed record DrydockOptions
     /// <summary>Where the validating webhook is served, over TLS; null for nowhere, which is the default. Needs <see cref="Operator"/>.</summary>
     public WebhookOptions? Webhook { get; init; }
 
+    /// <summary>The YAML or JSON file with the policies of the admin, or null: none.</summary>
+    public string? PoliciesFile { get; init; }
+
+    /// <summary>The folder with the mounted secrets that policies name, or null: none.</summary>
+    public string? SecretsFolder { get; init; }
+
+    /// <summary>The address under which others reach this server, for webhooks to call back; null: they cannot.</summary>
+    public string? PublicUrl { get; init; }
+
     /// <summary>More settings of the SQLite hub, for tests.</summary>
     public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
 
@@ -74,6 +83,11 @@ public sealed record DrydockOptions
 
         errors.AddRange(Urls.Select(url => ReadUrl(url, Access.Mode != AccessMode.None, out _, out _)).OfType<string>());
         errors.AddRange(Access.Validate());
+        if (PublicUrl is not null && !(Uri.TryCreate(PublicUrl, UriKind.Absolute, out var publicUrl) && publicUrl.Scheme is "http" or "https"))
+        {
+            errors.Add($"public-url: '{PublicUrl}' is not an address such as https://drydock.example.com.");
+        }
+
         errors.AddRange(Tls.Validate());
         if (Cluster is { InCluster: true, KubeconfigPath: not null })
         {

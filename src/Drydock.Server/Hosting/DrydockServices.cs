@@ -5,6 +5,7 @@ using Drydock.Operator;
 using Drydock.Operator.Admission;
 using Drydock.Operator.Resources;
 using Drydock.Server.Admission;
+using Drydock.Server.Policies;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Drydock.Server;
@@ -38,6 +39,7 @@ public static class DrydockServices
         services.AddSqliteTaskHub(options.HubPath, options.ConfigureHub);
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
+        services.AddPolicies(options);
         services.AddMaintenanceTasks(options);
         services.AddDoors();
         if (options.Operator)
@@ -71,6 +73,16 @@ public static class DrydockServices
         services.AddSingleton(options);
         services.AddSingleton<WebhookServer>();
         services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<WebhookServer>());
+    }
+
+    // What an admin wrote wrong stops the start, not the first maintenance that names it.
+    private static void AddPolicies(this IServiceCollection services, DrydockOptions options)
+    {
+        var file = options.PoliciesFile is { } path ? PolicyFile.Read(path) : PolicyFile.None;
+        services.TryAddSingleton<IMaintenancePolicies>(new FixedPolicies(file.Policies));
+        services.AddSingleton<ISecretFiles>(new SecretFiles(options.SecretsFolder));
+        services.AddSingleton<IHttpTargets>(provider => new HttpTargets(file.AllowedUrls, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(new CallbackAddress(options.PublicUrl));
     }
 
     private static void AddDoors(this IServiceCollection services)

@@ -23,6 +23,15 @@ internal static class MaintenanceEndpoints
             .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.");
         maintenances.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelMaintenance).WithName("CancelMaintenance").WithSummary("Stop it and put everything back.");
         maintenances.MapPost("/{id}/complete", CompleteAsync).Needs(Permissions.SteerMaintenance).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
+        maintenances.MapPost("/{id}/approve", (string id, Body<DecisionRequest> body, HttpContext context, Maintenances doors, CancellationToken stop) =>
+            DecideAsync(id, isApproved: true, body, context, doors, stop))
+            .Needs(Permissions.ApproveMaintenance).WithName("ApproveMaintenance").WithSummary("Approve the gate at which it waits.");
+        maintenances.MapPost("/{id}/reject", (string id, Body<DecisionRequest> body, HttpContext context, Maintenances doors, CancellationToken stop) =>
+            DecideAsync(id, isApproved: false, body, context, doors, stop))
+            .Needs(Permissions.ApproveMaintenance).WithName("RejectMaintenance").WithSummary("Reject the gate at which it waits.");
+        api.MapPost("/maintenances/{id}:complete", CompleteAsync).Needs(Permissions.SteerMaintenance).ExcludeFromDescription();
+        maintenances.MapPost("/{id}/callbacks/{action}", CallbackEndpoint.PostAsync).ForAnybody().WithName("CallBack")
+            .WithSummary("A webhook says how it went. Signed with the key of the webhook: Drydock-Signature, Drydock-Timestamp.");
         api.MapPost("/plans", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenance")
             .WithSummary("What a maintenance would do, and every reason it could not. Changes nothing.");
         api.MapPost("/maintenances:plan", PlanTogetherAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenances")
@@ -159,6 +168,19 @@ internal static class MaintenanceEndpoints
         }
 
         var answer = await maintenances.CompleteAsync(id, Caller.Of(context), body.Value.SkipHealth, cancellationToken);
+        return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
+    }
+
+    private static async Task<Results<Accepted<MaintenanceView>, ProblemResult>> DecideAsync(
+        string id, bool isApproved, Body<DecisionRequest> body, HttpContext context, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        if (body.Problem is { } malformed)
+        {
+            return new ProblemResult(malformed);
+        }
+
+        var decision = new Maintenance.Approval(isApproved, Caller.Of(context), body.Value.Reason);
+        var answer = await maintenances.DecideAsync(id, decision, cancellationToken);
         return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
     }
 

@@ -23,6 +23,7 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
     private readonly ManualResetEventSlim _buried = new();
     private readonly IHost _host;
     private volatile Kill? _kill;
+    private volatile RequestKill? _killAt;
 
     private ProcessLife(
         string file, SimulatedApiServer api, VirtualTime time, Stillness stillness, bool replaysAlways, Action<IServiceCollection>? configure)
@@ -33,7 +34,7 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(time);
         builder.Services.AddKubernetesCluster(
-            ClusterConnection.InMemory(new Wire(api.CreateHandler(), _death.Token), new Uri("http://simulated.local/")));
+            ClusterConnection.InMemory(new Wire(this, api.CreateHandler(), _death.Token), new Uri("http://simulated.local/")));
         builder.Services.AddSqliteTaskHub(file, options => options.CrashPoints = this);
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => tasks.AddMaintenance()).UseTaskHub(options =>
@@ -71,6 +72,9 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
 
     /// <summary>It will die when the hub is at that point of <see cref="CrashPoints"/> for the nth time from now on.</summary>
     public void KillAt(string point, int nth) => _kill = new Kill(point, nth);
+
+    /// <summary>It will die just before, or just after, the nth such request to the API server is carried out.</summary>
+    public void KillAtRequest(Func<HttpRequestMessage, bool> which, int nth, bool after) => _killAt = new RequestKill(which, nth, after);
 
     /// <summary>Kills it where it is.</summary>
     public async Task KillAsync()
@@ -132,12 +136,37 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
         public int Left { get; set; } = nth;
     }
 
-    /// <summary>Nothing comes through it from a dead process.</summary>
-    private sealed class Wire(HttpMessageHandler inner, CancellationToken death) : DelegatingHandler(inner)
+    private sealed class RequestKill(Func<HttpRequestMessage, bool> which, int nth, bool after)
     {
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
-            death.IsCancellationRequested
-                ? Task.FromException<HttpResponseMessage>(new HttpRequestException("The process is dead."))
-                : base.SendAsync(request, cancellationToken);
+        private int _left = nth;
+
+        public bool After => after;
+
+        public bool IsHit(HttpRequestMessage request) => which(request) && Interlocked.Decrement(ref _left) == 0;
+    }
+
+    /// <summary>Nothing comes through it from a dead process.</summary>
+    private sealed class Wire(ProcessLife life, HttpMessageHandler inner, CancellationToken death) : DelegatingHandler(inner)
+    {
+        private volatile bool _isCut;
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var kill = life._killAt;
+            if (kill?.IsHit(request) == true)
+            {
+                // The answer is lost with the process: what is persisted next is not persisted any more.
+                life.KillAt(CrashPoints.CommitBeforeCommit, 1);
+                _isCut = true;
+                if (kill.After)
+                {
+                    (await base.SendAsync(request, CancellationToken.None)).Dispose();
+                }
+            }
+
+            return _isCut || death.IsCancellationRequested
+                ? throw new HttpRequestException("The process is dead.")
+                : await base.SendAsync(request, cancellationToken);
+        }
     }
 }

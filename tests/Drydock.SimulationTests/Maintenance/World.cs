@@ -181,6 +181,9 @@ internal sealed class World : IAsyncDisposable
     /// <summary>The process dies where it is; whoever lets time pass finds it dead.</summary>
     public Task KillAsync() => _life!.KillAsync();
 
+    /// <summary>The process will die just before, or just after, the nth such request to the API server is carried out.</summary>
+    public void KillAtRequest(Func<HttpRequestMessage, bool> which, int nth, bool after) => _life!.KillAtRequest(which, nth, after);
+
     /// <summary>The process dies, if it has not, and comes back with what is on the disk.</summary>
     public async Task CrashAsync()
     {

@@ -25,7 +25,7 @@ internal sealed class ActionFindings(
             await ReadProbeAsync(name, cancellationToken);
         }
 
-        if (request.Health.KubeletVersion is { } least && Health.KubeletVersion.IsVersion(least) && !Health.KubeletVersion.IsAtLeast(node.KubeletVersion, least))
+        if (request.Health.KubeletVersion is { } least && KubeletVersions.IsVersion(least) && !KubeletVersions.IsAtLeast(node.KubeletVersion, least))
         {
             _findings.Add(new(
                 FindingSeverity.Notes, "kubelet-version", $"The kubelet is {node.KubeletVersion} now; it must be at least {least} afterwards.", $"node/{node.Name}"));

@@ -40,9 +40,9 @@ public sealed class ActionPlanner(
             }
         }
 
-        if (request.Health.KubeletVersion is { } version && !KubeletVersion.IsVersion(version))
+        if (request.Health.KubeletVersion is { } version && !KubeletVersions.IsVersion(version))
         {
-            yield return Invalid($"The kubelet's version must be {KubeletVersion.Allowed}, not '{version}'.");
+            yield return Invalid($"The kubelet's version must be {KubeletVersions.Allowed}, not '{version}'.");
         }
     }
 

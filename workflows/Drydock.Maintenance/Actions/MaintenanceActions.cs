@@ -89,10 +89,23 @@ internal sealed class MaintenanceActions(
             children.EndAction(input.Key);
         }
 
-        var result = await running;
+        var result = await ResultAsync(running);
         progress.Over(result.Outcome, result.Message);
         RebootedAt = result.RebootedAt ?? RebootedAt;
         return end ?? (result.Outcome == ActionOutcome.Done ? null : new MaintenanceEnd(MaintenanceOutcome.Failed, result.Message));
+    }
+
+    // A refusal of the cluster that nobody expected ends the action like any other failure, in the report too.
+    private static async Task<ActionResult> ResultAsync(Task<ActionResult> running)
+    {
+        try
+        {
+            return await running;
+        }
+        catch (TaskFailedException failure)
+        {
+            return new ActionResult(ActionOutcome.Failed, failure.Sentence());
+        }
     }
 
     /// <summary>The machine is off: people work on it until they say complete, which the action is told.</summary>

@@ -116,7 +116,7 @@ internal static class HealthRules
 
     private static IEnumerable<FailedCheck> Version(NodeSnapshot node, HealthPolicy policy)
     {
-        if (policy.KubeletVersion is { } least && !KubeletVersion.IsAtLeast(node.KubeletVersion, least))
+        if (policy.KubeletVersion is { } least && !KubeletVersions.IsAtLeast(node.KubeletVersion, least))
         {
             yield return new("kubelet-version", $"The kubelet is {node.KubeletVersion ?? "of no known version"}, at least {least} is wanted.");
         }

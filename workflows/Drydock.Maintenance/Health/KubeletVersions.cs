@@ -1,7 +1,7 @@
-namespace Drydock.Maintenance.Health;
+namespace Drydock.Maintenance;
 
 /// <summary>Versions as kubelets report them: <c>v1.36.2</c>, <c>v1.36.2+rke2r1</c>, <c>v1.36.2-gke.100</c>.</summary>
-internal static class KubeletVersion
+public static class KubeletVersions
 {
     /// <summary>What a person may ask for, for messages.</summary>
     public const string Allowed = "a version such as v1.36.0";

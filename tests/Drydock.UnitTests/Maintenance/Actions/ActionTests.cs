@@ -1,0 +1,142 @@
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Actions;
+using Drydock.UnitTests.Server;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance.Actions;
+
+public sealed class ActionTests
+{
+    private static readonly ObjectRef Name = new("tools", "drydock-action-1");
+
+    [Fact]
+    public void A_job_is_pinned_to_the_node_whatever_its_template_says()
+    {
+        var template = new JobTemplate("tools", """
+            {"metadata":{"name":"theirs","generateName":"x-"},"spec":{"backoffLimit":2,"template":{"spec":{"nodeName":"other","containers":[{"name":"c","env":[{"name":"N","value":"{node} {maintenance} {bootId}"}]}]}}}}
+            """);
+
+        var job = JsonNode.Parse(JobManifest.Build(template, Name, "node-1", "m1", "boot"))!;
+
+        ((string?)job["metadata"]!["name"], job["metadata"]!["generateName"]).ShouldBe(("drydock-action-1", null));
+        ((string?)job["metadata"]!["annotations"]![JobManifest.MaintenanceAnnotation]).ShouldBe("m1");
+        var spec = job["spec"]!;
+        ((int)spec["backoffLimit"]!, (int)spec["ttlSecondsAfterFinished"]!).ShouldBe((2, 86400));
+        var pod = spec["template"]!["spec"]!;
+        ((string?)pod["nodeName"], (string?)pod["restartPolicy"], (string?)pod["tolerations"]![0]!["operator"]).ShouldBe(("node-1", "Never", "Exists"));
+        ((string?)pod["containers"]![0]!["env"]![0]!["value"]).ShouldBe("node-1 m1 boot");
+        ((string?)spec["template"]!["metadata"]!["labels"]![JobManifest.Label]).ShouldBe(Name.Name);
+    }
+
+    [Fact]
+    public void The_built_in_reboot_does_nothing_in_another_boot()
+    {
+        var job = JobManifest.Build(JobManifest.BuiltInReboot, Name, "node-1", "m1", "b00t");
+
+        JsonNode.Parse(job)!["spec"]!["template"]!["spec"]!["containers"]![0]!["command"]!.AsArray().Last()!.ToString()
+            .ShouldBe("""[ "$(cat /proc/sys/kernel/random/boot_id)" = "b00t" ] || exit 0; exec systemctl reboot""");
+    }
+
+    [Fact]
+    public void The_same_action_has_the_same_job_name_and_another_has_another()
+    {
+        var name = JobManifest.NameOf("m1", "before-drain-1");
+
+        name.ShouldStartWith("drydock-before-drain-1-");
+        name.Length.ShouldBeLessThan(64);
+        JobManifest.NameOf("m1", "before-drain-1").ShouldBe(name);
+        new[] { JobManifest.NameOf("m2", "before-drain-1"), JobManifest.NameOf("m1", "before-drain-2") }.ShouldNotContain(name);
+    }
+
+    [Theory]
+    [InlineData("[]", "it is not a Job as JSON: An object is wanted.")]
+    [InlineData("{}", "it has no spec.template.spec.containers")]
+    public void A_template_that_is_no_job_is_told(string manifest, string problem) => JobManifest.Problem(new JobTemplate("n", manifest)).ShouldBe(problem);
+
+    [Theory]
+    [InlineData(0, "key", "{}", true)]
+    [InlineData(-301, "key", "{}", false)]
+    [InlineData(301, "key", "{}", false)]
+    [InlineData(0, "other", "{}", false)]
+    [InlineData(0, "key", "{ }", false)]
+    public void A_signature_holds_for_this_key_body_and_five_minutes(int seconds, string key, string body, bool isGood)
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(1_800_000_000);
+        var timestamp = $"{now.ToUnixTimeSeconds() + seconds}";
+        var signature = WebhookSignature.Of(key, timestamp, "{}");
+
+        (WebhookSignature.Problem("key", timestamp, signature, body, now) is null).ShouldBe(isGood);
+    }
+
+    [Theory]
+    [InlineData("0.5", "500ms")]
+    [InlineData("8", "8s")]
+    [InlineData("150", "2m30s")]
+    [InlineData("100800", "1d4h")]
+    public void Durations_are_written_as_people_write_them(string seconds, string text) => Spoken.Of(TimeSpan.FromSeconds(double.Parse(seconds))).ShouldBe(text);
+
+    /// <summary>What is asked for, and the sentence that refuses it.</summary>
+    public static TheoryData<string, string> Refusals => new()
+    {
+        { "no such policy", "There is no policy named q." },
+        { "job without a policy", "The job firmware needs a policy: jobs, webhooks and probes are taken from one." },
+        { "no such job", "Policy p has no job named nothing." },
+        { "job that is none", "Job broken of policy p cannot be run: it has no spec.template.spec.containers." },
+        { "webhook not in the list", "Webhook far of policy p: 'https://far.example/' must not be called." },
+        { "webhook without its secret", "Webhook far of policy p needs the secret file missing, which is not mounted." },
+        { "webhook nobody can call back", "Webhook near is to call back, and this Drydock has no address that others can call." },
+        { "reboot before the drain", "A reboot is possible as the action or after the drain, not at before-drain." },
+        { "power-cycle without a host", "No BareMetalHost is known to be the machine of node worker-a: none is consumed by a Machine whose nodeRef is this node." },
+        { "no such probe", "Policy p has no probe named nothing." },
+        { "no version", "The kubelet's version must be a version such as v1.36.0, not 'newest'." },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refusals))]
+    public async Task What_cannot_be_done_is_refused_before_anything_is_changed(string asked, string sentence)
+    {
+        var policy = new MaintenancePolicy("p")
+        {
+            Jobs = new Dictionary<string, JobTemplate> { ["broken"] = new("n", "{}") },
+            Webhooks = new Dictionary<string, WebhookTemplate> { ["far"] = new("https://far.example/", "missing"), ["near"] = new("https://near.example/", "key") },
+        };
+        var planner = new ActionPlanner(
+            new StubCluster("worker-a"), new StubNeighbours(), new FixedPolicies([policy]), new NearOnly(), new NearOnly(), new CallbackAddress(null));
+        var request = Request(asked);
+
+        var plan = await planner.ReadAsync(request, new NodeSnapshot("worker-a", "u", "1") { BootId = "b" }, TestContext.Current.CancellationToken);
+
+        plan.Findings.Where(finding => finding.Severity == FindingSeverity.Refuses).Select(finding => finding.Message).ShouldContain(sentence);
+    }
+
+    private static MaintenanceRequest Request(string asked)
+    {
+        var request = new MaintenanceRequest("worker-a") { Policy = "p" };
+        MaintenanceRequest Act(MaintenanceAction kind, string? template = null) => request with { Action = kind, ActionOptions = new ActionOptions { Template = template } };
+        return asked switch
+        {
+            "no such policy" => request with { Policy = "q" },
+            "job without a policy" => Act(MaintenanceAction.Job, "firmware") with { Policy = null },
+            "no such job" => Act(MaintenanceAction.Job, "nothing"),
+            "job that is none" => Act(MaintenanceAction.Job, "broken"),
+            "webhook not in the list" or "webhook without its secret" => Act(MaintenanceAction.Webhook, "far"),
+            "webhook nobody can call back" => Act(MaintenanceAction.Webhook, "near"),
+            "reboot before the drain" => request with { Hooks = new MaintenanceHooks { BeforeDrain = [new ActionStep(MaintenanceAction.Reboot, new ActionOptions())] } },
+            "power-cycle without a host" => Act(MaintenanceAction.PowerCycle),
+            "no such probe" => request with { Health = new HealthPolicy { Probes = ["nothing"] } },
+            _ => request with { Health = new HealthPolicy { KubeletVersion = "newest" } },
+        };
+    }
+
+    private sealed class NearOnly : IHttpTargets, ISecretFiles
+    {
+        public string? Problem(string url) => url.Contains("near") ? null : $"'{url}' must not be called.";
+
+        public Task<HttpTargetAnswer> SendAsync(HttpTargetCall call, CancellationToken cancellationToken) => throw new InvalidOperationException("A plan calls nobody.");
+
+        public Task<string?> ReadAsync(string name, CancellationToken cancellationToken) => Task.FromResult(name == "missing" ? null : "secret");
+    }
+}

@@ -1,0 +1,121 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Health;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance.Health;
+
+public sealed class HealthRulesTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 1, 2, 3, 0, 0, TimeSpan.Zero);
+
+    private static readonly NodeSnapshot Healthy = new("n", "u", "1")
+    {
+        BootId = "old",
+        KubeletVersion = "v1.36.2",
+        Labels = new Dictionary<string, string> { ["kubevirt.io/schedulable"] = "true" },
+        Annotations = new Dictionary<string, string> { ["kubevirt.io/heartbeat"] = "2026-01-02T02:59:30Z" },
+        Conditions = [new Condition("Ready", "True", "KubeletReady", null, Now.AddHours(-1))],
+    };
+
+    private static readonly HealthBaseline Before = new(true, true, ["kube-system/was-broken"]) { BootId = "old", CsiDrivers = ["csi.a"] };
+
+    /// <summary>What is seen, what is asked for, and the check that fails with what it saw; null: healthy.</summary>
+    public static TheoryData<string, string?> Table => new()
+    {
+        { "healthy", null },
+        { "gone", "node-exists: The node is gone." },
+        { "not ready", "ready: Ready is False (KubeletNotReady)." },
+        { "ready too short", "ready-steady: Ready since 02:59:58, wanted for 10s." },
+        { "under pressure", "no-pressure: DiskPressure: disk is full" },
+        { "not rebooted", "boot-id: The node has not rebooted: its boot ID is still old." },
+        { "rebooted", null },
+        { "rebooted just now, never not Ready", "ready-steady: Ready since 02:59:55, wanted for 10s." },
+        { "kubelet too old", "kubelet-version: The kubelet is v1.36.2, at least v1.37 is wanted." },
+        { "not schedulable", "kubevirt-schedulable: Label kubevirt.io/schedulable is false." },
+        { "heartbeat of six minutes ago", "kubevirt-heartbeat: The last heartbeat of virt-handler is from 2026-01-02 02:54:00Z." },
+        { "heartbeat from before the boot", "kubevirt-heartbeat: The last heartbeat of virt-handler (02:59:30) is from before the boot (02:59:40)." },
+        { "DaemonSet pod not ready", "daemon-set-pods: Pod kube-system/agent-1 of DaemonSet agent is not Ready." },
+        { "DaemonSet pod that was not ready before", null },
+        { "CSI driver gone", "csi-drivers: CSI driver csi.a is not registered on the node any more." },
+    };
+
+    [Theory]
+    [MemberData(nameof(Table))]
+    public void A_node_is_healthy_or_the_failing_check_says_what_it_saw(string seen, string? expected)
+    {
+        var (facts, demand) = Case(seen);
+
+        var failing = HealthRules.Check(facts, demand, Now);
+
+        failing.Select(check => $"{check.Check}: {check.Saw}").ShouldBe(expected is null ? [] : [expected]);
+    }
+
+    private static (HealthFacts Facts, HealthDemand Demand) Case(string seen)
+    {
+        var facts = new HealthFacts(Healthy, [], ["csi.a"]);
+        var demand = new HealthDemand(Before, new HealthPolicy(), MustReboot: false, RebootedAt: null);
+        var booted = Healthy with { BootId = "new" };
+        return seen switch
+        {
+            "healthy" => (facts, demand),
+            "gone" => (facts with { Node = null }, demand),
+            "not ready" => (facts with { Node = Ready("False", Now.AddHours(-1)) }, demand),
+            "ready too short" => (facts with { Node = Ready("True", Now.AddSeconds(-2)) }, demand),
+            "under pressure" => (facts with { Node = Healthy with { Conditions = [.. Healthy.Conditions, new Condition("DiskPressure", "True", "x", "disk is full", Now)] } }, demand),
+            "not rebooted" => (facts, demand with { MustReboot = true }),
+            "rebooted" => (facts with { Node = booted }, demand with { MustReboot = true, RebootedAt = Now.AddMinutes(-5) }),
+            "rebooted just now, never not Ready" => (facts with { Node = Beat(booted, "02:59:58") }, demand with { MustReboot = true, RebootedAt = Now.AddSeconds(-5) }),
+            "kubelet too old" => (facts, demand with { Policy = new HealthPolicy { KubeletVersion = "v1.37" } }),
+            "not schedulable" => (facts with { Node = Healthy with { Labels = new Dictionary<string, string> { ["kubevirt.io/schedulable"] = "false" } } }, demand),
+            "heartbeat of six minutes ago" => (facts with { Node = Beat(Healthy, "02:54:00") }, demand),
+            "heartbeat from before the boot" => (facts with { Node = booted }, demand with { RebootedAt = Now.AddSeconds(-20) }),
+            "DaemonSet pod not ready" => (facts with { Pods = [DaemonSetPod("agent")] }, demand),
+            "DaemonSet pod that was not ready before" => (facts with { Pods = [DaemonSetPod("was-broken")] }, demand),
+            _ => (facts with { CsiDrivers = [] }, demand),
+        };
+    }
+
+    private static NodeSnapshot Ready(string status, DateTimeOffset since) =>
+        Healthy with { Conditions = [new Condition("Ready", status, "KubeletNotReady", null, since)] };
+
+    private static NodeSnapshot Beat(NodeSnapshot node, string time) =>
+        node with { Annotations = new Dictionary<string, string> { ["kubevirt.io/heartbeat"] = $"2026-01-02T{time}Z" } };
+
+    private static PodSnapshot DaemonSetPod(string daemonSet) => new(new ObjectRef("kube-system", $"{daemonSet}-1"), "u", "n")
+    {
+        Phase = "Running", Controller = new OwnerRef("DaemonSet", daemonSet, "d"),
+    };
+
+    [Theory]
+    [InlineData("v1.36.2", "v1.36.0", true)]
+    [InlineData("v1.36.2+rke2r1", "1.36.2", true)]
+    [InlineData("v1.36.2-gke.100", "v1.36", true)]
+    [InlineData("v1.9.9", "v1.10.0", false)]
+    [InlineData("v1.36.2", "v1.36.3", false)]
+    [InlineData(null, "v1.36.3", false)]
+    public void Versions_are_compared_by_number_whatever_the_vendor_appends(string? version, string least, bool expected) =>
+        KubeletVersions.IsAtLeast(version, least).ShouldBe(expected);
+
+    [Theory]
+    [InlineData("v1.36.2", true)]
+    [InlineData("1.36", true)]
+    [InlineData("1", false)]
+    [InlineData("latest", false)]
+    [InlineData("", false)]
+    public void A_version_is_told_from_other_texts(string text, bool expected) => KubeletVersions.IsVersion(text).ShouldBe(expected);
+
+    [Theory]
+    [InlineData("""{"data":{"resultType":"vector","result":[]}}""", QueryExpectation.Empty, true)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"2"]}]}}""", QueryExpectation.Empty, false)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"2"]}]}}""", QueryExpectation.NonEmpty, true)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"5"]},{"value":[1,"7"]}]}}""", QueryExpectation.AtLeast, true)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"5"]},{"value":[1,"4"]}]}}""", QueryExpectation.AtLeast, false)]
+    [InlineData("""{"data":{"resultType":"vector","result":[]}}""", QueryExpectation.AtLeast, false)]
+    [InlineData("""{"data":{"resultType":"scalar","result":[1,"5"]}}""", QueryExpectation.AtMost, true)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"NaN"]}]}}""", QueryExpectation.AtMost, false)]
+    [InlineData("<html>", QueryExpectation.Empty, false)]
+    public void A_Prometheus_answer_passes_as_expected(string body, QueryExpectation expect, bool passes) =>
+        PrometheusAnswer.Judge(body, new ProbeTemplate(ProbeKind.Prometheus) { Expect = expect, Threshold = 5 }).Passes.ShouldBe(passes);
+}

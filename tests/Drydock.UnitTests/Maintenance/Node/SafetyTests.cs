@@ -1,0 +1,143 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance.Node;
+
+/// <summary>What is written on nodes and around them, how it is taken off, and when a control-plane node may go.</summary>
+public sealed class SafetyTests
+{
+    private const string Paused = "cluster.x-k8s.io/paused";
+
+    [Fact]
+    public void Two_maintenances_pause_one_health_check_and_the_last_puts_the_prior_value_back()
+    {
+        var check = Check((Paused, "by-somebody"));
+
+        var one = Apply(check, NeighbourMarks.Hold(check, "a", "drydock/h/1")!);
+        var two = Apply(one, NeighbourMarks.Hold(one, "b", "drydock/h/2")!);
+        NeighbourMarks.Hold(two, "a", "drydock/h/1").ShouldBeNull();
+        var left = Apply(two, NeighbourMarks.Release(two, "a", "drydock/h/1")!);
+        left.Annotations[Paused].ShouldBe("drydock");
+        var end = Apply(left, NeighbourMarks.Release(left, "b", null)!);
+
+        end.Annotations.ShouldBe(check.Annotations);
+    }
+
+    [Fact]
+    public void What_somebody_else_wrote_since_is_left_to_him()
+    {
+        var check = Check();
+        var held = Apply(check, NeighbourMarks.Hold(check, "a", "drydock/h/1")!);
+        var changed = held with { Annotations = new Dictionary<string, string>(held.Annotations) { [Paused] = "theirs" } };
+
+        var end = Apply(changed, NeighbourMarks.Release(changed, "a", "drydock/h/1")!);
+
+        end.Annotations.ShouldBe(new Dictionary<string, string> { [Paused] = "theirs" });
+    }
+
+    [Theory]
+    [InlineData("a", "drydock/h/1", true)]
+    [InlineData("a", null, true)]
+    [InlineData("a", "drydock/h/2", false)]
+    [InlineData("ab", null, false)]
+    public void Only_what_is_ours_is_let_go(string node, string? holder, bool isLetGo)
+    {
+        var nodeCheck = new NeighbourSnapshot(NeighbourKind.NodeHealthCheck, new ObjectRef("", "c"), "u", "1")
+        {
+            PauseRequests = ["an admin", NeighbourMarks.PauseRequest("a", "drydock/h/1")],
+        };
+        var machineCheck = Check();
+        machineCheck = Apply(machineCheck, NeighbourMarks.Hold(machineCheck, "a", "drydock/h/1")!);
+
+        (NeighbourMarks.Release(nodeCheck, node, holder)?.PauseRequests).ShouldBe(isLetGo ? ["an admin"] : null);
+        (NeighbourMarks.Release(nodeCheck, node, holder) is not null).ShouldBe(isLetGo);
+        (NeighbourMarks.Release(machineCheck, node, holder) is not null).ShouldBe(isLetGo);
+    }
+
+    [Fact]
+    public void A_node_gets_exactly_its_prior_values_back_and_a_mark_of_an_older_version_does_not_touch_what_it_did_not_hold()
+    {
+        var scaleDown = NodePrior.ScaleDownAnnotation;
+        var before = Node() with { Annotations = new Dictionary<string, string> { [scaleDown] = "false" } };
+        var marked = Node() with
+        {
+            Unschedulable = true,
+            Labels = new Dictionary<string, string> { [NodePrior.ExcludeLabel] = "true" },
+            Annotations = new Dictionary<string, string> { [scaleDown] = "true" },
+        };
+
+        var undo = NodePrior.Of(before).Undo(marked);
+        (undo.Unschedulable, undo.Labels[NodePrior.ExcludeLabel], undo.Annotations[scaleDown]).ShouldBe((false, null, "false"));
+
+        new NodePrior(false, [], null).Undo(marked).Annotations.ShouldBeEmpty();
+        NodePrior.Of(before).Undo(marked with { Labels = new Dictionary<string, string> { [NodePrior.ExcludeLabel] = "theirs" } }).Labels.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_was_taken_off_a_node_is_named()
+    {
+        var prior = NodePrior.Of(Node());
+
+        prior.Missing(Node() with { Taints = [new NodeTaint("medik8s.io/drain", null, "NoSchedule")] }, "drydock/h/1").ShouldBe(
+            ["our mark", "the cordon", "taint node.kubernetes.io/unschedulable", $"label {NodePrior.ExcludeLabel}", $"annotation {NodePrior.ScaleDownAnnotation}"]);
+    }
+
+    [Theory]
+    [InlineData(3, 2, null)]
+    [InlineData(3, 1, "Without node a etcd would lose its quorum: 1 of the other 2 members are Ready, 2 of 3 are needed.")]
+    [InlineData(5, 3, null)]
+    [InlineData(5, 2, "Without node a etcd would lose its quorum: 2 of the other 4 members are Ready, 3 of 5 are needed.")]
+    [InlineData(1, 0, null)]
+    public void Members_of_etcd_are_counted(int members, int othersReady, string? problem) =>
+        (ControlPlane.Counted("a", members, othersReady)?.Message).ShouldBe(problem);
+
+    [Theory]
+    [InlineData(1, 1, true, null)]
+    [InlineData(1, 0, true, "etcd-quorum")]
+    [InlineData(1, 0, false, null)]
+    [InlineData(2, 1, true, "etcd-quorum-unknown")]
+    public void The_guard_pod_budget_of_OpenShift_decides(int budgets, int allowed, bool guardIsReady, string? kind)
+    {
+        var selector = new LabelSelector(new Dictionary<string, string> { ["app"] = "guard" }, []);
+        var guards = Enumerable.Range(0, budgets).Select(n => new BudgetSnapshot(new ObjectRef("openshift-etcd", $"etcd-guard-pdb{n}"), selector) { DisruptionsAllowed = allowed }).ToList();
+        var pod = new PodSnapshot(new ObjectRef("openshift-etcd", "etcd-guard-a"), "u", "a") { IsReady = guardIsReady, Labels = new Dictionary<string, string> { ["app"] = "guard" } };
+
+        (ControlPlane.Guarded("a", guards, [pod])?.Kind).ShouldBe(kind);
+    }
+
+    [Fact]
+    public void Never_two_control_plane_nodes_at_once()
+    {
+        var away = Node() with { Name = "b", Mark = new HoldMark("drydock/h/m-b", "{}") };
+        var cordoned = Node() with { Name = "c", Unschedulable = true };
+
+        ControlPlane.OtherOut(Node(), [Node(), away])!.Message.ShouldBe("Control-plane node b is under maintenance by maintenance m-b: never two at once.");
+        ControlPlane.OtherOut(Node(), [Node(), cordoned])!.Message.ShouldBe("Control-plane node c is cordoned: never two at once.");
+        ControlPlane.OtherOut(Node() with { Unschedulable = true }, [Node()]).ShouldBeNull();
+    }
+
+    private static NodeSnapshot Node() => new("a", "u", "1");
+
+    private static NeighbourSnapshot Check(params (string Key, string Value)[] annotations) =>
+        new(NeighbourKind.OpenShiftHealthCheck, new ObjectRef("ns", "c"), "u", "1")
+        {
+            Annotations = annotations.ToDictionary(pair => pair.Key, pair => pair.Value),
+        };
+
+    private static NeighbourSnapshot Apply(NeighbourSnapshot neighbour, NeighbourChange change)
+    {
+        var annotations = new Dictionary<string, string>(neighbour.Annotations);
+        foreach (var (key, value) in change.Annotations)
+        {
+            annotations.Remove(key);
+            if (value is not null)
+            {
+                annotations[key] = value;
+            }
+        }
+
+        return neighbour with { Annotations = annotations, PauseRequests = change.PauseRequests ?? neighbour.PauseRequests };
+    }
+}
