@@ -187,6 +187,7 @@ internal sealed class HubLoop : IDisposable
 
     private void Commit(List<Command> writes)
     {
+        var from = _clock.GetTimestamp();
         try
         {
             Restore();
@@ -207,6 +208,12 @@ internal sealed class HubLoop : IDisposable
         }
 
         // From here on it has happened.
+        if (writes.Count > 0)
+        {
+            HubMeter.CommitDuration.Record(_clock.GetElapsedTime(from).TotalSeconds);
+            HubMeter.CommitSize.Record(writes.Count);
+        }
+
         _state.Ending.ForEach(Dispatcher.Release);
         _state.Ending.Clear();
         Dispatcher.LostActivities.Publish(_state.Lost);

@@ -73,6 +73,20 @@ public sealed partial class SqliteTaskHub(SqliteTaskHubOptions options, TimeProv
             cancellationToken);
     }
 
+    /// <summary>Returns when something was written durably: a full disk, a broken file or a hub that hangs shows here and not at the next maintenance.</summary>
+    /// <exception cref="TaskHubException">It could not be written.</exception>
+    public Task ProveWritableAsync(CancellationToken cancellationToken)
+    {
+        var writer = Open.Writer;
+        return Loop.WriteAsync(
+            _ =>
+            {
+                writer.SetInfo("probed-at", clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
+                return true;
+            },
+            cancellationToken);
+    }
+
     /// <summary>Commits what was asked before, ends the streams, closes the file and lets go of the lock.</summary>
     public async ValueTask DisposeAsync()
     {

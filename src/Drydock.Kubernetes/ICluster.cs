@@ -176,7 +176,16 @@ public sealed record ClusterCounts(int RequestsInFlight, int ParkedWaits)
 {
     /// <summary>How many watch events were taken in since the start: a test compares it with how many the server sent.</summary>
     public long WatchEventsSeen { get; init; }
+
+    /// <summary>The watches that run now: none while nothing is waited for.</summary>
+    public IReadOnlyList<WatchState> Watches { get; init; } = [];
 }
+
+/// <summary>One watch.</summary>
+/// <param name="Resource">Such as <c>nodes</c>.</param>
+/// <param name="HeardAt">When the server last said something: a list, an event, a bookmark (each minute, from a real server).</param>
+/// <param name="Broken">Why it broke, while it is being taken up again; else null.</param>
+public sealed record WatchState(string Resource, DateTimeOffset HeardAt, string? Broken);
 
 /// <summary>Why the API server could not be asked or did not do what it was asked.</summary>
 public enum ClusterErrorKind

@@ -55,7 +55,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     public IAdmissionObjects Admission { get; }
 
     /// <inheritdoc/>
-    public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen };
+    public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen, Watches = _api.Watches.All };
 
     /// <inheritdoc/>
     public async Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken)

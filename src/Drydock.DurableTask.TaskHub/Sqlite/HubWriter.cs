@@ -70,7 +70,7 @@ internal sealed partial class HubWriter : IDisposable
     public void SetInfo(string key, string value)
     {
         Begin();
-        using var statement = new Statement(_connection, "INSERT INTO hub_info (key, value) VALUES (?1, ?2)");
+        using var statement = new Statement(_connection, "INSERT INTO hub_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
         statement.Bind(1, key).Bind(2, value).Execute();
     }
 

@@ -145,7 +145,7 @@ internal sealed partial class HubState
                 Input = action.Input,
                 OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = instance.ExecutionId },
                 TaskId = id,
-                ParentTraceContext = action.ParentTraceContext,
+                ParentTraceContext = action.ParentTraceContext ?? instance.Started.ParentTraceContext,
                 Tags = { action.Tags },
             },
         };
@@ -193,7 +193,7 @@ internal sealed partial class HubState
                 Version = instance.Version,
                 OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = instance.ExecutionId },
             },
-            ParentTraceContext = action.ParentTraceContext,
+            ParentTraceContext = action.ParentTraceContext ?? instance.Started.ParentTraceContext,
             Tags = { action.Tags },
         };
         Create(action.InstanceId, started, instance);

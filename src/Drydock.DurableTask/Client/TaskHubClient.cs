@@ -34,6 +34,7 @@ public sealed class TaskHubClient(
             Input = Converter.Serialize(input),
             ScheduledStartTimestamp = options?.StartAt?.ToTimestamp(),
             RequestTime = clock.GetUtcNow().ToTimestamp(),
+            ParentTraceContext = Tracing.Current,
             OrchestrationIdReusePolicy = InstanceMessages.ReusePolicy(options?.DedupeStatuses),
         };
         request.Tags[Semantics.Tag] = Semantics.Current;

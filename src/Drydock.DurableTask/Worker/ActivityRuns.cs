@@ -120,6 +120,12 @@ internal sealed class ActivityRuns(
         }
 
         await using var scope = scopes.CreateAsyncScope();
+        using var span = Tracing.StartActivityTask(request);
+        using var lines = logger.BeginScope(new Dictionary<string, object>(StringComparer.Ordinal)
+        {
+            ["Instance"] = request.OrchestrationInstance.InstanceId,
+            ["Task"] = request.Name,
+        });
         try
         {
             if (!factory.TryCreateActivity(request.Name, request.Version, scope.ServiceProvider, out var activity))
@@ -139,6 +145,7 @@ internal sealed class ActivityRuns(
         }
         catch (Exception exception)
         {
+            span?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, exception.Message);
             Log.ActivityFailed(logger, exception, request.Name, request.OrchestrationInstance.InstanceId);
             return new ActivityResponse { FailureDetails = TaskFailureDetails.FromException(exception).ToProtocol() };
         }

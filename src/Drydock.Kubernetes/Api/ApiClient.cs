@@ -5,6 +5,7 @@ using System.Security.Authentication;
 using System.Text;
 using System.Text.Json;
 using Drydock.Kubernetes.Reading;
+using Drydock.Kubernetes.Watching;
 using k8s.Authentication;
 
 namespace Drydock.Kubernetes.Api;
@@ -22,6 +23,9 @@ internal sealed class ApiClient(
     private int _inFlight;
 
     public TimeProvider Clock { get; } = clock;
+
+    /// <summary>The watches that go through this client.</summary>
+    public WatchHealth Watches { get; } = new(clock);
 
     public string Server { get; } = address.GetLeftPart(UriPartial.Authority);
 

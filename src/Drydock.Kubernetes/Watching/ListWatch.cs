@@ -41,6 +41,19 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        api.Watches.Begin(this, resource);
+        try
+        {
+            await GoOnAsync(cancellationToken);
+        }
+        finally
+        {
+            api.Watches.End(this);
+        }
+    }
+
+    private async Task GoOnAsync(CancellationToken cancellationToken)
+    {
         while (!cancellationToken.IsCancellationRequested)
         {
             var delay = TimeSpan.Zero;
@@ -66,6 +79,7 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
     {
         var list = await api.ListAsync(resource, @namespace: null, selector, cancellationToken);
         sink.Listed(list?.Items ?? []);
+        api.Watches.Heard(this);
         _version = list?.ResourceVersion;
         return list is not null;
     }
@@ -87,6 +101,7 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
                 silence.CancelAfter(LongestSilence);
                 lines++;
                 _failures = 0;
+                api.Watches.Heard(this);
                 if (change.Type == "ERROR")
                 {
                     return Ended(change.Object);
@@ -134,6 +149,7 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
             _version = null;
         }
 
+        api.Watches.Broke(this, exception.Message);
         if (++_failures == 1)
         {
             LogBroken(resource.Plural, exception.Message);

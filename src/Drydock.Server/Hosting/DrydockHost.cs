@@ -4,6 +4,7 @@ using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Operator;
 using Drydock.Server.Callers;
 using Drydock.Server.Rest;
+using Drydock.Server.Telemetry;
 using Drydock.Server.Tls;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Scalar.AspNetCore;
@@ -43,6 +44,7 @@ public static class DrydockHost
         AddHubServer(builder.Services, options);
         builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
         builder.Services.AddAccess(options.Access);
+        builder.Services.AddTelemetry(options);
         builder.Services.AddSingleton(options.Tls);
         builder.Services.AddSingleton<ServerCertificate>();
         builder.Services.AddExceptionHandler<Faults>();

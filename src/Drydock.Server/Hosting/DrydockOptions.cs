@@ -5,6 +5,7 @@ using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Kubernetes;
 using Drydock.Server.Admission;
 using Drydock.Server.Callers;
+using Drydock.Server.Telemetry;
 using Drydock.Server.Tls;
 
 namespace Drydock.Server;
@@ -44,6 +45,12 @@ public sealed record DrydockOptions
 
     /// <summary>Who may call. The default asks nobody, and so serves loopback only. Only <see cref="DrydockHost"/> reads it.</summary>
     public AccessOptions Access { get; init; } = new();
+
+    /// <summary>How lines of the log look. The default is text.</summary>
+    public LogFormat LogFormat { get; init; }
+
+    /// <summary>Where traces go.</summary>
+    public TelemetryOptions Telemetry { get; init; } = new();
 
     /// <summary>The certificate of https addresses.</summary>
     public TlsOptions Tls { get; init; } = new();
@@ -89,6 +96,7 @@ public sealed record DrydockOptions
         }
 
         errors.AddRange(Tls.Validate());
+        errors.AddRange(Telemetry.Validate());
         if (Cluster is { InCluster: true, KubeconfigPath: not null })
         {
             errors.Add("cluster: give a kubeconfig or in-cluster, not both.");

@@ -1,0 +1,133 @@
+using Drydock.Api;
+using Drydock.Maintenance;
+using Drydock.Operator;
+
+namespace Drydock.Server.Telemetry;
+
+/// <summary>
+/// Follows all maintenances and measures them. What is counted once (a step, a pod, an end) is counted by the process that sees it
+/// happen: a maintenance that was over at the start is not counted again.
+/// </summary>
+internal sealed class MaintenanceMetrics(
+    DurableTaskClient client, IInstanceFeed feed, ServerMeter meter, InstanceNodes nodes, TimeProvider clock, ILogger<MaintenanceMetrics> logger)
+    : BackgroundService
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly Dictionary<string, MaintenanceView> _known = new(StringComparer.Ordinal);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await FollowAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception error)
+            {
+                // Measuring must not end the process that does the work.
+                logger.LogWarning(error, "Maintenances could not be measured; it is tried again.");
+                await Task.Delay(Patience, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var running in Instances.QueryAsync(client, Orchestrations.Maintenance, onlyRunning: true, cancellationToken))
+        {
+            await ReadAsync(running.InstanceId, cancellationToken);
+        }
+
+        var changed = new HashSet<string>(StringComparer.Ordinal);
+        var lastRead = clock.GetTimestamp();
+        await foreach (var id in feed.WatchAsync(cancellationToken))
+        {
+            changed.UnionWith(id is null ? _known.Keys : [InstanceNodes.Root(id)]);
+
+            // A drain changes many times a second; the gauges are read every few.
+            if (clock.GetElapsedTime(lastRead) < Pause && changed.Count < 50 && !changed.Any(IsNew))
+            {
+                continue;
+            }
+
+            foreach (var root in changed)
+            {
+                await ReadAsync(root, cancellationToken);
+            }
+
+            changed.Clear();
+            lastRead = clock.GetTimestamp();
+        }
+
+        bool IsNew(string root) => !_known.ContainsKey(root);
+    }
+
+    private async Task ReadAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await InstanceTree.ReadAsync(client, id, cancellationToken) is not { } tree)
+        {
+            return;
+        }
+
+        var view = MaintenanceViews.View(tree, withPods: true);
+        nodes.Set(id, view.Node);
+        Measure(_known.GetValueOrDefault(id), view);
+        if (view.IsOver)
+        {
+            _known.Remove(id);
+            nodes.Forget(id);
+        }
+        else
+        {
+            _known[id] = view;
+        }
+
+        meter.Show(_known.ToDictionary(static each => each.Key, static each => Counts(each.Value), StringComparer.Ordinal));
+    }
+
+    private void Measure(MaintenanceView? before, MaintenanceView view)
+    {
+        // The first look at one under way only says where it stands; what it did before was seen by the process before.
+        var isNew = before is null && view.Steps.Count == 0;
+        if (before is null && !isNew)
+        {
+            return;
+        }
+
+        foreach (var step in view.Steps.Skip(before?.Steps.Count ?? 0))
+        {
+            meter.StepDuration.Record((step.To - step.From).TotalSeconds, new KeyValuePair<string, object?>("step", step.Step));
+        }
+
+        if (!view.IsOver)
+        {
+            return;
+        }
+
+        meter.MaintenanceDuration.Record(
+            ((view.EndedAt ?? view.StartedAt) - view.StartedAt).TotalSeconds, new KeyValuePair<string, object?>("outcome", view.State.ToString()));
+        foreach (var pod in view.Report?.Pods ?? [])
+        {
+            meter.Pods.Add(1, new KeyValuePair<string, object?>("outcome", pod.IsGone ? "gone" : "still-there"));
+        }
+
+        foreach (var vm in view.Vms)
+        {
+            meter.Vms.Add(1, new KeyValuePair<string, object?>("outcome", vm.Outcome ?? vm.Progress));
+        }
+    }
+
+    private static RunningCounts Counts(MaintenanceView view) => new(view.Node, view.Step, view.StepSince ?? view.StartedAt)
+    {
+        States = [("state", view.State.ToString())],
+        Blockers = [.. view.Blockers.Select(static blocker => ("kind", blocker.Kind))],
+        Migrations = [.. view.Vms.Where(static vm => vm.Phase is not null && vm.Outcome is null).Select(static vm => ("phase", vm.Phase!))],
+    };
+}

@@ -1,0 +1,77 @@
+using System.Diagnostics.Metrics;
+using Drydock.DurableTask.TaskHub;
+using Drydock.Kubernetes;
+
+namespace Drydock.Server.Telemetry;
+
+/// <summary>All instruments of the server but those of the hub itself; README of <c>infra</c> lists them as Prometheus shows them.</summary>
+internal sealed class ServerMeter : IDisposable
+{
+    public const string Name = "Drydock";
+
+    private readonly Meter _meter;
+    private volatile IReadOnlyDictionary<string, RunningCounts> _running = new Dictionary<string, RunningCounts>();
+
+    public ServerMeter(IMeterFactory meters, ITaskHub hub, ICluster cluster, TimeProvider clock)
+    {
+        _meter = meters.Create(Name);
+        StepDuration = _meter.CreateHistogram<double>("drydock.maintenance.step.duration", "s", "How long a step of a maintenance took.");
+        MaintenanceDuration = _meter.CreateHistogram<double>("drydock.maintenance.duration", "s", "How long a maintenance took, by how it ended.");
+        Pods = _meter.CreateCounter<long>("drydock.pods", null, "Pods that had to leave, by what became of them.");
+        Vms = _meter.CreateCounter<long>("drydock.virtual_machines", null, "Virtual machines, by how they left.");
+        _meter.CreateObservableGauge("drydock.maintenances.running", () => Sum(static counts => counts.States), null, "Maintenances that are not over, by state.");
+        _meter.CreateObservableGauge("drydock.blocked", () => Sum(static counts => counts.Blockers), null, "What holds maintenances up now, by kind.");
+        _meter.CreateObservableGauge("drydock.migrations", () => Sum(static counts => counts.Migrations), null, "Migrations of maintenances under way, by phase.");
+        _meter.CreateObservableGauge(
+            "drydock.maintenance.step.age", () => _running.Select(each => new Measurement<double>(
+                (clock.GetUtcNow() - each.Value.Since).TotalSeconds, new("node", each.Value.Node), new("step", each.Value.Step))), "s", "How long each maintenance is in its step.");
+        _meter.CreateObservableGauge("drydock.hub.items", () => Items(hub), null, "Work in the hub: ready for a worker, held by one, on its way to disk, timers.");
+        _meter.CreateObservableGauge(
+            "drydock.watch.age", () => cluster.Counts.Watches.GroupBy(static watch => watch.Resource).Select(each => new Measurement<double>(
+                (clock.GetUtcNow() - each.Min(static watch => watch.HeardAt)).TotalSeconds, new KeyValuePair<string, object?>("resource", each.Key))), "s", "How long ago the server said something on each watch; the oldest of a kind.");
+    }
+
+    public Histogram<double> StepDuration { get; }
+
+    public Histogram<double> MaintenanceDuration { get; }
+
+    public Counter<long> Pods { get; }
+
+    public Counter<long> Vms { get; }
+
+    /// <summary>What the gauges show from now on, by maintenance.</summary>
+    public void Show(IReadOnlyDictionary<string, RunningCounts> running) => _running = running;
+
+    public void Dispose() => _meter.Dispose();
+
+    private static IEnumerable<Measurement<int>> Items(ITaskHub hub)
+    {
+        // Another hub counts for itself.
+        if (hub is not SqliteTaskHub { Counts: var counts })
+        {
+            return [];
+        }
+
+        return
+        [
+            new(counts.ReadyItems, new KeyValuePair<string, object?>("state", "ready")),
+            new(counts.OutstandingItems, new KeyValuePair<string, object?>("state", "outstanding")),
+            new(counts.PendingCommits, new KeyValuePair<string, object?>("state", "committing")),
+            new(counts.Timers, new KeyValuePair<string, object?>("state", "timer")),
+        ];
+    }
+
+    private IEnumerable<Measurement<int>> Sum(Func<RunningCounts, IEnumerable<(string Label, string Value)>> of) =>
+        _running.Values.SelectMany(of).GroupBy(static each => each)
+            .Select(static group => new Measurement<int>(group.Count(), new KeyValuePair<string, object?>(group.Key.Label, group.Key.Value)));
+}
+
+/// <summary>What the gauges need of one maintenance.</summary>
+internal sealed record RunningCounts(string Node, string Step, DateTimeOffset Since)
+{
+    public IReadOnlyList<(string Label, string Value)> States { get; init; } = [];
+
+    public IReadOnlyList<(string Label, string Value)> Blockers { get; init; } = [];
+
+    public IReadOnlyList<(string Label, string Value)> Migrations { get; init; } = [];
+}
