@@ -46,6 +46,18 @@ public sealed class DrydockApiClient(HttpClient http)
     public Task<MaintenanceView> GetMaintenanceAsync(string id, CancellationToken cancellationToken) =>
         SendAsync<MaintenanceView>(HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}", null, null, cancellationToken);
 
+    /// <summary>One page of the pods that a maintenance had to evict.</summary>
+    public Task<PodList> ListPodsAsync(string id, string? after, CancellationToken cancellationToken) =>
+        SendAsync<PodList>(HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/pods{Query(("after", after))}", null, null, cancellationToken);
+
+    /// <summary>One page of nodes, by name.</summary>
+    public Task<NodeList> ListNodesAsync(string? after, CancellationToken cancellationToken) =>
+        SendAsync<NodeList>(HttpMethod.Get, $"api/v1/nodes{Query(("after", after))}", null, null, cancellationToken);
+
+    /// <summary>One node.</summary>
+    public Task<NodeView> GetNodeAsync(string name, CancellationToken cancellationToken) =>
+        SendAsync<NodeView>(HttpMethod.Get, $"api/v1/nodes/{Uri.EscapeDataString(name)}", null, null, cancellationToken);
+
     /// <summary>Yields the maintenance as it stands and then after each change; ends when it is over or the server goes.</summary>
     public async IAsyncEnumerable<MaintenanceView> WatchMaintenanceAsync(string id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -30,6 +30,7 @@ internal static class Commands
             DecisionVerbs.Reject(terminal),
             CancelVerb.Create(terminal),
             HistoryVerb.Create(terminal),
+            NodesVerb.Create(terminal),
             RolloutVerb.Create(terminal),
             WindowVerb.Create(terminal),
             VersionVerb.Create(terminal),

@@ -53,6 +53,18 @@ internal sealed class FieldReader
         return otherwise;
     }
 
+    /// <summary>True or false, or null if nothing is said.</summary>
+    public bool? Flag(string field, string? text)
+    {
+        if (text is null || bool.TryParse(text, out _))
+        {
+            return text is null ? null : bool.Parse(text);
+        }
+
+        Fail(field, text, "true or false");
+        return null;
+    }
+
     public int Number(string field, int? number, int otherwise, int min, int max)
     {
         if (number is not { } value)

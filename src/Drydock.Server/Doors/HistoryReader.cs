@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Drydock.Api;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.Testing;
+using Drydock.Maintenance;
 using Grpc.Core;
 using Event = Drydock.DurableTask.Protobuf.HistoryEvent;
 using Kind = Drydock.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
@@ -54,6 +55,31 @@ internal sealed class HistoryReader(ITaskHub hub)
         }
 
         return $"[\n{string.Join(",\n", histories)}\n]";
+    }
+
+    /// <summary>The input of an instance's present generation, and what its activities answered since.</summary>
+    public async Task<(string? Input, IReadOnlyList<DrainAnswer> Answers)> ReadAnswersAsync(string instance, CancellationToken cancellationToken)
+    {
+        string? input = null;
+        var asked = new Dictionary<int, TaskScheduledEvent>();
+        var answers = new List<DrainAnswer>();
+        await foreach (var happened in ReadOneAsync(instance, cancellationToken))
+        {
+            switch (happened.EventTypeCase)
+            {
+                case Kind.ExecutionStarted:
+                    (input, asked, answers) = (happened.ExecutionStarted.Input, [], []);
+                    break;
+                case Kind.TaskScheduled:
+                    asked[happened.EventId] = happened.TaskScheduled;
+                    break;
+                case Kind.TaskCompleted when asked.TryGetValue(happened.TaskCompleted.TaskScheduledId, out var task):
+                    answers.Add(new DrainAnswer(task.Name, task.Input, happened.TaskCompleted.Result, happened.Timestamp.ToDateTimeOffset()));
+                    break;
+            }
+        }
+
+        return (input, answers);
     }
 
     private async IAsyncEnumerable<Event> ReadOneAsync(string instance, [EnumeratorCancellation] CancellationToken cancellationToken)

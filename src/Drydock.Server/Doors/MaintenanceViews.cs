@@ -166,8 +166,11 @@ internal static class MaintenanceViews
     private static ReportView View(MaintenanceReport report, bool withPods) => new(report.Outcome.ToString(), report.Message, report.IsRestored)
     {
         Pods = withPods
-            ? [.. report.Pods.Select(static pod => new PodResultView(
-                pod.Pod.Namespace, pod.Pod.Name, pod.Uid, pod.IsGone, pod.Attempts, pod.AcceptedAt, pod.GoneAt, pod.LastAnswer))]
+            ? [.. report.Pods.Select(View)]
             : [],
     };
+
+    /// <summary>What became of a pod.</summary>
+    public static PodResultView View(PodResult pod) =>
+        new(pod.Pod.Namespace, pod.Pod.Name, pod.Uid, pod.IsGone, pod.Attempts, pod.AcceptedAt, pod.GoneAt, pod.LastAnswer);
 }

@@ -98,23 +98,34 @@ public sealed class Maintenances : IDisposable
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<MaintenanceList> ListAsync(string? node, bool onlyRunning, string? after, CancellationToken cancellationToken)
     {
+        var ids = await ListIdsAsync(new MaintenanceFilter { Node = node, OnlyRunning = onlyRunning }, cancellationToken);
+        var from = after is null ? 0 : ids.ToList().IndexOf(after) + 1;
+        var page = ids.Skip(from).Take(PageSize).ToList();
+        return new MaintenanceList(await ViewAsync(page, cancellationToken), from + page.Count < ids.Count ? page[^1] : null);
+    }
+
+    /// <summary>The ids of all maintenances that a filter lets through, the newest first.</summary>
+    internal async Task<IReadOnlyList<string>> ListIdsAsync(MaintenanceFilter filter, CancellationToken cancellationToken)
+    {
         var all = new List<OrchestrationMetadata>();
-        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Maintenance, onlyRunning, cancellationToken))
+        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Maintenance, filter.OnlyRunning, cancellationToken))
         {
-            if (node is null || instance.ReadInputAs<MaintenanceRequest>()?.Node == node)
+            if (filter.Takes(instance))
             {
                 all.Add(instance);
             }
         }
 
-        var ids = all.OrderByDescending(static instance => instance.CreatedAt)
+        return [.. all.OrderByDescending(static instance => instance.CreatedAt)
             .ThenByDescending(static instance => instance.InstanceId, StringComparer.Ordinal)
-            .Select(static instance => instance.InstanceId)
-            .ToList();
-        var from = after is null ? 0 : ids.IndexOf(after) + 1;
-        var page = ids.Skip(from).Take(PageSize).ToList();
-        var views = new List<MaintenanceView>(page.Count);
-        foreach (var id in page)
+            .Select(static instance => instance.InstanceId)];
+    }
+
+    /// <summary>The views of these maintenances as a list shows them.</summary>
+    internal async Task<IReadOnlyList<MaintenanceView>> ViewAsync(IReadOnlyList<string> ids, CancellationToken cancellationToken)
+    {
+        var views = new List<MaintenanceView>(ids.Count);
+        foreach (var id in ids)
         {
             if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is { } tree)
             {
@@ -122,7 +133,26 @@ public sealed class Maintenances : IDisposable
             }
         }
 
-        return new MaintenanceList(views, from + page.Count < ids.Count ? page[^1] : null);
+        return views;
+    }
+
+    /// <summary>All pods that a maintenance had to evict, by namespace and name: from its report, or while it runs from the drain's own history.</summary>
+    internal async Task<Answer<IReadOnlyList<PodResultView>>> PodsAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
+        {
+            return Problems.NotFound("maintenance", id);
+        }
+
+        var pods = tree.Report?.Pods;
+        if (pods is null && tree.Children.FirstOrDefault(static child => child.Name == Orchestrations.Drain) is { } drain)
+        {
+            var (input, answers) = await _history.ReadAnswersAsync(drain.InstanceId, cancellationToken);
+            pods = DrainPods.Read(input, answers);
+        }
+
+        return Answer<IReadOnlyList<PodResultView>>.Of([.. (pods ?? []).Select(MaintenanceViews.View)
+            .OrderBy(static pod => pod.Namespace, StringComparer.Ordinal).ThenBy(static pod => pod.Name, StringComparer.Ordinal).ThenBy(static pod => pod.Uid, StringComparer.Ordinal)]);
     }
 
     /// <summary>Asks to cancel. Repeating it is harmless; a maintenance that is over cannot be cancelled.</summary>
@@ -331,4 +361,34 @@ public sealed class Maintenances : IDisposable
         JsonSerializer.Serialize(WithoutCaller(one)) == JsonSerializer.Serialize(WithoutCaller(other));
 
     private static MaintenanceRequest WithoutCaller(MaintenanceRequest request) => request with { RequestedBy = null, RequestedFrom = null, HubId = "" };
+}
+
+/// <summary>Which maintenances a list shows.</summary>
+internal sealed record MaintenanceFilter
+{
+    /// <summary>Only of this node.</summary>
+    public string? Node { get; init; }
+
+    /// <summary>Only those that are not over.</summary>
+    public bool OnlyRunning { get; init; }
+
+    /// <summary>Only in this state.</summary>
+    public MaintenanceState? State { get; init; }
+
+    /// <summary>Only those that he asked for.</summary>
+    public string? RequestedBy { get; init; }
+
+    /// <summary>Whether a maintenance is shown.</summary>
+    public bool Takes(OrchestrationMetadata instance)
+    {
+        if (Node is null && RequestedBy is null && State is null)
+        {
+            return true;
+        }
+
+        var request = instance.ReadInputAs<MaintenanceRequest>();
+        return (Node is null || request?.Node == Node)
+            && (RequestedBy is null || request?.RequestedBy == RequestedBy)
+            && (State is null || new InstanceTree(instance, []) is var tree && MaintenanceViews.State(instance, tree.Status, tree.Report) == State);
+    }
 }

@@ -118,6 +118,7 @@ public static class DrydockHost
         app.MapGet("/", static () => TypedResults.Redirect("/docs")).NeedsToken().ExcludeFromDescription();
         var api = app.MapGroup("/api/v1").AddEndpointFilter(SpecialPermissions.CheckAsync);
         api.MapMaintenances();
+        api.MapNodes();
         api.MapRollouts();
         api.MapWindows();
     }

@@ -99,6 +99,7 @@ public static class DrydockServices
             provider.GetRequiredService<InstanceFeed>(),
             provider.GetRequiredService<HubIdentity>(),
             provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<Nodes>();
         services.AddSingleton<RolloutRequests>();
         services.AddSingleton<WindowRequests>();
         services.AddSingleton<IResourceRequests, ResourceRequests>();

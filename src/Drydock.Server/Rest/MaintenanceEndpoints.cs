@@ -12,15 +12,22 @@ internal static class MaintenanceEndpoints
 {
     public static void MapMaintenances(this IEndpointRouteBuilder api)
     {
-        var maintenances = api.MapGroup("/maintenances").WithTags("Maintenances");
+        var maintenances = api.MapGroup("/maintenances").WithTags("Maintenances").WithVersions("id", static async (context, id, cancellationToken) =>
+            await context.RequestServices.GetRequiredService<Maintenances>().FindAsync(id, cancellationToken));
         maintenances.MapPost("/", CreateAsync).Needs(Permissions.CreateMaintenance).WithName("CreateMaintenance").WithSummary("Start the maintenance of a node.");
-        maintenances.MapGet("/", ListAsync).Needs(Permissions.ListMaintenances).WithName("ListMaintenances").WithSummary("One page of maintenances, the newest first.");
+        maintenances.MapGet("/", ListAsync).Needs(Permissions.ListMaintenances).WithName("ListMaintenances").WithSummary("One page of maintenances, the newest first.")
+            .WithDescription("`node`, `running` (true or false), `state` and `requestedBy` choose among them; `limit` is 1 to 500, 50 unless said otherwise.");
         maintenances.MapGet("/{id}", GetAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenance").WithSummary("One maintenance as it stands.");
         maintenances.MapGet("/{id}/history/stored", StoredHistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetStoredHistory")
             .WithSummary("The same as it is stored, with its parts, to be replayed by another version of the code.");
         maintenances.MapGet("/{id}/history", HistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenanceHistory").WithSummary("Everything that happened in it.");
         maintenances.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchMaintenance).WithName("WatchMaintenance")
-            .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.");
+            .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.")
+            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice.");
+        maintenances.MapGet("/{id}/pods", PodsAsync).Needs(Permissions.GetMaintenance).WithName("ListMaintenancePods")
+            .WithSummary("One page of the pods that have to leave, with what became of each.")
+            .WithDescription("`gone` (true or false) chooses among them; `limit` is 1 to 500, 50 unless said otherwise.");
+        maintenances.MapGet("/{id}/vms", VmsAsync).Needs(Permissions.GetMaintenance).WithName("ListMaintenanceVms").WithSummary("One page of its virtual machines.");
         maintenances.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelMaintenance).WithName("CancelMaintenance").WithSummary("Stop it and put everything back.");
         maintenances.MapPost("/{id}/complete", CompleteAsync).Needs(Permissions.SteerMaintenance).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
         maintenances.MapPost("/{id}/approve", (string id, Body<DecisionRequest> body, HttpContext context, Maintenances doors, CancellationToken stop) =>
@@ -57,15 +64,58 @@ internal static class MaintenanceEndpoints
     }
 
     private static async Task<Results<Ok<MaintenanceList>, ProblemResult>> ListAsync(
-        string? node, string? running, string? after, Maintenances maintenances, CancellationToken cancellationToken)
+        string? node, string? running, string? state, string? requestedBy, string? limit, string? after, Maintenances maintenances,
+        CancellationToken cancellationToken)
     {
-        var onlyRunning = false;
-        if (running is not null && !bool.TryParse(running, out onlyRunning))
+        var reader = new FieldReader();
+        var filter = new MaintenanceFilter
         {
-            return new ProblemResult(Problems.Invalid(new FieldError("running", running, "true or false")));
+            Node = node,
+            OnlyRunning = reader.Flag("running", running) ?? false,
+            State = state is null ? null : reader.Choice("state", state, MaintenanceState.Running, Enum.GetValues<MaintenanceState>()),
+            RequestedBy = requestedBy,
+        };
+        if (reader.Errors.Count > 0)
+        {
+            return new ProblemResult(Problems.Invalid(reader.Errors));
         }
 
-        return TypedResults.Ok(await maintenances.ListAsync(node, onlyRunning, after, cancellationToken));
+        var (page, next, problem) = Paging.Page(await maintenances.ListIdsAsync(filter, cancellationToken), static id => id, limit, after);
+        return problem is null
+            ? TypedResults.Ok(new MaintenanceList(await maintenances.ViewAsync(page, cancellationToken), next))
+            : new ProblemResult(problem);
+    }
+
+    private static async Task<Results<Ok<PodList>, ProblemResult>> PodsAsync(
+        string id, string? gone, string? limit, string? after, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        var reader = new FieldReader();
+        var isGone = reader.Flag("gone", gone);
+        if (reader.Errors.Count > 0)
+        {
+            return new ProblemResult(Problems.Invalid(reader.Errors));
+        }
+
+        var answer = await maintenances.PodsAsync(id, cancellationToken);
+        if (!answer.IsOk)
+        {
+            return new ProblemResult(answer.Problem);
+        }
+
+        var (page, next, problem) = Paging.Page([.. answer.Value.Where(pod => isGone is null || pod.IsGone == isGone)], static pod => pod.Uid, limit, after);
+        return problem is null ? TypedResults.Ok(new PodList(page, next)) : new ProblemResult(problem);
+    }
+
+    private static async Task<Results<Ok<VmList>, ProblemResult>> VmsAsync(
+        string id, string? limit, string? after, Maintenances maintenances, CancellationToken cancellationToken)
+    {
+        if (await maintenances.FindAsync(id, cancellationToken) is not { } view)
+        {
+            return new ProblemResult(Problems.NotFound("maintenance", id));
+        }
+
+        var (page, next, problem) = Paging.Page(view.Vms, static vm => $"{vm.Namespace}/{vm.Name}", limit, after);
+        return problem is null ? TypedResults.Ok(new VmList(page, next)) : new ProblemResult(problem);
     }
 
     private static async Task<Results<Ok<MaintenanceView>, ProblemResult>> GetAsync(
@@ -89,7 +139,12 @@ internal static class MaintenanceEndpoints
     }
 
     private static async Task<Results<ServerSentEventsResult<MaintenanceView>, ProblemResult>> EventsAsync(
-        string id, Maintenances maintenances, IHostApplicationLifetime lifetime, HttpContext context, CancellationToken cancellationToken)
+        string id,
+        [FromHeader(Name = "Last-Event-ID")] string? lastEventId,
+        Maintenances maintenances,
+        IHostApplicationLifetime lifetime,
+        HttpContext context,
+        CancellationToken cancellationToken)
     {
         if (await maintenances.FindAsync(id, cancellationToken) is null)
         {
@@ -97,22 +152,28 @@ internal static class MaintenanceEndpoints
         }
 
         context.Response.Headers.CacheControl = "no-store";
-        return TypedResults.ServerSentEvents(StreamAsync(id, context, maintenances, lifetime, cancellationToken));
+        return TypedResults.ServerSentEvents(StreamAsync(id, lastEventId, context, maintenances, lifetime, cancellationToken));
     }
 
-    /// <summary>Each event is the whole state, so a client that comes back needs nothing that it missed.</summary>
+    /// <summary>
+    /// Each event is the whole state and its id the version of it, so a client that comes back needs nothing that it missed, and gets
+    /// nothing that it has.
+    /// </summary>
     private static async IAsyncEnumerable<SseItem<MaintenanceView>> StreamAsync(
-        string id, HttpContext context, Maintenances maintenances, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
+        string id, string? lastEventId, HttpContext context, Maintenances maintenances, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         var revoked = EndWhenRevokedAsync(context, stop);
-        var number = 0;
         var views = maintenances.WatchAsync(id, stop.Token).GetAsyncEnumerator(stop.Token);
         await using (views)
         {
             while (await NextAsync(views, stop.Token))
             {
-                yield return new SseItem<MaintenanceView>(views.Current, "maintenance") { EventId = $"{number++}" };
+                var version = Versions.Of(views.Current);
+                if (version != lastEventId)
+                {
+                    yield return new SseItem<MaintenanceView>(views.Current, "maintenance") { EventId = version };
+                }
             }
         }
 

@@ -10,7 +10,8 @@ internal static class RolloutEndpoints
 {
     public static void MapRollouts(this IEndpointRouteBuilder api)
     {
-        var rollouts = api.MapGroup("/rollouts").WithTags("Rollouts");
+        var rollouts = api.MapGroup("/rollouts").WithTags("Rollouts").WithVersions("id", static async (context, id, cancellationToken) =>
+            await context.RequestServices.GetRequiredService<Rollouts>().FindAsync(id, cancellationToken));
         rollouts.MapPost("/", CreateAsync).Needs(Permissions.CreateRollout).WithName("CreateRollout").WithSummary("Start the maintenance of several nodes.");
         rollouts.MapGet("/", ListAsync).Needs(Permissions.ListRollouts).WithName("ListRollouts").WithSummary("All rollouts, the newest first.");
         rollouts.MapGet("/{id}", GetAsync).Needs(Permissions.GetRollout).WithName("GetRollout").WithSummary("One rollout as it stands.");

@@ -9,7 +9,8 @@ internal static class WindowEndpoints
 {
     public static void MapWindows(this IEndpointRouteBuilder api)
     {
-        var windows = api.MapGroup("/windows").WithTags("Windows");
+        var windows = api.MapGroup("/windows").WithTags("Windows").WithVersions("name", static async (context, name, cancellationToken) =>
+            await context.RequestServices.GetRequiredService<Windows>().FindAsync(name, cancellationToken));
         windows.MapPost("/", CreateAsync).Needs(Permissions.CreateWindow).WithName("CreateWindow").WithSummary("Set up a recurring maintenance window.");
         windows.MapGet("/", ListAsync).Needs(Permissions.ListWindows).WithName("ListWindows").WithSummary("All windows, by name.");
         windows.MapGet("/{name}", GetAsync).Needs(Permissions.GetWindow).WithName("GetWindow").WithSummary("One window and when it opens next.");
