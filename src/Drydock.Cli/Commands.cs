@@ -33,6 +33,7 @@ internal static class Commands
             NodesVerb.Create(terminal),
             RolloutVerb.Create(terminal),
             WindowVerb.Create(terminal),
+            CompletionVerb.Create(terminal),
             VersionVerb.Create(terminal),
         };
         Program.Teach(root);

@@ -19,7 +19,7 @@ internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal term
     /// <returns>0 only if the cluster is as the scenario expects, and with crashes only if nothing was repeated or extended.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        var folder = Directory.CreateTempSubdirectory("drydock-demo-").FullName;
+        var folder = DemoFolder.Create();
         try
         {
             await using var cluster = await DemoCluster.StartAsync(options.Crash ? WithTimeToCrash(options.Scenario) : options.Scenario, 0, options.Speed, terminal.Clock, cancellationToken);

@@ -30,10 +30,24 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
 
         await drydock.StartAsync(cancellationToken);
         var running = await drydock.Maintenances.FindRunningAsync(options.Node, cancellationToken);
+        await SayWhatElseGoesOnAsync(drydock, cancellationToken);
         var code = running is null
             ? await BeginAsync(drydock, database, cancellationToken)
             : await GoOnAsync(drydock, running, cancellationToken);
         return code;
+    }
+
+    /// <summary>The same database is opened, so whatever is unfinished in it goes on in this process too.</summary>
+    private async Task SayWhatElseGoesOnAsync(EmbeddedDrydock drydock, CancellationToken cancellationToken)
+    {
+        var others = (await drydock.Maintenances.ListAsync(null, onlyRunning: true, null, cancellationToken)).Items.Where(view => view.Node != options.Node).ToList();
+        if (others.Count > 0)
+        {
+            output.Say(
+                "others",
+                $"Also unfinished here, and going on while this runs: {string.Join(", ", others.Select(view => $"{view.Node} ({view.State}, {view.Id})"))}.",
+                new { others = others.Select(view => new { view.Id, view.Node, view.State }).ToList() });
+        }
     }
 
     private async Task<string> ReadClusterUidAsync(CancellationToken cancellationToken)

@@ -6,6 +6,7 @@ using Drydock.Cli.Processes;
 using Drydock.Server;
 using Drydock.Server.Admission;
 using Drydock.Server.Callers;
+using Drydock.Server.Telemetry;
 using Drydock.Server.Tls;
 using Microsoft.Extensions.Logging;
 
@@ -35,6 +36,8 @@ internal static class ServeVerb
         var key = new Option<string?>("--tls-key") { Description = "PEM file with its private key.", HelpName = "file" };
         var webhook = HubVerb.Listen("--webhook-listen", "Also serve the validating webhook of NodeMaintenance there, over TLS; by default with a certificate of its own, kept in a Secret.", null);
         var webhookCertificates = new Option<DirectoryInfo?>("--webhook-certificates") { Description = "The folder with tls.crt and tls.key for the webhook, as cert-manager makes them; read again when they change.", HelpName = "folder" };
+        var config = new Option<string?>("--config") { Description = "The configuration file; infra/drydock.yaml explains every field. The command line goes before the environment (DRYDOCK__…), that before the file.", HelpName = "file" };
+        var logFormat = CommonOptions.Choice("--log-format", "How lines of the log look. Default text.", ("text", nameof(LogFormat.Text)), ("json", nameof(LogFormat.Json)));
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
         var verb = new Verb(
             "serve",
@@ -46,7 +49,8 @@ internal static class ServeVerb
             "drydock serve --simulate healthy",
             "curl http://127.0.0.1:5480/api/v1/maintenances")
         {
-            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, stopWithStdin, output,
+            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, config, logFormat,
+            stopWithStdin, output,
         };
         var files = new PolicyFileOptions();
         files.AddTo(verb);
@@ -66,29 +70,46 @@ internal static class ServeVerb
             await using var simulated = parsed.GetResult(simulate) is { Implicit: false }
                 ? await DemoCluster.StartAsync(ScenarioOption.Read(parsed.GetValue(simulate) ?? "healthy"), 0, 1, terminal.Clock, cancellationToken)
                 : null;
-            var options = new DrydockOptions
+            var hub = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken);
+            var file = parsed.GetValue(config);
+            var options = Read();
+            return await ServeAsync(
+                options with { Reload = file is null ? null : new OptionsSource(Path.GetFullPath(file), Read) }, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);
+
+            // What the command line says goes before what is read; its defaults do not.
+            DrydockOptions Read()
             {
-                Hub = $"Data Source={parsed.GetValue(database)}",
-                Cluster = simulated?.Connection
-                    ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
-                Urls = parsed.GetValue(urls)!,
-                PoliciesFile = files.Read(parsed).Policies,
-                SecretsFolder = files.Read(parsed).Secrets,
-                PublicUrl = parsed.GetValue(publicUrl),
-                HubListen = parsed.GetValue(hubListen),
-                HubToken = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken),
-                Access = new AccessOptions
+                var read = SettingsFile.Read(file, Variables(), new DrydockOptions
                 {
-                    Mode = parsed.GetValue(access) is { } mode ? Enum.Parse<AccessMode>(mode) : simulated is null ? AccessMode.Kubernetes : AccessMode.None,
-                },
-                Tls = new TlsOptions { CertificateFile = parsed.GetValue(certificate), KeyFile = parsed.GetValue(key) },
-                Webhook = parsed.GetValue(webhook) is { } listen ? new WebhookOptions(listen) { CertificateFolder = parsed.GetValue(webhookCertificates)?.FullName } : null,
-                LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
-            };
-            return await ServeAsync(options, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);
+                    Hub = $"Data Source={parsed.GetValue(database)}",
+                    Access = new AccessOptions { Mode = parsed.GetValue(access) is { } mode ? Enum.Parse<AccessMode>(mode) : simulated is null ? AccessMode.Kubernetes : AccessMode.None },
+                    LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
+                });
+                return read with
+                {
+                    Hub = Given(database) ? $"Data Source={parsed.GetValue(database)}" : read.Hub,
+                    Cluster = simulated?.Connection
+                        ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
+                    Urls = Given(urls) ? parsed.GetValue(urls)! : read.Urls,
+                    HubListen = parsed.GetValue(hubListen),
+                    HubToken = hub,
+                    PoliciesFile = files.Read(parsed).Policies,
+                    SecretsFolder = files.Read(parsed).Secrets,
+                    PublicUrl = parsed.GetValue(publicUrl),
+                    Webhook = parsed.GetValue(webhook) is { } listen ? new WebhookOptions(listen) { CertificateFolder = parsed.GetValue(webhookCertificates)?.FullName } : null,
+                    Access = parsed.GetValue(access) is { } said ? read.Access with { Mode = Enum.Parse<AccessMode>(said) } : read.Access,
+                    Tls = new TlsOptions { CertificateFile = parsed.GetValue(certificate) ?? read.Tls.CertificateFile, KeyFile = parsed.GetValue(key) ?? read.Tls.KeyFile },
+                    LogFormat = parsed.GetValue(logFormat) is { } format ? Enum.Parse<LogFormat>(format) : read.LogFormat,
+                };
+            }
+
+            bool Given(Option option) => parsed.GetResult(option) is { Implicit: false };
         });
         return verb;
     }
+
+    private static Dictionary<string, string> Variables() => Environment.GetEnvironmentVariables().Cast<System.Collections.DictionaryEntry>()
+        .ToDictionary(each => (string)each.Key, each => (string?)each.Value ?? "", StringComparer.Ordinal);
 
     private static async Task<int> ServeAsync(DrydockOptions options, DemoCluster? simulated, bool stopWithStdin, IOutput paper, CancellationToken cancellationToken)
     {

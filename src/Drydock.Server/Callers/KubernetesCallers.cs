@@ -10,7 +10,7 @@ namespace Drydock.Server.Callers;
 /// Callers with a bearer token of the cluster. What the API server said of a token is believed for a minute, or until the token
 /// expires if that is sooner; a permission that was granted for ten seconds; a refusal not at all.
 /// </summary>
-internal sealed class KubernetesCallers(IAccessReviews reviews, AccessOptions options, TimeProvider clock) : ICallers
+internal sealed class KubernetesCallers(IAccessReviews reviews, LiveOptions options, TimeProvider clock) : ICallers
 {
     private const int MostRemembered = 5000;
     private static readonly TimeSpan LongestTrust = TimeSpan.FromMinutes(1);
@@ -41,7 +41,7 @@ internal sealed class KubernetesCallers(IAccessReviews reviews, AccessOptions op
         }
 
         _tokens.TryRemove(key, out _);
-        if (await reviews.ReviewTokenAsync(token, options.Audiences, cancellationToken) is not { } user)
+        if (await reviews.ReviewTokenAsync(token, options.Access.Audiences, cancellationToken) is not { } user)
         {
             return null;
         }

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Authentication.JwtBearer;
 namespace Drydock.Server.Callers;
 
 /// <summary>Callers with a token of an OpenID Connect provider; the groups in it give them one of the three roles.</summary>
-internal sealed class OidcCallers(AccessOptions options) : ICallers
+internal sealed class OidcCallers(LiveOptions options) : ICallers
 {
     public async Task<UserIdentity?> IdentifyAsync(HttpContext context, CancellationToken cancellationToken)
     {
@@ -21,7 +21,7 @@ internal sealed class OidcCallers(AccessOptions options) : ICallers
             return null;
         }
 
-        var oidc = options.Oidc;
+        var oidc = options.Access.Oidc;
         return (principal.FindFirstValue(oidc.UserClaim) ?? principal.FindFirstValue("sub")) is { Length: > 0 } name
             ? new UserIdentity(name, principal.FindFirstValue("sub"), [.. principal.FindAll(oidc.GroupsClaim).Select(static claim => claim.Value)])
             : null;
@@ -32,7 +32,8 @@ internal sealed class OidcCallers(AccessOptions options) : ICallers
 
     private Role? RoleOf(UserIdentity user)
     {
-        return In(options.Oidc.Admins) ? Role.Admin : In(options.Oidc.Operators) ? Role.Operator : In(options.Oidc.Viewers) ? Role.Viewer : null;
+        var oidc = options.Access.Oidc;
+        return In(oidc.Admins) ? Role.Admin : In(oidc.Operators) ? Role.Operator : In(oidc.Viewers) ? Role.Viewer : null;
 
         bool In(IReadOnlyList<string> groups) => user.Groups.Any(group => groups.Contains(group, StringComparer.Ordinal));
     }

@@ -45,6 +45,8 @@ public static class DrydockHost
         builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
         builder.Services.AddAccess(options.Access);
         builder.Services.AddTelemetry(options);
+        builder.Services.AddSingleton<LiveOptions>();
+        builder.Services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<LiveOptions>());
         builder.Services.AddSingleton(options.Tls);
         builder.Services.AddSingleton<ServerCertificate>();
         builder.Services.AddExceptionHandler<Faults>();

@@ -52,6 +52,9 @@ public sealed record DrydockOptions
     /// <summary>Where traces go.</summary>
     public TelemetryOptions Telemetry { get; init; } = new();
 
+    /// <summary>The file these options came from, to be read again when it changes; null if there is none.</summary>
+    public OptionsSource? Reload { get; init; }
+
     /// <summary>The certificate of https addresses.</summary>
     public TlsOptions Tls { get; init; } = new();
 

@@ -6,6 +6,7 @@ using Drydock.Operator.Admission;
 using Drydock.Operator.Resources;
 using Drydock.Server.Admission;
 using Drydock.Server.Policies;
+using Drydock.Server.Callers;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Drydock.Server;
@@ -32,6 +33,12 @@ public static class DrydockServices
 
             // A failed start is told in one sentence by whoever started the host, not in a stack trace before it.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical));
+        if (options.Access.Mode != AccessMode.None)
+        {
+            // Who did what is written down however quiet the rest of the log is.
+            services.AddLogging(static logging => logging.AddFilter(typeof(AccessGate).FullName, LogLevel.Information));
+        }
+
         services.AddSingleton(options);
         services.AddKubernetesCluster(options.Cluster);
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Drydock.Api;
 using Drydock.Maintenance;
 using Drydock.Operator;
@@ -15,7 +16,7 @@ internal sealed class MaintenanceMetrics(
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    private readonly Dictionary<string, MaintenanceView> _known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, MaintenanceView> _known = new(StringComparer.Ordinal);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -45,28 +46,45 @@ internal sealed class MaintenanceMetrics(
             await ReadAsync(running.InstanceId, cancellationToken);
         }
 
-        var changed = new HashSet<string>(StringComparer.Ordinal);
-        var lastRead = clock.GetTimestamp();
-        await foreach (var id in feed.WatchAsync(cancellationToken))
+        // A drain changes many times a second: what changed is gathered and read once a second.
+        var changed = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var gathering = GatherAsync(changed, stop.Token);
+        try
         {
-            changed.UnionWith(id is null ? _known.Keys : [InstanceNodes.Root(id)]);
-
-            // A drain changes many times a second; the gauges are read every few.
-            if (clock.GetElapsedTime(lastRead) < Pause && changed.Count < 50 && !changed.Any(IsNew))
+            while (!gathering.IsCompleted)
             {
-                continue;
+                await Task.Delay(Pause, clock, cancellationToken);
+                foreach (var root in changed.Keys)
+                {
+                    changed.TryRemove(root, out _);
+                    await ReadAsync(root, cancellationToken);
+                }
             }
-
-            foreach (var root in changed)
-            {
-                await ReadAsync(root, cancellationToken);
-            }
-
-            changed.Clear();
-            lastRead = clock.GetTimestamp();
         }
+        finally
+        {
+            await stop.CancelAsync();
+            await gathering;
+        }
+    }
 
-        bool IsNew(string root) => !_known.ContainsKey(root);
+    private async Task GatherAsync(ConcurrentDictionary<string, bool> changed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var id in feed.WatchAsync(cancellationToken))
+            {
+                foreach (var root in id is null ? [.. _known.Keys] : new[] { InstanceNodes.Root(id) })
+                {
+                    changed[root] = true;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Whoever gathers has stopped.
+        }
     }
 
     private async Task ReadAsync(string id, CancellationToken cancellationToken)
@@ -81,7 +99,7 @@ internal sealed class MaintenanceMetrics(
         Measure(_known.GetValueOrDefault(id), view);
         if (view.IsOver)
         {
-            _known.Remove(id);
+            _known.TryRemove(id, out _);
             nodes.Forget(id);
         }
         else

@@ -1,0 +1,71 @@
+namespace Drydock.Server;
+
+/// <summary>The configuration file; <c>infra/drydock.yaml</c> shows and explains every field. What is left out keeps its default.</summary>
+internal sealed record Settings
+{
+    public string? Hub { get; init; }
+
+    public IReadOnlyList<string>? Urls { get; init; }
+
+    public bool? Operator { get; init; }
+
+    public AccessSettings? Access { get; init; }
+
+    public TlsSettings? Tls { get; init; }
+
+    public LogSettings? Log { get; init; }
+
+    public TelemetrySettings? Telemetry { get; init; }
+}
+
+/// <summary>Section <c>access</c>.</summary>
+internal sealed record AccessSettings
+{
+    public string? Mode { get; init; }
+
+    public IReadOnlyList<string>? Audiences { get; init; }
+
+    public int? RequestsPerSecond { get; init; }
+
+    public OidcSettings? Oidc { get; init; }
+}
+
+/// <summary>Section <c>access.oidc</c>.</summary>
+internal sealed record OidcSettings
+{
+    public string? Authority { get; init; }
+
+    public string? Audience { get; init; }
+
+    public string? UserClaim { get; init; }
+
+    public string? GroupsClaim { get; init; }
+
+    public IReadOnlyList<string>? Viewers { get; init; }
+
+    public IReadOnlyList<string>? Operators { get; init; }
+
+    public IReadOnlyList<string>? Admins { get; init; }
+}
+
+/// <summary>Section <c>tls</c>.</summary>
+internal sealed record TlsSettings
+{
+    public string? CertificateFile { get; init; }
+
+    public string? KeyFile { get; init; }
+}
+
+/// <summary>Section <c>log</c>.</summary>
+internal sealed record LogSettings
+{
+    public string? Level { get; init; }
+
+    public string? Format { get; init; }
+}
+
+/// <summary>Section <c>telemetry</c>.</summary>
+internal sealed record TelemetrySettings
+{
+    public string? OtlpEndpoint { get; init; }
+}
