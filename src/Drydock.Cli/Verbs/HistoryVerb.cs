@@ -20,7 +20,7 @@ internal static class HistoryVerb
         {
             if (call.Parsed.GetValue(stored))
             {
-                terminal.Output.WriteLine((await call.Client.GetStoredHistoryAsync(call.Parsed.GetValue(id)!, cancellationToken)).GetRawText());
+                await terminal.Output.WriteLineAsync((await call.Client.GetStoredHistoryAsync(call.Parsed.GetValue(id)!, cancellationToken)).GetRawText());
                 return ExitCodes.Done;
             }
 
