@@ -2,44 +2,48 @@ using Drydock.DurableTask.Entities;
 
 namespace Drydock.DurableTask;
 
-/// <content>Registration of entities: the surface is here, the engine does not run them yet.</content>
+/// <content>Registration of entities.</content>
 public sealed partial class DurableTaskRegistry
 {
     private readonly Dictionary<TaskName, Func<IServiceProvider, ITaskEntity>> _entities = [];
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
-    public DurableTaskRegistry AddEntity(TaskName name, Func<IServiceProvider, ITaskEntity> factory) => throw Unsupported(name);
+    /// <summary>Registers an entity under a name; the factory is called for each batch of operations.</summary>
+    /// <exception cref="ArgumentException">The name is registered already.</exception>
+    public DurableTaskRegistry AddEntity(TaskName name, Func<IServiceProvider, ITaskEntity> factory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name.Name, nameof(name));
+        ArgumentNullException.ThrowIfNull(factory);
+        return _entities.TryAdd(name, factory) ? this : throw new ArgumentException($"An entity '{name}' is already registered.", nameof(name));
+    }
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
-    public DurableTaskRegistry AddEntity(TaskName name, Type type) => throw Unsupported(name);
+    /// <summary>Registers a class under a name; it is created with its dependencies for each batch of operations.</summary>
+    public DurableTaskRegistry AddEntity(TaskName name, Type type) => AddEntity(name, CreatorOf<ITaskEntity>(type));
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
-    public DurableTaskRegistry AddEntity(Type type) => throw Unsupported(NameOf(type));
+    /// <summary>Registers a class under the name of its attribute, or its own.</summary>
+    public DurableTaskRegistry AddEntity(Type type) => AddEntity(NameOf(type), type);
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
+    /// <summary>Registers a class under a name.</summary>
     public DurableTaskRegistry AddEntity<TEntity>(TaskName name)
-        where TEntity : class, ITaskEntity => throw Unsupported(name);
+        where TEntity : class, ITaskEntity => AddEntity(name, typeof(TEntity));
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
+    /// <summary>Registers a class under the name of its attribute, or its own.</summary>
     public DurableTaskRegistry AddEntity<TEntity>()
-        where TEntity : class, ITaskEntity => throw Unsupported(NameOf(typeof(TEntity)));
+        where TEntity : class, ITaskEntity => AddEntity(typeof(TEntity));
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
-    public DurableTaskRegistry AddEntity(TaskName name, ITaskEntity entity) => throw Unsupported(name);
+    /// <summary>Registers one object that serves all batches.</summary>
+    public DurableTaskRegistry AddEntity(TaskName name, ITaskEntity entity)
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        return AddEntity(name, _ => entity);
+    }
 
-    /// <summary>Not supported yet.</summary>
-    /// <exception cref="NotSupportedException">Always.</exception>
-    public DurableTaskRegistry AddEntity(ITaskEntity entity) => throw Unsupported(NameOf(entity.GetType()));
+    /// <summary>Registers one object, under the name of its class, that serves all batches.</summary>
+    public DurableTaskRegistry AddEntity(ITaskEntity entity)
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        return AddEntity(NameOf(entity.GetType()), entity);
+    }
 
-    /// <summary>The registered entities: none.</summary>
+    /// <summary>The registered entities.</summary>
     public IEnumerable<KeyValuePair<TaskName, Func<IServiceProvider, ITaskEntity>>> GetEntities() => _entities;
-
-    private static NotSupportedException Unsupported(TaskName name) =>
-        new($"Entity '{name}' cannot be registered: durable entities are not supported by this version of Drydock.DurableTask.");
 }

@@ -19,7 +19,7 @@ internal static partial class Log
     [LoggerMessage(1012, LogLevel.Warning, "{Count} work items still run after {Timeout}; they are interrupted and given back.")]
     public static partial void DrainTimedOut(ILogger logger, int count, TimeSpan timeout);
 
-    [LoggerMessage(1013, LogLevel.Error, "The hub handed out an entity, which this worker cannot run; it was given back.")]
+    [LoggerMessage(1013, LogLevel.Error, "The hub handed out an entity, and this worker has DurableTaskWorkerOptions.EnableEntitySupport=false; it was given back.")]
     public static partial void EntityRefused(ILogger logger);
 
     [LoggerMessage(1014, LogLevel.Warning, "Work item {Name} of {InstanceId} could not be handled; it was given back.")]
@@ -57,6 +57,12 @@ internal static partial class Log
 
     [LoggerMessage(1035, LogLevel.Debug, "The hub does not say any more which activities are unwanted.")]
     public static partial void LostFeedEnded(ILogger logger, Exception exception);
+
+    [LoggerMessage(1040, LogLevel.Information, "Operation {Operation} of entity {EntityId} failed.")]
+    public static partial void EntityOperationFailed(ILogger logger, Exception exception, string operation, string entityId);
+
+    [LoggerMessage(1041, LogLevel.Debug, "The results of entity {EntityId} came too late: the hub had taken the operations back.")]
+    public static partial void EntityResultStale(ILogger logger, string entityId);
 
     [LoggerMessage(1032, LogLevel.Warning, "Activity {Name} of {InstanceId} was interrupted; it is handed out again.")]
     public static partial void ActivityInterrupted(ILogger logger, string name, string instanceId);

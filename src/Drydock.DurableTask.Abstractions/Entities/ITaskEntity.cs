@@ -82,6 +82,9 @@ public record SignalEntityOptions
 
     /// <summary>A signal at that moment.</summary>
     public static implicit operator SignalEntityOptions(DateTimeOffset value) => new() { SignalTime = value };
+
+    /// <summary>No options: the official surface has this conversion, which says nothing.</summary>
+    public static implicit operator SignalEntityOptions?(bool? value) => null;
 }
 
 /// <summary>An operation on an entity failed.</summary>

@@ -14,6 +14,12 @@ public sealed class TaskHubClient(
     string name, ITaskHub hub, IOptionsMonitor<DurableTaskClientOptions> options, TimeProvider clock) : DurableTaskClient(name)
 {
     private readonly DurableTaskClientOptions _options = options.Get(name);
+    private TaskHubEntityClient? _entities;
+
+    /// <inheritdoc/>
+    public override Entities.DurableEntityClient Entities => _options.EnableEntitySupport
+        ? _entities ??= new TaskHubEntityClient(Name, hub, Converter, clock)
+        : throw new NotSupportedException("Durable entities are disabled because DurableTaskClientOptions.EnableEntitySupport=false");
 
     private DataConverter Converter => _options.DataConverter;
 

@@ -68,6 +68,8 @@ internal static class Actions
             $"created a timer for {action.CreateTimer.FireAt.ToDateTime():o}",
         OrchestratorAction.OrchestratorActionTypeOneofCase.SendEvent =>
             $"sent event '{action.SendEvent.Name}' to '{action.SendEvent.Instance.InstanceId}'",
+        OrchestratorAction.OrchestratorActionTypeOneofCase.SendEntityMessage =>
+            $"sent {action.SendEntityMessage.EntityMessageTypeCase} to an entity",
         _ => $"produced {action.OrchestratorActionTypeCase}",
     };
 

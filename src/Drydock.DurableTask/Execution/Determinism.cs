@@ -38,11 +38,31 @@ internal static class Determinism
             $"sub-orchestration '{step.SubOrchestrationInstanceCreated.Name}' was called"),
         HistoryEvent.EventTypeOneofCase.EventSent =>
             (Kind.SendEvent, step.EventSent.Name, $"event '{step.EventSent.Name}' was sent to '{step.EventSent.InstanceId}'"),
+        HistoryEvent.EventTypeOneofCase.EntityOperationSignaled => (
+            Kind.SendEntityMessage,
+            step.EntityOperationSignaled.Operation,
+            $"operation '{step.EntityOperationSignaled.Operation}' of entity '{step.EntityOperationSignaled.TargetInstanceId}' was signalled"),
+        HistoryEvent.EventTypeOneofCase.EntityOperationCalled => (
+            Kind.SendEntityMessage,
+            step.EntityOperationCalled.Operation,
+            $"operation '{step.EntityOperationCalled.Operation}' of entity '{step.EntityOperationCalled.TargetInstanceId}' was called"),
+        HistoryEvent.EventTypeOneofCase.EntityLockRequested => (Kind.SendEntityMessage, "lock", "locks of entities were asked for"),
+        HistoryEvent.EventTypeOneofCase.EntityUnlockSent => (
+            Kind.SendEntityMessage, "unlock", $"the lock of entity '{step.EntityUnlockSent.TargetInstanceId}' was released"),
         _ => throw new ArgumentException($"{step.EventTypeCase} is not a step of an orchestrator.", nameof(step)),
     };
 
     private static string? NameOf(OrchestratorAction action) =>
-        action.ScheduleTask?.Name ?? action.CreateSubOrchestration?.Name ?? action.SendEvent?.Name;
+        action.ScheduleTask?.Name ?? action.CreateSubOrchestration?.Name ?? action.SendEvent?.Name ?? NameOf(action.SendEntityMessage);
+
+    private static string? NameOf(SendEntityMessageAction? message) => message?.EntityMessageTypeCase switch
+    {
+        SendEntityMessageAction.EntityMessageTypeOneofCase.EntityOperationSignaled => message.EntityOperationSignaled.Operation,
+        SendEntityMessageAction.EntityMessageTypeOneofCase.EntityOperationCalled => message.EntityOperationCalled.Operation,
+        SendEntityMessageAction.EntityMessageTypeOneofCase.EntityLockRequested => "lock",
+        SendEntityMessageAction.EntityMessageTypeOneofCase.EntityUnlockSent => "unlock",
+        _ => null,
+    };
 
     private static string OfficialText(HistoryEvent step, OrchestratorAction? action)
     {
@@ -80,6 +100,10 @@ internal static class Determinism
                         + $"sub-orchestration task with name {other.Name} at this sequence number. {Question}",
                     _ => $"but the current orchestration replay instead produced a {produced} action at this sequence number. {Question}",
                 };
+
+            case not HistoryEvent.EventTypeOneofCase.EventSent:
+                return $"{Before} a message to an entity with sequence number {id}, "
+                    + (action is null ? NotYet : $"but the current orchestration replay instead produced a {produced} action with this sequence number. {Question}");
 
             default:
                 var sent = step.EventSent;

@@ -13,6 +13,7 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
     private readonly DurableTaskWorkerOptions _options;
     private readonly string? _serializedInput;
     private readonly object? _input;
+    private readonly OrchestrationEntities _entities;
     private object? _customStatus;
     private int _guids;
 
@@ -30,6 +31,7 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
             ? new ParentOrchestrationInstance(parent.Name ?? string.Empty, parent.OrchestrationInstance?.InstanceId ?? string.Empty)
             : null;
         IsDrydock = started.Tags.ContainsKey(Semantics.Tag);
+        _entities = new OrchestrationEntities(this, schedule, options.DataConverter);
         Events = new ExternalEvents(options.DataConverter, skipCancelled: IsDrydock);
         _input = options.DataConverter.Deserialize(started.Input, inputType);
     }
@@ -48,10 +50,12 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
 
     public override IReadOnlyDictionary<string, object?> Properties => ImmutableDictionary<string, object?>.Empty;
 
-    public override TaskOrchestrationEntityFeature Entities => throw new NotSupportedException(
-        _options.EnableEntitySupport
-            ? "Durable entities are not supported by this version of Drydock.DurableTask."
-            : "Durable entities are disabled because DurableTaskWorkerOptions.EnableEntitySupport=false");
+    public override TaskOrchestrationEntityFeature Entities => _options.EnableEntitySupport
+        ? _entities
+        : throw new NotSupportedException("Durable entities are disabled because DurableTaskWorkerOptions.EnableEntitySupport=false");
+
+    /// <summary>Entities, for the executor: history may tell of them whatever the options say.</summary>
+    public OrchestrationEntities EntityMessages => _entities;
 
     /// <summary>Whether the execution was started by Drydock, so that faults of the official SDK need not be repeated.</summary>
     public bool IsDrydock { get; }
@@ -101,6 +105,7 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
     public override Task<TResult> CallSubOrchestratorAsync<TResult>(
         TaskName orchestratorName, object? input = null, TaskOptions? options = null)
     {
+        _entities.CheckNoCriticalSection();
         var sub = options as SubOrchestrationOptions;
         var instanceId = sub?.InstanceId ?? NewGuid().ToString("N");
         var version = (sub?.Version ?? options?.Version)?.Version ?? _options.Versioning?.DefaultVersion ?? string.Empty;

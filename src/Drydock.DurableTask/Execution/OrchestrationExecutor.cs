@@ -175,9 +175,18 @@ internal sealed class OrchestrationExecutor
             case EventKind.ExecutionTerminated:
                 Finish(Actions.Terminated(item.ExecutionTerminated.Input));
                 break;
-            case >= EventKind.EntityOperationSignaled and <= EventKind.EntityUnlockSent:
-                throw new NotSupportedException(
-                    $"The history has a {item.EventTypeCase} event: durable entities are not supported by this version of Drydock.DurableTask.");
+            case EventKind.EntityOperationSignaled or EventKind.EntityOperationCalled or EventKind.EntityLockRequested or EventKind.EntityUnlockSent:
+                _schedule.Confirm(item);
+                break;
+            case EventKind.EntityOperationCompleted:
+                _context?.EntityMessages.Complete(item.EntityOperationCompleted.RequestId, item.EntityOperationCompleted.Output);
+                break;
+            case EventKind.EntityOperationFailed:
+                _context?.EntityMessages.Fail(item.EntityOperationFailed.RequestId, item.EntityOperationFailed.FailureDetails);
+                break;
+            case EventKind.EntityLockGranted:
+                _context?.EntityMessages.Complete(item.EntityLockGranted.CriticalSectionId, output: null);
+                break;
         }
     }
 
@@ -239,6 +248,8 @@ internal sealed class OrchestrationExecutor
         {
             return;
         }
+
+        _context?.EntityMessages.Release();
 
         // Suspended or not: what it asked for before it returned goes with its end.
         _schedule.Restore();

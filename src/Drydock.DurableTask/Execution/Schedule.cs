@@ -62,6 +62,15 @@ internal sealed class Schedule
         }
     }
 
+    /// <summary>Fails an open task.</summary>
+    public void Fail(int id, Exception failure)
+    {
+        if (_open.Remove(id, out var task))
+        {
+            task.Source.TrySetException(failure);
+        }
+    }
+
     /// <summary>History says that a step was taken: it must be one that the code asked for.</summary>
     /// <exception cref="DeterminismMismatchException">The code asked for something else, or for nothing.</exception>
     public void Confirm(HistoryEvent step)

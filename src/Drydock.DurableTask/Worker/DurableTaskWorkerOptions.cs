@@ -34,7 +34,7 @@ public class DurableTaskWorkerOptions
     /// <summary>Longer timers are made of several. The default is three days.</summary>
     public TimeSpan MaximumTimerInterval { get; set; } = TimeSpan.FromDays(3);
 
-    /// <summary>Whether entities can be used. The default is false; they are not supported yet.</summary>
+    /// <summary>Whether entities can be used. The default is false.</summary>
     public bool EnableEntitySupport { get; set; }
 
     /// <summary>How much is done at once.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Drydock.DurableTask.Entities;
 
 namespace Drydock.DurableTask.Worker;
 
@@ -13,14 +14,22 @@ public interface IDurableTaskFactory
         TaskName name, IServiceProvider serviceProvider, [NotNullWhen(true)] out ITaskOrchestrator? orchestrator);
 }
 
+/// <summary>Creates entities too.</summary>
+public interface IDurableTaskFactory2 : IDurableTaskFactory
+{
+    /// <summary>Creates an entity; false if there is none of that name.</summary>
+    bool TryCreateEntity(TaskName name, IServiceProvider serviceProvider, [NotNullWhen(true)] out ITaskEntity? entity);
+}
+
 /// <summary>
 /// Creates what is in a registry. A version is matched exactly; what was registered without a version serves every version only if
 /// nothing of that name was registered with one.
 /// </summary>
-internal sealed class DurableTaskFactory(DurableTaskRegistry registry) : IDurableTaskFactory
+internal sealed class DurableTaskFactory(DurableTaskRegistry registry) : IDurableTaskFactory2
 {
     private readonly Tasks<ITaskOrchestrator> _orchestrators = new(registry.Orchestrators);
     private readonly Tasks<ITaskActivity> _activities = new(registry.Activities);
+    private readonly Dictionary<TaskName, Func<IServiceProvider, ITaskEntity>> _entities = new(registry.GetEntities());
 
     /// <summary>What is registered.</summary>
     public DurableTaskRegistry Registry { get; } = registry;
@@ -32,6 +41,9 @@ internal sealed class DurableTaskFactory(DurableTaskRegistry registry) : IDurabl
     public bool TryCreateOrchestrator(
         TaskName name, IServiceProvider serviceProvider, [NotNullWhen(true)] out ITaskOrchestrator? orchestrator) =>
         TryCreateOrchestrator(name, TaskVersion.Unversioned, serviceProvider, out orchestrator);
+
+    public bool TryCreateEntity(TaskName name, IServiceProvider serviceProvider, [NotNullWhen(true)] out ITaskEntity? entity) =>
+        (entity = _entities.GetValueOrDefault(name)?.Invoke(serviceProvider)) is not null;
 
     /// <summary>Creates an activity; false if there is none of that name and version.</summary>
     public bool TryCreateActivity(

@@ -24,6 +24,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
     private readonly WorkItemFilters? _filters;
     private readonly OrchestrationTurns _turns;
     private readonly ActivityRuns _activities;
+    private readonly EntityRuns? _entities;
     private readonly RunningItems _running = new();
     private readonly CancellationTokenSource _ended = new();
 
@@ -45,6 +46,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
         _logger = loggers.CreateLogger<TaskHubWorker>();
         var calls = new HubCalls(clock, _logger);
         _turns = new OrchestrationTurns(hub, factory, scopes, _options, calls, loggers);
+        _entities = _options.EnableEntitySupport ? new EntityRuns(hub, factory, scopes, _options, calls, _logger) : null;
         _activities = new ActivityRuns(hub, factory, scopes, _options, calls, _logger);
     }
 
@@ -141,7 +143,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
         {
             MaxConcurrentOrchestrationWorkItems = _options.Concurrency.MaximumConcurrentOrchestrationWorkItems,
             MaxConcurrentActivityWorkItems = _options.Concurrency.MaximumConcurrentActivityWorkItems,
-            MaxConcurrentEntityWorkItems = 0,
+            MaxConcurrentEntityWorkItems = _options.Concurrency.MaximumConcurrentEntityWorkItems,
             WorkItemFilters = _filters,
         };
         request.Capabilities.Add(WorkerCapability.HistoryStreaming);
@@ -158,6 +160,9 @@ internal sealed class TaskHubWorker : DurableTaskWorker
                 break;
             case WorkItem.RequestOneofCase.ActivityRequest:
                 _running.Start(() => _activities.RunAsync(item.ActivityRequest, item.CompletionToken, ended));
+                break;
+            case WorkItem.RequestOneofCase.EntityRequest or WorkItem.RequestOneofCase.EntityRequestV2 when _entities is { } entities:
+                _running.Start(() => entities.RunAsync(item, ended));
                 break;
             case WorkItem.RequestOneofCase.EntityRequest or WorkItem.RequestOneofCase.EntityRequestV2:
                 Log.EntityRefused(_logger);
