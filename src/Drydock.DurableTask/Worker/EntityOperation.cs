@@ -1,5 +1,4 @@
 using Drydock.DurableTask.Entities;
-using Drydock.DurableTask.Execution;
 using Drydock.DurableTask.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Type = System.Type;
