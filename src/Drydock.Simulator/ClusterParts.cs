@@ -50,8 +50,8 @@ internal sealed class ClusterParts
         _kubelets = new KubeletController(_cluster, _machines, _heartbeats, _power, volumes);
         Controllers =
         [
-            new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), _heartbeats, new NodeLifecycleController(_cluster),
-            new NodeTtlController(_cluster),
+            new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), new EventExpiry(_cluster), _heartbeats,
+            new NodeLifecycleController(_cluster), new NodeTtlController(_cluster),
             new TaintEvictionController(_cluster), _scheduler, _kubelets,
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),
             new DaemonSetController(_cluster), new JobController(_cluster), _disruptions,
@@ -81,6 +81,7 @@ internal sealed class ClusterParts
 
     public void CreateObjects()
     {
+        _cluster.Events.IsSilent = true;
         ClusterBasics.Create(_store, _scenario);
         foreach (var (index, spec) in _scenario.Nodes.Index())
         {
@@ -173,6 +174,7 @@ internal sealed class ClusterParts
     /// <summary>From now on pods go where the scheduler wants; nodes somebody else cordoned before are.</summary>
     public void StartUpIsOver()
     {
+        _cluster.Events.IsSilent = false;
         _scheduler.Prefer = null;
         foreach (var spec in _scenario.Nodes.Where(each => each.Cordoned))
         {

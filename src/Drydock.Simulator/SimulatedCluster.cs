@@ -18,6 +18,7 @@ public sealed class SimulatedCluster : IAsyncDisposable
     private readonly Scenario _scenario;
     private readonly int _seed;
     private readonly SimulationClock _clock;
+    private readonly ObjectStore _store;
     private readonly ClusterParts _parts;
     private readonly ControllerLoop _loop;
     private readonly ILoggerFactory _logs;
@@ -31,7 +32,7 @@ public sealed class SimulatedCluster : IAsyncDisposable
         _logs = logs;
         _clock = new SimulationClock(clock, speed, History);
         var store = new ObjectStore(_clock, seed);
-        Store = store;
+        Store = _store = store;
         _parts = new ClusterParts(scenario, store, _clock, new Random(seed));
         _loop = new ControllerLoop(store, _parts.Controllers, _clock, logs.CreateLogger<ControllerLoop>());
         _parts.WakeThrough(_loop);
@@ -105,6 +106,8 @@ public sealed class SimulatedCluster : IAsyncDisposable
         _parts.StartUpIsOver();
         Settle(end, () => false);
         _clock.Run();
+        // Nobody has seen a version of the start: nobody can ask what came after it.
+        _store.Compact();
         _start = Snapshot.Of(Store);
         // Only now: what the server does by itself would come between the seeded writes of the start.
         var virtApi = new VirtApi(_parts.IsBroken);

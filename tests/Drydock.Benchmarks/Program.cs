@@ -1,9 +1,23 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Drydock.Benchmarks;
 
 // The numbers the README claims, from the program itself: dotnet run -c Release --project tests/Drydock.Benchmarks [ROUNDS]
-var rounds = args is [var text] ? int.Parse(text, CultureInfo.InvariantCulture) : 3;
+// Those of the simulated cluster: ... simulator [NODES PODS VMS]
+if (args is ["simulator", .. var size])
+{
+    var wanted = size is [var nodes, var pods, var machines] ? (int[])[Number(nodes), Number(pods), Number(machines)] : [5000, 100_000, 2000];
+    foreach (var (name, limit, value) in await new SimulatorFigures(wanted[0], wanted[1], wanted[2]).MeasureAsync())
+    {
+        var kept = name.EndsWith("per second", StringComparison.Ordinal) ? value >= limit : value <= limit;
+        Console.WriteLine($"{name,-64} {value,10:0.0}  {(limit is { } bound ? $"limit {bound:0}, {(kept ? "kept" : "MISSED")}" : "")}");
+    }
+
+    return;
+}
+
+var rounds = args is [var text] ? Number(text) : 3;
 var program = Path.Combine(AppContext.BaseDirectory, "drydock.dll");
 var full = Path.Combine(AppContext.BaseDirectory, "250-pods-12-vms.yaml");
 Console.WriteLine($"{Environment.ProcessorCount} processors, {RuntimeName()}, {rounds} rounds, medians");
@@ -63,6 +77,8 @@ static JsonElement Part(IReadOnlyList<JsonElement> lines, string type)
     var line = lines.Single(line => line.GetProperty("type").GetString() == type);
     return type == "summary" ? line : line.GetProperty(type);
 }
+
+static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 
 static double Seconds(JsonElement span) => TimeSpan.Parse(span.GetString()!, CultureInfo.InvariantCulture).TotalSeconds;
 

@@ -27,10 +27,11 @@ internal sealed class DaemonSetController(ClusterContext cluster) : IController
 
         var byNode = Workloads.PodsOf(cluster, set).ToLookup(NodeWanted);
         var (desired, current, ready, misplaced) = (0, 0, 0, 0);
+        var anywhere = NewPod(set, node: null);
         foreach (var node in cluster.Store.List(ResourceTypes.Nodes))
         {
             var pods = byNode[node.NameOf()].ToList();
-            if (SchedulingRules.CheckNode(NewPod(set, node.NameOf()), node) is not null)
+            if (SchedulingRules.CheckNode(anywhere, node) is not null)
             {
                 misplaced += pods.Count(Pods.IsRunning);
                 continue;
@@ -69,24 +70,18 @@ internal sealed class DaemonSetController(ClusterContext cluster) : IController
         .SelectMany(field => field.Texts("values"))
         .FirstOrDefault() ?? string.Empty;
 
-    private static JsonObject NewPod(JsonObject set, string node)
+    // Without a node: only what every node is asked.
+    private static JsonObject NewPod(JsonObject set, string? node)
     {
         var pod = PodTemplates.Instantiate(set, ResourceTypes.DaemonSets, set.Object("spec", "template")!, set.NameOf() + "-");
         var labels = pod.Ensure("metadata", "labels");
         labels["controller-revision-hash"] = PodTemplates.Hash(set.At("spec", "template"));
         labels["pod-template-generation"] = set.Annotation("deprecated.daemonset.template.generation") ?? "1";
-        pod.Ensure("spec", "affinity", "nodeAffinity")["requiredDuringSchedulingIgnoredDuringExecution"] = new JsonObject
+        if (node is not null)
         {
-            ["nodeSelectorTerms"] = new JsonArray(new JsonObject
-            {
-                ["matchFields"] = new JsonArray(new JsonObject
-                {
-                    ["key"] = "metadata.name",
-                    ["operator"] = "In",
-                    ["values"] = new JsonArray(node),
-                }),
-            }),
-        };
+            pod.Ensure("spec", "affinity", "nodeAffinity")["requiredDuringSchedulingIgnoredDuringExecution"] = OnlyOn(node);
+        }
+
         var tolerations = pod.Ensure("spec")["tolerations"] as JsonArray ?? [];
         Tolerate(tolerations, "NoExecute", "not-ready", "unreachable");
         Tolerate(tolerations, "NoSchedule", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable");
@@ -97,6 +92,14 @@ internal sealed class DaemonSetController(ClusterContext cluster) : IController
 
         return pod;
     }
+
+    private static JsonObject OnlyOn(string node) => new()
+    {
+        ["nodeSelectorTerms"] = new JsonArray(new JsonObject
+        {
+            ["matchFields"] = new JsonArray(new JsonObject { ["key"] = "metadata.name", ["operator"] = "In", ["values"] = new JsonArray(node) }),
+        }),
+    };
 
     private static void Tolerate(JsonArray tolerations, string effect, params ReadOnlySpan<string> taints)
     {

@@ -7,6 +7,11 @@ namespace Drydock.Simulator.Controllers;
 internal sealed class EventRecorder(IObjectStore store, TimeProvider clock)
 {
     private readonly Dictionary<(string Uid, string Reason, string Message), string> _written = [];
+    private readonly Dictionary<string, (string Uid, string Reason, string Message)> _keys = [];
+    private long _count;
+
+    /// <summary>Whether Events are not written: what happened at the start of a cluster is more than an hour past when somebody looks.</summary>
+    public bool IsSilent { get; set; }
 
     public void Normal(ResourceType type, JsonObject about, string reason, string message, string component) =>
         Record(type, about, "Normal", reason, message, component);
@@ -14,8 +19,22 @@ internal sealed class EventRecorder(IObjectStore store, TimeProvider clock)
     public void Warning(ResourceType type, JsonObject about, string reason, string message, string component) =>
         Record(type, about, "Warning", reason, message, component);
 
+    /// <summary>An Event is gone: should it happen again, it is a new one.</summary>
+    public void Forget(JsonObject item)
+    {
+        if (_keys.Remove(item.NameOf(), out var key))
+        {
+            _written.Remove(key);
+        }
+    }
+
     private void Record(ResourceType type, JsonObject about, string kind, string reason, string message, string component)
     {
+        if (IsSilent)
+        {
+            return;
+        }
+
         var now = clock.GetUtcNow().Timestamp();
         var space = about.NamespaceOf() ?? "default";
         var key = (about.UidOf(), reason, message);
@@ -26,6 +45,7 @@ internal sealed class EventRecorder(IObjectStore store, TimeProvider clock)
 
         var written = store.Create(ResourceTypes.Events, NewEvent(type, about, kind, reason, message, component, now, space));
         _written[key] = written.NameOf();
+        _keys[written.NameOf()] = key;
     }
 
     private bool Repeat(string space, string name, string now) =>
@@ -43,7 +63,7 @@ internal sealed class EventRecorder(IObjectStore store, TimeProvider clock)
         ["kind"] = "Event",
         ["metadata"] = new JsonObject
         {
-            ["name"] = $"{about.NameOf()}.{clock.GetUtcNow().UtcTicks + _written.Count:x}",
+            ["name"] = $"{about.NameOf()}.{clock.GetUtcNow().UtcTicks + _count++:x}",
             ["namespace"] = space,
         },
         ["involvedObject"] = new JsonObject

@@ -3,13 +3,16 @@ using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Controllers;
 
-/// <summary>What the scheduler needs of the unfinished pods on a node, read once until one of them changes.</summary>
+/// <summary>What the scheduler needs of a node and the unfinished pods on it, read once until one of them changes.</summary>
 internal sealed class NodeLoad
 {
     private readonly Dictionary<string, int> _byOwner = [];
 
-    public NodeLoad(IEnumerable<JsonObject> pods)
+    public NodeLoad(JsonObject node, IEnumerable<JsonObject> pods)
     {
+        MostPods = Resources.Allocatable(node, "pods");
+        AllCpu = Resources.Allocatable(node, "cpu");
+        AllMemory = Resources.Allocatable(node, "memory");
         foreach (var pod in pods.Where(each => !each.IsFinished()))
         {
             Pods++;
@@ -27,6 +30,13 @@ internal sealed class NodeLoad
             }
         }
     }
+
+    /// <summary>How many pods the node takes; 0: it does not say.</summary>
+    public decimal MostPods { get; }
+
+    public decimal AllCpu { get; }
+
+    public decimal AllMemory { get; }
 
     public int Pods { get; }
 

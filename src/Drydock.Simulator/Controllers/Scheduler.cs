@@ -8,8 +8,12 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
 {
     private const string Name = "default-scheduler";
 
+    private const int EnoughNodes = 100;
+
     private readonly HashSet<ObjectKey> _waiting = [];
     private readonly Dictionary<string, NodeLoad> _loads = [];
+    private readonly Dictionary<string, JsonObject> _wide = [];
+    private int _nextNode;
 
     /// <summary>While a scenario starts: the node it wants for a pod.</summary>
     public Func<JsonObject, string?>? Prefer { get; set; }
@@ -18,13 +22,18 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
     {
         if (change.Type.Equals(ResourceTypes.Pods))
         {
-            ForgetLoad(change.Object.Node());
-            ForgetLoad(change.Before.Node());
+            ForgetLoadOf(change);
             var own = NeedsNode(change) ? (ObjectKey[])[change.Object.Key()] : [];
             return FreesRoom(change) ? own.Concat(_waiting) : own;
         }
 
-        return change.Type.Equals(ResourceTypes.Nodes) && MattersToScheduling(change) ? [.. _waiting] : [];
+        if (!change.Type.Equals(ResourceTypes.Nodes) || !MattersToScheduling(change))
+        {
+            return [];
+        }
+
+        _loads.Remove(change.Name);
+        return [.. _waiting];
     }
 
     public TimeSpan? Reconcile(ObjectKey key)
@@ -37,34 +46,51 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
         }
 
         var nodes = cluster.Store.List(ResourceTypes.Nodes);
-        var misfits = new List<Misfit>();
-        var fitting = new List<(JsonObject Node, int Pods)>();
-        foreach (var node in nodes)
-        {
-            var load = LoadOf(node.NameOf());
-            if (SchedulingRules.Check(pod, node, load) is { } misfit)
-            {
-                misfits.Add(misfit);
-            }
-            else
-            {
-                // Replicas spread: the node with the fewest of the same owner, then the fewest pods.
-                fitting.Add((node, (load.OfSameOwner(pod) * 1000) + load.Pods));
-            }
-        }
-
-        if (fitting.Count == 0)
+        var needs = new PodNeeds(pod, _wide.Values, cluster);
+        var (best, misfits) = Choose(needs, nodes);
+        if (best is null)
         {
             _waiting.Add(key);
             Refuse(pod, nodes.Count, misfits);
         }
         else
         {
-            var wanted = Prefer?.Invoke(pod);
-            Bind(pod, fitting.Find(each => each.Node.NameOf() == wanted).Node ?? fitting.MinBy(each => each.Pods).Node);
+            Bind(pod, Preferred(needs) ?? best);
         }
 
         return null;
+    }
+
+    private JsonObject? Preferred(PodNeeds needs) =>
+        Prefer?.Invoke(needs.Pod) is { } wanted && cluster.Store.Get(ResourceTypes.Nodes, null, wanted) is { } node
+        && SchedulingRules.Check(needs, node, LoadOf(node)) is null
+            ? node
+            : null;
+
+    // Replicas spread: the node with the fewest of the same owner, then the fewest pods. In a large cluster not all nodes are looked at,
+    // only as many as needed to find a hundred that fit, each time from where the last look ended (percentageOfNodesToScore).
+    private (JsonObject? Best, List<Misfit> Misfits) Choose(PodNeeds needs, IReadOnlyList<JsonObject> nodes)
+    {
+        var misfits = new List<Misfit>();
+        var (best, least, fitting, looked) = ((JsonObject?)null, int.MaxValue, 0, 0);
+        var start = nodes.Count > EnoughNodes ? _nextNode % nodes.Count : 0;
+        for (; looked < nodes.Count && fitting < EnoughNodes; looked++)
+        {
+            var node = nodes[(start + looked) % nodes.Count];
+            var load = LoadOf(node);
+            if (SchedulingRules.Check(needs, node, load) is { } misfit)
+            {
+                misfits.Add(misfit);
+                continue;
+            }
+
+            fitting++;
+            var cost = (load.OfSameOwner(needs.Pod) * 1000) + load.Pods;
+            (best, least) = cost < least ? (node, cost) : (best, least);
+        }
+
+        _nextNode = start + looked;
+        return (best, misfits);
     }
 
     private static bool NeedsNode(Change change) =>
@@ -79,19 +105,34 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
         || !JsonNode.DeepEquals(change.Before.At("metadata", "labels"), change.Object.At("metadata", "labels"))
         || !JsonNode.DeepEquals(change.Before.At("status", "allocatable"), change.Object.At("status", "allocatable"));
 
-    private NodeLoad LoadOf(string node)
+    private NodeLoad LoadOf(JsonObject node)
     {
-        if (!_loads.TryGetValue(node, out var load))
+        var name = node.NameOf();
+        if (!_loads.TryGetValue(name, out var load))
         {
-            _loads[node] = load = new(cluster.Store.PodsOnNode(node));
+            _loads[name] = load = new(node, cluster.Store.PodsOnNode(name));
         }
 
         return load;
     }
 
-    private void ForgetLoad(string? node)
+    // A pod that only reports something weighs what it did before.
+    private void ForgetLoadOf(Change change)
     {
-        if (node is not null)
+        var pod = change.Object;
+        var counts = change.Kind != ChangeKind.Deleted && !pod.IsFinished();
+        if (counts && AntiAffinity.WideTermsOf(pod).Any())
+        {
+            _wide[pod.UidOf()] = pod;
+        }
+        else if (!counts)
+        {
+            _wide.Remove(pod.UidOf());
+        }
+
+        var same = counts && change.Before is not null && change.Before.Node() == pod.Node() && !change.Before.IsFinished()
+            && JsonNode.DeepEquals(change.Before.At("metadata", "labels"), pod.At("metadata", "labels"));
+        if (!same && pod.Node() is { } node)
         {
             _loads.Remove(node);
         }
@@ -147,7 +188,7 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
             return "no nodes available to schedule pods";
         }
 
-        var reasons = Counted(misfits.Select(each => each.Reason));
+        var reasons = Counted(misfits.SelectMany(each => each.Reasons));
         var preemption = Counted(misfits.Select(each => each.PreemptionMayHelp
             ? "No preemption victims found for incoming pod"
             : "Preemption is not helpful for scheduling"));

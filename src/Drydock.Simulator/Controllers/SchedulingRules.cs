@@ -4,7 +4,15 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.Controllers;
 
 /// <summary>Why a node cannot take a pod, in the scheduler's words; whether evicting other pods could help.</summary>
-internal sealed record Misfit(string Reason, bool PreemptionMayHelp);
+/// <param name="Reasons">One, or several resources that are insufficient.</param>
+/// <param name="PreemptionMayHelp">Whether it could.</param>
+internal sealed record Misfit(IReadOnlyList<string> Reasons, bool PreemptionMayHelp)
+{
+    public Misfit(string reason, bool preemptionMayHelp)
+        : this([reason], preemptionMayHelp)
+    {
+    }
+}
 
 /// <summary>The rules of the scheduler in the order of its filters; the first that a node breaks is its reason.</summary>
 internal static class SchedulingRules
@@ -13,12 +21,12 @@ internal static class SchedulingRules
     private static readonly Misfit Tainted = new("node(s) had untolerated taint(s)", false);
     private static readonly Misfit WrongNode = new("node(s) didn't match Pod's node affinity/selector", false);
     private static readonly Misfit TooManyPods = new("Too many pods", true);
-    private static readonly Misfit AntiAffinity = new("node(s) didn't match pod anti-affinity rules", true);
-    private static readonly Misfit ExistingAntiAffinity = new("node(s) didn't satisfy existing pods anti-affinity rules", true);
+    private static readonly Misfit RepelledByOwnRules = new("node(s) didn't match pod anti-affinity rules", true);
+    private static readonly Misfit RepelledByOthers = new("node(s) didn't satisfy existing pods anti-affinity rules", true);
 
     /// <summary>Null if the node can take the pod.</summary>
-    public static Misfit? Check(JsonObject pod, JsonObject node, NodeLoad load) =>
-        CheckNode(pod, node) ?? CheckResources(pod, node, load) ?? CheckNeighbours(pod, load);
+    public static Misfit? Check(PodNeeds needs, JsonObject node, NodeLoad load) =>
+        CheckNode(needs.Pod, node) ?? CheckResources(needs, load) ?? CheckNeighbours(needs, node, load);
 
     public static bool Tolerates(JsonObject toleration, JsonObject taint) =>
         (toleration.Text("effect") is not { Length: > 0 } effect || effect == taint.Text("effect"))
@@ -51,37 +59,35 @@ internal static class SchedulingRules
     private static bool ToleratesAll(JsonObject pod, IEnumerable<JsonObject> taints) =>
         taints.All(taint => pod.Objects("spec", "tolerations").Any(each => Tolerates(each, taint)));
 
-    private static Misfit? CheckResources(JsonObject pod, JsonObject node, NodeLoad load)
+    private static Misfit? CheckResources(PodNeeds needs, NodeLoad load)
     {
-        if (Resources.Allocatable(node, "pods") is > 0 and var most && load.Pods >= most)
+        if (load.MostPods > 0 && load.Pods >= load.MostPods)
         {
             return TooManyPods;
         }
 
-        return CheckResource("cpu", load.Cpu) ?? CheckResource("memory", load.Memory);
-
-        Misfit? CheckResource(string resource, decimal used)
+        var cpu = IsShort(needs.Cpu, load.Cpu, load.AllCpu);
+        var memory = IsShort(needs.Memory, load.Memory, load.AllMemory);
+        if (!cpu && !memory)
         {
-            var wanted = Resources.Requested(pod, resource);
-            var total = Resources.Allocatable(node, resource);
-            return wanted > 0 && wanted + used > total ? new($"Insufficient {resource}", PreemptionMayHelp: wanted <= total) : null;
+            return null;
         }
+
+        string[] reasons = [.. cpu ? ["Insufficient cpu"] : (string[])[], .. memory ? ["Insufficient memory"] : (string[])[]];
+        return new(reasons, PreemptionMayHelp: needs.Cpu <= load.AllCpu && needs.Memory <= load.AllMemory);
     }
 
-    private static Misfit? CheckNeighbours(JsonObject pod, NodeLoad load)
+    private static bool IsShort(decimal wanted, decimal used, decimal total) => wanted > 0 && wanted + used > total;
+
+    private static Misfit? CheckNeighbours(PodNeeds needs, JsonObject node, NodeLoad load)
     {
-        if (pod.At("spec", "affinity", "podAntiAffinity") is not null && load.Present.Exists(each => Repels(pod, each)))
+        if (needs.Repels && (needs.AvoidsTopology(node) || load.Present.Exists(each => AntiAffinity.Repels(needs.Pod, each, AntiAffinity.HostName))))
         {
-            return AntiAffinity;
+            return RepelledByOwnRules;
         }
 
-        return load.Repelling.Exists(each => Repels(each, pod)) ? ExistingAntiAffinity : null;
+        return needs.IsKeptFrom(node) || load.Repelling.Exists(each => AntiAffinity.Repels(each, needs.Pod, AntiAffinity.HostName))
+            ? RepelledByOthers
+            : null;
     }
-
-    // Required anti-affinity by host name; other topologies are not simulated.
-    private static bool Repels(JsonObject one, JsonObject other) =>
-        one.NamespaceOf() == other.NamespaceOf()
-        && one.Objects("spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution").Any(term =>
-            term.Text("topologyKey") == "kubernetes.io/hostname"
-            && Selectors.Matches(term.At("labelSelector"), other.Object("metadata", "labels")));
 }

@@ -214,8 +214,8 @@ public sealed record WorkloadSpec(string Kind, string Namespace, string Name)
     /// <summary>Its pods have an emptyDir volume.</summary>
     public bool EmptyDir { get; init; }
 
-    /// <summary>No two of its pods on one node.</summary>
-    public bool Spread { get; init; }
+    /// <summary>The label of nodes of which no two of its pods share a value, such as the host name or the zone; null: they may.</summary>
+    public string? Spread { get; init; }
 
     /// <summary>Labels a node must have.</summary>
     public IReadOnlyDictionary<string, string> NodeSelector { get; init; } = new Dictionary<string, string>();

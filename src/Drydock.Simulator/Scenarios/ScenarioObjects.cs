@@ -211,12 +211,12 @@ internal static class ScenarioObjects
             container["volumeMounts"] = new JsonArray(new JsonObject { ["name"] = "scratch", ["mountPath"] = "/scratch" });
         }
 
-        if (spec.Spread)
+        if (spec.Spread is { } topology)
         {
             content.Ensure("affinity", "podAntiAffinity")["requiredDuringSchedulingIgnoredDuringExecution"] = new JsonArray(new JsonObject
             {
                 ["labelSelector"] = new JsonObject { ["matchLabels"] = new JsonObject { ["app"] = spec.Name } },
-                ["topologyKey"] = "kubernetes.io/hostname",
+                ["topologyKey"] = topology,
             });
         }
 

@@ -112,7 +112,13 @@ internal static class ScenarioReader
             NeverTerminates = fields.Flag("neverTerminates") ?? false,
             NeverReady = fields.Flag("neverReady") ?? false,
             EmptyDir = fields.Flag("emptyDir") ?? false,
-            Spread = fields.Flag("spread") ?? false,
+            Spread = fields.Text("spread") switch
+            {
+                null or "false" => null,
+                "true" => Controllers.AntiAffinity.HostName,
+                var key when key.Contains('/', StringComparison.Ordinal) => key,
+                _ => throw fields.Refusal("spread", "true, false or a label of nodes, such as topology.kubernetes.io/zone"),
+            },
             NodeSelector = fields.Map("nodeSelector"),
             PriorityClass = fields.Text("priorityClass"),
             Volume = fields.Text("volume"),

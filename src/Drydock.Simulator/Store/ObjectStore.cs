@@ -6,7 +6,7 @@ namespace Drydock.Simulator.Store;
 /// <param name="time">Source of every timestamp.</param>
 /// <param name="seed">Seed of uids and generated names: the same writes give the same objects.</param>
 /// <param name="logCapacity">How many writes watches can look back.</param>
-public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity = 100_000) : IObjectStore
+public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity = 20_000) : IObjectStore
 {
     /// <summary>A fresh cluster has written a little before anybody looks: version 1 is always too old.</summary>
     private const long FirstVersion = 100;
@@ -359,11 +359,11 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
             return false;
         }
 
-        var (was, now) = (before.Child("spec").Copy(), after.Child("spec").Copy());
-        was.Remove("nodeName");
-        now.Remove("nodeName");
+        var (was, now) = (before.Child("spec"), after.Child("spec"));
 
-        return JsonNode.DeepEquals(was, now);
+        return was.Select(p => p.Key).Union(now.Select(p => p.Key))
+            .Where(k => k != "nodeName")
+            .All(k => JsonNode.DeepEquals(was[k], now[k]));
     }
 
     private void Commit(ChangeKind kind, ResourceType type, JsonObject @object, JsonObject? before)

@@ -60,6 +60,65 @@ public sealed class SchedulerTests
     }
 
     [Fact]
+    public void Anti_affinity_by_zone_keeps_the_second_replica_out_of_the_whole_zone()
+    {
+        var cluster = new TestCluster(
+            "name: test\nnodes: [{name: a1, zone: a}, {name: a2, zone: a}, {name: b1, zone: b}]\n"
+            + "workloads: [{deployment: web, replicas: 3, spread: topology.kubernetes.io/zone}]\n");
+
+        cluster.PodsOf("web").Where(pod => pod.Node() is not null)
+            .Select(pod => cluster.Node(pod.Node()!).Label("topology.kubernetes.io/zone")).Order().ShouldBe(["a", "b"]);
+        cluster.PodsOf("web").Single(pod => pod.Node() is null).Condition("PodScheduled").Text("message")!
+            .ShouldStartWith("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.");
+    }
+
+    [Fact]
+    public void A_pod_without_rules_is_kept_out_of_the_zone_of_one_that_repels_it()
+    {
+        var cluster = new TestCluster(
+            "name: test\nnodes: [{name: a1, zone: a}, {name: a2, zone: a}, {name: b1, zone: b}]\n"
+            + "workloads: [{deployment: web, on: a1, spread: topology.kubernetes.io/zone}]\n");
+        var other = Scenario.Load("name: x\nnodes: []\nworkloads: [{pod: web, replicas: 1}]").Workloads.Single();
+
+        var pod = ScenarioObjects.Workload(other).Item;
+        pod["metadata"]!["name"] = "alone";
+        cluster.Store.Create(ResourceTypes.Pods, pod);
+        cluster.Pass(2);
+
+        cluster.PodsOf("web").Single(each => each.NameOf() == "alone").Node().ShouldBe("b1");
+    }
+
+    [Fact]
+    public void A_node_short_of_two_resources_counts_for_both()
+    {
+        var cluster = new TestCluster(TestCluster.ThreeNodes);
+        var wanted = Scenario.Load("name: x\nnodes: []\nworkloads: [{pod: new, cpu: '20', memory: 100Gi}]").Workloads.Single();
+
+        cluster.Store.Create(ResourceTypes.Pods, ScenarioObjects.Workload(wanted).Item);
+        cluster.Pass(0);
+
+        cluster.PodsOf("new").Single().Condition("PodScheduled").Text("message")!
+            .ShouldStartWith("0/3 nodes are available: 3 Insufficient cpu, 3 Insufficient memory.");
+    }
+
+    [Fact]
+    public void An_Event_is_gone_an_hour_after_it_was_last_seen()
+    {
+        var cluster = new TestCluster(TestCluster.ThreeNodes + "workloads: [{pod: bare}]\n");
+        cluster.Delete(ResourceTypes.Pods, cluster.PodsOf("bare").Single());
+        var wanted = Scenario.Load("name: x\nnodes: []\nworkloads: [{pod: new}]").Workloads.Single();
+        cluster.Store.Create(ResourceTypes.Pods, ScenarioObjects.Workload(wanted).Item);
+        cluster.Pass(10);
+        cluster.Store.List(ResourceTypes.Events).ShouldNotBeEmpty();
+
+        cluster.Pass(3580);
+        cluster.Store.List(ResourceTypes.Events).ShouldNotBeEmpty();
+        cluster.Pass(20);
+
+        cluster.Store.List(ResourceTypes.Events).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void A_control_plane_takes_only_what_tolerates_it()
     {
         var cluster = new TestCluster("name: test\nnodes: [{name: master, controlPlane: true}, {name: worker}]\nworkloads: [{deployment: web, replicas: 2}, {daemonSet: agent}]\n");
