@@ -9,7 +9,7 @@ internal static class ScenarioOption
     /// <summary><c>--scenario</c>.</summary>
     public static Option<string> Create() => new("--scenario")
     {
-        Description = "A scenario by name (see 'drydock demo --list') or a scenario file.",
+        Description = "A scenario by name (see 'drydock demo --list'), an example by name, or a scenario file.",
         HelpName = "name|file",
         DefaultValueFactory = _ => "healthy",
     };
@@ -36,7 +36,7 @@ internal static class ScenarioOption
     {
         try
         {
-            return File.Exists(nameOrFile) ? Scenario.Load(File.ReadAllText(nameOrFile)) : Scenario.Named(nameOrFile);
+            return File.Exists(nameOrFile) ? Scenario.Load(File.ReadAllText(nameOrFile), nameOrFile) : Scenario.Named(nameOrFile);
         }
         catch (ScenarioException exception)
         {

@@ -6,6 +6,7 @@ namespace Drydock.Simulator.Scenarios;
 public sealed record Scenario
 {
     private const string Prefix = "Drydock.Simulator.Scenarios.";
+    private const string ExamplePrefix = "Drydock.Simulator.Examples.";
 
     /// <summary>Name, such as <c>healthy</c>.</summary>
     public required string Name { get; init; }
@@ -65,19 +66,52 @@ public sealed record Scenario
             .Select(name => name[Prefix.Length..^".yaml".Length])
             .OrderBy(name => name != "healthy").ThenBy(name => name, StringComparer.Ordinal)];
 
-    /// <summary>A scenario that comes with the simulator.</summary>
+    /// <summary>The names of the worked examples: clusters to look at and to start from, without an end they expect.</summary>
+    public static IReadOnlyList<string> Examples { get; } =
+        [.. typeof(Scenario).Assembly.GetManifestResourceNames()
+            .Where(name => name.StartsWith(ExamplePrefix, StringComparison.Ordinal))
+            .Select(name => name[ExamplePrefix.Length..^".yaml".Length])
+            .Order(StringComparer.Ordinal)];
+
+    /// <summary>The JSON schema of scenario files, for editors.</summary>
+    public static string Schema => ReadResource($"{Prefix}scenario.schema.json")!;
+
+    /// <summary>A scenario or worked example that comes with the simulator.</summary>
     /// <exception cref="ScenarioException">There is none of that name; the message lists those there are.</exception>
-    public static Scenario Named(string name)
-    {
-        using var stream = typeof(Scenario).Assembly.GetManifestResourceStream($"{Prefix}{name}.yaml")
-            ?? throw new ScenarioException($"There is no scenario '{name}'. There are: {string.Join(", ", Names)}.");
-        using var reader = new StreamReader(stream);
-        return Load(reader.ReadToEnd());
-    }
+    public static Scenario Named(string name) => Load(Text(name));
+
+    /// <summary>The file of a scenario or worked example that comes with the simulator.</summary>
+    /// <exception cref="ScenarioException">There is none of that name; the message lists those there are.</exception>
+    public static string Text(string name) => ReadResource($"{Prefix}{name}.yaml") ?? ReadResource($"{ExamplePrefix}{name}.yaml")
+        ?? throw new ScenarioException($"There is no scenario '{name}'. There are: {string.Join(", ", Names)}; and the examples {string.Join(", ", Examples)}.");
 
     /// <summary>Reads a scenario file.</summary>
-    /// <exception cref="ScenarioException">It is not one: the message names the field, the value and what is allowed.</exception>
-    public static Scenario Load(string text) => ScenarioReader.Read(text);
+    /// <param name="text">What is in the file.</param>
+    /// <param name="file">Its name, for errors.</param>
+    /// <exception cref="ScenarioException">It is not one: the message names the file, the field, its line, the value and what is allowed.</exception>
+    public static Scenario Load(string text, string? file = null)
+    {
+        try
+        {
+            return ScenarioReader.Read(text);
+        }
+        catch (ScenarioException refusal) when (file is not null)
+        {
+            throw new ScenarioException($"{file}: {refusal.Message}");
+        }
+    }
+
+    private static string? ReadResource(string name)
+    {
+        using var stream = typeof(Scenario).Assembly.GetManifestResourceStream(name);
+        if (stream is null)
+        {
+            return null;
+        }
+
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
 }
 
 /// <summary>A scenario file that cannot be used; the message says where and why.</summary>

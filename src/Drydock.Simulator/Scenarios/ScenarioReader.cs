@@ -32,7 +32,7 @@ internal static class ScenarioReader
             Expect = file.Nested("expect", ReadExpectation) ?? new(),
         };
         file.Done();
-        CheckReferences(scenario);
+        CheckReferences(scenario, file);
         return scenario;
     }
 
@@ -194,18 +194,18 @@ internal static class ScenarioReader
     };
 
     // A name that means nothing would silently never happen.
-    private static void CheckReferences(Scenario scenario)
+    private static void CheckReferences(Scenario scenario, YamlFields file)
     {
         var nodes = scenario.Nodes.Select(node => node.Name).ToList();
         var machines = scenario.VirtualMachines.Select(vm => $"{vm.Namespace}/{vm.Name}").ToList();
         var budgets = scenario.Budgets.Select(budget => $"{budget.Namespace}/{budget.Name}").ToList();
-        Known("maintain", scenario.Maintain is { } node ? [node] : [], nodes);
-        Known("workloads.on", scenario.Workloads.SelectMany(each => each.On), nodes);
-        Known("virtualMachines.on", scenario.VirtualMachines.Select(vm => vm.On).OfType<string>(), nodes);
-        Known("expect.virtualMachines", scenario.Expect.VirtualMachines.Keys, machines);
+        Known(file, "maintain", scenario.Maintain is { } node ? [node] : [], nodes);
+        Known(file, "workloads.on", scenario.Workloads.SelectMany(each => each.On), nodes);
+        Known(file, "virtualMachines.on", scenario.VirtualMachines.Select(vm => vm.On).OfType<string>(), nodes);
+        Known(file, "expect.virtualMachines", scenario.Expect.VirtualMachines.Keys, machines);
         foreach (var fault in scenario.Faults)
         {
-            Known($"faults.{fault.Kind}", [fault.Target], FaultReader.TargetOf(fault.Kind) switch
+            Known(file, $"faults.{fault.Kind}", [fault.Target], FaultReader.TargetOf(fault.Kind) switch
             {
                 FaultTarget.Budget => budgets,
                 FaultTarget.Machine => machines,
@@ -217,11 +217,11 @@ internal static class ScenarioReader
         }
     }
 
-    private static void Known(string field, IEnumerable<string> names, List<string> known)
+    private static void Known(YamlFields file, string field, IEnumerable<string> names, List<string> known)
     {
         if (names.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
         {
-            throw new ScenarioException($"{field} is '{unknown}'. Allowed: {string.Join(", ", known)}.");
+            throw file.UnknownName(field, unknown, known.Count == 0 ? "none, because there are none" : string.Join(", ", known));
         }
     }
 }

@@ -167,6 +167,15 @@ internal sealed class YamlFields
     /// <summary>The refusal of this mapping as a whole.</summary>
     public ScenarioException Missing(string message) => new($"{message} (line {_node.Start.Line})");
 
+    /// <summary>The refusal of a name that means nothing, wherever in the section it stands.</summary>
+    public ScenarioException UnknownName(string field, string name, string allowed)
+    {
+        var section = field.Split('.')[0];
+        var own = name[(name.IndexOf('/', StringComparison.Ordinal) + 1)..];
+        var place = Find(section)?.AllNodes.OfType<YamlScalarNode>().FirstOrDefault(node => node.Value == name || node.Value == own);
+        return new($"{field} is '{name}'. Allowed: {allowed}. (line {(place ?? Find(section) ?? _node).Start.Line})");
+    }
+
     private static T ReadAll<T>(YamlNode node, string path, Func<YamlFields, T> read)
     {
         var fields = new YamlFields(node, path);

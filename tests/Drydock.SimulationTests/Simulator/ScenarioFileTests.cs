@@ -24,7 +24,7 @@ public sealed class ScenarioFileTests
 
     [Fact]
     public void An_unknown_name_lists_the_known_ones() =>
-        Should.Throw<ScenarioException>(() => Scenario.Named("nope")).Message.ShouldBe($"There is no scenario 'nope'. There are: {string.Join(", ", Scenario.Names)}.");
+        Should.Throw<ScenarioException>(() => Scenario.Named("nope")).Message.ShouldBe($"There is no scenario 'nope'. There are: {string.Join(", ", Scenario.Names)}; and the examples {string.Join(", ", Scenario.Examples)}.");
 
     [Fact]
     public void The_six_scenarios_of_the_demo_are_there() => Scenario.Names.ShouldBe(
