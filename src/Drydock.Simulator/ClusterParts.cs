@@ -13,6 +13,9 @@ namespace Drydock.Simulator;
 /// <summary>The controllers of a cluster, wired to each other, and the objects its scenario starts with.</summary>
 internal sealed class ClusterParts
 {
+    // The start of a cluster with more pods than this writes no Events: they would be most of what it has to keep.
+    private const int MostTold = 2000;
+
     private readonly Scenario _scenario;
     private readonly IObjectStore _store;
     private readonly ClusterContext _cluster;
@@ -81,7 +84,7 @@ internal sealed class ClusterParts
 
     public void CreateObjects()
     {
-        _cluster.Events.IsSilent = true;
+        _cluster.Events.IsSilent = _scenario.Workloads.Sum(each => each.Replicas) > MostTold;
         ClusterBasics.Create(_store, _scenario);
         foreach (var (index, spec) in _scenario.Nodes.Index())
         {

@@ -26,11 +26,12 @@ internal sealed class DemoCluster : IAsyncDisposable
     /// <param name="scenario">What is in it and what goes wrong.</param>
     /// <param name="port">The port of 127.0.0.1; 0 takes a free one.</param>
     /// <param name="speed">How many times faster than ours its time passes.</param>
+    /// <param name="seed">The same seed gives the same names, durations and faults.</param>
     /// <param name="clock">Our time.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public static async Task<DemoCluster> StartAsync(Scenario scenario, int port, double speed, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task<DemoCluster> StartAsync(Scenario scenario, int port, double speed, int seed, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var cluster = SimulatedCluster.Create(scenario, clock, NullLoggerFactory.Instance, speed: speed);
+        var cluster = SimulatedCluster.Create(scenario, clock, NullLoggerFactory.Instance, seed, speed);
         await cluster.StartAsync(cancellationToken);
         return new DemoCluster(cluster, await cluster.ListenAsync(port, cancellationToken));
     }

@@ -22,7 +22,7 @@ internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal term
         var folder = DemoFolder.Create();
         try
         {
-            await using var cluster = await DemoCluster.StartAsync(options.Crash ? WithTimeToCrash(options.Scenario) : options.Scenario, 0, options.Speed, terminal.Clock, cancellationToken);
+            await using var cluster = await DemoCluster.StartAsync(options.Crash ? WithTimeToCrash(options.Scenario) : options.Scenario, 0, options.Speed, 1, terminal.Clock, cancellationToken);
             var kubeconfig = Path.Combine(folder, "kubeconfig");
             await cluster.WriteKubeconfigAsync(kubeconfig, cancellationToken);
             output.Say(

@@ -32,11 +32,17 @@ internal static class ScenarioOption
     };
 
     /// <summary>The scenario of that name or in that file.</summary>
-    public static Scenario Read(string nameOrFile)
+    public static Scenario Read(string nameOrFile) =>
+        Refusing(() => File.Exists(nameOrFile) ? Scenario.Load(File.ReadAllText(nameOrFile), nameOrFile) : Scenario.Named(nameOrFile));
+
+    /// <summary>The file of a scenario, or the schema of all of them.</summary>
+    public static string Text(string name) => Refusing(() => name == "schema" ? Scenario.Schema : Scenario.Text(name));
+
+    private static T Refusing<T>(Func<T> read)
     {
         try
         {
-            return File.Exists(nameOrFile) ? Scenario.Load(File.ReadAllText(nameOrFile), nameOrFile) : Scenario.Named(nameOrFile);
+            return read();
         }
         catch (ScenarioException exception)
         {

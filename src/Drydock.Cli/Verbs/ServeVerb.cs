@@ -68,7 +68,7 @@ internal static class ServeVerb
         {
             var paper = terminal.Paper(parsed.GetValue(output));
             await using var simulated = parsed.GetResult(simulate) is { Implicit: false }
-                ? await DemoCluster.StartAsync(ScenarioOption.Read(parsed.GetValue(simulate) ?? "healthy"), 0, 1, terminal.Clock, cancellationToken)
+                ? await DemoCluster.StartAsync(ScenarioOption.Read(parsed.GetValue(simulate) ?? "healthy"), 0, 1, 1, terminal.Clock, cancellationToken)
                 : null;
             var hub = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken);
             var file = parsed.GetValue(config);

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Controllers;

@@ -10,7 +10,7 @@ internal sealed class EventRecorder(IObjectStore store, TimeProvider clock)
     private readonly Dictionary<string, (string Uid, string Reason, string Message)> _keys = [];
     private long _count;
 
-    /// <summary>Whether Events are not written: what happened at the start of a cluster is more than an hour past when somebody looks.</summary>
+    /// <summary>Whether no Events are written.</summary>
     public bool IsSilent { get; set; }
 
     public void Normal(ResourceType type, JsonObject about, string reason, string message, string component) =>

@@ -9,6 +9,7 @@ internal sealed class PodNeeds
     private readonly HashSet<(string Key, string Value)> _avoided = [];
     private readonly HashSet<(string Key, string Value)> _kept = [];
 
+    /// <summary>Reads what a pod asks of nodes now.</summary>
     /// <param name="pod">The pod.</param>
     /// <param name="wide">The pods of the cluster with an anti-affinity wider than a node.</param>
     /// <param name="cluster">Where the other pods and the nodes are.</param>

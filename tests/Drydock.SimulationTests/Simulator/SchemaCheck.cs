@@ -31,7 +31,7 @@ internal static class SchemaCheck
             problems.Add($"{path} is {value}");
         }
 
-        if (schema["pattern"] is { } pattern && !Regex.IsMatch(value?.ToString() ?? string.Empty, pattern.ToString()))
+        if (schema["pattern"] is { } pattern && !Regex.IsMatch(value?.ToString() ?? string.Empty, pattern.ToString(), RegexOptions.NonBacktracking))
         {
             problems.Add($"{path} is {value}, which is not {pattern}");
         }
