@@ -7,8 +7,14 @@ namespace Drydock.Operator;
 /// <summary>The annotations of a NodeMaintenance that say more than the Node Maintenance Operator knows.</summary>
 public static class NodeMaintenanceAnnotations
 {
-    /// <summary>What happens after the drain: the name of a <see cref="MaintenanceAction"/>; default <c>Hold</c>.</summary>
+    /// <summary>
+    /// What happens after the drain: <c>Hold</c> (default) or <c>None</c>. Whatever acts on the machine itself needs a permission that an
+    /// annotation cannot show: start that by REST.
+    /// </summary>
     public const string Action = "drydock.dev/action";
+
+    /// <summary>The <see cref="MaintenancePolicy"/> it is under.</summary>
+    public const string Policy = "drydock.dev/policy";
 
     /// <summary>The window in which it may begin.</summary>
     public const string Window = "drydock.dev/window";
@@ -19,16 +25,18 @@ public static class NodeMaintenanceAnnotations
 
 /// <summary>What the annotations of a NodeMaintenance ask for.</summary>
 /// <param name="Action">What happens after the drain.</param>
+/// <param name="Policy">The policy it is under, or null.</param>
 /// <param name="Problem">Why it cannot be done as it is written, or null.</param>
 /// <param name="WaitsFor">What it waits for, one sentence, or null.</param>
 /// <param name="WaitsUntil">Until when, or null: it may begin.</param>
 internal sealed record NodeMaintenanceWish(
-    MaintenanceAction Action, string? Problem = null, string? WaitsFor = null, DateTimeOffset? WaitsUntil = null)
+    MaintenanceAction Action, string? Policy = null, string? Problem = null, string? WaitsFor = null, DateTimeOffset? WaitsUntil = null)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
+    private static readonly MaintenanceAction[] Allowed = [MaintenanceAction.Hold, MaintenanceAction.None];
 
     /// <summary>The request with what the annotations ask for.</summary>
-    public MaintenanceRequest Apply(MaintenanceRequest request) => request with { Action = Action };
+    public MaintenanceRequest Apply(MaintenanceRequest request) => request with { Action = Action, Policy = Policy };
 
     /// <summary>Reads it.</summary>
     public static async Task<NodeMaintenanceWish> ReadAsync(
@@ -36,10 +44,11 @@ internal sealed record NodeMaintenanceWish(
     {
         if (ActionProblem(resource.Annotations) is { } problem)
         {
-            return new(MaintenanceAction.Hold, problem);
+            return new(MaintenanceAction.Hold, Problem: problem);
         }
 
-        var wish = new NodeMaintenanceWish(ReadAction(resource.Annotations) ?? MaintenanceAction.Hold);
+        var wish = new NodeMaintenanceWish(
+            ReadAction(resource.Annotations) ?? MaintenanceAction.Hold, resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.Policy));
         return resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.Window) is { } window
             ? await ReadWindowAsync(wish, window, client, now, cancellationToken)
             : wish;
@@ -47,12 +56,13 @@ internal sealed record NodeMaintenanceWish(
 
     /// <summary>What is wrong with the action that the annotations ask for, or null.</summary>
     public static string? ActionProblem(IReadOnlyDictionary<string, string> annotations) => ReadAction(annotations) is null
-        ? $"Annotation {NodeMaintenanceAnnotations.Action}: '{annotations[NodeMaintenanceAnnotations.Action]}' is not allowed; allowed: {string.Join(", ", Enum.GetNames<MaintenanceAction>())}."
+        ? $"Annotation {NodeMaintenanceAnnotations.Action}: '{annotations[NodeMaintenanceAnnotations.Action]}' is not allowed; allowed: {string.Join(", ", Allowed)}."
         : null;
 
     private static MaintenanceAction? ReadAction(IReadOnlyDictionary<string, string> annotations) =>
         annotations.GetValueOrDefault(NodeMaintenanceAnnotations.Action) is not { } text ? MaintenanceAction.Hold
-        : Enum.GetNames<MaintenanceAction>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<MaintenanceAction>(text, ignoreCase: true)
+        : Array.Find(Allowed, one => one.ToString().Equals(text, StringComparison.OrdinalIgnoreCase)) is var found
+            && found.ToString().Equals(text, StringComparison.OrdinalIgnoreCase) ? found
         : null;
 
     private static async Task<NodeMaintenanceWish> ReadWindowAsync(

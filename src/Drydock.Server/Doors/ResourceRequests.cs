@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Drydock.Api;
 using Drydock.Maintenance;
 using Drydock.Operator.Resources;
+using Drydock.Server.Callers;
 using Drydock.Server.Rest;
 
 namespace Drydock.Server;
@@ -14,7 +15,7 @@ internal sealed class ResourceRequests(RolloutRequests rollouts, WindowRequests 
     {
         var rollout = Copy(spec)["rollout"] as JsonObject ?? [];
         var body = Read<RolloutCreate>(Plain(rollout));
-        return body.Problem is { } malformed
+        return (body.Problem ?? Forbidden(body.Value)) is { } malformed
             ? Wrong<RolloutRequest>("spec.rollout", malformed)
             : Said("spec.rollout", await rollouts.ReadAsync(body.Value, requestedBy, cancellationToken));
     }
@@ -30,10 +31,15 @@ internal sealed class ResourceRequests(RolloutRequests rollouts, WindowRequests 
         }
 
         var body = Read<WindowCreate>(window);
-        return body.Problem is { } malformed
+        return (body.Problem ?? Forbidden(body.Value)) is { } malformed
             ? Wrong<WindowRequest>("spec", malformed)
             : Said("spec", await windows.ReadAsync(body.Value, requestedBy, cancellationToken));
     }
+
+    /// <summary>What needs a permission of its own needs somebody who has it: an object does not say who wrote it.</summary>
+    private static Problem? Forbidden(object request) => SpecialPermissions.Of(request).Any()
+        ? Problems.Invalid(new FieldError("maintenance", null, "no forced deletion and no action but None and Hold; start what needs more by REST"))
+        : null;
 
     private static JsonObject Copy(JsonElement spec) =>
         spec.ValueKind == JsonValueKind.Object ? JsonNode.Parse(spec.GetRawText())!.AsObject() : [];

@@ -18,6 +18,7 @@ public sealed class ClusterRoleTests : IAsyncLifetime
 {
     private const string ServiceAccount = "system:serviceaccount:drydock:drydock";
     private const string Resources = "/apis/nodemaintenance.medik8s.io/v1beta1/nodemaintenances";
+    private const string Rollouts = "/apis/drydock.dev/v1alpha1/maintenancerollouts";
     private static readonly Uri _address = new("http://simulated");
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("drydock-role-");
@@ -97,6 +98,37 @@ public sealed class ClusterRoleTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_MaintenanceRollout_is_refused_nothing()
+    {
+        foreach (var definition in new[] { "maintenancerollouts.yaml", "maintenancewindows.yaml" })
+        {
+            _simulation.Store.Create(
+                _simulation.Store.Types.Single(static type => type.Plural == "customresourcedefinitions"),
+                Yaml.Read(await File.ReadAllTextAsync(AdmissionTests.Manifest("../crds/" + definition), Token))!.AsObject());
+        }
+
+        await using var server = DrydockHost.Build(Options);
+        await server.StartAsync(Token);
+        using var kubectl = new HttpClient(_simulation.Api.CreateHandler()) { BaseAddress = _address };
+
+        (await kubectl.PostAsJsonAsync(Rollouts, new
+        {
+            apiVersion = "drydock.dev/v1alpha1",
+            kind = "MaintenanceRollout",
+            metadata = new { name = "autumn" },
+            spec = new { rollout = new { nodes = new[] { "node-2" } } },
+        }, Token)).EnsureSuccessStatusCode();
+        await UntilAsync(() => Autumn()?["status"]?["phase"]?.ToString() is "Completed" or "Ended" or "Failed" or "Invalid");
+        Autumn()!["status"]!["phase"]!.ToString().ShouldBe("Completed", Autumn()!.ToJsonString());
+        (await kubectl.DeleteAsync(Rollouts + "/autumn", Token)).EnsureSuccessStatusCode();
+        await UntilAsync(() => Autumn() is null);
+
+        Refused().ShouldBeEmpty();
+        Asked().ShouldContain("patch maintenancerollouts.drydock.dev/status");
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
     public async Task All_that_a_maintenance_checks_beforehand_is_granted_but_the_deletion_of_pods()
     {
         var force = new MaintenanceRequest("node-1") { Drain = new DrainPolicy { OnTimeout = DeadlinePolicy.Force } };
@@ -125,6 +157,9 @@ public sealed class ClusterRoleTests : IAsyncLifetime
         Urls = ["http://127.0.0.1:0"],
         LogLevel = LogLevel.Warning,
     };
+
+    private System.Text.Json.Nodes.JsonObject? Autumn() =>
+        _simulation.Store.Get(_simulation.Store.Types.Single(type => type.Plural == "maintenancerollouts"), null, "autumn");
 
     private System.Text.Json.Nodes.JsonObject? Fan() =>
         _simulation.Store.Get(_simulation.Store.Types.Single(type => type.Plural == "nodemaintenances"), null, "fan");

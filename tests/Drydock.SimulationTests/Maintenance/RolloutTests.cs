@@ -3,7 +3,6 @@ using System.Text;
 using Drydock.DurableTask;
 using Drydock.DurableTask.TaskHub;
 using Drydock.Maintenance;
-using Drydock.Maintenance.Rollouts;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -92,6 +91,25 @@ public sealed class RolloutTests
 
         waiting.WaitsFor.ShouldBe("Node node-1 waits for maintenance m1, which holds it.");
         end.Nodes.ShouldAllBe(node => node.Outcome == MaintenanceOutcome.Completed && node.Attempt == 1);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_whose_lease_another_operator_has_is_tried_again_and_is_no_failure()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.Kubernetes.AcquireLeaseAsync("node-1", null, "node-maintenance", TimeSpan.FromDays(1), CancellationToken.None);
+        await BeginAsync(world, new RolloutRequest(["node-1", "node-2"]) { Template = world.Request() });
+        await UntilAsync(world, status => status.Done == 1);
+        var waiting = await StatusAsync(world);
+        await world.RunForAsync(TimeSpan.FromMinutes(20));
+        await world.Kubernetes.ReleaseLeaseAsync("node-1", "node-maintenance", CancellationToken.None);
+
+        var end = await EndAsync(world);
+
+        waiting.WaitsFor.ShouldNotBeNull().ShouldContain("held by the Node Maintenance Operator");
+        (waiting.IsPaused, waiting.Failed).ShouldBe((false, 0));
+        end.Nodes.ShouldAllBe(node => node.Outcome == MaintenanceOutcome.Completed);
+        end.Nodes[0].Attempt.ShouldBeInRange(3, 8);
     }
 
     [Fact(Timeout = World.Timeout)]

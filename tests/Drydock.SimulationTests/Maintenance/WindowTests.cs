@@ -1,6 +1,5 @@
 using Drydock.DurableTask;
 using Drydock.Maintenance;
-using Drydock.Maintenance.Rollouts;
 using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;

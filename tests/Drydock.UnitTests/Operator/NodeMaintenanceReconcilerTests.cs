@@ -207,24 +207,25 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
     [Theory]
     [InlineData("None", MaintenanceAction.None)]
     [InlineData("hold", MaintenanceAction.Hold)]
-    public async Task The_action_comes_by_annotation(string text, MaintenanceAction action)
+    public async Task The_action_and_the_policy_come_by_annotation(string text, MaintenanceAction action)
     {
-        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, text));
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, text), (NodeMaintenanceAnnotations.Policy, "quiet"));
 
         await ReconcileAsync(2);
 
-        _client.InputOf<MaintenanceRequest>(Instance).Action.ShouldBe(action);
+        var request = _client.InputOf<MaintenanceRequest>(Instance);
+        (request.Action, request.Policy).ShouldBe((action, "quiet"));
     }
 
     [Fact]
     public async Task An_annotation_that_says_nothing_known_fails_with_what_is_allowed_and_starts_nothing()
     {
-        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, "Explode"));
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, "Reboot"));
 
         await ReconcileAsync(2);
 
         _resources[Name]!.Status.Phase.ShouldBe("Failed");
-        _resources[Name]!.Status.LastError.ShouldNotBeNull().ShouldStartWith("Annotation drydock.dev/action: 'Explode' is not allowed; allowed: None, Hold");
+        _resources[Name]!.Status.LastError.ShouldNotBeNull().ShouldStartWith("Annotation drydock.dev/action: 'Reboot' is not allowed; allowed: Hold, None.");
         _client.Started.ShouldBeEmpty();
     }
 

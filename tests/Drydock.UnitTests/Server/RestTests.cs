@@ -350,6 +350,47 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_rollout_shows_what_its_input_carries_and_over_it_what_changed_since()
+    {
+        var id = (await Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["worker-a", "worker-b"] }, null, Token)).Id;
+        var failed = new RolloutNode("worker-b", RolloutNodeState.Done, id + ":worker-b", MaintenanceOutcome.Failed, "It is stuck.");
+        _client.Set(id, new RolloutStatus([failed]) { IsPaused = true, Total = 2, Done = 1, Failed = 1, WaitsFor = "Node worker-a waits.", Message = "Paused." });
+
+        var view = await Api.GetRolloutAsync(id, Token);
+
+        (view.State, view.Total, view.Done, view.Failed, view.WaitsFor).ShouldBe(("Paused", 2, 1, 1, "Node worker-a waits."));
+        view.Nodes.ShouldBe([new("worker-a", "Waiting", null, null), new("worker-b", "Failed", id + ":worker-b", "It is stuck.")]);
+    }
+
+    [Fact]
+    public async Task A_rollout_is_steered_and_nodes_are_skipped_and_taken_again_only_where_that_makes_sense()
+    {
+        var id = (await Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["worker-a", "worker-b"] }, null, Token)).Id;
+        var failed = new RolloutNode("worker-b", RolloutNodeState.Done, id + ":worker-b", MaintenanceOutcome.Failed);
+        _client.Set(id, new RolloutStatus([failed]) { IsPaused = true });
+
+        await Api.PauseRolloutAsync(id, "lunch", Token);
+        await Api.SkipRolloutNodeAsync(id, "worker-a", "broken disk", Token);
+        await Api.RetryRolloutNodeAsync(id, "worker-b", null, Token);
+        await Api.ResumeRolloutAsync(id, Token);
+        await Api.StopRolloutAsync(id, null, Token);
+        await Api.CancelRolloutAsync(id, null, Token);
+        var problems = new[]
+        {
+            await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync(id, "worker-b", null, Token)),
+            await Should.ThrowAsync<ApiProblemException>(() => Api.RetryRolloutNodeAsync(id, "worker-a", null, Token)),
+            await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync(id, "worker-c", null, Token)),
+            await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync("r-none", "worker-a", null, Token)),
+        };
+
+        _client.Raised.Select(raised => raised.Name).ShouldBe(
+            [RolloutEvents.Pause, RolloutEvents.Skip, RolloutEvents.Retry, RolloutEvents.Resume, RolloutEvents.Stop, RolloutEvents.Cancel]);
+        _client.Raised[1].Payload.ShouldBeOfType<RolloutNodeOrder>().ShouldSatisfyAllConditions(
+            order => order.Node.ShouldBe("worker-a"), order => order.Reason.ShouldBe("broken disk"));
+        problems.Select(problem => problem.Problem.Status).ShouldBe([409, 409, 400, 404]);
+    }
+
+    [Fact]
     public async Task A_window_is_set_up_once_and_says_when_it_opens_next()
     {
         var create = new WindowCreate
