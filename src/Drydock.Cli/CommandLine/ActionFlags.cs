@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Drydock.Api;
 
 namespace Drydock.Cli.CommandLine;

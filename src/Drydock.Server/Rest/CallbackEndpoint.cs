@@ -18,7 +18,7 @@ internal static class CallbackEndpoint
         var chunk = new byte[4096];
         for (int read; (read = await request.Body.ReadAsync(chunk, cancellationToken)) > 0;)
         {
-            buffer.Write(chunk, 0, read);
+            await buffer.WriteAsync(chunk.AsMemory(0, read), cancellationToken);
             if (buffer.Length > LargestBody)
             {
                 return new ProblemResult(Problems.Invalid(new FieldError("body", null, $"at most {LargestBody} bytes")));

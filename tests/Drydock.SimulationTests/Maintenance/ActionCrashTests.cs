@@ -1,5 +1,4 @@
 using Drydock.Maintenance;
-using Drydock.Simulator.Scenarios;
 using Shouldly;
 using Xunit;
 

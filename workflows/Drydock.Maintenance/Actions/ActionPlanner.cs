@@ -1,6 +1,5 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Actions;
-using Drydock.Maintenance.Health;
 using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance;
