@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
 using Drydock.Maintenance.Planning;
 using Drydock.Maintenance.VirtualMachines;
 
@@ -37,6 +38,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
 
         var lease = await cluster.GetLeaseAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfNode(request, node, lease, holder, now));
+        findings.AddRange(await OfControlPlaneAsync(node, cancellationToken));
         var planned = await actions.ReadAsync(request, node, cancellationToken);
         findings.AddRange(planned.Findings);
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
@@ -83,6 +85,11 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
                 await cluster.ListBudgetsAsync(cancellationToken)).All();
         return new NodesPlan([.. planned.Select(one => one.Plan)]) { Findings = together };
     }
+
+    private async Task<IEnumerable<PlanFinding>> OfControlPlaneAsync(NodeSnapshot node, CancellationToken cancellationToken) =>
+        await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem
+            ? [new(FindingSeverity.Refuses, problem.Kind, problem.Message, problem.Object, problem.NextStep)]
+            : [];
 
     private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(MaintenanceRequest request, CancellationToken cancellationToken)
     {

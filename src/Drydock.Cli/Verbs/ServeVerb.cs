@@ -38,6 +38,7 @@ internal static class ServeVerb
         var webhookCertificates = new Option<DirectoryInfo?>("--webhook-certificates") { Description = "The folder with tls.crt and tls.key for the webhook, as cert-manager makes them; read again when they change.", HelpName = "folder" };
         var config = new Option<string?>("--config") { Description = "The configuration file; infra/drydock.yaml explains every field. The command line goes before the environment (DRYDOCK__…), that before the file.", HelpName = "file" };
         var logFormat = CommonOptions.Choice("--log-format", "How lines of the log look. Default text.", ("text", nameof(LogFormat.Text)), ("json", nameof(LogFormat.Json)));
+        var parallel = new Option<int?>("--max-parallel-evictions") { Description = "Evictions under way at once, over all nodes. Default 50.", HelpName = "1-1000" };
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
         var verb = new Verb(
             "serve",
@@ -50,7 +51,7 @@ internal static class ServeVerb
             "curl http://127.0.0.1:5480/api/v1/maintenances")
         {
             kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, config, logFormat,
-            stopWithStdin, output,
+            parallel, stopWithStdin, output,
         };
         var files = new PolicyFileOptions();
         files.AddTo(verb);
@@ -91,6 +92,7 @@ internal static class ServeVerb
                     Cluster = simulated?.Connection
                         ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
                     Urls = Given(urls) ? parsed.GetValue(urls)! : read.Urls,
+                    MaxParallelEvictions = parsed.GetValue(parallel) ?? read.MaxParallelEvictions,
                     HubListen = parsed.GetValue(hubListen),
                     HubToken = hub,
                     PoliciesFile = files.Read(parsed).Policies,

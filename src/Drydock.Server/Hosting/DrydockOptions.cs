@@ -4,6 +4,7 @@ using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
 using Drydock.Kubernetes;
 using Drydock.Server.Admission;
+using Drydock.Maintenance.Drain;
 using Drydock.Server.Callers;
 using Drydock.Server.Telemetry;
 using Drydock.Server.Tls;
@@ -16,6 +17,9 @@ public sealed record DrydockOptions
     /// <summary>The address that is listened on unless said otherwise.</summary>
     public const string DefaultUrl = "http://127.0.0.1:5480";
 
+    /// <summary>How many evictions may be under way at once unless said otherwise.</summary>
+    public const int DefaultMaxParallelEvictions = EvictionSlots.DefaultAtOnce;
+
     /// <summary>The task hub. The default is <c>Data Source=drydock.db</c>.</summary>
     public string Hub { get; init; } = "Data Source=drydock.db";
 
@@ -27,6 +31,9 @@ public sealed record DrydockOptions
 
     /// <summary>Whether NodeMaintenance resources are acted upon. The default is true.</summary>
     public bool Operator { get; init; } = true;
+
+    /// <summary>How many evictions may be under way at once, over all nodes, 1 to 1000. The default is 50.</summary>
+    public int MaxParallelEvictions { get; init; } = DefaultMaxParallelEvictions;
 
     /// <summary>The least level that is logged. The default is Information.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
@@ -111,6 +118,12 @@ public sealed record DrydockOptions
         }
 
         errors.AddRange(Webhook?.Validate() ?? []);
+
+        if (MaxParallelEvictions is < 1 or > 1000)
+        {
+            errors.Add($"max parallel evictions: {MaxParallelEvictions} is not allowed; give 1 to 1000.");
+        }
+
         if (!Enum.IsDefined(LogLevel))
         {
             errors.Add($"log level: '{LogLevel}' is not one of {string.Join(", ", Enum.GetNames<LogLevel>())}.");

@@ -1,6 +1,7 @@
 using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Drydock.Maintenance.Drain;
 using Drydock.Operator;
 using Drydock.Operator.Admission;
 using Drydock.Operator.Resources;
@@ -47,6 +48,7 @@ public static class DrydockServices
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
         services.AddPolicies(options);
+        services.AddSingleton(new EvictionSlots(options.MaxParallelEvictions));
         services.AddMaintenanceTasks(options);
         services.AddDoors();
         if (options.Operator)

@@ -177,6 +177,48 @@ public sealed class DrainTests
         world.Api.RequestLog.Of("create", "pods", "eviction").Count(request => request.Code == 429).ShouldBe(0);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task No_more_evictions_of_a_node_are_under_way_at_once_than_its_request_allows()
+    {
+        await using var world = await World.StartAsync(new Scenario
+        {
+            Name = "drain",
+            Nodes = [.. Enumerable.Range(1, 5).Select(number => new NodeSpec($"node-{number}") { Cpu = "64", Memory = "256Gi" })],
+            Workloads = [new WorkloadSpec("deployment", "shop", "web") { Replicas = 60, On = ["node-1", "node-2", "node-3"] }],
+            Maintain = "node-1",
+        });
+        var nodeOf = world.Cluster.Store.List(ResourceTypes.Pods, "shop").ToDictionary(pod => (string)pod["metadata"]!["name"]!, pod => (string?)pod["spec"]!["nodeName"]);
+        var underWay = new Dictionary<string, int> { ["node-1"] = 0, ["node-2"] = 0, ["node-3"] = 0 };
+        var most = 0;
+        world.Api.Intercept = async request =>
+        {
+            if (request.Subresource == "eviction" && nodeOf[request.Name!] is { } node)
+            {
+                lock (underWay)
+                {
+                    underWay[node] += request.IsDone ? -1 : 1;
+                    most = Math.Max(most, underWay[node]);
+                }
+
+                // Of real time, so that those that are sent together meet.
+                await Task.Delay(request.IsDone ? 0 : 5, CancellationToken.None);
+            }
+        };
+
+        foreach (var node in underWay.Keys.ToList())
+        {
+            await world.BeginAsync(Request(world, Default with { MaxParallelEvictions = 3 }) with { Node = node }, node);
+        }
+
+        foreach (var node in underWay.Keys.ToList())
+        {
+            (await world.EndAsync(node)).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+        }
+
+        most.ShouldBe(3);
+        world.AcceptedEvictions().ShouldBeUnique();
+    }
+
     private static Task<World> StartAsync(IReadOnlyList<WorkloadSpec> workloads, params BudgetSpec[] budgets) => World.StartAsync(new Scenario
     {
         Name = "drain",

@@ -30,7 +30,7 @@ public sealed class VmForecastsTests
     [MemberData(nameof(Matrix))]
     public void The_plan_says_what_KubeVirt_then_does(string? own, bool migratable, string? cluster)
     {
-        var forecast = VmForecasts.Forecast(Vmi(own, migratable), Vm("Always"), KubeVirt(cluster), new VirtualMachinePolicy());
+        var forecast = VmForecasts.Forecast(Vmi(own, migratable), Vm("Always") with { TemplateEvictionStrategy = own }, KubeVirt(cluster), new VirtualMachinePolicy());
 
         forecast.EvictionStrategy.ShouldBe(own ?? cluster ?? "None");
         forecast.StrategySource.ShouldBe(own is not null ? "VirtualMachineInstance" : cluster is not null ? "KubeVirt" : "default");
@@ -44,6 +44,15 @@ public sealed class VmForecastsTests
             _ => VmFate.RestartsElsewhere,
         });
     }
+
+    [Theory]
+    [InlineData(false, "LiveMigrate", "KubeVirt")]
+    [InlineData(true, "LiveMigrate", "HyperConverged")]
+    [InlineData(true, "External", "VirtualMachineInstance")]
+    public void A_strategy_that_KubeVirt_copied_into_the_instance_is_told_by_whose_it_is(bool isHyperConverged, string ofInstance, string source) =>
+        VmForecasts.Forecast(
+            Vmi(ofInstance, true), Vm("Always"), KubeVirt("LiveMigrate") with { ManagedByHyperConverged = isHyperConverged }, new VirtualMachinePolicy())
+            .StrategySource.ShouldBe(source);
 
     [Theory]
     [InlineData("Always", VmFate.RestartsElsewhere)]

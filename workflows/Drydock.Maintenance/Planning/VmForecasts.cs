@@ -36,6 +36,12 @@ public static class VmForecasts
         ArgumentNullException.ThrowIfNull(vmi);
         ArgumentNullException.ThrowIfNull(policy);
         var (strategy, source) = Effective(vmi.EvictionStrategy, kubeVirt);
+        if (vm is { TemplateEvictionStrategy: null } && kubeVirt?.EvictionStrategy == strategy)
+        {
+            // Not its own: KubeVirt copied that of the cluster into it when it was created.
+            source = Effective(ofInstance: null, kubeVirt).Source;
+        }
+
         var (fate, reason) = Fate(strategy, vmi, vm, policy);
 
         return new VmForecast(

@@ -1,0 +1,235 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Drydock.Api;
+using Drydock.Simulator;
+using Drydock.Simulator.Api;
+using Drydock.Simulator.Scenarios;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Drydock.Benchmarks;
+
+/// <summary>
+/// The drain beside kubectl on the same simulated cluster, in the same run: how long until the last pod has left, and what was asked for
+/// it. Then a thousand pods on fifty nodes at once.
+/// </summary>
+internal sealed class DrainNumbers(string program)
+{
+    private const int Nodes = 50;
+    private const int PodsOfNode = 20;
+
+    /// <summary>How many evictions may be under way in the process: fewer than its default, so that the bound is felt.</summary>
+    private const int AtOnce = 25;
+
+    /// <summary>An eviction takes that long on the way, as one does over a network.</summary>
+    private static readonly TimeSpan EvictionTakes = TimeSpan.FromMilliseconds(30);
+
+    public async Task<IReadOnlyList<Figure>> MeasureAsync()
+    {
+        var figures = new List<Figure>();
+        foreach (var row in Rows())
+        {
+            var (ours, requests) = await DrydockAsync(row.Scene);
+            var kubectl = await KubectlAsync(row.Scene);
+            figures.Add(new($"{row.Name}, seconds", row.Most, ours));
+            figures.Add(new($"{row.Name}, kubectl, seconds", null, kubectl));
+            figures.Add(new($"{row.Name}, times faster than kubectl", null, kubectl / ours));
+            figures.Add(new($"{row.Name}, requests for each pod", row.MostRequests, requests));
+        }
+
+        var (took, most, memory) = await FiftyNodesAsync();
+        figures.Add(new($"{Nodes * PodsOfNode} pods on {Nodes} nodes, most evictions under way at once ({AtOnce} configured)", AtOnce, most));
+        figures.Add(new($"{Nodes * PodsOfNode} pods on {Nodes} nodes, most memory of the server, MB", 400, memory));
+        figures.Add(new($"{Nodes * PodsOfNode} pods on {Nodes} nodes, seconds", null, took));
+        return figures;
+    }
+
+    private static IEnumerable<Row> Rows()
+    {
+        // Ten kinds of pods that take 0.2 to 2 s to end.
+        var mixed = Enumerable.Range(1, 10).Select(number => Load($"kind-{number}", 10) with { TerminateAfter = TimeSpan.FromSeconds(0.2 * number) });
+        yield return new Row("100 pods without a budget, 2 s the longest to end", Scene([.. mixed]), 4, 3);
+        yield return new Row("8 pods under maxUnavailable 1, replacement 1 s", Budgeted(8, "1"), 1.2 * 8, 6);
+        yield return new Row("30 pods under maxUnavailable 1, replacement 1 s", Budgeted(30, "1"), 1.2 * 30, 6);
+        yield return new Row("100 pods under maxUnavailable 10 %, replacement 1 s", Budgeted(100, "10%"), 1.2 * 10, 6);
+    }
+
+    private static Scenario Budgeted(int pods, string maxUnavailable) =>
+        Scene([Load("web", pods) with { TerminateAfter = TimeSpan.FromSeconds(0.5), StartAfter = TimeSpan.FromSeconds(1) }]) with
+        {
+            Budgets = [new BudgetSpec("load", "web", "web") { MaxUnavailable = maxUnavailable }],
+        };
+
+    private static WorkloadSpec Load(string name, int pods) => new("deployment", "load", name) { Replicas = pods, On = ["node-1"] };
+
+    private static Scenario Scene(IReadOnlyList<WorkloadSpec> workloads) => new()
+    {
+        Name = "drain-numbers",
+        Nodes = [.. Enumerable.Range(1, 3).Select(number => new NodeSpec($"node-{number}") { Cpu = "64", Memory = "256Gi" })],
+        Workloads = workloads,
+        Maintain = "node-1",
+    };
+
+    private static Scenario FiftyNodes() => new()
+    {
+        Name = "fifty-nodes",
+        Nodes = [.. Enumerable.Range(1, 2 * Nodes).Select(number => new NodeSpec($"node-{number}") { Cpu = "64", Memory = "256Gi" })],
+        Workloads = [new WorkloadSpec("deployment", "load", "web") { Replicas = Nodes * PodsOfNode, On = [.. Enumerable.Range(1, Nodes).Select(number => $"node-{number}")] }],
+    };
+
+    private async Task<(double Seconds, double Requests)> DrydockAsync(Scenario scene)
+    {
+        await using var world = await BenchCluster.StartAsync(scene);
+        var output = await world.RunAsync("dotnet", program, "maintain", "node-1", "--kubeconfig", world.Kubeconfig, "--stable-for", "0s", "-o", "json");
+        var summary = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)
+            .Single(line => line.GetProperty("type").GetString() == "summary").GetProperty("maintenance");
+        var drain = summary.GetProperty("steps").EnumerateArray().First(step => step.GetProperty("step").GetString() == "Drain").GetProperty("from").GetDateTimeOffset();
+        var pods = summary.GetProperty("report").GetProperty("pods").EnumerateArray().Select(pod => pod.GetProperty("goneAt").GetDateTimeOffset()).ToList();
+        return ((pods.Max() - drain).TotalSeconds, (double)RequestsOf(world, drain, pods.Max()) / pods.Count);
+    }
+
+    /// <summary>What the drain asked about pods, budgets and the lease; the requests that open and carry watches apart.</summary>
+    private static int RequestsOf(BenchCluster world, DateTimeOffset from, DateTimeOffset to) => world.Cluster.Api.RequestLog.All.Count(request =>
+        request is { Verb: not "watch", Resource: "pods" or "poddisruptionbudgets.policy" or "leases.coordination.k8s.io" }
+        && request.Time >= from && request.Time <= to);
+
+    private static async Task<double> KubectlAsync(Scenario scene)
+    {
+        await using var world = await BenchCluster.StartAsync(scene);
+        var start = Stopwatch.GetTimestamp();
+        await world.RunAsync("kubectl", "drain", "node-1", "--ignore-daemonsets");
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private async Task<(double Seconds, double MostAtOnce, double Megabytes)> FiftyNodesAsync()
+    {
+        await using var world = await BenchCluster.StartAsync(FiftyNodes());
+        var gate = new Lock();
+        var (underWay, most) = (0, 0);
+        world.Cluster.Api.Intercept = async request =>
+        {
+            if (request.Subresource != "eviction")
+            {
+                return;
+            }
+
+            lock (gate)
+            {
+                underWay += request.IsDone ? -1 : 1;
+                most = Math.Max(most, underWay);
+            }
+
+            if (!request.IsDone)
+            {
+                await Task.Delay(EvictionTakes, TimeProvider.System);
+            }
+        };
+        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var url = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
+        listener.Stop();
+        using var server = world.Start(
+            "dotnet", program, "serve", "--kubeconfig", world.Kubeconfig, "--db", world.File("hub.db"), "--urls", url, "--access", "none",
+            "--max-parallel-evictions", $"{AtOnce}", "--stop-with-stdin");
+        server.ErrorDataReceived += static (_, line) => Console.Error.WriteLine(line.Data);
+        server.BeginErrorReadLine();
+        try
+        {
+            var client = DrydockApiClient.For(new Uri(url));
+            var start = Stopwatch.GetTimestamp();
+            await Task.WhenAll(Enumerable.Range(1, Nodes).Select(number => CreateAsync(client, $"node-{number}", server)));
+            while ((await client.ListMaintenancesAsync(null, true, null, CancellationToken.None)).Items.Count > 0)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
+            }
+
+            return (Stopwatch.GetElapsedTime(start).TotalSeconds, most, await PeakAsync(server));
+        }
+        finally
+        {
+            server.Kill();
+            await server.WaitForExitAsync();
+        }
+    }
+
+    /// <summary>The most memory that was resident, in MB, as the kernel says (VmHWM, in KiB).</summary>
+    private static async Task<double> PeakAsync(Process process)
+    {
+        var status = await File.ReadAllLinesAsync($"/proc/{process.Id}/status");
+        return double.Parse(status.Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6;
+    }
+
+    private static async Task CreateAsync(DrydockApiClient client, string node, Process server)
+    {
+        while (true)
+        {
+            try
+            {
+                await client.CreateMaintenanceAsync(
+                    new MaintenanceCreate { Node = node, Health = new HealthSettings { StableFor = "0s" } }, "bench-" + node, CancellationToken.None);
+                return;
+            }
+            catch (HttpRequestException) when (!server.HasExited)
+            {
+                // It is not up yet.
+                await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System);
+            }
+        }
+    }
+
+    private sealed record Row(string Name, Scenario Scene, double Most, double MostRequests);
+}
+
+/// <summary>A figure, and what it may be at the most.</summary>
+internal sealed record Figure(string Name, double? Limit, double Value);
+
+/// <summary>A simulated cluster over HTTP, and a folder for what is run against it.</summary>
+internal sealed class BenchCluster : IAsyncDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("drydock-bench-").FullName;
+
+    private BenchCluster(SimulatedCluster cluster) => Cluster = cluster;
+
+    public SimulatedCluster Cluster { get; }
+
+    public string Kubeconfig => File("kubeconfig");
+
+    public static async Task<BenchCluster> StartAsync(Scenario scene)
+    {
+        var world = new BenchCluster(SimulatedCluster.Create(scene, TimeProvider.System, NullLoggerFactory.Instance, seed: 1));
+        await world.Cluster.StartAsync(CancellationToken.None);
+        var address = await world.Cluster.ListenAsync(0, CancellationToken.None);
+        await System.IO.File.WriteAllTextAsync(world.Kubeconfig, SimulatedApiServer.Kubeconfig(address));
+        return world;
+    }
+
+    public string File(string name) => Path.Combine(_folder, name);
+
+    public Process Start(string program, params string[] arguments) => Process.Start(new ProcessStartInfo(program, arguments)
+    {
+        Environment = { ["KUBECONFIG"] = Kubeconfig, ["HOME"] = _folder, ["XDG_STATE_HOME"] = _folder },
+        UseShellExecute = false,
+        RedirectStandardOutput = true,
+        RedirectStandardInput = true,
+        RedirectStandardError = true,
+    })!;
+
+    public async Task<string> RunAsync(string program, params string[] arguments)
+    {
+        using var process = Start(program, arguments);
+
+        // kubectl tells every refusal there; nobody reads it, but a full pipe would stop it.
+        process.ErrorDataReceived += static (_, _) => { };
+        process.BeginErrorReadLine();
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}.\n{output}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Cluster.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
