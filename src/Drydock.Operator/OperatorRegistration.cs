@@ -35,15 +35,20 @@ public static class OperatorRegistration
     }
 
     /// <summary>
-    /// While the host runs, MaintenanceRollout and MaintenanceWindow resources start, steer and end rollouts and windows. Needs
+    /// While the host runs, MaintenanceRollout and MaintenanceWindow resources start, steer and end rollouts and windows, and a
+    /// MaintenancePolicy says whether it can be read. Needs
     /// <see cref="IDrydockResources"/>, <see cref="IResourceRequests"/>, the durable task client and an <see cref="IInstanceFeed"/>.
     /// </summary>
-    public static IServiceCollection AddRolloutOperators(this IServiceCollection services)
+    public static IServiceCollection AddResourceOperators(this IServiceCollection services)
     {
         services.AddOperator(static provider => new RolloutReconciler(
             provider.GetRequiredService<IDrydockResources>(),
             provider.GetRequiredService<IResourceRequests>(),
             provider.GetRequiredService<DurableTaskClient>(),
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddOperator(static provider => new PolicyReconciler(
+            provider.GetRequiredService<IDrydockResources>(),
+            provider.GetRequiredService<IResourceRequests>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddOperator(static provider => new WindowReconciler(
             provider.GetRequiredService<IDrydockResources>(),

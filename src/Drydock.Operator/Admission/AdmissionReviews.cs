@@ -72,6 +72,7 @@ public sealed class AdmissionReviews
             "maintenancerollouts" when operation == "CREATE" => (await _requests.ReadRolloutAsync(At(written, "spec"), Nobody, cancellationToken)).Problem,
             "maintenancewindows" => (await _requests.ReadWindowAsync(
                 Text(written, "metadata", "name") ?? "", At(written, "spec"), Nobody, cancellationToken)).Problem,
+            "maintenancepolicies" => _requests.PolicyProblem(Text(written, "metadata", "name") ?? "", At(written, "spec")),
             _ => null,
         };
     }

@@ -11,6 +11,9 @@ public interface IResourceRequests
 
     /// <summary>Reads the spec of a MaintenanceWindow of that name.</summary>
     Task<SpecReading<WindowRequest>> ReadWindowAsync(string name, JsonElement spec, string requestedBy, CancellationToken cancellationToken);
+
+    /// <summary>What is wrong with the spec of a MaintenancePolicy, or null.</summary>
+    string? PolicyProblem(string name, JsonElement spec);
 }
 
 /// <summary>What was read: the request, or everything that is wrong with it in one sentence.</summary>

@@ -4,6 +4,7 @@ using Drydock.Api;
 using Drydock.Maintenance;
 using Drydock.Operator.Resources;
 using Drydock.Server.Callers;
+using Drydock.Server.Policies;
 using Drydock.Server.Rest;
 
 namespace Drydock.Server;
@@ -34,6 +35,19 @@ internal sealed class ResourceRequests(RolloutRequests rollouts, WindowRequests 
         return (body.Problem ?? Forbidden(body.Value)) is { } malformed
             ? Wrong<WindowRequest>("spec", malformed)
             : Said("spec", await windows.ReadAsync(body.Value, requestedBy, cancellationToken));
+    }
+
+    public string? PolicyProblem(string name, JsonElement spec)
+    {
+        try
+        {
+            PolicyFile.ReadPolicy(name, spec);
+            return null;
+        }
+        catch (JsonException mistake)
+        {
+            return $"spec: {mistake.Message}";
+        }
     }
 
     /// <summary>What needs a permission of its own needs somebody who has it: an object does not say who wrote it.</summary>

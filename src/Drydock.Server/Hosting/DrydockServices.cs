@@ -54,11 +54,7 @@ public static class DrydockServices
         if (options.Operator)
         {
             services.AddNodeMaintenanceOperator(static provider => provider.GetRequiredService<HubIdentity>().Id);
-        }
-
-        if (options.Operator)
-        {
-            services.AddRolloutOperators();
+            services.AddResourceOperators();
         }
 
         if (options.Webhook is { } webhook)
@@ -88,7 +84,8 @@ public static class DrydockServices
     private static void AddPolicies(this IServiceCollection services, DrydockOptions options)
     {
         var file = options.PoliciesFile is { } path ? PolicyFile.Read(path) : PolicyFile.None;
-        services.TryAddSingleton<IMaintenancePolicies>(new FixedPolicies(file.Policies));
+        services.TryAddSingleton<IMaintenancePolicies>(provider =>
+            new ResourcePolicies(new FixedPolicies(file.Policies), provider.GetRequiredService<IDrydockResources>()));
         services.AddSingleton<ISecretFiles>(new SecretFiles(options.SecretsFolder));
         services.AddSingleton<IHttpTargets>(provider => new HttpTargets(file.AllowedUrls, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new CallbackAddress(options.PublicUrl));

@@ -25,16 +25,18 @@ internal static class RequiredAccess
     ];
 
     private static IEnumerable<AccessRule> DrydockResources =>
-        from plural in new[] { "maintenancerollouts", "maintenancewindows" }
-        from rule in new AccessRule[]
-        {
-            new("get", "drydock.dev", plural),
-            new("list", "drydock.dev", plural),
-            new("watch", "drydock.dev", plural),
-            new("patch", "drydock.dev", plural),
-            new("patch", "drydock.dev", plural, "status"),
-        }
-        select rule;
+    [
+        .. from plural in new[] { "maintenancerollouts", "maintenancewindows" } from rule in Of(plural).Append(new("patch", "drydock.dev", plural)) select rule,
+        .. Of("maintenancepolicies"),
+    ];
+
+    private static IEnumerable<AccessRule> Of(string plural) =>
+    [
+        new("get", "drydock.dev", plural),
+        new("list", "drydock.dev", plural),
+        new("watch", "drydock.dev", plural),
+        new("patch", "drydock.dev", plural, "status"),
+    ];
 
     private static IEnumerable<AccessRule> NodeMaintenance =>
     [

@@ -51,6 +51,22 @@ internal sealed record PolicyFile(IReadOnlyList<Uri> AllowedUrls, IReadOnlyList<
         }
     }
 
+    /// <summary>Reads the spec of a MaintenancePolicy object: what stands in the file under a name.</summary>
+    /// <exception cref="JsonException">It says something impossible.</exception>
+    internal static MaintenancePolicy ReadPolicy(string name, JsonElement spec)
+    {
+        var policy = spec.ValueKind == JsonValueKind.Object ? JsonNode.Parse(spec.GetRawText())!.AsObject() : [];
+        policy["name"] = name;
+        try
+        {
+            return policy.Deserialize<MaintenancePolicy>(Json) ?? throw new JsonException("A policy is an object.");
+        }
+        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException)
+        {
+            throw new JsonException(exception.Message, exception);
+        }
+    }
+
     private static Uri Prefix(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.Query.Length == 0
             ? uri

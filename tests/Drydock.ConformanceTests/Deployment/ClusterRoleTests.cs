@@ -129,13 +129,13 @@ public sealed class ClusterRoleTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task All_that_a_maintenance_checks_beforehand_is_granted_but_the_deletion_of_pods()
+    public async Task All_that_a_maintenance_checks_beforehand_is_granted_but_what_forces()
     {
         var force = new MaintenanceRequest("node-1") { Drain = new DrainPolicy { OnTimeout = DeadlinePolicy.Force } };
         await using var cluster = KubernetesCluster.Open(AsServiceAccount, TimeProvider.System);
 
         (await cluster.GetMissingAccessAsync(Maintenance.Access.Needed(force, hasKubeVirt: true), Token))
-            .ShouldBe([new AccessRule("delete", "", "pods")]);
+            .ShouldBe([new AccessRule("delete", "", "pods"), new AccessRule("delete", "kubevirt.io", "virtualmachineinstances")]);
     }
 
     [Fact]

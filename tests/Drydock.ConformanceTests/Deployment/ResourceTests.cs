@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
 using Drydock.ConformanceTests.Kubectl;
 using Drydock.Kubernetes;
+using Drydock.Maintenance;
 using Drydock.Server;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shouldly;
 
@@ -96,6 +98,25 @@ public sealed class ResourceTests : IAsyncLifetime
         (accepted["status"]!.ToString(), accepted["reason"]!.ToString()).ShouldBe(("False", "Invalid"));
         accepted["message"]!.ToString().ShouldStartWith(sentence);
         await _kubectl.RunAsync("delete", "mro", "lost", "--timeout=60s");
+    }
+
+    [Fact]
+    public async Task A_policy_says_whether_it_can_be_read_and_is_there_for_maintenances_that_name_it()
+    {
+        await ServeAsync();
+        await ApplyAsync("MaintenancePolicy", "quiet", "jobs: {firmware: {namespace: drydock, timeout: 20m, manifest: {apiVersion: batch/v1, kind: Job}}}, rebootJob: firmware");
+        await ApplyAsync("MaintenancePolicy", "broken", "jobs: {firmware: {namespace: drydock, timeout: soon, manifest: {}}}");
+
+        var quiet = await UntilAsync("quiet", static _ => true, "mpo");
+        var broken = await UntilAsync("broken", static _ => true, "mpo");
+
+        (quiet["phase"]!.ToString(), quiet["conditions"]![0]!["status"]!.ToString()).ShouldBe(("Ready", "True"));
+        (broken["phase"]!.ToString(), broken["conditions"]![0]!["status"]!.ToString()).ShouldBe(("Invalid", "False"));
+        var policies = _server!.Services.GetRequiredService<IMaintenancePolicies>();
+        (await policies.FindAsync("quiet", Token))!.Jobs["firmware"].Timeout.ShouldBe(TimeSpan.FromMinutes(20));
+        (await policies.FindAsync("broken", Token)).ShouldBeNull();
+        (await policies.ListNamesAsync(Token)).ShouldBe(["broken", "quiet"]);
+        (await ApplyAsync("MaintenancePolicy", "worse", "rebootJob: none")).Error.ShouldContain("rebootJob is the name of one of the jobs");
     }
 
     [Fact]
