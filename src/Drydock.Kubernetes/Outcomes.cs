@@ -62,7 +62,8 @@ public enum EvictionAnswer
 /// <param name="RetryAfter">How long the server asks to wait, or null.</param>
 public sealed record EvictionOutcome(EvictionAnswer Answer, string? Message = null, string? Object = null, TimeSpan? RetryAfter = null);
 
-/// <summary>Calls of a virtual machine.</summary>
+/// <summary>Calls of a virtual machine. Serialised by name.</summary>
+[System.Text.Json.Serialization.JsonConverter(typeof(System.Text.Json.Serialization.JsonStringEnumConverter<VmCall>))]
 public enum VmCall
 {
     /// <summary>start.</summary>

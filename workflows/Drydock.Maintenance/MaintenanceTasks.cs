@@ -34,6 +34,7 @@ public static class MaintenanceTasks
         .AddOrchestrator<HoldLeaseOrchestrator>(Orchestrations.HoldLease)
         .AddOrchestrator<DrainOrchestrator>(Orchestrations.Drain)
         .AddOrchestrator<MoveVmOrchestrator>(Orchestrations.MoveVm)
+        .AddOrchestrator<CallVmOrchestrator>(Orchestrations.CallVm)
         .AddOrchestrator<RestoreOrchestrator>(Orchestrations.Restore)
         .AddOrchestrator<ActionOrchestrator>(Orchestrations.Action)
         .AddOrchestrator<HealthGateOrchestrator>(Orchestrations.HealthGate)
@@ -65,6 +66,8 @@ public static class MaintenanceTasks
         var inbound = new InboundGate();
         Add(Activities.EvictLauncher, (cluster, clock, _) => new EvictLauncherActivity(cluster, clock, inbound));
         Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, inbound));
+        Add(Activities.ReadVm, static (cluster, _, _) => new ReadVmActivity(cluster));
+        Add(Activities.CallVm, static (cluster, _, _) => new CallVmActivity(cluster));
         Add(Activities.DeleteVmi, static (cluster, clock, _) => new DeleteVmiActivity(cluster, clock));
         Add(Activities.CancelEvacuation, static (cluster, clock, _) => new CancelEvacuationActivity(cluster, clock));
         Add(Activities.DeleteMigration, static (cluster, clock, _) => new DeleteMigrationActivity(cluster, clock));

@@ -14,6 +14,9 @@ public static class Orchestrations
     /// <summary>Moves one virtual machine off a node.</summary>
     public const string MoveVm = "vm.move";
 
+    /// <summary>Starts, stops, restarts or migrates one virtual machine. Input <see cref="VirtualMachines.VmCallRequest"/>.</summary>
+    public const string CallVm = "vm.call";
+
     /// <summary>Renews the lease for as long as the maintenance lasts.</summary>
     public const string HoldLease = "lease.hold";
 
@@ -181,6 +184,8 @@ internal static class Activities
     public const string MarkVm = "vm.mark";
     public const string StopVm = "vm.stop";
     public const string MigrateVm = "vm.migrate";
+    public const string ReadVm = "vm.read";
+    public const string CallVm = "vm.call-once";
     public const string DeleteVmi = "vm.delete-instance";
     public const string RestoreVm = "vm.restore";
     public const string ListHeldVms = "vm.list-held";
