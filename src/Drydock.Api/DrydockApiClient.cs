@@ -176,6 +176,22 @@ public sealed class DrydockApiClient(HttpClient http)
         await ThrowIfProblemAsync(response, cancellationToken);
     }
 
+    /// <summary>The virtual machines of the cluster; of one namespace or on one node, if that is said.</summary>
+    public Task<IReadOnlyList<VirtualMachineView>> ListVirtualMachinesAsync(string? @namespace, string? node, CancellationToken cancellationToken) =>
+        SendAsync<IReadOnlyList<VirtualMachineView>>(
+            HttpMethod.Get, $"api/v1/vms{Query(("namespace", @namespace), ("node", node))}", null, null, cancellationToken);
+
+    /// <summary>One virtual machine.</summary>
+    public Task<VirtualMachineView> GetVirtualMachineAsync(string @namespace, string name, CancellationToken cancellationToken) =>
+        SendAsync<VirtualMachineView>(
+            HttpMethod.Get, $"api/v1/vms/{Uri.EscapeDataString(@namespace)}/{Uri.EscapeDataString(name)}", null, null, cancellationToken);
+
+    /// <summary>Starts, stops, restarts or migrates one: <c>start</c>, <c>stop</c>, <c>restart</c>, <c>migrate</c>.</summary>
+    public Task<VirtualMachineCallView> CallVirtualMachineAsync(
+        string @namespace, string name, string action, VirtualMachineCall call, CancellationToken cancellationToken) =>
+        SendAsync<VirtualMachineCallView>(
+            HttpMethod.Post, $"api/v1/vms/{Uri.EscapeDataString(@namespace)}/{Uri.EscapeDataString(name)}:{action}", call, null, cancellationToken);
+
     private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, string? key, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, path);

@@ -34,6 +34,7 @@ internal static class Commands
             RolloutVerb.Create(terminal),
             WindowVerb.Create(terminal),
             CompletionVerb.Create(terminal),
+            VmVerb.Create(terminal),
             VersionVerb.Create(terminal),
         };
         Program.Teach(root);

@@ -81,6 +81,10 @@ internal static class Permissions
     public static readonly Permission ListVms = On("list", "kubevirt.io", "virtualmachineinstances", Role.Viewer);
     public static readonly Permission GetVm = On("get", "kubevirt.io", "virtualmachineinstances", Role.Viewer);
 
+    public static readonly Permission StartVm = On("update", "subresources.kubevirt.io", "virtualmachines", Role.Operator, "start");
+    public static readonly Permission StopVm = On("update", "subresources.kubevirt.io", "virtualmachines", Role.Operator, "stop");
+    public static readonly Permission RestartVm = On("update", "subresources.kubevirt.io", "virtualmachines", Role.Operator, "restart");
+
     /// <summary>Moving one machine elsewhere is what the subresource <c>migrate</c> does.</summary>
     public static readonly Permission MoveVm = On("update", "subresources.kubevirt.io", "virtualmachines", Role.Operator, "migrate");
 
@@ -91,7 +95,7 @@ internal static class Permissions
     [
         ListMaintenances, GetMaintenance, WatchMaintenance, CreateMaintenance, SteerMaintenance, CancelMaintenance, ApproveMaintenance, Force,
         Privileged, ListRollouts, GetRollout, CreateRollout, SteerRollout, CancelRollout, ListWindows, GetWindow, CreateWindow, SteerWindow,
-        DeleteWindow, ListPolicies, GetPolicy, ListNodes, GetNode, ListVms, GetVm, MoveVm, ReadMetrics,
+        DeleteWindow, ListPolicies, GetPolicy, ListNodes, GetNode, ListVms, GetVm, StartVm, StopVm, RestartVm, MoveVm, ReadMetrics,
     ];
 
     private static Permission On(string verb, string group, string resource, Role role, string? subresource = null) =>

@@ -123,5 +123,6 @@ public static class DrydockHost
         api.MapNodes();
         api.MapRollouts();
         api.MapWindows();
+        api.MapVirtualMachines();
     }
 }

@@ -113,6 +113,10 @@ public static class DrydockServices
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<RolloutRequests>(),
             provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(static provider => new VirtualMachines(
+            provider.GetRequiredService<DurableTaskClient>(),
+            provider.GetRequiredService<ICluster>(),
+            provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static provider => new Windows(
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<WindowRequests>(),

@@ -1,0 +1,110 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.VirtualMachines;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance;
+
+/// <summary>Start, stop, restart and migrate of one machine: what is so already, what KubeVirt refuses, and what a person reads.</summary>
+public sealed class VmCallRulesTests
+{
+    private const string Preamble = "Operation cannot be fulfilled on virtualmachine.kubevirt.io \"one\": ";
+
+    private static readonly ObjectRef Vm = new("vms", "one");
+
+    [Theory]
+    [InlineData(VmCall.Start, "Always", "Running", "It runs already.")]
+    [InlineData(VmCall.Start, "Manual", "Scheduling", "It is starting already (Scheduling).")]
+    [InlineData(VmCall.Stop, "Halted", null, "It is stopped already.")]
+    [InlineData(VmCall.Stop, "Manual", null, "It is stopped already.")]
+    [InlineData(VmCall.Stop, "Manual", "Succeeded", "It is stopped already.")]
+    [InlineData(VmCall.Stop, "RerunOnFailure", null, "It is stopped already.")]
+    [InlineData(VmCall.Stop, "Halted", "Running", "It is being stopped already.")]
+    [InlineData(VmCall.Start, "Halted", null, null)]
+    [InlineData(VmCall.Start, "Manual", "Succeeded", null)]
+    [InlineData(VmCall.Stop, "Always", null, null)]
+    [InlineData(VmCall.Stop, "Once", "Succeeded", null)]
+    [InlineData(VmCall.Restart, "Always", "Running", null)]
+    [InlineData(VmCall.Migrate, "Always", "Running", null)]
+    public void What_is_so_already_is_told_and_nothing_is_called(VmCall call, string strategy, string? phase, string? sentence)
+    {
+        var report = VmCallRules.WithoutCall(new VmCallRequest(Vm, call), Reading(strategy, phase));
+
+        (report?.End, report?.Message).ShouldBe((sentence is null ? (VmCallEnd?)null : VmCallEnd.Already, sentence));
+    }
+
+    [Theory]
+    [InlineData(VmCall.Start, "Once", "Succeeded", "Once does not support manual start requests", "With run strategy Once it runs once")]
+    [InlineData(VmCall.Start, "Always", null, "Always does not support manual start requests", "KubeVirt starts it by itself")]
+    [InlineData(VmCall.Start, "RerunOnFailure", "Failed", "RerunOnFailure does not support starting VM from failed state", "starts it again by itself after a failure")]
+    [InlineData(VmCall.Restart, "Halted", null, "RunStategy Halted does not support manual restart requests", "drydock vm start vms/one")]
+    [InlineData(VmCall.Restart, "Manual", null, "VM is not running: Halted", "drydock vm start vms/one")]
+    [InlineData(VmCall.Restart, "Once", "Running", "RunStategy Once does not support manual restart requests", "is not restarted")]
+    [InlineData(VmCall.Migrate, "Always", "Scheduling", "VM is not running", "wait until it runs")]
+    [InlineData(VmCall.Migrate, "Manual", "Succeeded", "VM is not running", "Only a running machine migrates.")]
+    public void A_refusal_is_KubeVirts_sentence_without_its_preamble_and_what_to_do(
+        VmCall call, string strategy, string? phase, string words, string next)
+    {
+        var sentence = VmCallRules.Explain(new VmCallRequest(Vm, call), Reading(strategy, phase), new VmCallOutcome(false, 409, Preamble + words));
+
+        sentence.ShouldStartWith($"Virtual machine vms/one: {words}. ");
+        sentence.ShouldContain(next);
+    }
+
+    [Fact]
+    public void The_refusal_of_a_webhook_inside_a_500_is_told_by_its_reason() => VmCallRules.Explain(
+        new VmCallRequest(Vm, VmCall.Migrate), Reading("Always", "Running"),
+        new VmCallOutcome(false, 500, "Internal error occurred: admission webhook \"migration-create-validator.kubevirt.io\" denied the request: "
+            + "Cannot migrate VMI, Reason: HostDeviceNotLiveMigratable, Message: VMI specifies non-migratable generic PCI host device"))
+        .ShouldBe("Virtual machine vms/one: Cannot migrate VMI, Reason: HostDeviceNotLiveMigratable, Message: VMI specifies non-migratable generic "
+            + "PCI host device. Stop it instead, or make it migratable.");
+
+    [Fact]
+    public void A_machine_that_a_maintenance_stopped_is_left_to_it()
+    {
+        var report = VmCallRules.WithoutCall(
+            new VmCallRequest(Vm, VmCall.Start), Reading("Halted", null) with { HeldBy = "drydock/hub/m-1" })!;
+
+        report.End.ShouldBe(VmCallEnd.Refused);
+        report.Message.ShouldContain("maintenance m-1");
+        report.Message.ShouldContain("which starts it again with its run strategy");
+    }
+
+    [Fact]
+    public void Both_keys_are_refused_as_KubeVirt_refuses_them() =>
+        VmCallRules.WithoutCall(new VmCallRequest(Vm, VmCall.Start), Reading("Always", null) with { HasBothKeys = true })!
+            .Message.ShouldContain("Running and RunStrategy are mutually exclusive");
+
+    [Theory]
+    [InlineData("Always", "Halted", "Its run strategy was Always and is Halted now.")]
+    [InlineData("RerunOnFailure", "RerunOnFailure", "Its run strategy stays RerunOnFailure.")]
+    [InlineData("RerunOnFailure", "Halted", "Its run strategy was RerunOnFailure and is Halted now.")]
+    public void The_run_strategy_after_a_stop_is_what_the_API_says(string before, string after, string sentence) =>
+        VmCallRules.Report(new VmCallRequest(Vm, VmCall.Stop), Reading(before, "Running"), Reading(after, "Running") with { HasRequests = true })
+            .Message.ShouldBe($"Virtual machine vms/one is being stopped. {sentence}");
+
+    [Fact]
+    public void A_stop_that_KubeVirt_accepts_and_ignores_is_told() =>
+        VmCallRules.Report(new VmCallRequest(Vm, VmCall.Stop), Reading("WaitAsReceiver", "Running"), Reading("WaitAsReceiver", "Running"))
+            .End.ShouldBe(VmCallEnd.Refused);
+
+    [Theory]
+    [InlineData(VmCall.Stop, true)]
+    [InlineData(VmCall.Restart, true)]
+    [InlineData(VmCall.Start, false)]
+    public void A_rerun_knows_the_request_that_its_call_left(VmCall call, bool wasAlive)
+    {
+        var before = Reading("Manual", wasAlive ? "Running" : null);
+
+        VmCallRules.IsDone(call, before, before).ShouldBeFalse();
+        VmCallRules.IsDone(call, before, before with { HasRequests = true }).ShouldBeTrue();
+    }
+
+    private static VmReading Reading(string strategy, string? phase) => new()
+    {
+        Exists = true,
+        RunStrategy = strategy,
+        Phase = phase,
+        InstanceUid = phase is null ? null : "uid",
+    };
+}
