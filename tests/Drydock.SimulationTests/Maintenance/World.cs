@@ -73,6 +73,9 @@ internal sealed class World : IAsyncDisposable
 
     public SqliteTaskHub Hub => _life!.Hub;
 
+    /// <summary>The process is dead and was not started again yet.</summary>
+    public bool IsDead => _life!.IsDead;
+
     /// <summary>How often the process died.</summary>
     public int Deaths => _lives - 1;
 

@@ -86,11 +86,11 @@ internal static class VmCallRules
 
     private static string? Already(VmCallRequest request, VmReading before) => (request.Call, before) switch
     {
-        (VmCall.Start, { IsAlive: true, Phase: "Running" }) => "It runs already.",
-        (VmCall.Start, { IsAlive: true }) => $"It is starting already ({before.Phase}).",
-        (VmCall.Stop, { RunStrategy: "Halted", IsAlive: true }) when request.GracePeriod is null => "It is being stopped already.",
-        (VmCall.Stop, { RunStrategy: "Halted" or "Manual" or "RerunOnFailure", IsAlive: false }) => "It is stopped already.",
-        (VmCall.Migrate, { Migrating: { } phase }) => $"It is migrating already ({(phase.Length == 0 ? "Pending" : phase)}).",
+        (VmCall.Start, { IsAlive: true, Phase: "Running" }) => $"Virtual machine {request.Vm} runs already.",
+        (VmCall.Start, { IsAlive: true }) => $"Virtual machine {request.Vm} is starting already ({before.Phase}).",
+        (VmCall.Stop, { RunStrategy: "Halted", IsAlive: true }) when request.GracePeriod is null => $"Virtual machine {request.Vm} is being stopped already.",
+        (VmCall.Stop, { RunStrategy: "Halted" or "Manual" or "RerunOnFailure", IsAlive: false }) => $"Virtual machine {request.Vm} is stopped already.",
+        (VmCall.Migrate, { Migrating: { } phase }) => $"Virtual machine {request.Vm} is migrating already ({(phase.Length == 0 ? "Pending" : phase)}).",
         _ => null,
     };
 

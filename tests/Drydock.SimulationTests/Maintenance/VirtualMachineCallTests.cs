@@ -1,0 +1,92 @@
+using Drydock.DurableTask;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.VirtualMachines;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>One machine started, stopped, restarted or migrated by a durable call: once, wherever the process dies.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class VirtualMachineCallTests
+{
+    private static readonly ObjectRef One = new("vms", "one");
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(VmCall.Restart, false)]
+    [InlineData(VmCall.Restart, true)]
+    [InlineData(VmCall.Stop, false)]
+    [InlineData(VmCall.Stop, true)]
+    [InlineData(VmCall.Migrate, false)]
+    [InlineData(VmCall.Migrate, true)]
+    public async Task A_call_is_made_once_wherever_the_process_dies(VmCall call, bool after)
+    {
+        await using var world = await StartAsync();
+        var uid = Uid(world);
+        var crash = RequestCrash.Arm(world, request => request.Resource == "virtualmachines.subresources.kubevirt.io", 1, after);
+
+        var report = await CallAsync(world, call);
+        await world.RunForAsync(TimeSpan.FromSeconds(20));
+
+        crash.At.ShouldNotBeNull();
+        report.End.ShouldBe(VmCallEnd.Done, report.Message);
+        crash.Count($"update virtualmachines.subresources.kubevirt.io/{call.ToString().ToLowerInvariant()}").ShouldBe(1);
+        (Uid(world) is null, Uid(world) == uid).ShouldBe(call switch
+        {
+            VmCall.Stop => (true, false),
+            VmCall.Restart => (false, false),
+            _ => (false, true),
+        });
+        world.Cluster.Store.List(KubeVirtTypes.Migrations).Count.ShouldBe(call == VmCall.Migrate ? 1 : 0);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_a_maintenance_stopped_is_not_started_from_under_it()
+    {
+        await using var world = await StartAsync("HostDeviceNotLiveMigratable");
+        await world.BeginAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Hold,
+            VirtualMachines = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown },
+        });
+        await world.RunForAsync(TimeSpan.FromSeconds(20));
+
+        var report = await CallAsync(world, VmCall.Start);
+
+        (report.End, report.Message.Contains("was stopped by maintenance m1")).ShouldBe((VmCallEnd.Refused, true), report.Message);
+        Uid(world).ShouldBeNull();
+    }
+
+    private static Task<World> StartAsync(string? notMigratable = null) => World.StartAsync(new Scenario
+    {
+        Name = "machine",
+        EvictionStrategy = "LiveMigrate",
+        Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2")],
+        VirtualMachines = [new VirtualMachineSpec("vms", "one") { On = "node-1", NotMigratable = notMigratable }],
+        Maintain = "node-1",
+    });
+
+    private static string? Uid(World world) => world.Cluster.Store.Get(KubeVirtTypes.Instances, "vms", "one")?["metadata"]!["uid"]!.ToString();
+
+    private static async Task<VmCallReport> CallAsync(World world, VmCall call)
+    {
+        await world.Client.ScheduleNewOrchestrationInstanceAsync(
+            Orchestrations.CallVm, new VmCallRequest(One, call), new StartOrchestrationOptions("call"), CancellationToken.None);
+        while (true)
+        {
+            using var life = new CancellationTokenSource();
+            var end = world.Client.WaitForInstanceCompletionAsync("call", getInputsAndOutputs: true, life.Token);
+            await world.RunUntilAsync(() => world.IsDead || end.IsCompleted);
+            if (!world.IsDead)
+            {
+                return (await end).ReadOutputAs<VmCallReport>()!;
+            }
+
+            await life.CancelAsync();
+            await world.CrashAsync();
+        }
+    }
+}
