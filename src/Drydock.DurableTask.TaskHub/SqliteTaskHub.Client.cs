@@ -191,6 +191,11 @@ public sealed partial class SqliteTaskHub
 
         var filter = new InstanceFilter(statuses, CreatedFrom: purge.CreatedTimeFrom, CreatedTo: purge.CreatedTimeTo);
         var until = purge.Timeout is { } timeout ? clock.GetUtcNow() + timeout.ToTimeSpan() : DateTimeOffset.MaxValue;
+        return await PurgeAsync(filter, until, recursive, cancellationToken);
+    }
+
+    private async Task<PurgeInstancesResponse> PurgeAsync(InstanceFilter filter, DateTimeOffset until, bool recursive, CancellationToken cancellationToken)
+    {
         var deleted = 0;
         long after = 0;
         while (true)

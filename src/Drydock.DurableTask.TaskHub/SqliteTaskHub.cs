@@ -126,7 +126,7 @@ public sealed partial class SqliteTaskHub(SqliteTaskHubOptions options, TimeProv
             var hubId = HubIdOf(database);
             var loop = new HubLoop(database, options, clock, logger);
             loop.Start();
-            return new Parts(database, loop, new HubReaders(database), hubId);
+            return new Parts(database, loop, new HubReaders(database), hubId, StartRetention());
         }
         catch (SqliteException e)
         {
@@ -155,12 +155,13 @@ public sealed partial class SqliteTaskHub(SqliteTaskHubOptions options, TimeProv
     }
 
     /// <summary>What exists while the hub is open.</summary>
-    private sealed record Parts(HubDatabase Database, HubLoop Loop, HubReaders Readers, Guid HubId) : IDisposable
+    private sealed record Parts(HubDatabase Database, HubLoop Loop, HubReaders Readers, Guid HubId, ITimer? Retention) : IDisposable
     {
         public HubWriter Writer => Loop.Writer;
 
         public void Dispose()
         {
+            Retention?.Dispose();
             Loop.Dispose();
             Readers.Dispose();
             Database.Dispose();

@@ -1,3 +1,5 @@
+using Drydock.DurableTask.Protobuf;
+
 namespace Drydock.DurableTask.TaskHub;
 
 /// <summary>Where the hub is and how it hands out work.</summary>
@@ -16,6 +18,12 @@ public sealed class SqliteTaskHubOptions
 
     /// <summary>At most this many bytes of new events in one turn, so that a work item stays below 4 MB. The default is 2 MiB.</summary>
     public int TurnEventBytes { get; set; } = 2 * 1024 * 1024;
+
+    /// <summary>
+    /// How long finished orchestrations are kept, by how they ended; looked at every hour. What is not named is kept for ever, which is
+    /// the default. Parts go with the orchestration that began them.
+    /// </summary>
+    public IDictionary<OrchestrationStatus, TimeSpan> Retention { get; } = new Dictionary<OrchestrationStatus, TimeSpan>();
 
     /// <summary>How many operations of an entity are handed out at once. The default is 100.</summary>
     public int EntityBatch { get; set; } = 100;

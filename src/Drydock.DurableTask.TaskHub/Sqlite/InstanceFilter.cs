@@ -12,7 +12,8 @@ internal sealed record InstanceFilter(
     Timestamp? CreatedTo = null,
     Timestamp? CompletedFrom = null,
     Timestamp? CompletedTo = null,
-    string? IdPrefix = null)
+    string? IdPrefix = null,
+    bool RootsOnly = false)
 {
     // Parameters 1 and 2 belong to the query.
     private const int First = 3;
@@ -23,6 +24,11 @@ internal sealed record InstanceFilter(
         {
             var numbers = Statuses.Select(status => ((int)status).ToString(CultureInfo.InvariantCulture));
             sql.Append(" AND i.status IN (").AppendJoin(',', numbers).Append(')');
+        }
+
+        if (RootsOnly)
+        {
+            sql.Append(" AND i.parent_key IS NULL");
         }
 
         var parameter = First;

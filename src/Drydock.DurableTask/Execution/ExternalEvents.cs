@@ -8,13 +8,14 @@ namespace Drydock.DurableTask.Execution;
 /// </summary>
 /// <param name="converter">Reads payloads.</param>
 /// <param name="skipCancelled">
-/// A cancelled wait does not take an event. False repeats a fault of the official SDK, where it does and the event is lost: an
-/// execution that began there must replay as it was recorded.
+/// A cancelled wait does not take an event, and kept events stay in order. False repeats faults of the official SDK, where the event is
+/// lost and the order across names too: an execution that began there must replay as it was recorded.
 /// </param>
 internal sealed class ExternalEvents(DataConverter converter, bool skipCancelled)
 {
     private readonly Dictionary<string, LinkedList<Waiter>> _waiters = new(StringComparer.OrdinalIgnoreCase);
-    private readonly Dictionary<string, Queue<string?>> _buffer = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, Queue<(long Order, string? Payload)>> _buffer = new(StringComparer.OrdinalIgnoreCase);
+    private long _arrived;
 
     /// <summary>Completes with the next event of that name.</summary>
     /// <exception cref="ArgumentException">Somebody waits for that name with another type.</exception>
@@ -63,15 +64,16 @@ internal sealed class ExternalEvents(DataConverter converter, bool skipCancelled
             _buffer.Add(name, queue = new());
         }
 
-        queue.Enqueue(payload);
+        queue.Enqueue((_arrived++, payload));
     }
 
-    /// <summary>Takes all kept events, grouped by name.</summary>
+    /// <summary>Takes all kept events, in the order in which they came; the official SDK groups them by name, and histories of it must replay.</summary>
     public IReadOnlyList<(string Name, string? Payload)> TakeBuffered()
     {
-        List<(string, string?)> all = [.. _buffer.SelectMany(entry => entry.Value.Select(payload => (entry.Key, payload)))];
+        var all = _buffer.SelectMany(static entry => entry.Value.Select(kept => (Name: entry.Key, kept.Order, kept.Payload)));
+        List<(string, string?)> taken = [.. (skipCancelled ? all.OrderBy(static kept => kept.Order) : all).Select(static kept => (kept.Name, kept.Payload))];
         _buffer.Clear();
-        return all;
+        return taken;
     }
 
     private void Cancel(LinkedList<Waiter> stack, LinkedListNode<Waiter> node, CancellationToken cancellationToken)
@@ -92,7 +94,7 @@ internal sealed class ExternalEvents(DataConverter converter, bool skipCancelled
             return false;
         }
 
-        payload = queue.Dequeue();
+        payload = queue.Dequeue().Payload;
         if (queue.Count == 0)
         {
             _buffer.Remove(name);

@@ -15,7 +15,13 @@ public abstract class TaskHubConformance : IAsyncLifetime
     protected static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
     private ITaskHub? _hub;
 
-    protected FakeTimeProvider Clock { get; } = new(Start);
+    private readonly FakeTimeProvider _clock = new(Start);
+
+    /// <summary>Moves only when the test says so.</summary>
+    protected FakeTimeProvider Clock => IsInRealTime ? throw new NeedsOurClockException() : _clock;
+
+    /// <summary>The hub is somebody else's and lives in real time: what needs to move the clock cannot be asked of it.</summary>
+    protected virtual bool IsInRealTime => false;
 
     protected ITaskHub Hub => _hub!;
 
@@ -26,7 +32,7 @@ public abstract class TaskHubConformance : IAsyncLifetime
     /// <summary>An empty hub that is open.</summary>
     protected abstract Task<ITaskHub> CreateAsync(TimeProvider clock);
 
-    public async ValueTask InitializeAsync() => _hub = await CreateAsync(Clock);
+    public async ValueTask InitializeAsync() => _hub = await CreateAsync(_clock);
 
     public virtual async ValueTask DisposeAsync()
     {
@@ -99,3 +105,6 @@ public abstract class TaskHubConformance : IAsyncLifetime
     protected static async Task RefusedAsync(Grpc.Core.StatusCode status, Func<Task> action) =>
         (await Should.ThrowAsync<TaskHubException>(action)).Status.ShouldBe(status);
 }
+
+/// <summary>A case that only a hub with the test's clock can be asked.</summary>
+public sealed class NeedsOurClockException() : Exception("This case needs a hub whose clock the test moves.");
