@@ -16,6 +16,7 @@ namespace Drydock.ConformanceTests.TaskHub;
 public sealed class AddressedTaskHubTests
 {
     private const string Address = "DRYDOCK_TEST_TASKHUB";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly Type[] Parts = [typeof(Turns), typeof(Life), typeof(Reads), typeof(Repairs), typeof(Entities)];
 
     [Fact(Explicit = true)]
@@ -54,7 +55,7 @@ public sealed class AddressedTaskHubTests
         try
         {
             await suite.InitializeAsync();
-            await (Task)test.Invoke(suite, null)!;
+            await ((Task)test.Invoke(suite, null)!).WaitAsync(Patience);
             return null;
         }
         catch (Exception exception)

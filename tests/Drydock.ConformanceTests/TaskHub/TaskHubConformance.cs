@@ -12,10 +12,13 @@ namespace Drydock.ConformanceTests.TaskHub;
 /// </summary>
 public abstract class TaskHubConformance : IAsyncLifetime
 {
-    protected static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+    private static readonly DateTimeOffset Beginning = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
     private ITaskHub? _hub;
 
-    private readonly FakeTimeProvider _clock = new(Start);
+    private readonly FakeTimeProvider _clock = new(Beginning);
+
+    /// <summary>What the clock says at first.</summary>
+    protected DateTimeOffset Start => IsInRealTime ? throw new NeedsOurClockException() : Beginning;
 
     /// <summary>Moves only when the test says so.</summary>
     protected FakeTimeProvider Clock => IsInRealTime ? throw new NeedsOurClockException() : _clock;

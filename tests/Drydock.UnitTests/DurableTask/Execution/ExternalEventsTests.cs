@@ -37,6 +37,23 @@ public sealed class ExternalEventsTests
         turn.Output().ShouldBe("[1,2,3]");
     }
 
+    [Theory]
+    [InlineData(true, "a1 b1 a2")]
+    [InlineData(false, "a1 a2 b1")]
+    public void Kept_events_go_on_in_the_order_they_came_unless_the_official_SDK_began_it(bool drydock, string order)
+    {
+        var turn = Turns
+            .Executor<object?>(async context =>
+            {
+                await context.WaitForExternalEvent<string>("Go");
+                context.ContinueAsNew("next");
+                return null;
+            })
+            .Run(History.Start(drydock: drydock).Raised("a", "a1").Raised("b", "b1").Raised("a", "a2").Raised("Go", null));
+
+        string.Join(' ', turn.Actions.Select(action => action.SendEvent?.Data).OfType<string>()).ShouldBe(order);
+    }
+
     [Fact]
     public void An_event_in_time_ends_the_timer_too()
     {
