@@ -1,0 +1,146 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Drydock.Api;
+using Drydock.DurableTask.Client;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Server;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Server;
+
+/// <summary>Actions, approvals and call-backs by REST, over the real host.</summary>
+public sealed class ActionDoorTests : IAsyncLifetime
+{
+    private readonly InMemoryClient _client = new(TimeProvider.System);
+    private WebApplication? _app;
+
+    private HttpClient Http { get; } = new();
+
+    private DrydockApiClient Api => new(Http);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _app = DrydockHost.Build(
+            new DrydockOptions { Urls = ["http://127.0.0.1:0"], Operator = false, LogLevel = Microsoft.Extensions.Logging.LogLevel.None },
+            services =>
+            {
+                foreach (var hosted in services.Where(static service =>
+                    service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Name != "GenericWebHostService").ToList())
+                {
+                    services.Remove(hosted);
+                }
+
+                services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
+                services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a")));
+                services.Replace(ServiceDescriptor.Singleton<INeighbours>(new StubNeighbours()));
+                services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
+                services.Replace(ServiceDescriptor.Singleton<ISecretFiles>(new Secret()));
+            });
+        await _app.StartAsync();
+        Http.BaseAddress = new Uri(_app.Urls.Single());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await _app!.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Actions_hooks_approvals_and_health_are_read()
+    {
+        var view = await Api.CreateMaintenanceAsync(
+            new MaintenanceCreate
+            {
+                Node = "worker-a",
+                Action = "powerCycle",
+                ActionOptions = new ActionSettings { PowerOffFor = "10m", Timeout = "1h" },
+                Hooks = new HookSettings { BeforeDrain = [new HookAction { Kind = "Job", Template = "backup" }] },
+                Policy = "metal",
+                Approval = new ApprovalSettings { Gates = ["Start", "uncordon"], Timeout = "2h" },
+                Health = new HealthSettings { KubeletVersion = "v1.36.0", Probes = ["quiet"] },
+                Remediation = "LabelOnly",
+            },
+            null,
+            Token);
+
+        var request = _client.InputOf<MaintenanceRequest>(view.Id);
+        (request.Action, request.ActionOptions.PowerOffFor, request.ActionOptions.Timeout).ShouldBe((MaintenanceAction.PowerCycle, TimeSpan.FromMinutes(10), TimeSpan.FromHours(1)));
+        var hook = request.Hooks.BeforeDrain.ShouldHaveSingleItem();
+        (hook.Kind, hook.Options.Template, request.Policy).ShouldBe((MaintenanceAction.Job, "backup", "metal"));
+        request.Approval.Gates.ShouldBe([ApprovalGate.Start, ApprovalGate.Uncordon]);
+        (request.Health.KubeletVersion, request.Health.Probes.Single(), request.Remediation).ShouldBe(("v1.36.0", "quiet", RemediationPolicy.LabelOnly));
+    }
+
+    [Theory]
+    [InlineData("""{"node":"worker-a","action":"explode"}""", "action")]
+    [InlineData("""{"node":"worker-a","actionOptions":{"timeout":"soon"}}""", "actionOptions.timeout")]
+    [InlineData("""{"node":"worker-a","hooks":{"afterDrain":[{"template":"x"}]}}""", "hooks.afterDrain[0].kind")]
+    [InlineData("""{"node":"worker-a","approval":{"gates":["Lunch"]}}""", "approval.gates[0]")]
+    [InlineData("""{"node":"worker-a","health":{"kubeletVersion":"newest"}}""", "health.kubeletVersion")]
+    [InlineData("""{"node":"worker-a","actionOptions":{"manifest":"{}"}}""", "actionOptions.manifest")]
+    public async Task A_wrong_field_is_named_and_nothing_is_started(string json, string field)
+    {
+        using var content = new StringContent(json, Encoding.UTF8, "application/json");
+
+        var answer = await Http.PostAsync("api/v1/maintenances", content, Token);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await answer.Content.ReadAsStringAsync(Token)).ShouldContain($"\"{field}\"");
+        _client.Started.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_approval_reaches_the_gate_that_waits_and_no_other()
+    {
+        var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
+        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
+        var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.ApproveMaintenanceAsync(view.Id, null, Token));
+        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Approve, "waiting") { AwaitsApproval = ApprovalGate.Uncordon });
+
+        var waiting = await Api.RejectMaintenanceAsync(view.Id, "not yet", Token);
+
+        tooEarly.Problem.Type.ShouldBe(ProblemTypes.WrongState);
+        (waiting.State, waiting.AwaitsApproval).ShouldBe((MaintenanceState.AwaitingApproval, "Uncordon"));
+        var raised = _client.Raised.ShouldHaveSingleItem();
+        var decision = raised.Payload.ShouldBeOfType<Approval>();
+        (raised.Name, decision.IsApproved, decision.Reason).ShouldBe(("approval-uncordon", false, "not yet"));
+    }
+
+    [Theory]
+    [InlineData("key", "", HttpStatusCode.NoContent)]
+    [InlineData("wrong key", "", HttpStatusCode.NotFound)]
+    [InlineData("key", "x", HttpStatusCode.NotFound)]
+    public async Task A_call_back_counts_only_with_its_signature_and_where_one_is_waited_for(string key, string suffix, HttpStatusCode expected)
+    {
+        var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
+        _client.Set(InstanceIds.Action(view.Id, "action"), new ActionStatus("waiting", null) { CallbackSecretFile = "key" }, name: Orchestrations.Action);
+        const string body = """{"succeeded":true,"message":"done"}""";
+        var timestamp = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"api/v1/maintenances/{view.Id}/callbacks/action{suffix}")
+        {
+            Content = new StringContent(body, Encoding.UTF8, "application/json"),
+        };
+        request.Headers.Add(WebhookSignature.TimestampHeader, timestamp);
+        request.Headers.Add(WebhookSignature.Header, WebhookSignature.Of(key, timestamp, body));
+
+        var answer = await Http.SendAsync(request, Token);
+
+        answer.StatusCode.ShouldBe(expected);
+        _client.Raised.Count.ShouldBe(expected == HttpStatusCode.NoContent ? 1 : 0);
+    }
+
+    private sealed class Secret : ISecretFiles
+    {
+        public Task<string?> ReadAsync(string name, CancellationToken cancellationToken) => Task.FromResult<string?>(name);
+    }
+}
