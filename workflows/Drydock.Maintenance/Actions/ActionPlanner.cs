@@ -1,6 +1,5 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Actions;
-using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance;
 
@@ -65,11 +64,6 @@ public sealed class ActionPlanner(
                 FindingSeverity.Refuses, "policy-not-found", $"There is no policy named {request.Policy}.",
                 NextStep: $"There {(await policies.ListNamesAsync(cancellationToken) is { Count: > 0 } names ? $"are: {string.Join(", ", names)}" : "is none at all; an admin must write it")}."));
             return new ActionPlan(findings);
-        }
-
-        if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem)
-        {
-            findings.Add(new(FindingSeverity.Refuses, problem.Kind, problem.Message, problem.Object, problem.NextStep));
         }
 
         var found = new ActionFindings(request, policy, node, targets, secrets, callbacks);
