@@ -80,7 +80,7 @@ internal static class AccessRegistration
         };
     }
 
-    private static bool IsProbe(HttpContext context) => context.GetEndpoint()?.Metadata.GetMetadata<EndpointAccess>()?.IsAnonymous == true;
+    private static bool IsProbe(HttpContext context) => context.Request.Path.Value is "/healthz" or "/readyz";
 
     private static RateLimitPartition<string> Bucket(string key, int perSecond) => RateLimitPartition.GetTokenBucketLimiter(key, _ => new TokenBucketRateLimiterOptions
     {

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using k8s;
+using Shouldly;
+using YamlDotNet.RepresentationModel;
+
+namespace Drydock.ConformanceTests.Deployment;
+
+/// <summary>The manifests build, and those of built-in kinds say nothing that Kubernetes does not know.</summary>
+public sealed class ManifestTests
+{
+    [Theory]
+    [InlineData("base")]
+    [InlineData("overlays/sqlite")]
+    [InlineData("overlays/openshift")]
+    public async Task An_overlay_builds_and_every_field_of_built_in_kinds_is_known(string overlay)
+    {
+        var built = await KustomizeAsync(overlay);
+
+        var kinds = new List<string>();
+        foreach (var document in built.Split("\n---\n"))
+        {
+            var yaml = new YamlStream();
+            yaml.Load(new StringReader(document));
+            var root = (YamlMappingNode)yaml.Documents.Single().RootNode;
+            kinds.Add(root["kind"].ToString());
+            if (IsBuiltIn(root["apiVersion"].ToString()))
+            {
+                Should.NotThrow(() => KubernetesYaml.LoadAllFromString(document, typeMap: null, strict: true), $"{root["kind"]} {root["metadata"]["name"]}");
+            }
+        }
+
+        kinds.ShouldContain("Deployment");
+        kinds.ShouldContain("PodDisruptionBudget");
+        kinds.ShouldContain("NetworkPolicy");
+    }
+
+    [Fact]
+    public async Task The_container_is_not_root_writes_nothing_but_its_volumes_and_has_no_capability()
+    {
+        var built = await KustomizeAsync("base");
+        var pod = KubernetesYaml.LoadAllFromString(built, typeMap: null, strict: false).OfType<k8s.Models.V1Deployment>().Single().Spec.Template.Spec;
+
+        pod.SecurityContext.RunAsNonRoot.ShouldBe(true);
+        var container = pod.Containers.ShouldHaveSingleItem();
+        container.SecurityContext.ReadOnlyRootFilesystem.ShouldBe(true);
+        container.SecurityContext.AllowPrivilegeEscalation.ShouldBe(false);
+        container.SecurityContext.Capabilities.Drop.ShouldBe(["ALL"]);
+        container.Image.ShouldContain(":");
+        (container.ReadinessProbe.HttpGet.Path, container.LivenessProbe.HttpGet.Path).ShouldBe(("/readyz", "/healthz"));
+    }
+
+    private static bool IsBuiltIn(string apiVersion) =>
+        !apiVersion.Contains('/') || apiVersion.StartsWith("apps/", StringComparison.Ordinal) || apiVersion.StartsWith("policy/", StringComparison.Ordinal)
+        || (apiVersion.Split('/')[0].EndsWith(".k8s.io", StringComparison.Ordinal) && !apiVersion.StartsWith("apiextensions", StringComparison.Ordinal));
+
+    private static async Task<string> KustomizeAsync(string overlay)
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Workflows.sln")))
+        {
+            folder = folder.Parent;
+        }
+
+        using var kubectl = Process.Start(new ProcessStartInfo("kubectl", ["kustomize", Path.Combine(folder!.FullName, "infra", "kubernetes", overlay)])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
+        var token = TestContext.Current.CancellationToken;
+        var texts = await Task.WhenAll(kubectl.StandardOutput.ReadToEndAsync(token), kubectl.StandardError.ReadToEndAsync(token));
+        await kubectl.WaitForExitAsync(token);
+        kubectl.ExitCode.ShouldBe(0, texts[1]);
+        return texts[0];
+    }
+}

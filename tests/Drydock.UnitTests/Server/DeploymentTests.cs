@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Drydock.Server;
+using Drydock.Server.Callers;
+using Drydock.UnitTests.Architecture;
+using Shouldly;
+using Xunit;
+using YamlDotNet.RepresentationModel;
+
+namespace Drydock.UnitTests.Server;
+
+/// <summary>What is deployed says the same as the code: roles, metrics in alerts and dashboard, the explained configuration, the compose file.</summary>
+public sealed partial class DeploymentTests
+{
+    [Theory]
+    [InlineData(Role.Viewer)]
+    [InlineData(Role.Operator)]
+    [InlineData(Role.Admin)]
+    public void The_roles_grant_the_permissions_of_the_table_and_nothing_else(Role role)
+    {
+        var rules = (YamlSequenceNode)Document(File("infra", $"clusterrole-{role.ToString().ToLowerInvariant()}.yaml"))["rules"];
+        var granted = rules.Cast<YamlMappingNode>().SelectMany(Grants).ToList();
+
+        granted.ShouldBe(Permissions.All.Where(permission => permission.Role <= role).Select(static permission => permission.ToString()), ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Alerts_and_the_dashboard_ask_for_metrics_that_there_are()
+    {
+        var made = Repository.Files("src", "*.cs").Where(static path => path.EndsWith("ServerMeter.cs", StringComparison.Ordinal) || path.EndsWith("HubMeter.cs", StringComparison.Ordinal))
+            .SelectMany(static path => Instrument().Matches(System.IO.File.ReadAllText(path))).Select(static match => match.Groups[1].Value.Replace('.', '_')).ToList();
+        var asked = Repository.Files("infra", "prometheusrule.yaml").Concat(Repository.Files("infra", "drydock.json"))
+            .SelectMany(static path => Series().Matches(System.IO.File.ReadAllText(path))).Select(static match => match.Value).Distinct().ToList();
+
+        made.Count.ShouldBeGreaterThan(8);
+        asked.ShouldNotBeEmpty();
+        asked.Where(series => !made.Any(name => Regex.IsMatch(series, $"^{name}(_seconds)?(_bucket|_count|_sum|_total)?$", RegexOptions.None, TimeSpan.FromSeconds(1)))).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void The_explained_configuration_has_every_field_and_says_the_defaults()
+    {
+        var path = File("infra", "drydock.yaml");
+        var defaults = new DrydockOptions { Access = new AccessOptions { Mode = AccessMode.Kubernetes } };
+
+        var read = SettingsFile.Read(path, new Dictionary<string, string>(), new DrydockOptions());
+
+        Fields(Document(path), "").ShouldBe(Fields(typeof(Settings), ""), ignoreOrder: true);
+        (read with { Urls = [], Access = defaults.Access }).ShouldBe(new DrydockOptions() with { Urls = [], Access = defaults.Access });
+        read.Urls.ShouldBe([DrydockOptions.DefaultUrl]);
+        read.Access.Mode.ShouldBe(AccessMode.Kubernetes);
+        read.Access.RequestsPerSecond.ShouldBe(new AccessOptions().RequestsPerSecond);
+    }
+
+    [Fact]
+    public void The_compose_file_names_its_images_by_tag_and_mounts_what_there_is()
+    {
+        var path = Path.Combine(Repository.Root, "docker-compose.yml");
+        var services = (YamlMappingNode)Document(path)["services"];
+        foreach (var (name, service) in services.Children)
+        {
+            service["image"].ToString().ShouldMatch(":[^:/]*[0-9][^:/]*$", name.ToString());
+            foreach (var volume in service is YamlMappingNode mapping && mapping.Children.TryGetValue("volumes", out var volumes) ? (YamlSequenceNode)volumes : [])
+            {
+                var source = volume.ToString().Split(':')[0];
+                if (source.StartsWith('.'))
+                {
+                    Path.Exists(Path.Combine(Path.GetDirectoryName(path)!, source)).ShouldBeTrue(source);
+                }
+            }
+        }
+    }
+
+    private static string File(string folder, string name) => Repository.Files(folder, name).Single();
+
+    private static YamlMappingNode Document(string path)
+    {
+        var yaml = new YamlStream();
+        using var text = new StreamReader(path);
+        yaml.Load(text);
+        return (YamlMappingNode)yaml.Documents.Single().RootNode;
+    }
+
+    private static IEnumerable<string> Grants(YamlMappingNode rule)
+    {
+        IEnumerable<string> Texts(string field) => ((YamlSequenceNode)rule[field]).Select(static each => each.ToString());
+        return rule.Children.ContainsKey("nonResourceURLs")
+            ? from verb in Texts("verbs") from url in Texts("nonResourceURLs") select $"{verb} {url}"
+            : from verb in Texts("verbs") from resource in Texts("resources") from @group in Texts("apiGroups") select $"{verb} {resource}{(@group.Length == 0 ? "" : "." + @group)}";
+    }
+
+    private static IEnumerable<string> Fields(YamlMappingNode mapping, string prefix) => mapping.Children.SelectMany(each =>
+        each.Value is YamlMappingNode section ? Fields(section, $"{prefix}{each.Key}.") : [$"{prefix}{each.Key}"]);
+
+    private static IEnumerable<string> Fields(Type type, string prefix) => type.GetProperties().SelectMany(property =>
+    {
+        var name = prefix + JsonNamingPolicy.CamelCase.ConvertName(property.Name);
+        return property.PropertyType.Namespace == typeof(Settings).Namespace ? Fields(property.PropertyType, name + ".") : [name];
+    });
+
+    [GeneratedRegex("\"(drydock\\.[a-z_.]+)\"")]
+    private static partial Regex Instrument();
+
+    [GeneratedRegex("drydock_[a-z_]+")]
+    private static partial Regex Series();
+}

@@ -1,0 +1,73 @@
+using Drydock.Server;
+using Drydock.Server.Callers;
+using Drydock.Server.Telemetry;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Server;
+
+public sealed class SettingsFileTests : IDisposable
+{
+    private static readonly Dictionary<string, string> Nothing = [];
+    private readonly string _file = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(_file);
+
+    [Fact]
+    public void The_environment_goes_over_the_file_and_the_file_over_the_defaults()
+    {
+        Write("access: {mode: Kubernetes, audiences: [a, b], requestsPerSecond: 7}\nlog: {format: Json}\n");
+
+        var read = SettingsFile.Read(
+            _file, new Dictionary<string, string> { ["DRYDOCK__ACCESS__REQUESTSPERSECOND"] = "9", ["DRYDOCK__URLS__0"] = "https://0.0.0.0:8443", ["OTHER"] = "x" }, new DrydockOptions());
+
+        (read.Access.Mode, read.Access.RequestsPerSecond, read.LogFormat).ShouldBe((AccessMode.Kubernetes, 9, LogFormat.Json));
+        read.Access.Audiences.ShouldBe(["a", "b"]);
+        read.Urls.ShouldBe(["https://0.0.0.0:8443"]);
+    }
+
+    [Fact]
+    public void Everything_that_is_wrong_is_told_at_once_with_field_value_and_what_is_allowed()
+    {
+        Write("acces: {}\naccess: {requestsPerSecond: many, audiences: x}\nurls: 5\n");
+
+        var errors = Should.Throw<DrydockOptionsException>(() => SettingsFile.Read(_file, Nothing, new DrydockOptions())).Errors;
+
+        errors.Count.ShouldBe(4);
+        errors.ShouldContain(static error => error.StartsWith("acces:") && error.Contains("hub, urls, operator"));
+        errors.ShouldContain(static error => error.StartsWith("access.requestsPerSecond: '\"many\"'") && error.Contains("a whole number"));
+    }
+
+    [Theory]
+    [InlineData("access: {mode: Sometimes}", "access.mode: 'Sometimes' is not allowed; allowed: None, Kubernetes, Oidc.")]
+    [InlineData("urls: [\"http://0.0.0.0:1\"]", "not a loopback address")]
+    [InlineData("tls: {certificateFile: /nowhere.crt}", "give both certificateFile and keyFile")]
+    [InlineData("a: [", "line 2")]
+    [InlineData("- a", "is not one mapping")]
+    public void A_wrong_file_is_refused_in_a_sentence(string yaml, string sentence)
+    {
+        Write(yaml);
+
+        Should.Throw<DrydockOptionsException>(() => SettingsFile.Read(_file, Nothing, new DrydockOptions())).Message.ShouldContain(sentence);
+    }
+
+    [Fact]
+    public void A_bad_reload_keeps_the_last_good_configuration_and_a_good_one_is_taken_up()
+    {
+        Write("access: {mode: Kubernetes, audiences: [one]}");
+        DrydockOptions Read() => SettingsFile.Read(_file, Nothing, new DrydockOptions());
+        using var live = new LiveOptions(Read() with { Reload = new OptionsSource(_file, Read) }, TimeProvider.System, NullLogger<LiveOptions>.Instance);
+        live.Look();
+
+        Write("access: {mode: Kubernetes, audiences: 5, nonsense: 1}");
+        live.Look();
+        live.Access.Audiences.ShouldBe(["one"]);
+
+        Write("access: {mode: Kubernetes, audiences: [two]}");
+        live.Look();
+        live.Access.Audiences.ShouldBe(["two"]);
+    }
+
+    private void Write(string yaml) => File.WriteAllText(_file, yaml);
+}
