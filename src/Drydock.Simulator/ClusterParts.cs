@@ -88,22 +88,41 @@ internal sealed class ClusterParts
         ClusterBasics.Create(_store, _scenario);
         foreach (var (index, spec) in _scenario.Nodes.Index())
         {
-            _machines.Add(new()
-            {
-                Node = spec.Name,
-                BootId = Machine.NewBootId(_cluster.Random),
-                Address = ScenarioObjects.AddressOf(index),
-                RebootTakes = spec.RebootTakes,
-                CpuModel = spec.CpuModel,
-                KubeletVersion = spec.KubeletVersion,
-                NextKubeletVersion = spec.KubeletVersionAfterReboot,
-                ShutdownTakes = spec.ShutdownTakes,
-                IgnoresSoftPowerOff = spec.IgnoresSoftPowerOff,
-                Host = spec.BareMetalHost is { } host ? HardwareObjects.Split(host) : null,
-            });
+            AddMachine(spec, index, Machine.NewBootId(_cluster.Random));
             CreateNode(spec, index);
         }
 
+        CreateRest();
+    }
+
+    /// <summary>Goes on with objects from before a restart: the machines are those that were running, with the boots they had.</summary>
+    public void Resume(Action restore)
+    {
+        _scheduler.Prefer = null;
+        restore();
+        foreach (var (index, spec) in _scenario.Nodes.Index())
+        {
+            var node = _store.Get(ResourceTypes.Nodes, null, spec.Name);
+            AddMachine(spec, index, node.Text("status", "nodeInfo", "bootID") is { Length: > 0 } boot ? boot : Machine.NewBootId(_cluster.Random));
+        }
+    }
+
+    private void AddMachine(NodeSpec spec, int index, string bootId) => _machines.Add(new()
+    {
+        Node = spec.Name,
+        BootId = bootId,
+        Address = ScenarioObjects.AddressOf(index),
+        RebootTakes = spec.RebootTakes,
+        CpuModel = spec.CpuModel,
+        KubeletVersion = spec.KubeletVersion,
+        NextKubeletVersion = spec.KubeletVersionAfterReboot,
+        ShutdownTakes = spec.ShutdownTakes,
+        IgnoresSoftPowerOff = spec.IgnoresSoftPowerOff,
+        Host = spec.BareMetalHost is { } host ? HardwareObjects.Split(host) : null,
+    });
+
+    private void CreateRest()
+    {
         foreach (var space in Namespaces().Distinct())
         {
             ClusterBasics.CreateNamespace(_store, space);

@@ -23,13 +23,17 @@ public sealed class SimulatedCluster : IAsyncDisposable
     private readonly ControllerLoop _loop;
     private readonly ILoggerFactory _logs;
     private SimulatedApiServer? _api;
+    private readonly TimeProvider _real;
     private Snapshot? _start;
+    private string? _stateFile;
+    private StateFile? _state;
 
     private SimulatedCluster(Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed, double speed)
     {
         _scenario = scenario;
         _seed = seed;
         _logs = logs;
+        _real = clock;
         _clock = new SimulationClock(clock, speed, History);
         var store = new ObjectStore(_clock, seed);
         Store = _store = store;
@@ -62,8 +66,10 @@ public sealed class SimulatedCluster : IAsyncDisposable
     /// <param name="logs">Where its controllers log.</param>
     /// <param name="seed">The same seed gives the same names, uids and durations.</param>
     /// <param name="speed">How many times faster than the clock its time passes.</param>
-    public static SimulatedCluster Create(Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed = 1, double speed = 1) =>
-        new(scenario, clock, logs, seed, speed);
+    /// <param name="stateFile">Where its objects are kept over restarts; null: nowhere. A file that exists is where it goes on from.</param>
+    public static SimulatedCluster Create(
+        Scenario scenario, TimeProvider clock, ILoggerFactory logs, int seed = 1, double speed = 1, string? stateFile = null) =>
+        new(scenario, clock, logs, seed, speed) { _stateFile = stateFile };
 
     /// <summary>
     /// Brings the cluster to the settled start state of its scenario (every pod running and ready, every VM running) without waiting,
@@ -91,6 +97,11 @@ public sealed class SimulatedCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _loop.DisposeAsync();
+        if (_state is not null)
+        {
+            await _state.DisposeAsync();
+        }
+
         if (_api is not null)
         {
             await _api.DisposeAsync();
@@ -101,13 +112,23 @@ public sealed class SimulatedCluster : IAsyncDisposable
     internal void StartPaused()
     {
         var end = _clock.GetUtcNow() + History;
-        _parts.CreateObjects();
-        Settle(end, _parts.IsSettled);
-        _parts.StartUpIsOver();
-        Settle(end, () => false);
+        if (_stateFile is not null && File.Exists(_stateFile))
+        {
+            _clock.JumpTo(end);
+            _parts.Resume(() => StateFile.Restore(_store, _stateFile));
+        }
+        else
+        {
+            _parts.CreateObjects();
+            Settle(end, _parts.IsSettled);
+            _parts.StartUpIsOver();
+            Settle(end, () => false);
+        }
+
         _clock.Run();
         // Nobody has seen a version of the start: nobody can ask what came after it.
         _store.Compact();
+        _state = _stateFile is null ? null : StateFile.Keep(_store, _stateFile, _real, _logs.CreateLogger<SimulatedCluster>());
         _start = Snapshot.Of(Store);
         // Only now: what the server does by itself would come between the seeded writes of the start.
         var virtApi = new VirtApi(_parts.IsBroken);

@@ -29,9 +29,14 @@ internal sealed class DemoCluster : IAsyncDisposable
     /// <param name="seed">The same seed gives the same names, durations and faults.</param>
     /// <param name="clock">Our time.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public static async Task<DemoCluster> StartAsync(Scenario scenario, int port, double speed, int seed, TimeProvider clock, CancellationToken cancellationToken)
+    public static Task<DemoCluster> StartAsync(Scenario scenario, int port, double speed, int seed, TimeProvider clock, CancellationToken cancellationToken) =>
+        StartAsync(scenario, port, speed, seed, clock, null, cancellationToken);
+
+    /// <summary>The same, with its objects kept over restarts in a file, if one is given.</summary>
+    public static async Task<DemoCluster> StartAsync(
+        Scenario scenario, int port, double speed, int seed, TimeProvider clock, string? stateFile, CancellationToken cancellationToken)
     {
-        var cluster = SimulatedCluster.Create(scenario, clock, NullLoggerFactory.Instance, seed, speed);
+        var cluster = SimulatedCluster.Create(scenario, clock, NullLoggerFactory.Instance, seed, speed, stateFile);
         await cluster.StartAsync(cancellationToken);
         return new DemoCluster(cluster, await cluster.ListenAsync(port, cancellationToken));
     }

@@ -14,6 +14,7 @@ internal static class SimulateVerb
         var scenario = ScenarioOption.Create();
         var listen = Listen();
         var kubeconfigOut = new Option<string>("--kubeconfig-out") { Description = "Where to write the kubeconfig.", HelpName = "file", DefaultValueFactory = _ => "drydock-simulated.kubeconfig" };
+        var state = new Option<string?>("--state") { Description = "Where to keep its objects over restarts; a file that exists is where it goes on from, with the same scenario.", HelpName = "file" };
         var speed = ScenarioOption.Speed();
         var seed = new Option<int>("--seed")
         {
@@ -31,7 +32,7 @@ internal static class SimulateVerb
             "drydock simulate --scenario three-zones --speed 10  # a fleet whose time passes ten times faster",
             "drydock simulate --show shop > mine.yaml; drydock simulate --scenario mine.yaml  # a cluster of your own",
             "kubectl --kubeconfig drydock-simulated.kubeconfig get nodes,pods,vmi -A",
-            "curl -d '{\"kubeletDies\": \"node-2\", \"for\": \"2m\"}' http://127.0.0.1:6443/simulator/faults  # more goes wrong while it runs") { scenario, listen, kubeconfigOut, speed, seed, show, output };
+            "curl -d '{\"kubeletDies\": \"node-2\", \"for\": \"2m\"}' http://127.0.0.1:6443/simulator/faults  # more goes wrong while it runs") { scenario, listen, kubeconfigOut, state, speed, seed, show, output };
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             if (parsed.GetValue(show) is { } name)
@@ -42,18 +43,19 @@ internal static class SimulateVerb
 
             var chosen = ScenarioOption.Read(parsed.GetValue(scenario)!);
             var file = Path.GetFullPath(parsed.GetValue(kubeconfigOut)!);
-            await using var cluster = await DemoCluster.StartAsync(
-                chosen, parsed.GetValue(listen)!.Port, parsed.GetValue(speed), parsed.GetValue(seed), terminal.Clock, cancellationToken);
+            var kept = parsed.GetValue(state);
+            await using var cluster = await KeptAsync(kept, () => DemoCluster.StartAsync(
+                chosen, parsed.GetValue(listen)!.Port, parsed.GetValue(speed), parsed.GetValue(seed), terminal.Clock, kept, cancellationToken));
             await WriteAsync(cluster, file, cancellationToken);
             terminal.Paper(parsed.GetValue(output)).Say(
-                "listening", Greeting(cluster, file), new { address = cluster.Address, kubeconfig = file, scenario = chosen.Name });
+                "listening", Greeting(cluster, file, kept), new { address = cluster.Address, kubeconfig = file, scenario = chosen.Name });
             await cancellationToken.WhenCancelledAsync();
             return ExitCodes.Done;
         });
         return verb;
     }
 
-    private static string Greeting(DemoCluster cluster, string file) =>
+    private static string Greeting(DemoCluster cluster, string file, string? state) =>
         $"""
         Simulated cluster '{cluster.Scenario.Name}' at {cluster.Address}: {cluster.Scenario.Description.ReplaceLineEndings(" ").Trim()}
         Try, in another terminal:
@@ -63,7 +65,7 @@ internal static class SimulateVerb
           drydock maintain {cluster.Scenario.Maintain ?? "NODE"}
           kubectl drain {cluster.Scenario.Maintain ?? "NODE"} --ignore-daemonsets --delete-emptydir-data
           curl {cluster.Address}simulator/faults
-        Ctrl-C ends it; nothing is kept.
+        Ctrl-C ends it; {(state is null ? "nothing is kept" : $"{state} keeps it")}.
         """;
 
     private static Option<IPEndPoint> Listen() => new("--listen")
@@ -89,6 +91,18 @@ internal static class SimulateVerb
             + "or 'schema': the JSON schema of such files, for your editor.",
         HelpName = "name|schema",
     };
+
+    private static async Task<DemoCluster> KeptAsync(string? state, Func<Task<DemoCluster>> start)
+    {
+        try
+        {
+            return await start();
+        }
+        catch (Exception exception) when (state is not null && exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new CommandFailedException(ExitCodes.BadInput, $"The state cannot be kept in {state}: {exception.Message}", "Name another file with --state.", exception);
+        }
+    }
 
     private static async Task WriteAsync(DemoCluster cluster, string file, CancellationToken cancellationToken)
     {

@@ -6,7 +6,7 @@ namespace Drydock.Simulator.Store;
 /// <param name="time">Source of every timestamp.</param>
 /// <param name="seed">Seed of uids and generated names: the same writes give the same objects.</param>
 /// <param name="logCapacity">How many writes watches can look back.</param>
-public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity = 20_000) : IObjectStore
+public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int logCapacity = 20_000) : IObjectStore
 {
     /// <summary>A fresh cluster has written a little before anybody looks: version 1 is always too old.</summary>
     private const long FirstVersion = 100;
@@ -15,7 +15,7 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
     private readonly Lock _lock = new();
     private readonly Dictionary<ResourceType, ObjectTable> _tables = ResourceTypes.BuiltIn.ToDictionary(t => t, _ => new ObjectTable());
     private readonly ChangeLog _log = new(logCapacity, FirstVersion);
-    private readonly Identities _identities = new(seed);
+    private Identities _identities = new(seed);
     private readonly DeletionRules _deletion = new(time);
     private ResourceType[] _types = [.. ResourceTypes.BuiltIn];
     private Action<Change>[] _observers = [];
@@ -276,26 +276,12 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
             PodDefaults.MountToken(created, _identities.Suffix());
         }
 
-        metadata["uid"] = _identities.Uid();
-        if (type.Equals(ResourceTypes.Jobs))
-        {
-            ObjectDefaults.SelectPodsOfJob(created);
-        }
-
-        metadata["creationTimestamp"] = time.GetUtcNow().Timestamp();
-        metadata.Remove("resourceVersion");
-        metadata.Remove("deletionTimestamp");
-        metadata.Remove("deletionGracePeriodSeconds");
-        metadata.Remove("generation");
-        if (type.HasGeneration)
-        {
-            metadata["generation"] = 1;
-        }
+        SystemFields.Fill(type, created, _identities.Uid(), time.GetUtcNow());
     }
 
     private JsonObject Write(ResourceType type, JsonObject before, JsonObject after, bool dryRun)
     {
-        KeepSystemFields(type, before, after);
+        SystemFields.Keep(type, before, after);
         if (JsonNode.DeepEquals(before, after))
         {
             return before;
@@ -320,50 +306,6 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
         }
 
         return after;
-    }
-
-    private static void KeepSystemFields(ResourceType type, JsonObject before, JsonObject after)
-    {
-        var (from, to) = (before.Child("metadata"), after.Child("metadata"));
-        foreach (var field in (string[])["name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation",
-                     "deletionTimestamp", "deletionGracePeriodSeconds", "generateName"])
-        {
-            if (from[field] is { } value)
-            {
-                to[field] = value.DeepClone();
-            }
-            else
-            {
-                to.Remove(field);
-            }
-        }
-
-        if (type.HasGeneration && SpecChanged(type, before, after))
-        {
-            to["generation"] = (from.Number("generation") ?? 0) + 1;
-        }
-    }
-
-    private static bool SpecChanged(ResourceType type, JsonObject before, JsonObject after) =>
-        before.Select(p => p.Key)
-            .Union(after.Select(p => p.Key))
-            .Where(k => k != "metadata" && (k != "status" || !type.HasStatus))
-            .Any(k => !JsonNode.DeepEquals(before[k], after[k]))
-        && !(type.Equals(ResourceTypes.Pods) && IsBinding(before, after));
-
-    /// <summary>Being placed on a node does not count as a change of a pod's spec.</summary>
-    private static bool IsBinding(JsonObject before, JsonObject after)
-    {
-        if (before.Text("spec", "nodeName") is { Length: > 0 } || after.Text("spec", "nodeName") is null or "")
-        {
-            return false;
-        }
-
-        var (was, now) = (before.Child("spec"), after.Child("spec"));
-
-        return was.Select(p => p.Key).Union(now.Select(p => p.Key))
-            .Where(k => k != "nodeName")
-            .All(k => JsonNode.DeepEquals(was[k], now[k]));
     }
 
     private void Commit(ChangeKind kind, ResourceType type, JsonObject @object, JsonObject? before)
@@ -393,53 +335,6 @@ public sealed class ObjectStore(TimeProvider time, int seed = 0, int logCapacity
 
         // Last: whoever reads this version without the lock may promise that every observer has seen it (bookmarks do).
         Volatile.Write(ref _version, version);
-    }
-
-    private void FollowDefinition(Change change)
-    {
-        if (change.Kind is ChangeKind.Deleted)
-        {
-            Unregister(CustomResource.TypeOf(change.Object));
-        }
-        else
-        {
-            Register(CustomResource.TypeOf(change.Object));
-        }
-    }
-
-    /// <summary>A deleted definition takes its objects along, and goes when the last of them has gone.</summary>
-    private void Sweep(ResourceType type)
-    {
-        var definitions = Table(ResourceTypes.CustomResourceDefinitions);
-        var ending = type.Equals(ResourceTypes.CustomResourceDefinitions)
-            ? definitions.List(null).Where(d => d.At("metadata", "deletionTimestamp") is not null).ToList()
-            : type.IsCustom && definitions.Find(null, type.GroupResource) is { } own && own.At("metadata", "deletionTimestamp") is not null
-                ? [own]
-                : [];
-
-        foreach (var definition in ending)
-        {
-            var custom = CustomResource.TypeOf(definition);
-            foreach (var item in Table(custom).List(null).Where(o => o.At("metadata", "deletionTimestamp") is null))
-            {
-                Delete(custom, item.NamespaceOf(), item.NameOf(), new Deletion());
-            }
-
-            if (_tables.TryGetValue(custom, out var table) && table.Count == 0 && definitions.Find(null, definition.NameOf()) is { } last)
-            {
-                var released = last.Copy();
-                released.Child("metadata").Remove("finalizers");
-                Commit(ChangeKind.Deleted, ResourceTypes.CustomResourceDefinitions, released, last);
-            }
-        }
-    }
-
-    /// <summary>What the API server's naming controller does a moment after a definition was created.</summary>
-    private void Establish(JsonObject definition)
-    {
-        var established = definition.Copy();
-        established["status"] = CustomResource.EstablishedStatus(definition, time.GetUtcNow());
-        Write(ResourceTypes.CustomResourceDefinitions, definition, established, dryRun: false);
     }
 
     private static JsonObject[] Undo(JsonObject[] now, List<Change> later)
