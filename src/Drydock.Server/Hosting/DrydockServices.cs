@@ -85,7 +85,7 @@ public static class DrydockServices
     {
         var file = options.PoliciesFile is { } path ? PolicyFile.Read(path) : PolicyFile.None;
         services.TryAddSingleton<IMaintenancePolicies>(provider =>
-            new ResourcePolicies(new FixedPolicies(file.Policies), provider.GetRequiredService<IDrydockResources>()));
+            new ResourcePolicies(new FixedPolicies(file.Policies), () => provider.GetRequiredService<IDrydockResources>()));
         services.AddSingleton<ISecretFiles>(new SecretFiles(options.SecretsFolder));
         services.AddSingleton<IHttpTargets>(provider => new HttpTargets(file.AllowedUrls, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new CallbackAddress(options.PublicUrl));
