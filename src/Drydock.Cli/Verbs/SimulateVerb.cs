@@ -37,7 +37,7 @@ internal static class SimulateVerb
         {
             if (parsed.GetValue(show) is { } name)
             {
-                terminal.Output.Write(ScenarioOption.Text(name));
+                await terminal.Output.WriteAsync(ScenarioOption.Text(name));
                 return ExitCodes.Done;
             }
 

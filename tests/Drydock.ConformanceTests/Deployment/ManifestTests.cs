@@ -63,7 +63,7 @@ public sealed class ManifestTests
 
         using var kubectl = Process.Start(new ProcessStartInfo("kubectl", ["kustomize", Path.Combine(folder!.FullName, "infra", "kubernetes", overlay)])
         {
-            RedirectStandardOutput = true, RedirectStandardError = true,
+            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
         })!;
         var token = TestContext.Current.CancellationToken;
         var texts = await Task.WhenAll(kubectl.StandardOutput.ReadToEndAsync(token), kubectl.StandardError.ReadToEndAsync(token));

@@ -201,7 +201,7 @@ public sealed class DrainTests
                 }
 
                 // Of real time, so that those that are sent together meet.
-                await Task.Delay(request.IsDone ? 0 : 5, CancellationToken.None);
+                await Task.Delay(TimeSpan.FromMilliseconds(request.IsDone ? 0 : 5), TimeProvider.System, CancellationToken.None);
             }
         };
 

@@ -32,7 +32,7 @@ public sealed class ScenarioSchemaTests
     {
         var message = Should.Throw<ScenarioException>(() => Scenario.Load($"name: x\n{text}")).Message;
 
-        var known = Regex.Match(message, "Allowed here: (.*)\\.$", RegexOptions.NonBacktracking).Groups[1].Value.Split(", ");
+        var known = Regex.Match(message, "Allowed here: (?<known>.*)\\.$", RegexOptions.NonBacktracking).Groups["known"].Value.Split(", ");
         var properties = Properties(section);
         known.ShouldBeSubsetOf(properties);
         properties.Except(known).ShouldBe(section == "workloads" ? KindsAfter(known) : []);

@@ -98,9 +98,9 @@ public sealed partial class DeploymentTests
         return property.PropertyType.Namespace == typeof(Settings).Namespace ? Fields(property.PropertyType, name + ".") : [name];
     });
 
-    [GeneratedRegex("\"(drydock\\.[a-z_.]+)\"")]
+    [GeneratedRegex("\"(?<name>drydock\\.[a-z_.]+)\"", RegexOptions.NonBacktracking)]
     private static partial Regex Instrument();
 
-    [GeneratedRegex("drydock_[a-z_]+")]
+    [GeneratedRegex("drydock_[a-z_]+", RegexOptions.NonBacktracking)]
     private static partial Regex Series();
 }

@@ -65,7 +65,7 @@ public sealed class ActivityLimitTests
             {
                 for (var beat = 0; beat < 20; beat++)
                 {
-                    await Task.Delay(50, TestContext.Current.CancellationToken);
+                    await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
                     await context.HeartbeatAsync(beat);
                 }
 
@@ -81,7 +81,7 @@ public sealed class ActivityLimitTests
         _running.TrySetResult();
         try
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, context.GetCancellationToken());
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.GetCancellationToken());
         }
         finally
         {

@@ -161,7 +161,7 @@ public sealed class EntityTests
         for (var attempt = 0; !await isSo(); attempt++)
         {
             attempt.ShouldBeLessThan(400);
-            await Task.Delay(25, TestContext.Current.CancellationToken);
+            await Task.Delay(TimeSpan.FromMilliseconds(25), TimeProvider.System, TestContext.Current.CancellationToken);
         }
     }
 
@@ -175,7 +175,7 @@ public sealed class EntityTests
         public void Break(int amount)
         {
             State += amount;
-            throw new ArgumentException("it breaks");
+            throw new InvalidOperationException("it breaks");
         }
 
         public void Start(string id)
