@@ -55,7 +55,7 @@ internal static class Permissions
     /// <summary>A right of its own, so that nobody approves what he asked for himself unless he was given both.</summary>
     public static readonly Permission ApproveMaintenance = On("update", Medik8s, "nodemaintenances", Role.Admin, "approval");
 
-    /// <summary>Needed besides, where a request deletes pods or stops virtual machines when its time is over.</summary>
+    /// <summary>Needed besides, where a request deletes pods instead of evicting them when its time is over.</summary>
     public static readonly Permission Force = On("create", Medik8s, "nodemaintenances", Role.Admin, "force");
 
     /// <summary>Needed besides, where a request reboots or power-cycles the machine, or runs something of its own on it.</summary>

@@ -116,7 +116,14 @@ public static class DrydockHost
         app.UseAccess();
         app.MapProbes();
         app.MapOpenApi("/openapi/{documentName}.json").NeedsToken();
-        app.MapScalarApiReference("/docs", static docs => docs.Title = "Drydock").NeedsToken();
+        app.MapScalarApiReference("/docs", static docs => docs.WithTitle("Drydock").DisableAgent().DisableDefaultFonts().DisableTelemetry().HideDeveloperTools())
+            .NeedsToken().AddEndpointFilter(static (invocation, next) =>
+            {
+                // Whatever the page would like to fetch from elsewhere: it works without, and a browser must not try.
+                invocation.HttpContext.Response.Headers.ContentSecurityPolicy =
+                    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
+                return next(invocation);
+            });
         app.MapGet("/", static () => TypedResults.Redirect("/docs")).NeedsToken().ExcludeFromDescription();
         var api = app.MapGroup("/api/v1").AddEndpointFilter(SpecialPermissions.CheckAsync);
         api.MapMaintenances();
