@@ -52,7 +52,8 @@ internal sealed class TaskHubWorker : DurableTaskWorker
 
     public override void Dispose()
     {
-        _ended.Dispose();
+        // Not disposed: a host that did not wait for the drain leaves work behind that still looks at it, and is told to end here.
+        _ended.Cancel();
         base.Dispose();
     }
 

@@ -52,7 +52,8 @@ public static class DrydockHost
         builder.Services.AddExceptionHandler<Faults>();
         builder.Services.AddProblemDetails();
         builder.Services.AddApiDocument(options.Access.Mode);
-        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        // Longer than the worker lets what runs end, or it would be cut off in the middle of giving its items back.
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromSeconds(15));
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
