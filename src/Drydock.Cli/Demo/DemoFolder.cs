@@ -1,36 +1,38 @@
-using System.ComponentModel;
-using System.Diagnostics;
-using System.Globalization;
-
 namespace Drydock.Cli.Demo;
 
-/// <summary>A folder for one demonstration. One that was killed could not remove its own: the next demonstration does.</summary>
-internal static class DemoFolder
+/// <summary>
+/// A folder for one demonstration, gone when it is disposed of. One that was killed could not remove its own: the next demonstration does.
+/// </summary>
+internal sealed class DemoFolder : IDisposable
 {
     private const string Prefix = "drydock-demo-";
     private const string OwnerFile = "owner";
+    private readonly FileStream _owned;
 
-    /// <summary>Removes what killed demonstrations left and makes a folder that is marked as ours.</summary>
-    public static string Create()
+    private DemoFolder(string path, FileStream owned) => (Path, _owned) = (path, owned);
+
+    /// <summary>Where it is.</summary>
+    public string Path { get; }
+
+    /// <summary>Removes what killed demonstrations left and makes a folder that is marked as ours for as long as this process lives.</summary>
+    public static DemoFolder Create()
     {
-        foreach (var left in Directory.EnumerateDirectories(Path.GetTempPath(), Prefix + "*").Where(IsLeft))
+        foreach (var left in Directory.EnumerateDirectories(System.IO.Path.GetTempPath(), Prefix + "*").Where(IsLeft))
         {
             TryDelete(left);
         }
 
-        var folder = Directory.CreateTempSubdirectory(Prefix).FullName;
-        using var self = Process.GetCurrentProcess();
-        File.WriteAllText(Path.Combine(folder, OwnerFile), Mark(self));
-        return folder;
+        var path = Directory.CreateTempSubdirectory(Prefix).FullName;
+        return new DemoFolder(path, new FileStream(OwnerOf(path), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
     }
 
-    /// <summary>The process that marked the folder is gone. A folder without a mark is somebody else's.</summary>
+    /// <summary>The process that marked the folder is gone: nobody holds its mark any more. A folder without a mark is somebody else's.</summary>
     internal static bool IsLeft(string folder)
     {
         try
         {
-            var mark = File.ReadAllText(Path.Combine(folder, OwnerFile));
-            return int.TryParse(mark.Split(' ')[0], CultureInfo.InvariantCulture, out var id) && !IsAlive(id, mark);
+            using var mark = new FileStream(OwnerOf(folder), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return true;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -38,26 +40,14 @@ internal static class DemoFolder
         }
     }
 
-    /// <summary>An id alone is given out again; with the time of its start it is not.</summary>
-    private static string Mark(Process process) => string.Create(CultureInfo.InvariantCulture, $"{process.Id} {process.StartTime.ToUniversalTime():O}");
-
-    private static bool IsAlive(int id, string mark)
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        try
-        {
-            using var process = Process.GetProcessById(id);
-            return Mark(process) == mark;
-        }
-        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
-        {
-            return false;
-        }
-        catch (Win32Exception)
-        {
-            // It is there and not ours to look at.
-            return true;
-        }
+        TryDelete(Path);
+        _owned.Dispose();
     }
+
+    private static string OwnerOf(string folder) => System.IO.Path.Combine(folder, OwnerFile);
 
     private static void TryDelete(string folder)
     {

@@ -19,35 +19,28 @@ internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal term
     /// <returns>0 only if the cluster is as the scenario expects, and with crashes only if nothing was repeated or extended.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        var folder = DemoFolder.Create();
-        try
+        using var folder = DemoFolder.Create();
+        await using var cluster = await DemoCluster.StartAsync(options.Crash ? WithTimeToCrash(options.Scenario) : options.Scenario, 0, options.Speed, 1, terminal.Clock, cancellationToken);
+        var kubeconfig = Path.Combine(folder.Path, "kubeconfig");
+        await cluster.WriteKubeconfigAsync(kubeconfig, cancellationToken);
+        output.Say(
+            "cluster",
+            $"Simulated cluster '{options.Scenario.Name}': {options.Scenario.Description}\n  look:  kubectl --kubeconfig {kubeconfig} get nodes,pods,vmi,vmim -A",
+            new { scenario = options.Scenario.Name, kubeconfig, address = cluster.Address });
+        await using var server = new DemoServer(kubeconfig, Path.Combine(folder.Path, "hub.db"), terminal.Clock);
+        await server.StartAsync(cancellationToken);
+        output.Say(
+            "server",
+            $"Server {server.ProcessId} at {server.Address}api/v1\n  look:  drydock list --server {server.Address}\n",
+            new { address = server.Address, process = server.ProcessId });
+        var isGood = await DemonstrateAsync(cluster, server, cancellationToken);
+        if (options.Keep)
         {
-            await using var cluster = await DemoCluster.StartAsync(options.Crash ? WithTimeToCrash(options.Scenario) : options.Scenario, 0, options.Speed, 1, terminal.Clock, cancellationToken);
-            var kubeconfig = Path.Combine(folder, "kubeconfig");
-            await cluster.WriteKubeconfigAsync(kubeconfig, cancellationToken);
-            output.Say(
-                "cluster",
-                $"Simulated cluster '{options.Scenario.Name}': {options.Scenario.Description}\n  look:  kubectl --kubeconfig {kubeconfig} get nodes,pods,vmi,vmim -A",
-                new { scenario = options.Scenario.Name, kubeconfig, address = cluster.Address });
-            await using var server = new DemoServer(kubeconfig, Path.Combine(folder, "hub.db"), terminal.Clock);
-            await server.StartAsync(cancellationToken);
-            output.Say(
-                "server",
-                $"Server {server.ProcessId} at {server.Address}api/v1\n  look:  drydock list --server {server.Address}\n",
-                new { address = server.Address, process = server.ProcessId });
-            var isGood = await DemonstrateAsync(cluster, server, cancellationToken);
-            if (options.Keep)
-            {
-                output.Say("kept", "\nCluster and server stay up. Ctrl-C ends both.");
-                await cancellationToken.WhenCancelledAsync();
-            }
+            output.Say("kept", "\nCluster and server stay up. Ctrl-C ends both.");
+            await cancellationToken.WhenCancelledAsync();
+        }
 
-            return isGood ? ExitCodes.Done : ExitCodes.Failed;
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        return isGood ? ExitCodes.Done : ExitCodes.Failed;
     }
 
     private async Task<bool> DemonstrateAsync(DemoCluster cluster, DemoServer server, CancellationToken cancellationToken)
