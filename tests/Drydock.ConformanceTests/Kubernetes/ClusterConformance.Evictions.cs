@@ -198,7 +198,7 @@ public abstract partial class ClusterConformance
 
     private async Task<string> WokenAsync(string cursor)
     {
-        var next = await Cluster.WaitForChangeAsync("node-1", cursor, Later(10), Token);
+        var next = await Cluster.WaitForChangeAsync("node-1", cursor, Later(30), Token);
         next.ShouldNotBe(cursor);
         return next;
     }
