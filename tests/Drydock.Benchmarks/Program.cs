@@ -44,7 +44,7 @@ for (var round = 0; round < rounds; round++)
 
 if (!onlyDrain)
 {
-    figures.Add(($"server memory {Drydock.Benchmarks.Rest.Time.TotalMinutes} minutes after 250 pods and 12 VMs, MB", 150, await Drydock.Benchmarks.Rest.MeasureAsync(program, full)));
+    figures.Add(($"server memory {Drydock.Benchmarks.Rest.Time.TotalMinutes} minutes after 250 pods and 12 VMs, MB", null, await Drydock.Benchmarks.Rest.MeasureAsync(program, full)));
 }
 
 foreach (var figure in await new DrainNumbers(program).MeasureAsync())
