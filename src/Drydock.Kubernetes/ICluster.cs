@@ -35,6 +35,9 @@ public interface ICluster
     /// <summary>All pods whose <c>spec.nodeName</c> is the node, by namespace and name.</summary>
     Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken);
 
+    /// <summary>The launcher pods on a node, those that terminate or have finished included, by namespace and name.</summary>
+    Task<IReadOnlyList<PodSnapshot>> ListLaunchersOnNodeAsync(string node, CancellationToken cancellationToken);
+
     /// <summary>All pods of the cluster that are on a node and have not finished: what the scheduler counts.</summary>
     Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(CancellationToken cancellationToken);
 
@@ -164,6 +167,13 @@ public interface ICluster
     /// </summary>
     /// <returns>The cursor for the next wait.</returns>
     Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The same for who waits for a virtual machine of the node: pods of other workloads do not end it. A node that loses hundreds of pods
+    /// would else wake each of its machines for each of them.
+    /// </summary>
+    /// <returns>The cursor for the next wait, of either kind.</returns>
+    Task<string> WaitForMachineChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);
 
     /// <summary>How much is under way, so that a test knows when time may jump.</summary>
     ClusterCounts Counts { get; }

@@ -38,6 +38,14 @@ public sealed partial class KubernetesCluster
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<PodSnapshot>> ListLaunchersOnNodeAsync(string node, CancellationToken cancellationToken)
+    {
+        var pods = await _api.ListAllAsync(
+            Resource.Pods, $"{Selectors.OnNode(node)}&{Selectors.Label("kubevirt.io", "virt-launcher")}", cancellationToken);
+        return InOrder(pods.Select(PodSnapshots.From), pod => pod.Ref);
+    }
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<EventSnapshot>> ListEventsAsync(string @namespace, string uid, CancellationToken cancellationToken)
     {
         var events = await _api.ListAsync(Resource.Events, @namespace, Selectors.About(uid), cancellationToken);

@@ -189,7 +189,11 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <inheritdoc/>
     public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
-        _changes.WaitAsync(node, cursor, until, cancellationToken);
+        _changes.WaitAsync(node, withPods: true, cursor, until, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<string> WaitForMachineChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
+        _changes.WaitAsync(node, withPods: false, cursor, until, cancellationToken);
 
     /// <summary>Ends the watches and closes the connection.</summary>
     public async ValueTask DisposeAsync()

@@ -24,16 +24,26 @@ internal sealed class Wakeups(TimeProvider clock)
         }
     }
 
-    /// <summary>Opens a wait that ends at <paramref name="until"/>, or after a minute.</summary>
+    /// <summary>Opens a wait for changes of a node that ends at <paramref name="until"/>, or after a minute.</summary>
     public Waiting Open(ICluster cluster, string node, string? cursor, DateTimeOffset until) =>
-        new(cluster, node, cursor, Earlier(until, clock.GetUtcNow() + LongestWait), clock, _nodes.GetOrAdd(node, _ => new()).Token);
+        Open(node, cluster.WaitForChangeAsync, cursor, until);
+
+    /// <summary>The same, but pods that are not those of virtual machines do not end it.</summary>
+    public Waiting OpenForMachine(ICluster cluster, string node, string? cursor, DateTimeOffset until) =>
+        Open(node, cluster.WaitForMachineChangeAsync, cursor, until);
+
+    private Waiting Open(string node, WaitForChange change, string? cursor, DateTimeOffset until) =>
+        new(change, node, cursor, Earlier(until, clock.GetUtcNow() + LongestWait), clock, _nodes.GetOrAdd(node, _ => new()).Token);
 
     private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
 }
 
+/// <summary>One of the waits of <see cref="ICluster"/>.</summary>
+internal delegate Task<string> WaitForChange(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);
+
 /// <summary>One wait of an activity: changes in, until it is time to return.</summary>
 internal sealed class Waiting(
-    ICluster cluster, string node, string? cursor, DateTimeOffset until, TimeProvider clock, CancellationToken woken)
+    WaitForChange change, string node, string? cursor, DateTimeOffset until, TimeProvider clock, CancellationToken woken)
 {
     /// <summary>For the next wait of the orchestration.</summary>
     public string? Cursor { get; private set; } = cursor;
@@ -50,7 +60,7 @@ internal sealed class Waiting(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, woken);
         try
         {
-            Cursor = await cluster.WaitForChangeAsync(
+            Cursor = await change(
                 node, Cursor, atTheLatest is { } earlier && earlier < until ? earlier : until, either.Token);
         }
         catch (OperationCanceledException) when (woken.IsCancellationRequested && !cancellationToken.IsCancellationRequested)

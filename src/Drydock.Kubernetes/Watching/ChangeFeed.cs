@@ -22,6 +22,7 @@ internal sealed class ChangeFeed : IAsyncDisposable
     private readonly SharedWatch _cluster;
     private readonly Dictionary<string, SharedWatch> _podsOfNode = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _changedAt = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> _podsChangedAt = new(StringComparer.Ordinal);
     private readonly HashSet<Waiter> _waiters = [];
     private long _count;
     private long _allChangedAt;
@@ -61,15 +62,15 @@ internal sealed class ChangeFeed : IAsyncDisposable
 
     public long EventsSeen => Volatile.Read(ref _eventsSeen);
 
-    /// <summary>See <see cref="ICluster.WaitForChangeAsync"/>.</summary>
-    public async Task<string> WaitAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken)
+    /// <summary>See <see cref="ICluster.WaitForChangeAsync"/>, and <see cref="ICluster.WaitForMachineChangeAsync"/> for one without pods.</summary>
+    public async Task<string> WaitAsync(string node, bool withPods, string? cursor, DateTimeOffset until, CancellationToken cancellationToken)
     {
         var pods = PodsOf(node);
         _cluster.Enter();
         pods.Enter();
         try
         {
-            if (Park(node, cursor, until) is { } waiter)
+            if (Park(node, withPods, cursor, until) is { } waiter)
             {
                 using var clock = _api.Clock.CreateTimer(_ => Release(waiter), null, waiter.Longest, Timeout.InfiniteTimeSpan);
                 using var cancel = cancellationToken.UnsafeRegister(_ => Release(waiter), null);
@@ -105,18 +106,20 @@ internal sealed class ChangeFeed : IAsyncDisposable
     }
 
     /// <summary>Null if there is nothing to wait for.</summary>
-    private Waiter? Park(string node, string? cursor, DateTimeOffset until)
+    private Waiter? Park(string node, bool withPods, string? cursor, DateTimeOffset until)
     {
         lock (_gate)
         {
             var longest = until - _api.Clock.GetUtcNow();
             if (longest <= TimeSpan.Zero || CountOf(cursor) is not { } seen
-                || Math.Max(_allChangedAt, _changedAt.GetValueOrDefault(node)) > seen)
+                || _allChangedAt > seen
+                || _changedAt.GetValueOrDefault(node) > seen
+                || (withPods && _podsChangedAt.GetValueOrDefault(node) > seen))
             {
                 return null;
             }
 
-            var waiter = new Waiter(node, longest < LongestWait ? longest : LongestWait);
+            var waiter = new Waiter(node, withPods, longest < LongestWait ? longest : LongestWait);
             _waiters.Add(waiter);
             return waiter;
         }
@@ -142,12 +145,13 @@ internal sealed class ChangeFeed : IAsyncDisposable
             _allChangedAt = _count;
         }
 
+        var changedAt = concern.IsOfPodsOnly ? _podsChangedAt : _changedAt;
         foreach (var node in concern.Nodes)
         {
-            _changedAt[node] = _count;
+            changedAt[node] = _count;
         }
 
-        foreach (var waiter in _waiters.Where(waiter => waiter.Burst is null && (concern.Everyone || concern.Nodes.Contains(waiter.Node))))
+        foreach (var waiter in _waiters.Where(waiter => waiter.Burst is null && waiter.IsWokenBy(concern)))
         {
             waiter.Burst = _api.Clock.CreateTimer(_ => Release(waiter), null, Burst, Timeout.InfiniteTimeSpan);
         }
@@ -224,15 +228,15 @@ internal sealed class ChangeFeed : IAsyncDisposable
     private WatchedObjects<T> Watched<T>(Func<System.Text.Json.JsonElement, T> read, Action<T?, T?> changed, Concern first)
         where T : class => new(_gate, read, changed, () => Tell(first), () => _eventsSeen++);
 
-    private sealed class Waiter(string node, TimeSpan longest)
+    private sealed class Waiter(string node, bool withPods, TimeSpan longest)
     {
-        public string Node { get; } = node;
-
         public TimeSpan Longest { get; } = longest;
 
         public ITimer? Burst { get; set; }
 
         public TaskCompletionSource Woken { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public bool IsWokenBy(Concern concern) => concern.Everyone || (concern.Nodes.Contains(node) && (withPods || !concern.IsOfPodsOnly));
     }
 
     /// <summary>On which nodes an instance of a name was seen while this watch runs.</summary>

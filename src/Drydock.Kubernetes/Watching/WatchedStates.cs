@@ -10,6 +10,9 @@ namespace Drydock.Kubernetes.Watching;
 /// <param name="Nodes">Else those who wait for one of these nodes.</param>
 internal sealed record Concern(bool Everyone, IReadOnlyCollection<string> Nodes)
 {
+    /// <summary>Pods alone changed, and none of them is that of a machine.</summary>
+    public bool IsOfPodsOnly { get; init; }
+
     public static readonly Concern Nobody = new(Everyone: false, []);
     public static readonly Concern All = new(Everyone: true, []);
 
@@ -51,16 +54,18 @@ internal sealed record NodeState(string Name, bool TakesPods, ulong Rest)
 }
 
 /// <summary>What of a pod can matter: that it ends, is gone, or becomes ready.</summary>
-/// <param name="IsGoing">It terminates, and it is no launcher pod.</param>
+/// <param name="IsLauncher">It is that of a machine.</param>
+/// <param name="IsGoing">It terminates.</param>
 /// <param name="Life">What only another life, its end or a hand at it changes.</param>
 /// <param name="Rest">What else.</param>
-internal sealed record PodState(bool IsGoing, ulong Life, ulong Rest)
+internal sealed record PodState(bool IsLauncher, bool IsGoing, ulong Life, ulong Rest)
 {
     public static PodState From(JsonElement pod)
     {
         var snapshot = PodSnapshots.From(pod);
         return new PodState(
-            snapshot is { GoneBy: not null, IsVirtLauncher: false },
+            snapshot.IsVirtLauncher,
+            snapshot.GoneBy is not null,
             Fingerprint.Of(
             [
                 snapshot.Uid,
@@ -79,7 +84,9 @@ internal sealed record PodState(bool IsGoing, ulong Life, ulong Rest)
 
     /// <summary>Concerns its node; but that it begins to go, or is not ready while it goes, is no news: that it is gone will be.</summary>
     public static Concern Concerns(string node, PodState? before, PodState? after) =>
-        before is not null && after is { IsGoing: true } && before.Life == after.Life ? Concern.Nobody : Concern.Of(node);
+        before is not null && after is { IsGoing: true, IsLauncher: false } && before.Life == after.Life
+            ? Concern.Nobody
+            : Concern.Of(node) with { IsOfPodsOnly = before is not { IsLauncher: true } && after is not { IsLauncher: true } };
 }
 
 /// <summary>What of a budget can matter: it allows more, it is another one, it goes, its controller caught up.</summary>

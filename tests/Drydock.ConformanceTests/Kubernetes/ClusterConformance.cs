@@ -103,6 +103,9 @@ public abstract partial class ClusterConformance : IAsyncLifetime
         (await Cluster.GetKubeVirtAsync(Token))!.EvictionStrategy.ShouldBe("LiveMigrate");
         (await Cluster.ListVmisOnNodeAsync("node-1", Token)).Select(vmi => (vmi.Ref.Name, vmi.IsLiveMigratable))
             .ShouldBe([("database", true), ("fixed", false)]);
+        (await Cluster.ListLaunchersOnNodeAsync("node-1", Token)).Select(pod => (pod.Vmi?.Name, pod.Node))
+            .ShouldBe([("database", "node-1"), ("fixed", "node-1")]);
+        (await Cluster.ListLaunchersOnNodeAsync("node-2", Token)).ShouldBeEmpty();
     }
 
     [Fact]

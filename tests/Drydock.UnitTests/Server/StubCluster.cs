@@ -112,6 +112,11 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
         throw Unexpected();
 
+    public Task<string> WaitForMachineChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    public Task<IReadOnlyList<PodSnapshot>> ListLaunchersOnNodeAsync(string node, CancellationToken cancellationToken) => throw Unexpected();
+
     private static NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
     {
         Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["zone"] = name[^1..] },

@@ -65,15 +65,30 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
         var reader = new DrainReader(cluster, clock, input);
         var isFirst = input.Cursor is null;
         DateTimeOffset? firstGone = null;
+        var took = TimeSpan.Zero;
         while (true)
         {
+            // Hundreds of pods that go wake at every moment, and each look reads all that are left: rest longer than looking takes.
+            await RestAsync(took * 2, wait, cancellationToken);
             await wait.NextAsync(firstGone + GatherFor, cancellationToken);
+            var from = clock.GetTimestamp();
             var seen = await reader.ReadAsync(cancellationToken);
+            took = clock.GetElapsedTime(from);
             firstGone ??= seen.Gone.Count > 0 ? seen.At : null;
             if (isFirst || wait.IsOver || IsNews(input, seen) || seen.At - firstGone >= GatherFor)
             {
                 return seen with { Cursor = wait.Cursor };
             }
+        }
+    }
+
+    private async Task RestAsync(TimeSpan time, Waiting wait, CancellationToken cancellationToken)
+    {
+        if (time > TimeSpan.Zero)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, wait.Woken);
+            await Task.WhenAny(Task.Delay(time < GatherFor ? time : GatherFor, clock, either.Token));
+            cancellationToken.ThrowIfCancellationRequested();
         }
     }
 

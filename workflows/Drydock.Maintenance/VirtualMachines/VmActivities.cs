@@ -32,7 +32,7 @@ internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wake
 
     protected override async Task<VmObservation> RunAsync(AwaitVmInput input, CancellationToken cancellationToken)
     {
-        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        var wait = wakeups.OpenForMachine(cluster, input.Node, input.Cursor, input.Until);
         var observer = new VmObserver(cluster, clock);
         DateTimeOffset? onlySlotSince = null;
         while (true)
@@ -326,7 +326,7 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
 {
     protected override async Task<RunningSeen> RunAsync(AwaitRunningInput input, CancellationToken cancellationToken)
     {
-        var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        var wait = wakeups.OpenForMachine(cluster, input.Node, input.Cursor, input.Until);
         while (true)
         {
             var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);

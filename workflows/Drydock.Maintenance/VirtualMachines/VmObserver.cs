@@ -18,8 +18,8 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var vm = await cluster.GetVmAsync(input.Vm, cancellationToken);
         var migrations = await cluster.ListMigrationsAsync(null, cancellationToken);
         var kubeVirt = await cluster.GetKubeVirtAsync(cancellationToken);
-        var launcher = (await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken))
-            .FirstOrDefault(pod => pod is { IsVirtLauncher: true, IsFinished: false } && pod.Vmi == input.Vm);
+        var launcher = (await cluster.ListLaunchersOnNodeAsync(input.Node, cancellationToken))
+            .FirstOrDefault(pod => pod is { IsFinished: false } && pod.Vmi == input.Vm);
 
         var observation = new VmObservation(clock.GetUtcNow())
         {

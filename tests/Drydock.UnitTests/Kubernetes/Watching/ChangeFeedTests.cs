@@ -90,6 +90,41 @@ public sealed class ChangeFeedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_waits_for_a_machine_is_woken_by_launchers_and_not_by_other_pods()
+    {
+        var cursor = await SettleAsync();
+        var ofNode = Wait(cursor);
+        var ofMachine = WaitForMachine(cursor);
+
+        _pods.Send("DELETED", Pod("p", "Running"));
+        await UntilAsync(() => _cluster.Counts.WatchEventsSeen == 1);
+        _clock.Advance(TimeSpan.FromMilliseconds(50));
+        await ofNode.WaitAsync(TimeSpan.FromSeconds(10));
+        ofMachine.IsCompleted.ShouldBeFalse();
+        _cluster.Counts.ParkedWaits.ShouldBe(1);
+
+        _pods.Send("ADDED", Launcher("virt-launcher-db"));
+        await UntilAsync(() => _cluster.Counts.WatchEventsSeen == 2);
+        _clock.Advance(TimeSpan.FromMilliseconds(50));
+        await ofMachine.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task A_launcher_that_went_between_two_waits_ends_the_next_for_a_machine_at_once_and_another_pod_does_not()
+    {
+        var cursor = await SettleAsync();
+        _pods.Send("MODIFIED", Pod("p", "Failed"));
+        await UntilAsync(() => _cluster.Counts.WatchEventsSeen == 1);
+
+        var wait = WaitForMachine(cursor);
+        wait.IsCompleted.ShouldBeFalse();
+        _pods.Send("ADDED", Launcher("virt-launcher-db"));
+        await UntilAsync(() => _cluster.Counts.WatchEventsSeen == 2);
+
+        await WaitForMachine(cursor).WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
     public async Task Nothing_happens_until_the_time_is_up()
     {
         var wait = Wait(await SettleAsync());
@@ -209,6 +244,9 @@ public sealed class ChangeFeedTests : IAsyncLifetime
     private Task<string> Wait(string cursor) =>
         _cluster.WaitForChangeAsync("n1", cursor, _clock.GetUtcNow() + TimeSpan.FromMinutes(1), CancellationToken.None);
 
+    private Task<string> WaitForMachine(string cursor) =>
+        _cluster.WaitForMachineChangeAsync("n1", cursor, _clock.GetUtcNow() + TimeSpan.FromMinutes(1), CancellationToken.None);
+
     private async Task UntilAsync(Func<bool> condition, bool advance = false)
     {
         var end = TimeProvider.System.GetTimestamp();
@@ -228,6 +266,9 @@ public sealed class ChangeFeedTests : IAsyncLifetime
 
     private static string Pod(string name, string phase) =>
         $$$"""{"metadata":{"name":"{{{name}}}","namespace":"ns","uid":"u","resourceVersion":"11"},"spec":{"nodeName":"n1"},"status":{"phase":"{{{phase}}}"}}""";
+
+    private static string Launcher(string name) =>
+        $$$"""{"metadata":{"name":"{{{name}}}","namespace":"ns","uid":"l","resourceVersion":"12","labels":{"kubevirt.io":"virt-launcher"}},"spec":{"nodeName":"n1"},"status":{"phase":"Running"}}""";
 
     private static string Node(string name, bool ready, string heartbeat) => $$$"""
         {"metadata":{"name":"{{{name}}}","uid":"u","resourceVersion":"11"},"status":{"conditions":[
