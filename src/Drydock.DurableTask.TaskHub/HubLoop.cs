@@ -1,3 +1,4 @@
+using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Dispatch;
 using Drydock.DurableTask.TaskHub.Sqlite;
 using Drydock.DurableTask.TaskHub.State;
@@ -12,7 +13,7 @@ namespace Drydock.DurableTask.TaskHub;
 /// The one thread that owns the hub. Whatever became ready while the last commit was on its way to the disk shares the next one;
 /// only then are callers told and is the work that follows handed out. Nothing is polled.
 /// </summary>
-internal sealed class HubLoop : IDisposable
+internal sealed class HubLoop : IHubLoop, IDisposable
 {
     // The clock that timers run on stands still while a computer sleeps: look at the real one now and then.
     private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(30);
@@ -57,7 +58,7 @@ internal sealed class HubLoop : IDisposable
     /// <summary>Only for commands, which run on the hub's thread.</summary>
     public Dispatcher Dispatcher { get; }
 
-    public Waiters Waiters { get; } = new();
+    private Waiters Waiters { get; } = new();
 
     public ChangeFeed Feed { get; } = new();
 
@@ -67,15 +68,44 @@ internal sealed class HubLoop : IDisposable
 
     public void Start() => _thread.Start();
 
-    /// <summary>Completes when what the command wrote is on disk.</summary>
-    public Task<T> WriteAsync<T>(Func<HubState, T> apply, CancellationToken cancellationToken) =>
+    public Task<T> WriteAsync<T>(IReadOnlyList<string> touched, Func<HubState, T> apply, CancellationToken cancellationToken) =>
         Post(new Command<T>(apply) { Writes = true }, cancellationToken);
 
-    /// <summary>Runs something that writes nothing, after the transaction that is on its way.</summary>
+    public Task EndAsync(string completionToken, Action<HubState, HandOut> apply, CancellationToken cancellationToken) => WriteAsync(
+        [],
+        state =>
+        {
+            apply(state, Dispatcher.Held(completionToken));
+            return true;
+        },
+        cancellationToken);
+
     public Task<T> RunAsync<T>(Func<HubState, T> apply, CancellationToken cancellationToken) =>
         Post(new Command<T>(apply) { Writes = false }, cancellationToken);
 
-    /// <summary>Completes when there is nothing ready, nothing handed out and nothing on its way to disk.</summary>
+    public async Task ReachedAsync(string instanceId, Func<OrchestrationStatus, bool> isReached, CancellationToken cancellationToken)
+    {
+        var waiter = await RunAsync(
+            state => Waiters.Add(instanceId, instance => isReached(instance.Status), state), cancellationToken);
+        try
+        {
+            await waiter.Reached.WaitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = RunAsync(
+                _ =>
+                {
+                    Waiters.Remove(waiter);
+                    return true;
+                },
+                CancellationToken.None);
+            throw;
+        }
+    }
+
+    public Task<TaskHubCounts> CountAsync(CancellationToken cancellationToken) => Task.FromResult(Counts);
+
     public async Task<DateTimeOffset?> WhenIdleAsync(CancellationToken cancellationToken)
     {
         var waiter = new TaskCompletionSource<DateTimeOffset?>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -183,7 +213,7 @@ internal sealed class HubLoop : IDisposable
     }
 
     private void Count() =>
-        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count + _state.Entities.Count, Dispatcher.Outstanding, 0, _state.Timers.Count);
+        _counts = new TaskHubCounts(_state.Turns.Count + _state.Activities.Count + _state.Entities.Count, Dispatcher.Outstanding, 0, _writer.Timers.Count);
 
     private void Commit(List<Command> writes)
     {
@@ -333,7 +363,7 @@ internal sealed class HubLoop : IDisposable
         while (Now - now >= TimeSpan.FromMilliseconds(1));
     }
 
-    private DateTime? EarliestDue() => Earlier(Earlier(_state.Timers.Earliest, Dispatcher.EarliestDelayed), Dispatcher.EarliestDeadline);
+    private DateTime? EarliestDue() => Earlier(Earlier(_writer.Timers.Earliest, Dispatcher.EarliestDelayed), Dispatcher.EarliestDeadline);
 
     private static DateTime? Earlier(DateTime? one, DateTime? other) => one < other || other is null ? one : other;
 

@@ -1,38 +1,13 @@
-using Drydock.DurableTask.Protobuf;
-
 namespace Drydock.DurableTask.TaskHub;
 
-/// <summary>Where the hub is and how it hands out work.</summary>
-public sealed class SqliteTaskHubOptions
+/// <summary>Where a hub on SQLite is and how it hands out work.</summary>
+public sealed class SqliteTaskHubOptions : TaskHubOptions
 {
     /// <summary>The database file. It is created if it is missing; its folder is not.</summary>
     public string Path { get; set; } = "drydock.db";
 
-    /// <summary>How long an abandoned item waits before it is handed out again. The default is half a second.</summary>
-    public TimeSpan AbandonDelay { get; set; } = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>
-    /// From this size in bytes on, a history is streamed instead of sent inline to a worker that can stream. The default is 1 MiB.
-    /// </summary>
-    public int InlineHistoryBytes { get; set; } = 1024 * 1024;
-
-    /// <summary>At most this many bytes of new events in one turn, so that a work item stays below 4 MB. The default is 2 MiB.</summary>
-    public int TurnEventBytes { get; set; } = 2 * 1024 * 1024;
-
-    /// <summary>
-    /// How long finished orchestrations are kept, by how they ended; looked at every hour. What is not named is kept for ever, which is
-    /// the default. Parts go with the orchestration that began them.
-    /// </summary>
-    public IDictionary<OrchestrationStatus, TimeSpan> Retention { get; } = new Dictionary<OrchestrationStatus, TimeSpan>();
-
-    /// <summary>How many operations of an entity are handed out at once. The default is 100.</summary>
-    public int EntityBatch { get; set; } = 100;
-
     /// <summary>How many instances are kept in memory at most, beyond those that have work. The default is 20,000.</summary>
     public int CachedInstances { get; set; } = 20_000;
-
-    /// <summary>Called at each moment around a commit. The default does nothing.</summary>
-    public ICrashPoints? CrashPoints { get; set; }
 
     /// <summary>The most pages the database may have, to play a full disk in tests. The default is no limit.</summary>
     internal int? MaxPages { get; set; }

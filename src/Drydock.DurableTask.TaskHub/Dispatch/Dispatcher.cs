@@ -1,5 +1,4 @@
 using Drydock.DurableTask.Protobuf;
-using Drydock.DurableTask.TaskHub.Sqlite;
 using Drydock.DurableTask.TaskHub.State;
 using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
 
@@ -9,7 +8,7 @@ namespace Drydock.DurableTask.TaskHub.Dispatch;
 /// Who holds what: gives ready work to streams that have room, and takes back what a stream leaves behind. Nothing of this is
 /// stored: the file lock proves that after a restart nobody holds anything. Used by the hub's thread only.
 /// </summary>
-internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHubOptions options, TimeProvider clock)
+internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions options, TimeProvider clock)
 {
     // Tokens of an earlier run of this hub must not match.
     private readonly string _run = Guid.NewGuid().ToString("N");
@@ -17,7 +16,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
     private readonly List<WorkStream> _streams = [];
     private readonly PriorityQueue<HandOut, DateTime> _delayed = new();
     private readonly PriorityQueue<HandOut, DateTime> _deadlines = new();
-    private readonly TurnRequests _turns = new(writer, options, clock);
+    private readonly TurnRequests _turns = new(store, options, clock);
     private readonly ICrashPoints _crashPoints = options.CrashPoints ?? CrashPoints.None;
     private long _lastToken;
     private int _nextStream;
@@ -81,6 +80,11 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
 
     /// <summary>The hand-out of a token; null if it has ended, or the unit was given to somebody else.</summary>
     public HandOut? Find(string token) => _handOuts.TryGetValue(token, out var handOut) && !handOut.IsEnding ? handOut : null;
+
+    /// <summary>The hand-out of a token.</summary>
+    /// <exception cref="TaskHubException"><c>NotFound</c>: it has ended, or the unit was given to somebody else.</exception>
+    public HandOut Held(string token) => Find(token) ?? throw new TaskHubException(
+        Grpc.Core.StatusCode.NotFound, "This work item is not in hand any more: it was completed, abandoned or given to somebody else.");
 
     /// <summary>Ends a hand-out for good: its token means nothing any more, its stream has room.</summary>
     public void Release(HandOut handOut)
@@ -241,7 +245,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
         }
 
         stream.ActivityRoom--;
-        unit.Request ??= writer.ReadTask(unit.InstanceKey, unit.Seq);
+        unit.Request ??= store.ReadTask(unit.InstanceKey, unit.Seq);
         HandOut(unit, stream, new WorkItem { ActivityRequest = WithProgress(unit) });
         return true;
     }
@@ -345,7 +349,7 @@ internal sealed class Dispatcher(HubState state, HubWriter writer, SqliteTaskHub
 
     private ActivityUnit? ReattachActivity(ActivityUnit earlier)
     {
-        if (state.FindActivity(earlier.Seq) is not { } unit)
+        if (store.FindTask(earlier.InstanceKey, earlier.Seq) is not { } unit)
         {
             return null;
         }

@@ -1,11 +1,11 @@
 using Drydock.DurableTask.Protobuf;
-using Drydock.DurableTask.TaskHub.Sqlite;
+using Drydock.DurableTask.TaskHub.State;
 using Google.Protobuf.WellKnownTypes;
 
 namespace Drydock.DurableTask.TaskHub.Dispatch;
 
 /// <summary>Makes the work item of the next turn of an instance.</summary>
-internal sealed class TurnRequests(HubWriter writer, SqliteTaskHubOptions options, TimeProvider clock)
+internal sealed class TurnRequests(IHubStore store, TaskHubOptions options, TimeProvider clock)
 {
     // A worker that keeps live orchestrators compares these with what it has.
     private const string HistoryLength = "drydock.historyLength";
@@ -60,7 +60,7 @@ internal sealed class TurnRequests(HubWriter writer, SqliteTaskHubOptions option
         }
         else
         {
-            request.PastEvents.Add(writer.ReadHistory(instance.Key));
+            request.PastEvents.Add(store.ReadHistory(instance.Key));
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class TurnRequests(HubWriter writer, SqliteTaskHubOptions option
         while (count < inbox.Count)
         {
             var message = inbox[count];
-            message.Payload ??= writer.ReadMessage(instance.Key, message.Seq);
+            message.Payload ??= store.ReadMessage(instance.Key, message.Seq);
             message.Event ??= HistoryEvent.Parser.ParseFrom(message.Payload);
             bytes += message.Payload.Length;
             if (count > 0 && bytes > options.TurnEventBytes)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using Drydock.DurableTask.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -6,43 +5,6 @@ using Microsoft.Data.Sqlite;
 using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
 
 namespace Drydock.DurableTask.TaskHub.Sqlite;
-
-/// <summary>Reads what is committed, on connections of its own, so that a reader neither waits for the writer nor holds it up.</summary>
-internal sealed class HubReaders(HubDatabase database) : IDisposable
-{
-    private readonly ConcurrentBag<HubReader> _free = [];
-    private volatile bool _closed;
-
-    public T Read<T>(Func<HubReader, T> read)
-    {
-        if (!_free.TryTake(out var reader))
-        {
-            reader = new HubReader(database.OpenReader());
-        }
-
-        try
-        {
-            return read(reader);
-        }
-        finally
-        {
-            _free.Add(reader);
-            if (_closed)
-            {
-                Dispose();
-            }
-        }
-    }
-
-    public void Dispose()
-    {
-        _closed = true;
-        while (_free.TryTake(out var reader))
-        {
-            reader.Dispose();
-        }
-    }
-}
 
 /// <summary>One connection that reads.</summary>
 internal sealed class HubReader : IDisposable

@@ -10,7 +10,7 @@ internal sealed partial class HubWriter
     private Statement _lockedEntities = null!;
 
     /// <summary>What an entity has besides its inbox; null if the instance is no entity yet.</summary>
-    public EntityState? ReadEntity(long key)
+    private EntityState? ReadEntity(long key)
     {
         _readEntity.Bind(1, key);
         var entity = _readEntity.Step()
@@ -35,7 +35,7 @@ internal sealed partial class HubWriter
     }
 
     /// <summary>Every entity that is locked, and by whom.</summary>
-    public List<(long Key, string LockedBy)> LockedEntities()
+    private List<(long Key, string LockedBy)> LockedEntities()
     {
         List<(long, string)> locked = [];
         while (_lockedEntities.Step())

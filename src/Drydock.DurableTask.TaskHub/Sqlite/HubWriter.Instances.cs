@@ -27,9 +27,9 @@ internal sealed partial class HubWriter
     private Statement _readOutput = null!;
     private Statement _readCustomStatus = null!;
 
-    public Instance? Find(string id) => Read(_findById.Bind(1, id));
+    public Instance? Find(string id) => WithInbox(Read(_findById.Bind(1, id)));
 
-    public Instance? Find(long key) => Read(_findByKey.Bind(1, key));
+    public Instance? Find(long key) => WithInbox(Read(_findByKey.Bind(1, key)));
 
     /// <summary>Writes a new instance and returns its key.</summary>
     public long InsertInstance(string id, OrchestrationStatus status, string executionId, ExecutionStartedEvent started, long? parentKey, DateTime now)

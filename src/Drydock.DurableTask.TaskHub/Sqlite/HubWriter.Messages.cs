@@ -19,12 +19,19 @@ internal sealed partial class HubWriter
     private Statement _readTask = null!;
     private Statement _allTasks = null!;
 
-    public void InsertMessage(long key, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, ReadOnlySpan<byte> payload)
+    public bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload)
     {
         Begin();
         _insertMessage
-            .Bind(1, key).Bind(2, seq).Bind(3, arrivesAt.Ticks).Bind(4, (long)flags).Bind(5, generation).Bind(6, payload)
+            .Bind(1, target.Key).Bind(2, seq).Bind(3, arrivesAt.Ticks).Bind(4, (long)flags).Bind(5, generation).Bind(6, payload.AsSpan())
             .Execute();
+        if (!flags.HasFlag(MessageFlags.Waits))
+        {
+            return true;
+        }
+
+        Timers.Add(new TimerQueue.Entry(arrivesAt.Ticks, seq, target.Key, flags));
+        return false;
     }
 
     public void DeleteMessage(long key, long seq)
@@ -33,21 +40,26 @@ internal sealed partial class HubWriter
         _deleteMessage.Bind(1, key).Bind(2, seq).Execute();
     }
 
-    /// <summary>Deletes the whole inbox and returns what was in it.</summary>
-    public List<TimerQueue.Entry> DeleteMessages(long key) => Delete(_deleteMessages, key);
+    public void DeleteMessages(long key) => Delete(_deleteMessages, key);
 
-    /// <summary>Deletes the answers to one execution and returns what they were; what was sent to the instance stays.</summary>
-    public List<TimerQueue.Entry> DeleteBoundMessages(long key) => Delete(_deleteBoundMessages, key);
-
-    /// <summary>Gives a message a new place in an inbox, as if it had just arrived.</summary>
-    public void MoveMessage(long key, long seq, long newKey, long newSeq, DateTime arrivesAt)
+    public List<Message> DeleteBoundMessages(Instance instance)
     {
-        Begin();
-        _moveMessage.Bind(1, key).Bind(2, seq).Bind(3, newKey).Bind(4, newSeq).Bind(5, arrivesAt.Ticks).Execute();
+        var gone = Delete(_deleteBoundMessages, instance.Key).Select(place => place.Seq).ToHashSet();
+        return instance.Inbox.FindAll(message => !gone.Contains(message.Seq));
     }
 
-    /// <summary>The inbox of an instance in order of arrival, without contents.</summary>
-    public List<TimerQueue.Entry> MessagesOf(long key) => Places(_messagesOf.Bind(1, key));
+    public IReadOnlyList<Message> Arrived(Instance instance) => instance.Inbox;
+
+    public void MoveMessage(long key, long seq, Instance target, long newSeq, DateTime arrivesAt)
+    {
+        Begin();
+        _moveMessage.Bind(1, key).Bind(2, seq).Bind(3, target.Key).Bind(4, newSeq).Bind(5, arrivesAt.Ticks).Execute();
+    }
+
+    public bool HasMessages(long key) => Places(_messagesOf.Bind(1, key)).Count > 0;
+
+    public byte[] ReadStart(long key) =>
+        ReadMessage(key, Places(_messagesOf.Bind(1, key)).First(place => place.Flags.HasFlag(MessageFlags.Starts)).Seq);
 
     public byte[] ReadMessage(long key, long seq)
     {
@@ -57,36 +69,37 @@ internal sealed partial class HubWriter
         return payload;
     }
 
-    /// <summary>All messages of all instances, without contents.</summary>
-    public List<TimerQueue.Entry> AllMessages() => Places(_allMessages);
-
-    public void InsertTask(long key, long seq, long generation, string name, string? version, ReadOnlySpan<byte> payload)
+    public void InsertTask(ActivityUnit unit)
     {
         Begin();
         _insertTask
-            .Bind(1, key).Bind(2, seq).Bind(3, generation).Bind(4, name).Bind(5, version).Bind(6, payload)
-            .Execute();
+            .Bind(1, unit.InstanceKey).Bind(2, unit.Seq).Bind(3, unit.Generation).Bind(4, unit.Name).Bind(5, unit.Version)
+            .Bind(6, Bytes(unit.Request)).Execute();
+        _activities.Add(unit.Seq, unit);
     }
 
-    public void DeleteTask(long key, long seq)
+    public void DeleteTask(ActivityUnit unit)
     {
         Begin();
-        _deleteTask.Bind(1, key).Bind(2, seq).Execute();
+        _deleteTask.Bind(1, unit.InstanceKey).Bind(2, unit.Seq).Execute();
+        _activities.Remove(unit.Seq);
     }
 
-    /// <summary>Deletes the activities of an instance and returns their numbers.</summary>
-    public List<long> DeleteTasks(long key)
+    public IReadOnlyList<ActivityUnit> DeleteTasks(long key)
     {
         Begin();
-        var seqs = new List<long>();
+        List<ActivityUnit> units = [];
         _deleteTasks.Bind(1, key);
         while (_deleteTasks.Step())
         {
-            seqs.Add(_deleteTasks.Int64(0));
+            if (_activities.Remove(_deleteTasks.Int64(0), out var unit))
+            {
+                units.Add(unit);
+            }
         }
 
         _deleteTasks.Reset();
-        return seqs;
+        return units;
     }
 
     public ActivityRequest ReadTask(long key, long seq)
@@ -98,7 +111,7 @@ internal sealed partial class HubWriter
     }
 
     /// <summary>All activities of all instances in the order they were scheduled, without contents.</summary>
-    public List<ActivityUnit> AllTasks()
+    private List<ActivityUnit> AllTasks()
     {
         var tasks = new List<ActivityUnit>();
         while (_allTasks.Step())
@@ -114,7 +127,9 @@ internal sealed partial class HubWriter
     private List<TimerQueue.Entry> Delete(Statement statement, long key)
     {
         Begin();
-        return Places(statement.Bind(1, key));
+        var places = Places(statement.Bind(1, key));
+        places.ForEach(Timers.Remove);
+        return places;
     }
 
     private static List<TimerQueue.Entry> Places(Statement rows)

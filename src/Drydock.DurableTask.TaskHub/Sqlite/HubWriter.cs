@@ -1,4 +1,5 @@
 using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.State;
 using Google.Protobuf;
 using Microsoft.Data.Sqlite;
 
@@ -7,7 +8,7 @@ namespace Drydock.DurableTask.TaskHub.Sqlite;
 /// <summary>
 /// The statements of the one connection that writes. They see what they wrote before the commit. Used by the hub's thread only.
 /// </summary>
-internal sealed partial class HubWriter : IDisposable
+internal sealed partial class HubWriter : IHubStore, IDisposable
 {
     private readonly ICrashPoints _crashPoints;
     private readonly List<Statement> _all = [];

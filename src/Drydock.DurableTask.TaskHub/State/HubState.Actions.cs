@@ -1,6 +1,5 @@
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Dispatch;
-using Google.Protobuf;
 using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
 
 namespace Drydock.DurableTask.TaskHub.State;
@@ -136,7 +135,7 @@ internal sealed partial class HubState
 
     private void Schedule(Instance instance, int id, ScheduleTaskAction action)
     {
-        var unit = new ActivityUnit(instance.Key, _nextSeq++, instance.Generation, action.Name, action.Version)
+        var unit = new ActivityUnit(instance.Key, store.NextSeq(), instance.Generation, action.Name, action.Version)
         {
             Request = new ActivityRequest
             {
@@ -149,8 +148,7 @@ internal sealed partial class HubState
                 Tags = { action.Tags },
             },
         };
-        writer.InsertTask(unit.InstanceKey, unit.Seq, unit.Generation, unit.Name, unit.Version, unit.Request.ToByteArray());
-        _activities.Add(unit.Seq, unit);
+        store.InsertTask(unit);
         Activities.Add(unit);
     }
 

@@ -12,8 +12,6 @@ namespace Drydock.DurableTask.TaskHub.State;
 /// </summary>
 internal sealed partial class HubState
 {
-    private readonly Dictionary<string, HashSet<long>> _locks = new(StringComparer.Ordinal);
-
     /// <summary>Entities that have something to do.</summary>
     public ReadyQueue<Instance> Entities { get; } = new();
 
@@ -51,7 +49,7 @@ internal sealed partial class HubState
         var done = Math.Min(result.Results.Count, turn.Messages.Count);
         for (var i = 0; i < done; i++)
         {
-            writer.DeleteMessage(instance.Key, turn.Messages[i].Seq);
+            store.DeleteMessage(instance.Key, turn.Messages[i].Seq);
             if (turn.Messages[i].Event!.EntityOperationCalled is { } call)
             {
                 Answer(call, result.Results[i], turn.Messages[i].Flags);
@@ -65,7 +63,7 @@ internal sealed partial class HubState
         }
 
         instance.Entity!.State = result.EntityState;
-        writer.WriteEntity(instance.Key, instance.Entity, Now);
+        store.WriteEntity(instance.Key, instance.Entity, Now);
         MakeReady(instance);
     }
 
@@ -83,7 +81,7 @@ internal sealed partial class HubState
             }
 
             if (removeEmpty && instance is { Entity: { State: null, LockedBy: null }, Inbox.Count: 0, Turn: null }
-                && writer.MessagesOf(instance.Key).Count == 0)
+                && !store.HasMessages(instance.Key))
             {
                 Delete(instance);
                 removed++;
@@ -128,7 +126,7 @@ internal sealed partial class HubState
     {
         foreach (var message in entity.Inbox)
         {
-            message.Payload ??= writer.ReadMessage(entity.Key, message.Seq);
+            message.Payload ??= store.ReadMessage(entity.Key, message.Seq);
             message.Event ??= HistoryEvent.Parser.ParseFrom(message.Payload);
         }
 
@@ -160,7 +158,7 @@ internal sealed partial class HubState
     private void Take(Instance entity, Message message)
     {
         entity.Inbox.Remove(message);
-        writer.DeleteMessage(entity.Key, message.Seq);
+        store.DeleteMessage(entity.Key, message.Seq);
     }
 
     /// <summary>Locks the entity and asks the next of the set, or tells the orchestration that it has all of them.</summary>
@@ -174,13 +172,8 @@ internal sealed partial class HubState
 
         entity.Entity!.LockedBy = parent.Id;
         entity.Entity.CriticalSection = request.CriticalSectionId;
-        writer.WriteEntity(entity.Key, entity.Entity, Now);
-        if (!_locks.TryGetValue(parent.Id, out var held))
-        {
-            _locks[parent.Id] = held = [];
-        }
-
-        held.Add(entity.Key);
+        store.WriteEntity(entity.Key, entity.Entity, Now);
+        store.AddLock(parent, entity.Key);
         if (request.Position + 1 < request.LockSet.Count)
         {
             var next = new EntityLockRequestedEvent(request) { Position = request.Position + 1 };
@@ -195,25 +188,20 @@ internal sealed partial class HubState
 
     private void Unlock(Instance entity)
     {
-        if (entity.Entity!.LockedBy is { } holder && _locks.TryGetValue(holder, out var held) && held.Remove(entity.Key) && held.Count == 0)
+        if (entity.Entity!.LockedBy is { } holder)
         {
-            _locks.Remove(holder);
+            store.RemoveLock(holder, entity.Key);
         }
 
         entity.Entity.LockedBy = null;
         entity.Entity.CriticalSection = null;
-        writer.WriteEntity(entity.Key, entity.Entity, Now);
+        store.WriteEntity(entity.Key, entity.Entity, Now);
     }
 
     /// <summary>An execution has ended: what it had locked is free, whether or not its worker said so.</summary>
     private void ReleaseLocks(Instance orchestration)
     {
-        if (!_locks.TryGetValue(orchestration.Id, out var held))
-        {
-            return;
-        }
-
-        foreach (var entity in held.ToList().Select(Find).OfType<Instance>())
+        foreach (var entity in store.LocksOf(orchestration).Select(Find).OfType<Instance>())
         {
             Unlock(entity);
             MakeReady(entity);
@@ -300,25 +288,11 @@ internal sealed partial class HubState
             throw new TaskHubException(StatusCode.InvalidArgument, $"'{id}' is not the id of an entity, which looks like @name@key.");
         }
 
-        var key = writer.InsertInstance(id, OrchestrationStatus.Running, NewId(), new ExecutionStartedEvent { Name = Instance.EntityName(id) }, null, Now);
+        var key = store.InsertInstance(id, OrchestrationStatus.Running, NewId(), new ExecutionStartedEvent { Name = Instance.EntityName(id) }, null, Now);
         var instance = new Instance(key, id) { Status = OrchestrationStatus.Running, Entity = new EntityState() };
-        writer.WriteEntity(key, instance.Entity, Now);
+        store.WriteEntity(key, instance.Entity, Now);
         _byId.Add(id, instance);
         _byKey.Add(key, instance);
         return instance;
-    }
-
-    private void LoadLocks()
-    {
-        _locks.Clear();
-        foreach (var (key, holder) in writer.LockedEntities())
-        {
-            if (!_locks.TryGetValue(holder, out var held))
-            {
-                _locks[holder] = held = [];
-            }
-
-            held.Add(key);
-        }
     }
 }

@@ -18,12 +18,12 @@ internal sealed partial class HubState
     /// <param name="parent">Who created it.</param>
     public Instance Create(string id, ExecutionStartedEvent started, Instance? parent)
     {
-        var kept = Find(id) is { } earlier ? Replace(earlier) : [];
+        var (keptBy, kept) = Find(id) is { } earlier ? (earlier.Key, Replace(earlier)) : (0, []);
         var input = started.Input;
         started.Input = null;
         started.OrchestrationInstance = new OrchestrationInstance { InstanceId = id, ExecutionId = NewId() };
-        var key = writer.InsertInstance(id, OrchestrationStatus.Pending, started.OrchestrationInstance.ExecutionId, started, parent?.Key, Now);
-        writer.InsertValues(key, input, started);
+        var key = store.InsertInstance(id, OrchestrationStatus.Pending, started.OrchestrationInstance.ExecutionId, started, parent?.Key, Now);
+        store.InsertValues(key, input, started);
         var instance = new Instance(key, id)
         {
             Status = OrchestrationStatus.Pending,
@@ -34,7 +34,7 @@ internal sealed partial class HubState
         _byId.Add(id, instance);
         _byKey.Add(key, instance);
         DeliverStart(instance, input);
-        MoveTo(instance, kept);
+        MoveTo(instance, keptBy, kept);
         Changed.Add(id);
         return instance;
     }
@@ -48,18 +48,19 @@ internal sealed partial class HubState
     public void Deliver(
         Instance target, HistoryEvent historyEvent, long? generation = null, MessageFlags flags = MessageFlags.None, DateTime? arrivesAt = null)
     {
-        var seq = _nextSeq++;
+        var seq = store.NextSeq();
         var payload = historyEvent.ToByteArray();
         var at = arrivesAt ?? Now;
-        writer.InsertMessage(target.Key, seq, at, flags, generation, payload);
-        if (flags.HasFlag(MessageFlags.Waits) && at > Now)
+        if (at <= Now)
         {
-            Timers.Add(new TimerQueue.Entry(at.Ticks, seq, target.Key, flags));
-            return;
+            flags &= ~MessageFlags.Waits;
         }
 
-        target.Inbox.Add(new Message(seq, flags) { Payload = payload, Event = historyEvent });
-        MakeReady(target);
+        if (store.InsertMessage(target, seq, at, flags, generation, payload))
+        {
+            target.Inbox.Add(new Message(seq, flags) { Payload = payload, Event = historyEvent });
+            MakeReady(target);
+        }
     }
 
     /// <summary>Sends an external event; it is kept for an instance that does not exist yet, and dropped by a finished one.</summary>
@@ -109,14 +110,13 @@ internal sealed partial class HubState
         _chunk.Add(OrchestratorStarted());
         if (instance.HistoryLength == 0)
         {
-            var start = writer.MessagesOf(instance.Key).First(place => place.Flags.HasFlag(MessageFlags.Starts));
-            _chunk.Add(writer.ReadMessage(instance.Key, start.Seq));
+            _chunk.Add(store.ReadStart(instance.Key));
         }
 
         _chunk.Add(terminated);
         _chunk.Add(Completed(-1, OrchestrationStatus.Terminated, output, null));
         AppendHistory(instance);
-        Finish(instance, OrchestrationStatus.Terminated, output, null, writer.ReadCustomStatus(instance.Key));
+        Finish(instance, OrchestrationStatus.Terminated, output, null, store.ReadCustomStatus(instance.Key));
     }
 
     /// <summary>
@@ -124,7 +124,7 @@ internal sealed partial class HubState
     /// </summary>
     public bool TerminateAtOnce(string id, string? reason)
     {
-        if (Find(id) is not { Exists: true, IsFinished: false } instance || IsEntity(id) || _locks.ContainsKey(id))
+        if (Find(id) is not { Exists: true, IsFinished: false } instance || IsEntity(id) || store.LocksOf(instance).Count > 0)
         {
             return false;
         }
@@ -140,10 +140,10 @@ internal sealed partial class HubState
     {
         DropMessages(instance);
         DropActivities(instance);
-        writer.DeleteInstance(instance.Key);
+        store.DeleteInstance(instance.Key);
         if (instance.IsEntity)
         {
-            writer.DeleteEntity(instance.Key);
+            store.DeleteEntity(instance.Key);
         }
 
         ReleaseLocks(instance);
@@ -156,8 +156,8 @@ internal sealed partial class HubState
     {
         instance.Status = status;
         instance.UpdatedAt = Now;
-        writer.UpdateInstance(instance, customStatus, Now);
-        writer.UpdateResult(instance.Key, output, failure);
+        store.UpdateInstance(instance, customStatus, Now);
+        store.UpdateResult(instance.Key, output, failure);
         Turns.Withdraw(instance, Phase.Idle);
         ReleaseLocks(instance);
         DropMessages(instance);
@@ -214,7 +214,7 @@ internal sealed partial class HubState
         }
     }
 
-    private List<(long Key, Message Message)> Replace(Instance earlier)
+    private IReadOnlyList<Message> Replace(Instance earlier)
     {
         if (earlier.Exists)
         {
@@ -228,17 +228,18 @@ internal sealed partial class HubState
             return [];
         }
 
-        writer.DeleteInstance(earlier.Key);
+        var kept = store.Arrived(earlier);
+        store.DeleteInstance(earlier.Key);
         Forget(earlier);
-        return [.. earlier.Inbox.Select(message => (earlier.Key, message))];
+        return kept;
     }
 
-    private void MoveTo(Instance instance, List<(long Key, Message Message)> messages)
+    private void MoveTo(Instance instance, long from, IReadOnlyList<Message> messages)
     {
-        foreach (var (key, message) in messages)
+        foreach (var message in messages)
         {
-            var seq = _nextSeq++;
-            writer.MoveMessage(key, message.Seq, instance.Key, seq, Now);
+            var seq = store.NextSeq();
+            store.MoveMessage(from, message.Seq, instance, seq, Now);
             message.Seq = seq;
             instance.Inbox.Add(message);
         }
@@ -247,7 +248,7 @@ internal sealed partial class HubState
     /// <summary>A row that only holds the inbox of an instance that does not exist yet.</summary>
     private Instance KeepFor(string id)
     {
-        var key = writer.InsertInstance(id, Instance.NotCreated, "", new ExecutionStartedEvent(), null, Now);
+        var key = store.InsertInstance(id, Instance.NotCreated, "", new ExecutionStartedEvent(), null, Now);
         var instance = new Instance(key, id) { Status = Instance.NotCreated };
         _byId.Add(id, instance);
         _byKey.Add(key, instance);
@@ -256,31 +257,28 @@ internal sealed partial class HubState
 
     private void DropMessages(Instance instance)
     {
-        writer.DeleteMessages(instance.Key).ForEach(Timers.Remove);
+        store.DeleteMessages(instance.Key);
         instance.Inbox.Clear();
         instance.Turn = null;
     }
 
     private void DropActivities(Instance instance)
     {
-        foreach (var seq in writer.DeleteTasks(instance.Key))
+        foreach (var unit in store.DeleteTasks(instance.Key))
         {
-            if (_activities.Remove(seq, out var unit))
+            if (unit is { Phase: Phase.InHand, HandOut: { } handOut })
             {
-                if (unit is { Phase: Phase.InHand, HandOut: { } handOut })
-                {
-                    Lost.Add(handOut.Token);
-                }
-
-                Activities.Withdraw(unit, Phase.Gone);
+                Lost.Add(handOut.Token);
             }
+
+            Activities.Withdraw(unit, Phase.Gone);
         }
     }
 
     private void AppendHistory(Instance instance)
     {
         _chunk.Add(new HistoryEvent { EventId = -1, Timestamp = Timestamp.FromDateTime(Now), OrchestratorCompleted = new() });
-        writer.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
+        store.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
         instance.HistoryLength += _chunk.Count;
         instance.HistoryBytes += _chunk.Written.Length;
     }

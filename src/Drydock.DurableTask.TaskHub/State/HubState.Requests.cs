@@ -48,7 +48,7 @@ internal sealed partial class HubState
         {
             Name = existing.Name,
             Version = existing.Version,
-            Input = writer.ReadInput(existing.Key),
+            Input = store.ReadInput(existing.Key),
             ParentTraceContext = existing.Started.ParentTraceContext,
             Tags = { existing.Started.Tags },
         };
@@ -114,7 +114,7 @@ internal sealed partial class HubState
 
     private int Purge(Instance instance, bool recursive)
     {
-        var children = recursive ? writer.Children(instance.Key) : [];
+        var children = recursive ? store.Children(instance.Key) : [];
         Delete(instance);
         crashPoints.Hit(CrashPoints.PurgeAfterInstance);
         return 1 + children.Sum(key => Find(key) is { IsFinished: true } child ? Purge(child, recursive) : 0);

@@ -24,11 +24,8 @@ internal sealed partial class HubState
     {
         var before = instance.ExecutionId;
         instance.ExecutionId = NewId();
-        var underWay = _activities.Values
-            .Where(unit => unit.InstanceKey == instance.Key)
-            .Select(unit => (unit.Request ??= writer.ReadTask(unit.InstanceKey, unit.Seq)).TaskId)
-            .ToHashSet();
-        var rewound = new RewoundHistory([.. writer.ReadHistory(instance.Key)], instance.ExecutionId, underWay.Contains);
+        var underWay = store.TaskIds(instance.Key);
+        var rewound = new RewoundHistory([.. store.ReadHistory(instance.Key)], instance.ExecutionId, underWay.Contains);
         WriteHistory(instance, rewound);
         instance.Started = new ExecutionStartedEvent(instance.Started)
         {
@@ -42,9 +39,9 @@ internal sealed partial class HubState
         instance.Status = OrchestrationStatus.Running;
         instance.LastTurn = null;
         instance.UpdatedAt = Now;
-        writer.UpdateStart(instance.Key, writer.ReadInput(instance.Key), instance.Started);
-        writer.UpdateResult(instance.Key, null, null);
-        writer.UpdateInstance(instance, writer.ReadCustomStatus(instance.Key), null);
+        store.UpdateStart(instance.Key, store.ReadInput(instance.Key), instance.Started);
+        store.UpdateResult(instance.Key, null, null);
+        store.UpdateInstance(instance, store.ReadCustomStatus(instance.Key), null);
         foreach (var timer in rewound.Timers)
         {
             CreateTimer(instance, timer.EventId, new CreateTimerAction { FireAt = timer.TimerCreated.FireAt });
@@ -88,16 +85,16 @@ internal sealed partial class HubState
         }
 
         child.Started.ParentInstance.OrchestrationInstance.ExecutionId = parent.ExecutionId;
-        writer.UpdateStart(child.Key, writer.ReadInput(child.Key), child.Started);
+        store.UpdateStart(child.Key, store.ReadInput(child.Key), child.Started);
         if (child.IsFinished)
         {
-            AnswerParent(child, writer.ReadOutput(child.Key), null);
+            AnswerParent(child, store.ReadOutput(child.Key), null);
         }
     }
 
     private void WriteHistory(Instance instance, RewoundHistory rewound)
     {
-        writer.DeleteHistory(instance.Key);
+        store.DeleteHistory(instance.Key);
         instance.HistoryLength = 0;
         instance.HistoryBytes = 0;
         foreach (var turn in rewound.Turns.Where(turn => turn.Count > 0))
@@ -108,7 +105,7 @@ internal sealed partial class HubState
                 _chunk.Add(historyEvent);
             }
 
-            writer.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
+            store.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
             instance.HistoryLength += _chunk.Count;
             instance.HistoryBytes += _chunk.Written.Length;
         }

@@ -49,7 +49,7 @@ internal sealed partial class HubState
         else
         {
             instance.Status = StatusAfter(instance.Status, turn);
-            writer.UpdateInstance(instance, response.CustomStatus, null);
+            store.UpdateInstance(instance, response.CustomStatus, null);
         }
 
         Changed.Add(instance.Id);
@@ -68,8 +68,7 @@ internal sealed partial class HubState
             return;
         }
 
-        writer.DeleteTask(unit.InstanceKey, unit.Seq);
-        _activities.Remove(unit.Seq);
+        store.DeleteTask(unit);
         Activities.Withdraw(unit, Phase.Gone);
         if (Find(unit.InstanceKey) is not { IsFinished: false } instance || instance.Generation != unit.Generation)
         {
@@ -104,7 +103,7 @@ internal sealed partial class HubState
     {
         foreach (var message in turn.Messages)
         {
-            writer.DeleteMessage(instance.Key, message.Seq);
+            store.DeleteMessage(instance.Key, message.Seq);
         }
 
         if (!keep)
@@ -134,12 +133,9 @@ internal sealed partial class HubState
         Instance instance, IReadOnlyList<OrchestratorAction> actions, CompleteOrchestrationAction completion, string? customStatus)
     {
         // Answers to the execution that ends go; what others sent to the instance while it took this turn stays.
-        var bound = writer.DeleteBoundMessages(instance.Key);
-        bound.ForEach(Timers.Remove);
-        var gone = bound.Select(place => place.Seq).ToHashSet();
-        var later = instance.Inbox.Where(message => !gone.Contains(message.Seq)).Select(message => (instance.Key, message)).ToList();
+        var later = store.DeleteBoundMessages(instance);
         instance.Inbox.Clear();
-        writer.DeleteHistory(instance.Key);
+        store.DeleteHistory(instance.Key);
         ReleaseLocks(instance);
         crashPoints.Hit(CrashPoints.ContinueAsNewAfterDelete);
 
@@ -156,8 +152,8 @@ internal sealed partial class HubState
             OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = instance.ExecutionId },
             ScheduledStartTimestamp = null,
         };
-        writer.UpdateStart(instance.Key, completion.Result, instance.Started);
-        writer.UpdateInstance(instance, customStatus, null);
+        store.UpdateStart(instance.Key, completion.Result, instance.Started);
+        store.UpdateInstance(instance, customStatus, null);
 
         // In the order in which they happened: events sent to itself had been buffered before those that were carried over.
         DeliverStart(instance, completion.Result);
@@ -173,7 +169,7 @@ internal sealed partial class HubState
             Deliver(instance, carried);
         }
 
-        MoveTo(instance, later);
+        MoveTo(instance, instance.Key, later);
     }
 
     private void TerminateChildren(Instance instance, Turn turn)
@@ -184,7 +180,7 @@ internal sealed partial class HubState
             return;
         }
 
-        foreach (var child in writer.Children(instance.Key))
+        foreach (var child in store.Children(instance.Key))
         {
             Terminate(Find(child)!, order.Input, recurse: true);
         }

@@ -1,5 +1,4 @@
 using Drydock.DurableTask.TaskHub.Dispatch;
-using Drydock.DurableTask.TaskHub.Sqlite;
 
 namespace Drydock.DurableTask.TaskHub.State;
 
@@ -7,16 +6,12 @@ namespace Drydock.DurableTask.TaskHub.State;
 /// The state of the hub: the store, and an image of what is active in memory, changed together inside one transaction. If that
 /// transaction fails, the image is thrown away and loaded again, as after a crash. Used by the hub's thread only.
 /// </summary>
-internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoints)
+internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints)
 {
     private readonly Dictionary<string, Instance> _byId = [];
     private readonly Dictionary<long, Instance> _byKey = [];
-    private readonly Dictionary<long, ActivityUnit> _activities = [];
     private readonly ChunkBuilder _chunk = new();
-    private long _nextSeq;
     private int _trimmedTo;
-
-    public TimerQueue Timers { get; } = new();
 
     public ReadyQueue<Instance> Turns { get; } = new();
 
@@ -38,7 +33,7 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     public void BeginBatch(DateTime now)
     {
         Now = now;
-        while (Timers.TryTake(now, out var due))
+        while (store.TryTakeDue(now, out var due))
         {
             if (_byKey.TryGetValue(due.InstanceKey, out var instance))
             {
@@ -58,38 +53,24 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     {
         Clear();
         Now = now;
-        LoadLocks();
-        var messages = writer.AllMessages();
-        foreach (var place in messages)
+        var (instances, activities) = store.LoadActive(now);
+        foreach (var key in instances)
         {
-            _nextSeq = Math.Max(_nextSeq, place.Seq + 1);
-            if (Waits(place))
-            {
-                Timers.Add(place);
-            }
+            Find(key);
         }
 
-        foreach (var place in messages.Where(place => !Waits(place)))
+        foreach (var unit in activities)
         {
-            Find(place.InstanceKey);
-        }
-
-        foreach (var unit in writer.AllTasks())
-        {
-            _nextSeq = Math.Max(_nextSeq, unit.Seq + 1);
-            _activities.Add(unit.Seq, unit);
             Activities.Add(unit);
         }
     }
 
-    public Instance? Find(string id) => _byId.TryGetValue(id, out var instance) ? instance : Remember(writer.Find(id));
+    public Instance? Find(string id) => _byId.TryGetValue(id, out var instance) ? instance : Remember(store.Find(id));
 
-    public Instance? Find(long key) => _byKey.TryGetValue(key, out var instance) ? instance : Remember(writer.Find(key));
+    public Instance? Find(long key) => _byKey.TryGetValue(key, out var instance) ? instance : Remember(store.Find(key));
 
     /// <summary>What is in memory; right after a transaction, that is every instance it changed.</summary>
     public Instance? FindActive(string id) => _byId.GetValueOrDefault(id);
-
-    public ActivityUnit? FindActivity(long seq) => _activities.GetValueOrDefault(seq);
 
     /// <summary>Forgets instances that have nothing to do, once there are too many.</summary>
     public void Trim(int limit)
@@ -108,8 +89,6 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
         _trimmedTo = _byKey.Count;
     }
 
-    private bool Waits(TimerQueue.Entry place) => place.Flags.HasFlag(MessageFlags.Waits) && place.Due > Now.Ticks;
-
     private Instance? Remember(Instance? instance)
     {
         if (instance is null)
@@ -119,16 +98,6 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
 
         _byId.Add(instance.Id, instance);
         _byKey.Add(instance.Key, instance);
-        if (IsEntity(instance.Id) && instance.Exists)
-        {
-            instance.Entity = writer.ReadEntity(instance.Key);
-        }
-
-        foreach (var place in writer.MessagesOf(instance.Key).Where(place => !Timers.Contains(place)))
-        {
-            instance.Inbox.Add(new Message(place.Seq, place.Flags));
-        }
-
         MakeReady(instance);
         return instance;
     }
@@ -155,15 +124,12 @@ internal sealed partial class HubState(HubWriter writer, ICrashPoints crashPoint
     {
         _byId.Clear();
         _byKey.Clear();
-        _activities.Clear();
-        Timers.Clear();
         Turns.Clear();
         Entities.Clear();
         Activities.Clear();
         Changed.Clear();
         Ending.Clear();
         Lost.Clear();
-        _nextSeq = 1;
         _trimmedTo = 0;
     }
 }

@@ -1,14 +1,13 @@
 using System.Globalization;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Dispatch;
-using Drydock.DurableTask.TaskHub.Sqlite;
 using Drydock.DurableTask.TaskHub.State;
 using Grpc.Core;
 
 namespace Drydock.DurableTask.TaskHub;
 
 /// <summary>What clients use.</summary>
-public sealed partial class SqliteTaskHub
+public abstract partial class EmbeddedTaskHub
 {
     private const int DefaultPage = 100;
     private const int LargestBatch = 500;
@@ -18,11 +17,14 @@ public sealed partial class SqliteTaskHub
     public Task<CreateInstanceResponse> StartInstanceAsync(CreateInstanceRequest request, CancellationToken cancellationToken) =>
         request.Name.Length == 0
             ? throw new TaskHubException(StatusCode.InvalidArgument, "An orchestration needs a name.")
-            : Loop.WriteAsync(state => state.Start(request), cancellationToken);
+            : Loop.WriteAsync([request.InstanceId], state => state.Start(request), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<GetInstanceResponse> GetInstanceAsync(GetInstanceRequest request, CancellationToken cancellationToken) =>
-        Task.FromResult(Get(request));
+    public async Task<GetInstanceResponse> GetInstanceAsync(GetInstanceRequest request, CancellationToken cancellationToken)
+    {
+        var state = await Reads.InstanceAsync(request.InstanceId, request.GetInputsAndOutputs, cancellationToken);
+        return new GetInstanceResponse { Exists = state is not null, OrchestrationState = state };
+    }
 
     /// <inheritdoc/>
     public Task<GetInstanceResponse> WaitForInstanceStartAsync(GetInstanceRequest request, CancellationToken cancellationToken) =>
@@ -34,28 +36,31 @@ public sealed partial class SqliteTaskHub
 
     /// <inheritdoc/>
     public Task<RaiseEventResponse> RaiseEventAsync(RaiseEventRequest request, CancellationToken cancellationToken) =>
-        WriteAsync(state => state.RaiseEvent(request.InstanceId, request.Name, request.Input), new RaiseEventResponse(), cancellationToken);
+        WriteAsync(
+            request.InstanceId,
+            state => state.RaiseEvent(request.InstanceId, request.Name, request.Input), new RaiseEventResponse(), cancellationToken);
 
     /// <inheritdoc/>
     public Task<TerminateResponse> TerminateInstanceAsync(TerminateRequest request, CancellationToken cancellationToken) =>
         WriteAsync(
+            request.InstanceId,
             state => state.Terminate(request.InstanceId, request.Output, request.Recursive), new TerminateResponse(), cancellationToken);
 
     /// <inheritdoc/>
     public Task<SuspendResponse> SuspendInstanceAsync(SuspendRequest request, CancellationToken cancellationToken) =>
-        WriteAsync(state => state.Suspend(request.InstanceId, request.Reason), new SuspendResponse(), cancellationToken);
+        WriteAsync(request.InstanceId, state => state.Suspend(request.InstanceId, request.Reason), new SuspendResponse(), cancellationToken);
 
     /// <inheritdoc/>
     public Task<ResumeResponse> ResumeInstanceAsync(ResumeRequest request, CancellationToken cancellationToken) =>
-        WriteAsync(state => state.Resume(request.InstanceId, request.Reason), new ResumeResponse(), cancellationToken);
+        WriteAsync(request.InstanceId, state => state.Resume(request.InstanceId, request.Reason), new ResumeResponse(), cancellationToken);
 
     /// <inheritdoc/>
     public Task<RewindInstanceResponse> RewindInstanceAsync(RewindInstanceRequest request, CancellationToken cancellationToken) =>
-        WriteAsync(state => state.Rewind(request.InstanceId, request.Reason), new RewindInstanceResponse(), cancellationToken);
+        WriteAsync(request.InstanceId, state => state.Rewind(request.InstanceId, request.Reason), new RewindInstanceResponse(), cancellationToken);
 
     /// <inheritdoc/>
     public Task<RestartInstanceResponse> RestartInstanceAsync(RestartInstanceRequest request, CancellationToken cancellationToken) =>
-        Loop.WriteAsync(state => state.Restart(request), cancellationToken);
+        Loop.WriteAsync([request.InstanceId], state => state.Restart(request), cancellationToken);
 
     /// <inheritdoc/>
     public Task<SkipGracefulOrchestrationTerminationsResponse> SkipGracefulOrchestrationTerminationsAsync(
@@ -65,6 +70,7 @@ public sealed partial class SqliteTaskHub
         return ids.Count > LargestBatch
             ? throw new TaskHubException(StatusCode.InvalidArgument, $"At most {LargestBatch} instances can be terminated in one batch.")
             : Loop.WriteAsync(
+                ids,
                 state => new SkipGracefulOrchestrationTerminationsResponse
                 {
                     UnterminatedInstanceIds = { ids.Where(id => !state.TerminateAtOnce(id, request.Reason)) },
@@ -73,24 +79,24 @@ public sealed partial class SqliteTaskHub
     }
 
     /// <inheritdoc/>
-    public Task<QueryInstancesResponse> QueryInstancesAsync(QueryInstancesRequest request, CancellationToken cancellationToken)
+    public async Task<QueryInstancesResponse> QueryInstancesAsync(QueryInstancesRequest request, CancellationToken cancellationToken)
     {
         var query = request.Query ?? new InstanceQuery();
         var filter = new InstanceFilter(
             query.RuntimeStatus, CreatedFrom: query.CreatedTimeFrom, CreatedTo: query.CreatedTimeTo, IdPrefix: query.InstanceIdPrefix);
-        var (rows, token) = Page(filter, query.ContinuationToken, query.MaxInstanceCount, query.FetchInputsAndOutputs);
-        return Task.FromResult(new QueryInstancesResponse { OrchestrationState = { rows }, ContinuationToken = token });
+        var (rows, token) = await PageAsync(
+            filter, query.ContinuationToken, query.MaxInstanceCount, query.FetchInputsAndOutputs, cancellationToken);
+        return new QueryInstancesResponse { OrchestrationState = { rows }, ContinuationToken = token };
     }
 
     /// <inheritdoc/>
-    public Task<ListInstanceIdsResponse> ListInstanceIdsAsync(ListInstanceIdsRequest request, CancellationToken cancellationToken)
+    public async Task<ListInstanceIdsResponse> ListInstanceIdsAsync(ListInstanceIdsRequest request, CancellationToken cancellationToken)
     {
         var filter = new InstanceFilter(
             request.RuntimeStatus.Count > 0 ? request.RuntimeStatus : FinalStatuses,
             CompletedFrom: request.CompletedTimeFrom, CompletedTo: request.CompletedTimeTo);
-        var (rows, token) = Page(filter, request.LastInstanceKey, request.PageSize, values: false);
-        return Task.FromResult(
-            new ListInstanceIdsResponse { InstanceIds = { rows.Select(row => row.InstanceId) }, LastInstanceKey = token });
+        var (rows, token) = await PageAsync(filter, request.LastInstanceKey, request.PageSize, values: false, cancellationToken);
+        return new ListInstanceIdsResponse { InstanceIds = { rows.Select(row => row.InstanceId) }, LastInstanceKey = token };
     }
 
     /// <inheritdoc/>
@@ -116,7 +122,7 @@ public sealed partial class SqliteTaskHub
     public IAsyncEnumerable<string> WatchInstancesAsync(CancellationToken cancellationToken) => Loop.Feed.WatchAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public Task<TaskHubCounts> GetCountsAsync(CancellationToken cancellationToken) => Task.FromResult(Counts);
+    public Task<TaskHubCounts> GetCountsAsync(CancellationToken cancellationToken) => Loop.CountAsync(cancellationToken);
 
     /// <inheritdoc/>
     public Task<DateTimeOffset?> WhenIdleAsync(CancellationToken cancellationToken) => Loop.WhenIdleAsync(cancellationToken);
@@ -124,7 +130,8 @@ public sealed partial class SqliteTaskHub
     private static OrchestrationStatus[] FinalStatuses =>
         [OrchestrationStatus.Completed, OrchestrationStatus.Failed, OrchestrationStatus.Terminated, OrchestrationStatus.Canceled];
 
-    private Task<T> WriteAsync<T>(Action<HubState> apply, T response, CancellationToken cancellationToken) => Loop.WriteAsync(
+    private Task<T> WriteAsync<T>(string touched, Action<HubState> apply, T response, CancellationToken cancellationToken) => Loop.WriteAsync(
+        [touched],
         state =>
         {
             apply(state);
@@ -132,38 +139,15 @@ public sealed partial class SqliteTaskHub
         },
         cancellationToken);
 
-    private GetInstanceResponse Get(GetInstanceRequest request)
-    {
-        var state = Open.Readers.Read(reader => reader.Instance(request.InstanceId, request.GetInputsAndOutputs));
-        return new GetInstanceResponse { Exists = state is not null, OrchestrationState = state };
-    }
-
     private async Task<GetInstanceResponse> WaitAsync(
         GetInstanceRequest request, Func<OrchestrationStatus, bool> isReached, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var loop = Loop;
-            var waiter = await loop.RunAsync(
-                state => loop.Waiters.Add(request.InstanceId, instance => isReached(instance.Status), state), cancellationToken);
-            try
-            {
-                await waiter.Reached.WaitAsync(cancellationToken);
-            }
-            catch (OperationCanceledException)
-            {
-                _ = loop.RunAsync(
-                    _ =>
-                    {
-                        loop.Waiters.Remove(waiter);
-                        return true;
-                    },
-                    CancellationToken.None);
-                throw;
-            }
+            await Loop.ReachedAsync(request.InstanceId, isReached, cancellationToken);
 
             // It may have been purged or replaced since; then the wait is for the next instance of that id.
-            var response = Get(request);
+            var response = await GetInstanceAsync(request, cancellationToken);
             if (response.Exists && isReached(response.OrchestrationState.OrchestrationStatus))
             {
                 return response;
@@ -171,12 +155,13 @@ public sealed partial class SqliteTaskHub
         }
     }
 
-    private (List<OrchestrationState> Rows, string? Token) Page(InstanceFilter filter, string? token, int size, bool values)
+    private async Task<(List<OrchestrationState> Rows, string? Token)> PageAsync(
+        InstanceFilter filter, string? token, int size, bool values, CancellationToken cancellationToken)
     {
         // The key of the last row: new and deleted instances do not shift the pages, and the next page may have another size.
         var after = AfterOf(token);
         size = size > 0 ? size : DefaultPage;
-        var rows = Open.Readers.Read(reader => reader.Query(filter, after, size + 1, values));
+        var rows = await Reads.QueryAsync(filter, after, size + 1, values, cancellationToken);
         var last = rows.Count > size ? rows[size - 1].Key.ToString(CultureInfo.InvariantCulture) : null;
         return ([.. rows.Take(size).Select(row => row.State)], last);
     }
@@ -190,7 +175,7 @@ public sealed partial class SqliteTaskHub
         }
 
         var filter = new InstanceFilter(statuses, CreatedFrom: purge.CreatedTimeFrom, CreatedTo: purge.CreatedTimeTo);
-        var until = purge.Timeout is { } timeout ? clock.GetUtcNow() + timeout.ToTimeSpan() : DateTimeOffset.MaxValue;
+        var until = purge.Timeout is { } timeout ? _clock.GetUtcNow() + timeout.ToTimeSpan() : DateTimeOffset.MaxValue;
         return await PurgeAsync(filter, until, recursive, cancellationToken);
     }
 
@@ -201,14 +186,13 @@ public sealed partial class SqliteTaskHub
         while (true)
         {
             // Page by page, so that nobody else waits long for the writer.
-            var from = after;
-            var page = Open.Readers.Read(reader => reader.Query(filter, from, PurgePage, values: false));
+            var page = await Reads.QueryAsync(filter, after, PurgePage, values: false, cancellationToken);
             if (page.Count == 0)
             {
                 return Purged(deleted, isComplete: true);
             }
 
-            if (clock.GetUtcNow() >= until)
+            if (_clock.GetUtcNow() >= until)
             {
                 return Purged(deleted, isComplete: false);
             }
@@ -219,7 +203,7 @@ public sealed partial class SqliteTaskHub
     }
 
     private Task<int> PurgeAsync(IReadOnlyList<string> ids, bool recursive, CancellationToken cancellationToken) =>
-        Loop.WriteAsync(state => ids.Sum(id => state.Purge(id, recursive)), cancellationToken);
+        Loop.WriteAsync(ids, state => ids.Sum(id => state.Purge(id, recursive)), cancellationToken);
 
     private static PurgeInstancesResponse Purged(int count, bool isComplete) =>
         new() { DeletedInstanceCount = count, IsComplete = isComplete };

@@ -6,7 +6,7 @@ using Grpc.Core;
 namespace Drydock.DurableTask.TaskHub;
 
 /// <summary>What workers use.</summary>
-public sealed partial class SqliteTaskHub
+public abstract partial class EmbeddedTaskHub
 {
     private const int ChunkBytes = 256 * 1024;
 
@@ -51,7 +51,7 @@ public sealed partial class SqliteTaskHub
             return loop.RunAsync(
                 _ =>
                 {
-                    var handOut = Held(loop, response.CompletionToken);
+                    var handOut = loop.Dispatcher.Held(response.CompletionToken);
                     if (handOut.Partial is { } earlier)
                     {
                         earlier.Actions.Add(response.Actions);
@@ -66,28 +66,13 @@ public sealed partial class SqliteTaskHub
                 cancellationToken);
         }
 
-        return loop.WriteAsync(
-            state =>
-            {
-                var handOut = Held(loop, response.CompletionToken);
-                state.CommitTurn(handOut, Whole(handOut.Partial, response));
-                return true;
-            },
-            cancellationToken);
+        return loop.EndAsync(
+            response.CompletionToken, (state, handOut) => state.CommitTurn(handOut, Whole(handOut.Partial, response)), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task CompleteActivityTaskAsync(ActivityResponse response, CancellationToken cancellationToken)
-    {
-        var loop = Loop;
-        return loop.WriteAsync(
-            state =>
-            {
-                state.CompleteActivity(Held(loop, response.CompletionToken), response);
-                return true;
-            },
-            cancellationToken);
-    }
+    public Task CompleteActivityTaskAsync(ActivityResponse response, CancellationToken cancellationToken) => Loop.EndAsync(
+        response.CompletionToken, (state, handOut) => state.CompleteActivity(handOut, response), cancellationToken);
 
     /// <inheritdoc/>
     public Task AbandonOrchestratorTaskAsync(AbandonOrchestrationTaskRequest request, CancellationToken cancellationToken) =>
@@ -101,9 +86,9 @@ public sealed partial class SqliteTaskHub
     public async IAsyncEnumerable<HistoryChunk> StreamInstanceHistoryAsync(
         StreamInstanceHistoryRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var readers = Open.Readers;
+        var reads = Reads;
         // The turn in hand is not stored before it is committed, so what is stored is the past in both cases.
-        if (readers.Read(reader => reader.Place(request.InstanceId)) is not { } place)
+        if (await reads.PlaceAsync(request.InstanceId, cancellationToken) is not { } place)
         {
             throw new TaskHubException(StatusCode.NotFound, $"There is no orchestration with the id '{request.InstanceId}'.");
         }
@@ -118,8 +103,7 @@ public sealed partial class SqliteTaskHub
         while (next < place.Length)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var from = next;
-            (var chunk, next) = readers.Read(reader => reader.History(place.Key, place.ExecutionId, from, place.Length, ChunkBytes));
+            (var chunk, next) = await reads.HistoryAsync(place.Key, place.ExecutionId, next, place.Length, ChunkBytes, cancellationToken);
             if (chunk.Events.Count == 0)
             {
                 throw new TaskHubException(
@@ -181,7 +165,7 @@ public sealed partial class SqliteTaskHub
             cancellationToken);
     }
 
-    private static async Task CloseAsync(HubLoop loop, WorkStream stream)
+    private static async Task CloseAsync(IHubLoop loop, WorkStream stream)
     {
         try
         {
@@ -198,9 +182,6 @@ public sealed partial class SqliteTaskHub
             // The hub is closed, and with it all its streams.
         }
     }
-
-    private static HandOut Held(HubLoop loop, string token) => loop.Dispatcher.Find(token) ?? throw new TaskHubException(
-        StatusCode.NotFound, "This work item is not in hand any more: it was completed, abandoned or given to somebody else.");
 
     private static OrchestratorResponse Whole(OrchestratorResponse? first, OrchestratorResponse last)
     {

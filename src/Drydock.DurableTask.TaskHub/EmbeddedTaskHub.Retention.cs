@@ -1,11 +1,10 @@
-using Drydock.DurableTask.TaskHub.Sqlite;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.Extensions.Logging;
 
 namespace Drydock.DurableTask.TaskHub;
 
 /// <summary>What is not kept for ever.</summary>
-public sealed partial class SqliteTaskHub
+public abstract partial class EmbeddedTaskHub
 {
     private static readonly TimeSpan RetentionInterval = TimeSpan.FromHours(1);
 
@@ -13,18 +12,18 @@ public sealed partial class SqliteTaskHub
     public async Task<int> ApplyRetentionAsync(CancellationToken cancellationToken)
     {
         var deleted = 0;
-        foreach (var (status, kept) in options.Retention)
+        foreach (var (status, kept) in _options.Retention)
         {
-            var filter = new InstanceFilter([status], CompletedTo: Timestamp.FromDateTimeOffset(clock.GetUtcNow() - kept), RootsOnly: true);
+            var filter = new InstanceFilter([status], CompletedTo: Timestamp.FromDateTimeOffset(_clock.GetUtcNow() - kept), RootsOnly: true);
             deleted += (await PurgeAsync(filter, DateTimeOffset.MaxValue, recursive: true, cancellationToken)).DeletedInstanceCount;
         }
 
         return deleted;
     }
 
-    private ITimer? StartRetention() => options.Retention.Count == 0
+    private protected ITimer? StartRetention() => _options.Retention.Count == 0
         ? null
-        : clock.CreateTimer(_ => _ = RetainQuietlyAsync(), null, RetentionInterval, RetentionInterval);
+        : _clock.CreateTimer(_ => _ = RetainQuietlyAsync(), null, RetentionInterval, RetentionInterval);
 
     private async Task RetainQuietlyAsync()
     {
@@ -35,7 +34,7 @@ public sealed partial class SqliteTaskHub
         catch (TaskHubException exception)
         {
             // The hub was closed meanwhile, or its disk is full: the next hour tries again.
-            logger.LogWarning(exception, "Finished orchestrations of the task hub {Path} could not be deleted.", Path);
+            _logger.LogWarning(exception, "Finished orchestrations of the task hub {Hub} could not be deleted.", Description);
         }
     }
 }

@@ -5,26 +5,14 @@ using Grpc.Core;
 namespace Drydock.DurableTask.TaskHub;
 
 /// <summary>Entities.</summary>
-public sealed partial class SqliteTaskHub
+public abstract partial class EmbeddedTaskHub
 {
     /// <inheritdoc/>
-    public Task CompleteEntityTaskAsync(EntityBatchResult result, CancellationToken cancellationToken)
-    {
-        var loop = Loop;
-        if (result.FailureDetails is not null)
-        {
-            // The batch as a whole failed, and with it nothing happened: it is tried again.
-            return AbandonAsync(result.CompletionToken, cancellationToken);
-        }
-
-        return loop.WriteAsync(
-            state =>
-            {
-                state.CompleteEntity(Held(loop, result.CompletionToken), result);
-                return true;
-            },
-            cancellationToken);
-    }
+    public Task CompleteEntityTaskAsync(EntityBatchResult result, CancellationToken cancellationToken) =>
+        // The batch as a whole failed, and with it nothing happened: it is tried again.
+        result.FailureDetails is not null
+            ? AbandonAsync(result.CompletionToken, cancellationToken)
+            : Loop.EndAsync(result.CompletionToken, (state, handOut) => state.CompleteEntity(handOut, result), cancellationToken);
 
     /// <inheritdoc/>
     public Task AbandonEntityTaskAsync(AbandonEntityTaskRequest request, CancellationToken cancellationToken) =>
@@ -32,6 +20,7 @@ public sealed partial class SqliteTaskHub
 
     /// <inheritdoc/>
     public Task<SignalEntityResponse> SignalEntityAsync(SignalEntityRequest request, CancellationToken cancellationToken) => WriteAsync(
+        request.InstanceId,
         state => state.SendToEntity(request.InstanceId, new HistoryEvent
         {
             EntityOperationSignaled = new()
@@ -47,24 +36,24 @@ public sealed partial class SqliteTaskHub
         cancellationToken);
 
     /// <inheritdoc/>
-    public Task<GetEntityResponse> GetEntityAsync(GetEntityRequest request, CancellationToken cancellationToken)
+    public async Task<GetEntityResponse> GetEntityAsync(GetEntityRequest request, CancellationToken cancellationToken)
     {
-        var entity = Open.Readers.Read(reader => reader.Entity(request.InstanceId, request.IncludeState));
-        return Task.FromResult(new GetEntityResponse { Exists = entity is not null, Entity = entity });
+        var entity = await Reads.EntityAsync(request.InstanceId, request.IncludeState, cancellationToken);
+        return new GetEntityResponse { Exists = entity is not null, Entity = entity };
     }
 
     /// <inheritdoc/>
-    public Task<QueryEntitiesResponse> QueryEntitiesAsync(QueryEntitiesRequest request, CancellationToken cancellationToken)
+    public async Task<QueryEntitiesResponse> QueryEntitiesAsync(QueryEntitiesRequest request, CancellationToken cancellationToken)
     {
         var query = request.Query ?? new EntityQuery();
         var size = query.PageSize is > 0 and { } wanted ? wanted : DefaultPage;
         var after = AfterOf(query.ContinuationToken);
-        var rows = Open.Readers.Read(reader => reader.QueryEntities(query, after, size + 1));
-        return Task.FromResult(new QueryEntitiesResponse
+        var rows = await Reads.QueryEntitiesAsync(query, after, size + 1, cancellationToken);
+        return new QueryEntitiesResponse
         {
             Entities = { rows.Take(size).Select(row => row.Entity) },
             ContinuationToken = rows.Count > size ? rows[size - 1].Key.ToString(CultureInfo.InvariantCulture) : null,
-        });
+        };
     }
 
     /// <inheritdoc/>
@@ -73,8 +62,9 @@ public sealed partial class SqliteTaskHub
     {
         // Page by page, so that nobody else waits long for the writer.
         var after = AfterOf(request.ContinuationToken);
-        var rows = Open.Readers.Read(reader => reader.QueryEntities(new EntityQuery { IncludeTransient = true }, after, DefaultPage));
+        var rows = await Reads.QueryEntitiesAsync(new EntityQuery { IncludeTransient = true }, after, DefaultPage, cancellationToken);
         var (removed, released) = await Loop.WriteAsync(
+            [.. rows.Select(row => row.Entity.InstanceId)],
             state => state.CleanEntities(rows.Select(row => row.Key), request.RemoveEmptyEntities, request.ReleaseOrphanedLocks), cancellationToken);
         return new CleanEntityStorageResponse
         {

@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Drydock.DurableTask.TaskHub;
+
+/// <summary>
+/// A task hub inside this process: what the calls of the protocol mean, over whichever store. What it acknowledged is durable.
+/// </summary>
+/// <remarks>Instance ids are compared exactly. There is nothing to ping in one process, so its streams carry no health pings.</remarks>
+public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, IHostedLifecycleService, IAsyncDisposable
+{
+    private readonly TaskHubOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+
+    private protected EmbeddedTaskHub(TaskHubOptions options, TimeProvider clock, ILogger logger)
+    {
+        _options = options;
+        _clock = clock;
+        _logger = logger;
+    }
+
+    /// <summary>Where the hub is, for people; without secrets.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>The identity of this hub: a GUID that was made with its store and stays with it.</summary>
+    public abstract Guid HubId { get; }
+
+    /// <summary>What is in the hub just now; of a hub that several processes share, the part of this one.</summary>
+    public abstract TaskHubCounts Counts { get; }
+
+    private protected abstract IHubLoop Loop { get; }
+
+    private protected abstract IHubReads Reads { get; }
+
+    /// <summary>Opens the hub; it is usable when this returns. Opening an open hub does nothing.</summary>
+    /// <exception cref="TaskHubOpenException">The store cannot be used; nothing in it was changed.</exception>
+    public abstract Task OpenAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Binds the hub to a thing outside, such as <c>("cluster", uid)</c>: the first use stores the value, later ones must give the same.
+    /// </summary>
+    /// <exception cref="TaskHubBindingException">The hub is bound to another value.</exception>
+    public abstract Task BindAsync(string key, string value, CancellationToken cancellationToken);
+
+    /// <summary>Returns when something was written durably: a store that cannot be written, or a hub that hangs, shows here and not at the next maintenance.</summary>
+    /// <exception cref="TaskHubException">It could not be written.</exception>
+    public abstract Task ProveWritableAsync(CancellationToken cancellationToken);
+
+    /// <summary>Commits what was asked before, ends the streams and lets go of the store.</summary>
+    public abstract ValueTask DisposeAsync();
+
+    Task IHostedLifecycleService.StartingAsync(CancellationToken cancellationToken) => OpenAsync(cancellationToken);
+
+    Task IHostedService.StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    Task IHostedLifecycleService.StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    Task IHostedLifecycleService.StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    Task IHostedService.StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    Task IHostedLifecycleService.StoppedAsync(CancellationToken cancellationToken) => DisposeAsync().AsTask();
+}
