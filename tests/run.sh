@@ -18,6 +18,8 @@ need() { # command package
 need kubectl kubernetes-client
 need node nodejs
 need npm npm
+# Debian keeps the programs of PostgreSQL out of the path; tests make a server of their own with them.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
 # A foreign Durable Task SDK, as a client of our hub; exactly the versions of the committed lock file.
 npm ci --prefix tests/Drydock.ConformanceTests/JavaScript --no-audit --no-fund --loglevel=error \
   || { echo "tests/run.sh: npm ci failed; without it the tests of the JavaScript SDK fail" >&2; }

@@ -8,6 +8,12 @@ internal abstract class Command
     /// <summary>Whether it takes part in the transaction; the others run after it.</summary>
     public required bool Writes { get; init; }
 
+    /// <summary>The instances that it is about, as far as they are known before.</summary>
+    public IReadOnlyList<string> Touched { get; init; } = [];
+
+    /// <summary>The completion token of the item that it ends.</summary>
+    public string? Token { get; init; }
+
     /// <summary>Does it. A refusal is kept for the caller; anything else that is thrown fails the whole transaction.</summary>
     public abstract void Apply(HubState state);
 

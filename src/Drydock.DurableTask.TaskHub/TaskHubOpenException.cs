@@ -1,13 +1,13 @@
 namespace Drydock.DurableTask.TaskHub;
 
-/// <summary>The file of a task hub could not be opened; nothing in it was changed. The message ends with what to do next.</summary>
+/// <summary>The file or the database of a task hub could not be opened; nothing in it was changed. The message ends with what to do next.</summary>
 public sealed class TaskHubOpenException(TaskHubOpenProblem problem, string path, string message, Exception? innerException = null)
     : Exception(message, innerException)
 {
     /// <summary>What is wrong with the file.</summary>
     public TaskHubOpenProblem Problem { get; } = problem;
 
-    /// <summary>The file that was to be opened.</summary>
+    /// <summary>The file that was to be opened, or where the database is.</summary>
     public string Path { get; } = path;
 }
 
@@ -37,11 +37,20 @@ public enum TaskHubOpenProblem
 
     /// <summary>The file system does not give what durability needs, or the file is damaged.</summary>
     NotDurable,
+
+    /// <summary>The connection string is not one.</summary>
+    BadAddress,
+
+    /// <summary>The server, or the database on it, is not there.</summary>
+    Unreachable,
+
+    /// <summary>The server does not let this user in, or not do what is needed.</summary>
+    AccessDenied,
 }
 
 /// <summary>A task hub was bound to one thing (such as a cluster) and is now used for another.</summary>
 public sealed class TaskHubBindingException(string key, string boundTo, string wanted)
-    : Exception($"This task hub belongs to {key} '{boundTo}', not to '{wanted}'. Use another task hub file for '{wanted}'.")
+    : Exception($"This task hub belongs to {key} '{boundTo}', not to '{wanted}'. Use another task hub for '{wanted}'.")
 {
     /// <summary>What kind of thing it is bound to, such as <c>cluster</c>.</summary>
     public string Key { get; } = key;

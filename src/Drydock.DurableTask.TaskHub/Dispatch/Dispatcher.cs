@@ -6,9 +6,10 @@ namespace Drydock.DurableTask.TaskHub.Dispatch;
 
 /// <summary>
 /// Who holds what: gives ready work to streams that have room, and takes back what a stream leaves behind. Nothing of this is
-/// stored: the file lock proves that after a restart nobody holds anything. Used by the hub's thread only.
+/// stored: in a hub of one process the file lock proves that after a restart nobody holds anything, in a shared one the leases say who
+/// does. Used by the hub's thread only.
 /// </summary>
-internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions options, TimeProvider clock)
+internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions options, TimeProvider clock, ILeasedWork? leases = null)
 {
     // Tokens of an earlier run of this hub must not match.
     private readonly string _run = Guid.NewGuid().ToString("N");
@@ -48,6 +49,16 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
 
     /// <summary>The tokens of activities in hand whose result nobody waits for any more.</summary>
     public ChangeFeed LostActivities { get; } = new();
+
+    /// <summary>Who takes work.</summary>
+    public IReadOnlyList<WorkStream> Streams => _streams;
+
+    /// <summary>The fencing tokens of what is handed out.</summary>
+    public IEnumerable<long> LeaseTokens => _handOuts.Values.Select(handOut => handOut.LeaseToken);
+
+    /// <summary>The completion tokens of what was handed out under these fencing tokens.</summary>
+    public IEnumerable<string> TokensOf(IReadOnlyCollection<long> leaseTokens) =>
+        _handOuts.Values.Where(handOut => leaseTokens.Contains(handOut.LeaseToken)).Select(handOut => handOut.Token);
 
     public void Open(WorkStream stream) => _streams.Add(stream);
 
@@ -149,6 +160,12 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             {
                 ErrorType = typeof(TimeoutException).FullName, ErrorMessage = handOut.Deadline.Explain(now),
             };
+            if (leases?.Attach(handOut) == false)
+            {
+                state.Ending.Add(handOut);
+                continue;
+            }
+
             state.CompleteActivity(handOut, new ActivityResponse { FailureDetails = failure });
             state.Lost.Add(handOut.Token);
         }
@@ -186,6 +203,33 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             _nextStream = (_nextStream + 1) % _streams.Count;
             var stream = _streams[_nextStream];
             idle = TryHandOutTurn(stream) | TryHandOutActivity(stream) | TryHandOutEntity(stream) ? 0 : idle + 1;
+        }
+    }
+
+    /// <summary>All leases were lost: what workers hold is somebody else's.</summary>
+    public void DropAll()
+    {
+        LostActivities.Publish(_handOuts.Values.Where(handOut => handOut.Unit is ActivityUnit).Select(handOut => handOut.Token).ToList());
+        foreach (var handOut in _handOuts.Values.ToList())
+        {
+            Release(handOut);
+        }
+
+        _delayed.Clear();
+        _deadlines.Clear();
+    }
+
+    /// <summary>Forgets the hand-outs that had outlived their stream when this was called before.</summary>
+    public void AgeOrphans()
+    {
+        foreach (var handOut in _handOuts.Values.Where(handOut => handOut.Stream is null).ToList())
+        {
+            if (handOut.IsOld)
+            {
+                Release(handOut);
+            }
+
+            handOut.IsOld = true;
         }
     }
 
@@ -230,9 +274,9 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return false;
         }
 
-        stream.OrchestratorRoom--;
         instance.TakeBackTurn();
         var request = _turns.Next(instance, stream);
+        stream.OrchestratorRoom--;
         HandOut(instance, stream, new WorkItem { OrchestratorRequest = request });
         return true;
     }
@@ -244,8 +288,8 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return false;
         }
 
-        stream.ActivityRoom--;
         unit.Request ??= store.ReadTask(unit.InstanceKey, unit.Seq);
+        stream.ActivityRoom--;
         HandOut(unit, stream, new WorkItem { ActivityRequest = WithProgress(unit) });
         return true;
     }
@@ -257,9 +301,16 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return false;
         }
 
-        stream.EntityRoom--;
         entity.TakeBackTurn();
         var operations = state.TakeOperations(entity, options.EntityBatch);
+        if (operations.Count == 0)
+        {
+            // Taken because something came due, which a lock keeps back.
+            entity.Phase = Phase.Idle;
+            return true;
+        }
+
+        stream.EntityRoom--;
         entity.Turn = new Turn(new HistoryEvent(), operations);
         var request = new EntityRequest { InstanceId = entity.Id, ExecutionId = entity.ExecutionId, EntityState = entity.Entity!.State };
         request.OperationRequests.Add(operations.Select(operation => operation.Event));
@@ -316,6 +367,9 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         switch (unit)
         {
             case { Phase: Phase.Gone or Phase.Ready }:
+                break;
+            case var _ when leases is not null:
+                leases.GiveBack(unit);
                 break;
             case Instance { Turn: not null } instance:
                 state.QueueOf(instance).Add(instance);

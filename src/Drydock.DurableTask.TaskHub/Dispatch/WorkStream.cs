@@ -66,6 +66,13 @@ internal sealed class NameFilter
         }
     }
 
+    /// <summary>The names, in upper case, of which any version is taken.</summary>
+    public string[] AnyVersion => [.. _names.Where(name => name.Value.Count == 0).Select(name => name.Key.ToUpperInvariant())];
+
+    /// <summary>The names, in upper case, each with a version that is taken, on a line of its own.</summary>
+    public string[] OneVersion =>
+        [.. _names.SelectMany(name => name.Value.Select(version => $"{name.Key.ToUpperInvariant()}\n{version}"))];
+
     /// <summary>No versions means any; the version "" means those without one.</summary>
     public bool Takes(string name, string version) =>
         _names.TryGetValue(name, out var versions) && (versions.Count == 0 || versions.Contains(version));

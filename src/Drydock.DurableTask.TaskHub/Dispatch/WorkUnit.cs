@@ -29,6 +29,9 @@ internal abstract class WorkUnit
     /// <summary>The last hand-out, until it is done or another follows.</summary>
     public HandOut? HandOut { get; set; }
 
+    /// <summary>The fencing token of the lease under which this process has it; 0 if no other process could have it.</summary>
+    public long LeaseToken { get; set; }
+
     public abstract string Name { get; }
 
     public abstract string? Version { get; }
@@ -93,6 +96,12 @@ internal sealed class HandOut(string token, WorkUnit unit, WorkStream stream)
 
     /// <summary>Changes when the memory is rebuilt from the store.</summary>
     public WorkUnit Unit { get; set; } = unit;
+
+    /// <summary>The fencing token of the lease under which it was handed out.</summary>
+    public long LeaseToken { get; } = unit.LeaseToken;
+
+    /// <summary>It has outlived its stream for a while.</summary>
+    public bool IsOld { get; set; }
 
     /// <summary>Null after the stream ended: the unit waits for another, and until then this token still counts.</summary>
     public WorkStream? Stream { get; set; } = stream;

@@ -1,0 +1,235 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Drydock.DurableTask.TaskHub.PostgreSql;
+
+/// <summary>
+/// Listens to the other processes of the hub, renews the lease of this one and takes over from those whose lease is over; on a
+/// connection of its own. A notification that was lost is made up for by a look every few seconds.
+/// </summary>
+internal sealed class PostgreSqlWatch(
+    PostgreSqlDatabase database, PostgreSqlTaskHubOptions options, DatabaseClock? clock, ILogger logger) : IAsyncDisposable
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+    private readonly CancellationTokenSource _stop = new();
+    private PostgreSqlLoop? _loop;
+    private Task _running = Task.CompletedTask;
+    private long _replica;
+    private long _since;
+
+    /// <summary>Why the others are not heard, or null if they are.</summary>
+    public string? Broken { get; private set; }
+
+    private TimeSpan Interval => options.Lease / 3;
+
+    /// <summary>Makes this process one of the hub's, and returns its number.</summary>
+    public async Task<long> JoinAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        _replica = await JoinAsync(connection, cancellationToken);
+        await LearnTimeAsync(connection, cancellationToken);
+        return _replica;
+    }
+
+    public void Start(PostgreSqlLoop loop)
+    {
+        _loop = loop;
+        _running = Task.Run(RunAsync);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        var pause = TimeSpan.FromMilliseconds(50);
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await using var connection = await database.OpenAsync(_stop.Token);
+                await ListenAsync(connection);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (PostgreSqlFaults.IsConnectionLost(e) || e is PostgresException)
+            {
+                if (Broken is null)
+                {
+                    logger.LogWarning(e, "The task hub {Hub} does not hear the other processes; it tries again.", database.Description);
+                    pause = TimeSpan.FromMilliseconds(50);
+                }
+
+                Broken = e.Message;
+                await PauseAsync(pause);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            }
+        }
+    }
+
+    private async Task PauseAsync(TimeSpan pause)
+    {
+        try
+        {
+            await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), TimeProvider.System, _stop.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // The loop sees it.
+        }
+    }
+
+    private async Task ListenAsync(NpgsqlConnection connection)
+    {
+        connection.Notification += (_, notification) => Hear(notification.Payload);
+        await using (var listen = new NpgsqlCommand($"LISTEN {PostgreSqlSchema.Quoted(database.Channel)}", connection))
+        {
+            await listen.ExecuteNonQueryAsync(_stop.Token);
+        }
+
+        _since = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            await LookAsync(connection);
+            Broken = null;
+            var until = TimeProvider.System.GetTimestamp();
+            for (var left = Interval; left > TimeSpan.Zero; left = Interval - TimeProvider.System.GetElapsedTime(until))
+            {
+                if (!await connection.WaitAsync(left, _stop.Token))
+                {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// <summary>What is done on a connection that is new, and every few seconds.</summary>
+    private async Task LookAsync(NpgsqlConnection connection)
+    {
+        var loop = _loop!;
+        if (!await RenewAsync(connection))
+        {
+            logger.LogWarning(
+                "The lease of this process on the task hub {Hub} was over; others have taken its work, and it goes on with none.",
+                database.Description);
+            _replica = await JoinAsync(connection, _stop.Token);
+            await loop.StartOverAsync(_replica);
+        }
+
+        await LearnTimeAsync(connection, _stop.Token);
+
+        // After a time without the database all leases are over: each gets the time to renew its own.
+        if (TimeProvider.System.GetElapsedTime(_since) >= options.Lease)
+        {
+            await TakeOverAsync(connection);
+        }
+
+        loop.Signals.SignalAll();
+        loop.Wake();
+        await loop.AgeAsync();
+    }
+
+    private void Hear(string payload)
+    {
+        if (_loop is not { } loop || ReplicaNotice.Read(payload) is not { } notice || notice.From == _replica)
+        {
+            return;
+        }
+
+        if (notice.Changed is { } changed)
+        {
+            loop.Feed.Publish(changed);
+            loop.Signals.Signal(changed);
+        }
+        else
+        {
+            loop.Signals.SignalAll();
+        }
+
+        if (notice.Lost.Count > 0)
+        {
+            _ = loop.LoseAsync(notice.Lost);
+        }
+
+        if (notice.Work)
+        {
+            loop.Wake();
+        }
+    }
+
+    private async Task<long> JoinAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            INSERT INTO replicas (id, description, lease_until) VALUES (nextval('hub_replicas'), $1, clock_timestamp() + $2) RETURNING id
+            """,
+            connection)
+        {
+            Parameters = { new() { Value = $"{Environment.MachineName}/{Environment.ProcessId}" }, new() { Value = options.Lease } },
+        };
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    private async Task<bool> RenewAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(
+            "UPDATE replicas SET lease_until = clock_timestamp() + $2 WHERE id = $1 AND NOT lost", connection)
+        {
+            Parameters = { new() { Value = _replica }, new() { Value = options.Lease } },
+        };
+        return await command.ExecuteNonQueryAsync(_stop.Token) > 0;
+    }
+
+    private async Task LearnTimeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (clock is null)
+        {
+            return;
+        }
+
+        await using var command = new NpgsqlCommand("SELECT clock_timestamp()", connection);
+        var before = TimeProvider.System.GetUtcNow();
+        var then = (DateTime)(await command.ExecuteScalarAsync(cancellationToken))!;
+        clock.Learn(before, new DateTimeOffset(then, TimeSpan.Zero), TimeProvider.System.GetUtcNow());
+    }
+
+    /// <summary>Frees what is held by a process that is not there any more. A row that somebody has locked comes with the next look.</summary>
+    private async Task TakeOverAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            WITH dead AS (UPDATE replicas SET lost = true WHERE lease_until < clock_timestamp() AND NOT lost RETURNING id)
+            SELECT count(*) FROM dead
+            """,
+            connection);
+        var dead = (long)(await command.ExecuteScalarAsync(_stop.Token))!;
+        command.CommandText =
+            """
+            WITH turns AS (
+              UPDATE instances SET holder = NULL, token = 0 WHERE key IN (
+                SELECT key FROM instances WHERE holder IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM replicas WHERE id = holder AND NOT lost) FOR UPDATE SKIP LOCKED) RETURNING key),
+            activities AS (
+              UPDATE tasks SET holder = NULL, token = 0 WHERE (instance_key, seq) IN (
+                SELECT instance_key, seq FROM tasks WHERE holder IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM replicas WHERE id = holder AND NOT lost) FOR UPDATE SKIP LOCKED) RETURNING seq)
+            SELECT (SELECT count(*) FROM turns) + (SELECT count(*) FROM activities)
+            """;
+        var freed = (long)(await command.ExecuteScalarAsync(_stop.Token))!;
+        if (dead > 0 || freed > 0)
+        {
+            logger.LogWarning(
+                "{Dead} processes of the task hub {Hub} said nothing for {Lease}; {Freed} items that they held are free again.",
+                dead, database.Description, options.Lease, freed);
+        }
+
+        command.CommandText = "DELETE FROM replicas WHERE lost AND lease_until < clock_timestamp() - interval '1 day'";
+        await command.ExecuteNonQueryAsync(_stop.Token);
+    }
+}
