@@ -26,14 +26,14 @@ public sealed class PostgreSqlTaskHubFaultTests
 
         var starts = Enumerable.Range(0, count).Select(async i =>
         {
-            await Task.Delay(i * 20, Token);
+            await PauseAsync(i * 20, Token);
             await StartAsync(i % 2 == 0 ? one : other, $"i{i}");
         });
         var cuts = Task.Run(async () =>
         {
             for (var i = 0; i < 8; i++)
             {
-                await Task.Delay(100, Token);
+                await PauseAsync(100, Token);
                 Cut(address);
             }
         });
@@ -175,6 +175,9 @@ public sealed class PostgreSqlTaskHubFaultTests
         await Task.WhenAll(good);
     }
 
+    private static Task PauseAsync(int milliseconds, CancellationToken cancellationToken) =>
+        Task.Delay(TimeSpan.FromMilliseconds(milliseconds), TimeProvider.System, cancellationToken);
+
     private static async Task ReadyAsync(PostgreSqlTaskHub hub)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
@@ -188,7 +191,7 @@ public sealed class PostgreSqlTaskHubFaultTests
             }
             catch (TaskHubException)
             {
-                await Task.Delay(100, limit.Token);
+                await PauseAsync(100, limit.Token);
             }
         }
     }
