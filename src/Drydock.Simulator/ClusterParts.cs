@@ -31,6 +31,7 @@ internal sealed class ClusterParts
     private readonly KubeletController _kubelets;
     private readonly InstanceController _instances;
     private readonly VirtHandler _virtHandler;
+    private StartProgress? _progress;
 
     public ClusterParts(Scenario scenario, IObjectStore store, TimeProvider clock, Random random)
     {
@@ -82,8 +83,11 @@ internal sealed class ClusterParts
         _effects.BudgetChanged = key => loop.Wake(_disruptions, key);
     }
 
-    public void CreateObjects()
+    /// <summary>Creates what the scenario has. Of a large one a part is created when the part before it stands at its nodes.</summary>
+    /// <param name="takeIn">Lets the controllers act on what was created.</param>
+    public void CreateObjects(Action takeIn)
     {
+        _progress = new StartProgress(_store);
         _cluster.Events.IsSilent = _scenario.Workloads.Sum(each => each.Replicas) > MostTold;
         ClusterBasics.Create(_store, _scenario);
         foreach (var (index, spec) in _scenario.Nodes.Index())
@@ -92,7 +96,7 @@ internal sealed class ClusterParts
             CreateNode(spec, index);
         }
 
-        CreateRest();
+        CreateRest(takeIn);
     }
 
     /// <summary>Goes on with objects from before a restart: the machines are those that were running, with the boots they had.</summary>
@@ -121,7 +125,7 @@ internal sealed class ClusterParts
         Host = spec.BareMetalHost is { } host ? HardwareObjects.Split(host) : null,
     });
 
-    private void CreateRest()
+    private void CreateRest(Action takeIn)
     {
         foreach (var space in Namespaces().Distinct())
         {
@@ -130,6 +134,7 @@ internal sealed class ClusterParts
 
         CreateHealthChecks();
 
+        var created = 0;
         foreach (var spec in _scenario.Workloads)
         {
             if (ScenarioObjects.Claim(spec) is { } claim)
@@ -139,6 +144,12 @@ internal sealed class ClusterParts
 
             var (type, item) = ScenarioObjects.Workload(spec);
             _store.Create(type, item);
+            created += spec.Replicas;
+            if (created >= MostTold)
+            {
+                takeIn();
+                created = 0;
+            }
         }
 
         foreach (var spec in _scenario.Budgets)
@@ -187,15 +198,16 @@ internal sealed class ClusterParts
 
     /// <summary>Whether everything that can run does: no pod on its way, no VM that should run and does not.</summary>
     public bool IsSettled() =>
-        _store.List(ResourceTypes.Nodes).All(node => node.IsTrue("Ready") && !node.Objects("spec", "taints").Any(IsTemporary))
-        && _scenario.Workloads.All(HasItsPods)
-        && _store.List(ResourceTypes.Pods).All(pod => pod.IsFinished() || pod.IsReady() || IsMeantToWait(pod))
+        _progress is { AllPodsStand: true }
+        && _scenario.Workloads.All(_progress.HasItsPods)
+        && _store.List(ResourceTypes.Nodes).All(node => node.IsTrue("Ready") && !node.Objects("spec", "taints").Any(IsTemporary))
         && _scenario.VirtualMachines.All(spec => spec.RunStrategy is "Halted" or "Manual"
             || _store.Get(KubeVirtTypes.VirtualMachines, spec.Namespace, spec.Name).Text("status", "printableStatus") is "Running" or "ErrorUnschedulable");
 
     /// <summary>From now on pods go where the scheduler wants; nodes somebody else cordoned before are.</summary>
     public void StartUpIsOver()
     {
+        _progress?.End();
         _cluster.Events.IsSilent = false;
         _scheduler.Prefer = null;
         foreach (var spec in _scenario.Nodes.Where(each => each.Cordoned))
@@ -264,9 +276,6 @@ internal sealed class ClusterParts
     private static bool IsTemporary(JsonObject taint) =>
         taint.Text("key")?.StartsWith("node.kubernetes.io/", StringComparison.Ordinal) == true;
 
-    private static bool IsMeantToWait(JsonObject pod) =>
-        pod.IsSteered("never-ready") || pod.IsSteered("never-start") || pod.Condition("PodScheduled").Text("reason") == "Unschedulable";
-
     private IEnumerable<string> Namespaces() =>
         _scenario.Workloads.Select(each => each.Namespace)
             .Concat(_scenario.Budgets.Select(each => each.Namespace))
@@ -274,10 +283,4 @@ internal sealed class ClusterParts
             .Concat(_scenario.Nodes.SelectMany(each => (string?[])[each.BareMetalHost, each.Machine]).OfType<string>().Select(each => each.Split('/')[0]))
             .Concat(_scenario.MachineHealthChecks.Select(each => each.Namespace))
             .Concat(_scenario.NodeHealthChecks.Select(_ => HardwareObjects.RemediationNamespace));
-
-    private bool HasItsPods(WorkloadSpec spec)
-    {
-        var pods = _store.List(ResourceTypes.Pods, spec.Namespace).Count(pod => pod.Label("app") == spec.Name);
-        return spec.Kind == "daemonSet" ? pods > 0 : pods >= (spec.Kind == "pod" ? 1 : spec.Replicas);
-    }
 }

@@ -119,7 +119,7 @@ public sealed class SimulatedCluster : IAsyncDisposable
         }
         else
         {
-            _parts.CreateObjects();
+            _parts.CreateObjects(_loop.RunReady);
             Settle(end, _parts.IsSettled);
             _parts.StartUpIsOver();
             Settle(end, () => false);

@@ -50,6 +50,12 @@ internal sealed partial class LabelSelector
         return selector;
     }
 
+    /// <summary>A label and the one value it has on every selected object, if the selector says so.</summary>
+    public (string Key, string Value)? Equality => _requirements
+        .Where(r => r is { Operator: "in", Values.Count: 1 })
+        .Select(r => ((string, string)?)(r.Key, r.Values[0]))
+        .FirstOrDefault();
+
     public bool Matches(JsonObject? labels) => _requirements.TrueForAll(r => Holds(r.Operator, labels.Text(r.Key), r.Values));
 
     private static bool Holds(string @operator, string? label, IReadOnlyList<string> values) => @operator switch

@@ -8,9 +8,9 @@ internal sealed class Reads(IObjectStore store, Rendering rendering)
 {
     public ApiAnswer Get(ApiRequest request, ResourceRequest path, ServedType served)
     {
-        var found = store.Get(served.Type, path.Namespace, path.Name!) ?? throw Refusals.NotFound(served.Type, path.Name!);
+        var found = store.Find(served.Type, path.Namespace, path.Name!) ?? throw Refusals.NotFound(served.Type, path.Name!);
 
-        return rendering.Object(request, served, found, 200);
+        return rendering.Object(request, served, found);
     }
 
     public ApiAnswer List(ApiRequest request, ResourceRequest path, ServedType served)
@@ -19,10 +19,10 @@ internal sealed class Reads(IObjectStore store, Rendering rendering)
         var selectors = Selectors.Parse(served.Type, path, request["labelSelector"], request["fieldSelector"]);
         var (all, version, after) = Source(served.Type, path, options, selectors);
 
-        var matching = selectors.IsEmpty ? all : all.Where(selectors.Matches);
-        var page = new List<JsonObject>();
+        var page = new List<StoredObject>();
         var more = false;
-        foreach (var item in After(matching, after))
+        var rest = After(all, after);
+        foreach (var item in rest.Where(selectors.Matches))
         {
             if (options.Limit > 0 && page.Count == options.Limit)
             {
@@ -44,14 +44,14 @@ internal sealed class Reads(IObjectStore store, Rendering rendering)
             metadata["continue"] = new PageToken(version, KeyOf(page[^1])).ToString();
             if (selectors.IsEmpty)
             {
-                metadata["remainingItemCount"] = Remaining(all, page[^1]);
+                metadata["remainingItemCount"] = rest.Count - page.Count;
             }
         }
 
         return rendering.List(request, served, metadata, page);
     }
 
-    private (IReadOnlyList<JsonObject> Items, long Version, string After) Source(
+    private (IReadOnlyList<StoredObject> Items, long Version, string After) Source(
         ResourceType type, ResourceRequest path, ListOptions options, Selectors selectors)
     {
         if (options.Continue.Length > 0)
@@ -72,15 +72,14 @@ internal sealed class Reads(IObjectStore store, Rendering rendering)
         }
 
         var (items, version) = store.Snapshot(type, path.Namespace);
-        if (selectors.OnNode is { } node && type.Equals(ResourceTypes.Pods))
-        {
-            items = [.. store.PodsOnNode(node).Where(p => path.Namespace is null || p.NamespaceOf() == path.Namespace)];
-        }
+        var indexed = type.Equals(ResourceTypes.Pods) ? selectors.IndexTerm : null;
 
-        return (items, version, "");
+        return indexed is null
+            ? (items, version, "")
+            : ([.. store.Indexed(type, indexed).Where(p => path.Namespace is null || p.Namespace == path.Namespace)], version, "");
     }
 
-    private (IReadOnlyList<JsonObject> Items, long Version, string After) Continued(ResourceType type, ResourceRequest path, PageToken token)
+    private (IReadOnlyList<StoredObject> Items, long Version, string After) Continued(ResourceType type, ResourceRequest path, PageToken token)
     {
         // A token without a version is one handed out with a 410: it goes on with whatever there is now.
         if (token.Version < 0)
@@ -121,9 +120,9 @@ internal sealed class Reads(IObjectStore store, Rendering rendering)
             },
         };
 
-    private static string KeyOf(JsonObject @object) => $"{@object.NamespaceOf()}/{@object.NameOf()}";
+    private static string KeyOf(StoredObject stored) => $"{stored.Namespace}/{stored.Name}";
 
-    private static IEnumerable<JsonObject> After(IEnumerable<JsonObject> items, string after)
+    private static IReadOnlyList<StoredObject> After(IReadOnlyList<StoredObject> items, string after)
     {
         if (after.Length == 0)
         {
@@ -131,22 +130,7 @@ internal sealed class Reads(IObjectStore store, Rendering rendering)
         }
 
         var slash = after.IndexOf('/');
-        var (ns, name) = (after[..slash], after[(slash + 1)..]);
 
-        return items.SkipWhile(o => string.CompareOrdinal(o.NamespaceOf() ?? "", ns) is var order
-            && (order < 0 || (order == 0 && string.CompareOrdinal(o.NameOf(), name) <= 0)));
-    }
-
-    private static int Remaining(IReadOnlyList<JsonObject> all, JsonObject last)
-    {
-        for (var i = all.Count - 1; i >= 0; i--)
-        {
-            if (ReferenceEquals(all[i], last))
-            {
-                return all.Count - 1 - i;
-            }
-        }
-
-        return 0;
+        return ((ObjectList)items).After(after[..slash], after[(slash + 1)..]);
     }
 }

@@ -19,11 +19,21 @@ internal sealed class Rendering(Tables tables)
         };
 
         return node is null && !accept.Yaml
-            ? new ApiAnswer(code, accept.ContentType, ReferenceEquals(shown, @object) ? Wire.Stored(@object) : Wire.Bytes(shown))
+            ? new ApiAnswer(code, accept.ContentType, Wire.Bytes(shown))
             : Node(accept, node ?? shown, code);
     }
 
-    public ApiAnswer List(ApiRequest request, ServedType served, JsonObject metadata, List<JsonObject> items)
+    /// <summary>An object of the store: where it is wanted as it is kept, its tree is not looked at.</summary>
+    public ApiAnswer Object(ApiRequest request, ServedType served, StoredObject stored)
+    {
+        var accept = Accept.Of(request.Accept);
+
+        return accept is { Form: Form.Object, Yaml: false }
+            ? new ApiAnswer(200, accept.ContentType, Plain(served, stored))
+            : Object(request, served, stored.Tree, 200);
+    }
+
+    public ApiAnswer List(ApiRequest request, ServedType served, JsonObject metadata, List<StoredObject> items)
     {
         var accept = Accept.Of(request.Accept);
         switch (accept.Form)
@@ -34,18 +44,18 @@ internal sealed class Rendering(Tables tables)
                     metadata.Remove("continue");
                 }
 
-                return Node(accept, tables.Of(served, request["includeObject"], metadata, [.. items.Select(served.Show)]), 200);
+                return Node(accept, tables.Of(served, request["includeObject"], metadata, [.. items.Select(item => served.Show(item.Tree))]), 200);
             case Form.PartialMetadata:
                 return Node(accept, new JsonObject
                 {
                     ["kind"] = "PartialObjectMetadataList",
                     ["apiVersion"] = "meta.k8s.io/v1",
                     ["metadata"] = metadata,
-                    ["items"] = items.Count == 0 ? null : new JsonArray([.. items.Select(Partial)]),
+                    ["items"] = items.Count == 0 ? null : new JsonArray([.. items.Select(item => Partial(item.Tree))]),
                 }, 200);
         }
 
-        var bytes = Wire.List(served.Type, served.ApiVersion, metadata, items.Select(served.Show));
+        var bytes = Wire.List(served.Type, served.ApiVersion, metadata, items.Select(item => Plain(served, item)));
 
         return accept.Yaml
             ? Node(accept, JsonNode.Parse(bytes)!, 200)
@@ -53,12 +63,15 @@ internal sealed class Rendering(Tables tables)
     }
 
     /// <summary>The object of a watch event in the form asked for.</summary>
-    public byte[] WatchObject(Form form, ServedType served, JsonObject @object, bool first) => form switch
+    public ReadOnlyMemory<byte> WatchObject(Form form, ServedType served, StoredObject stored, bool first) => form switch
     {
-        Form.PartialMetadata => Wire.Bytes(Partial(served.Show(@object))),
-        Form.Table => Wire.Bytes(tables.Of(served, "Metadata", ObjectMetadata(@object), [served.Show(@object)], withColumns: first)),
-        _ => served.Converts ? Wire.Bytes(served.Show(@object)) : Wire.Stored(@object),
+        Form.PartialMetadata => Wire.Bytes(Partial(served.Show(stored.Tree))),
+        Form.Table => Wire.Bytes(tables.Of(served, "Metadata", ObjectMetadata(stored.Tree), [served.Show(stored.Tree)], withColumns: first)),
+        _ => Plain(served, stored),
     };
+
+    private static ReadOnlyMemory<byte> Plain(ServedType served, StoredObject stored) =>
+        served.Converts ? Wire.Bytes(served.Show(stored.Tree)) : stored.Bytes;
 
     public static ApiAnswer Node(Accept accept, JsonNode node, int code) => accept.Yaml
         ? new ApiAnswer(code, accept.ContentType, Encoding.UTF8.GetBytes(Yaml.Write(node)))

@@ -8,12 +8,15 @@ internal sealed class Selectors
 {
     private readonly List<Func<JsonObject, bool>> _conditions = [];
 
-    /// <summary>The node every selected pod is on, if the field selector says so.</summary>
-    public string? OnNode { get; private set; }
+    /// <summary>What an index of pods knows every selected pod by, if the selectors say so.</summary>
+    public string? IndexTerm { get; private set; }
 
     public bool IsEmpty => _conditions.Count == 0;
 
     public bool Matches(JsonObject @object) => _conditions.TrueForAll(c => c(@object));
+
+    /// <summary>As <see cref="Matches(JsonObject)"/>; without a condition the tree is not looked at.</summary>
+    public bool Matches(StoredObject stored) => IsEmpty || Matches(stored.Tree);
 
     public static Selectors Parse(ResourceType type, ResourceRequest path, string labels, string fields)
     {
@@ -22,6 +25,7 @@ internal sealed class Selectors
         {
             var label = LabelSelector.Parse(labels);
             selectors._conditions.Add(o => label.Matches(o.At("metadata", "labels") as JsonObject));
+            selectors.IndexTerm = label.Equality is { } pair ? IndexTerms.Label(pair.Key, pair.Value) : null;
         }
 
         foreach (var term in fields.Split(',', StringSplitOptions.RemoveEmptyEntries))
@@ -47,7 +51,7 @@ internal sealed class Selectors
 
         if (field == "spec.nodeName" && !unequal && value.Length > 0)
         {
-            OnNode = value;
+            IndexTerm = IndexTerms.Node(value);
         }
 
         var steps = field.Split('.');

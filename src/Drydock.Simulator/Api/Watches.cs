@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Drydock.Simulator.Store;
@@ -49,11 +50,26 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
         return new ApiAnswer(200, "application/json", default) { Stream = (write, cancelled) => watch.RunAsync(length, write, cancelled) };
     }
 
+    /// <summary>An object that left the selection is shown as it was last selected, at the version of the change.</summary>
+    private static StoredObject Left(Change change)
+    {
+        var last = change.Before!.Copy();
+        last.Child("metadata")["resourceVersion"] = change.ResourceVersion.ToString();
+
+        return new StoredObject(last);
+    }
+
     private sealed class Watch(
         Watches owner, IObjectStore store, Rendering rendering, TimeProvider time, ServedType served, string? @namespace, Selectors selectors, Form form, ListOptions options, bool bookmarks)
     {
-        private readonly Channel<(string Kind, JsonObject Object)> _events =
-            Channel.CreateUnbounded<(string Kind, JsonObject Object)>(new UnboundedChannelOptions { SingleReader = true });
+        // What is sent at once at most, if a client lags behind.
+        private const int MostBytes = 256 * 1024;
+
+        // An event is about a state of the store, or about an object of its own: a bookmark, a refusal.
+        private readonly Channel<(string Kind, StoredObject? Stored, JsonObject? Own)> _events =
+            Channel.CreateUnbounded<(string Kind, StoredObject? Stored, JsonObject? Own)>(new UnboundedChannelOptions { SingleReader = true });
+
+        private readonly ArrayBufferWriter<byte> _lines = new(8192);
 
         private readonly CancellationToken _dropped = owner._drop.Token;
         private IDisposable? _subscription;
@@ -76,12 +92,12 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
                 var (items, now) = store.Snapshot(served.Type, @namespace);
                 foreach (var item in items.Where(selectors.Matches))
                 {
-                    Enqueue("ADDED", item);
+                    Enqueue("ADDED", item, null);
                 }
 
                 if (options.SendInitialEvents && bookmarks)
                 {
-                    Enqueue("BOOKMARK", Bookmark(now, initialEventsEnd: true));
+                    Enqueue("BOOKMARK", null, Bookmark(now, initialEventsEnd: true));
                 }
 
                 version = now;
@@ -93,7 +109,7 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
 
         public void Fail(ApiException refusal)
         {
-            Enqueue("ERROR", Wire.Status(refusal));
+            Enqueue("ERROR", null, Wire.Status(refusal));
             _events.Writer.TryComplete();
         }
 
@@ -102,18 +118,19 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
             using var timeUp = new CancellationTokenSource(length, time);
             using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeUp.Token, _dropped);
             var period = bookmarks ? BookmarkPeriod(length) : Timeout.InfiniteTimeSpan;
-            await using var ticks = time.CreateTimer(_ => Enqueue("BOOKMARK", Bookmark(store.ResourceVersion)), null, period, bookmarks ? _bookmarkPeriod : period);
+            await using var ticks = time.CreateTimer(_ => Enqueue("BOOKMARK", null, Bookmark(store.ResourceVersion)), null, period, bookmarks ? _bookmarkPeriod : period);
             try
             {
-                await foreach (var (kind, @object) in _events.Reader.ReadAllAsync(end.Token))
+                while (await _events.Reader.WaitToReadAsync(end.Token))
                 {
+                    var count = TakeLines();
                     try
                     {
-                        await write(Line(kind, @object), end.Token);
+                        await write(_lines.WrittenMemory, end.Token);
                     }
                     finally
                     {
-                        Interlocked.Decrement(ref owner._undelivered);
+                        Interlocked.Add(ref owner._undelivered, -count);
                     }
                 }
             }
@@ -140,35 +157,26 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
                 return;
             }
 
-            var was = change.Before is not null && selectors.Matches(change.Before);
-            var matches = change.Kind is not ChangeKind.Deleted && selectors.Matches(change.Object);
+            var was = change.StoredBefore is not null && selectors.Matches(change.StoredBefore);
+            var matches = change.Kind is not ChangeKind.Deleted && selectors.Matches(change.Stored);
             switch (was, matches)
             {
                 case (false, true):
-                    Enqueue("ADDED", change.Object);
+                    Enqueue("ADDED", change.Stored, null);
                     break;
                 case (true, true):
-                    Enqueue("MODIFIED", change.Object);
+                    Enqueue("MODIFIED", change.Stored, null);
                     break;
                 case (true, false):
-                    Enqueue("DELETED", change.Kind is ChangeKind.Deleted ? change.Object : Left(change));
+                    Enqueue("DELETED", change.Kind is ChangeKind.Deleted ? change.Stored : Left(change), null);
                     break;
             }
         }
 
-        /// <summary>An object that left the selection is shown as it was last selected, at the version of the change.</summary>
-        private static JsonObject Left(Change change)
-        {
-            var last = change.Before!.Copy();
-            last.Child("metadata")["resourceVersion"] = change.ResourceVersion.ToString();
-
-            return last;
-        }
-
-        private void Enqueue(string kind, JsonObject @object)
+        private void Enqueue(string kind, StoredObject? stored, JsonObject? own)
         {
             Interlocked.Increment(ref owner._undelivered);
-            if (!_events.Writer.TryWrite((kind, @object)))
+            if (!_events.Writer.TryWrite((kind, stored, own)))
             {
                 Interlocked.Decrement(ref owner._undelivered);
             }
@@ -183,17 +191,20 @@ internal sealed class Watches(IObjectStore store, Rendering rendering, TimeProvi
             }
         }
 
-        private byte[] Line(string kind, JsonObject @object)
+        /// <summary>Writes the events that wait as lines, and returns how many they were.</summary>
+        private int TakeLines()
         {
-            if (kind is "BOOKMARK" or "ERROR")
+            _lines.ResetWrittenCount();
+            var count = 0;
+            while (_lines.WrittenCount < MostBytes && _events.Reader.TryRead(out var next))
             {
-                return Wire.Event(kind, Wire.Bytes(@object));
+                var bytes = next.Stored is { } stored ? rendering.WatchObject(form, served, stored, _first) : Wire.Bytes(next.Own);
+                _first &= next.Stored is null;
+                Wire.Event(_lines, next.Kind, bytes.Span);
+                count++;
             }
 
-            var bytes = rendering.WatchObject(form, served, @object, _first);
-            _first = false;
-
-            return Wire.Event(kind, bytes);
+            return count;
         }
 
         private JsonObject Bookmark(long version, bool initialEventsEnd = false)

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -8,38 +7,17 @@ using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Api;
 
-/// <summary>Objects as bytes. What is stored never changes, so each stored object is serialized once however many watch it.</summary>
+/// <summary>What goes over the wire: objects, lists, watch events and refusals as bytes.</summary>
 internal static class Wire
 {
-    private static readonly JsonWriterOptions _options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
     private static readonly JsonSerializerOptions _pretty = new(JsonSerializerDefaults.General) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly ConditionalWeakTable<JsonObject, byte[]> _stored = [];
 
-    public static byte[] Bytes(JsonNode? node)
-    {
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var writer = new Utf8JsonWriter(buffer, _options))
-        {
-            if (node is null)
-            {
-                writer.WriteNullValue();
-            }
-            else
-            {
-                node.WriteTo(writer);
-            }
-        }
-
-        return buffer.WrittenSpan.ToArray();
-    }
+    public static byte[] Bytes(JsonNode? node) => JsonBytes.Of(node);
 
     public static string Text(JsonNode node) => node.ToJsonString(_pretty);
 
-    /// <summary>The bytes of an object of the store, made once.</summary>
-    public static byte[] Stored(JsonObject @object) => _stored.GetValue(@object, static o => Bytes(o));
-
     /// <summary>A list of stored objects. Items of built-in types leave out what the list says already.</summary>
-    public static byte[] List(ResourceType type, string apiVersion, JsonObject metadata, IEnumerable<JsonObject> items)
+    public static byte[] List(ResourceType type, string apiVersion, JsonObject metadata, IEnumerable<ReadOnlyMemory<byte>> items)
     {
         var head = new JsonObject { ["kind"] = $"{type.Kind}List", ["apiVersion"] = apiVersion, ["metadata"] = metadata };
         var buffer = new ArrayBufferWriter<byte>(4096);
@@ -57,7 +35,7 @@ internal static class Wire
             }
 
             first = false;
-            var bytes = Stored(item).AsSpan();
+            var bytes = item.Span;
             if (!type.IsCustom && bytes.StartsWith(prefix))
             {
                 buffer.Write("{"u8);
@@ -72,17 +50,14 @@ internal static class Wire
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>One line of a watch.</summary>
-    public static byte[] Event(string type, ReadOnlySpan<byte> @object)
+    /// <summary>Writes one line of a watch.</summary>
+    public static void Event(IBufferWriter<byte> buffer, string type, ReadOnlySpan<byte> @object)
     {
-        var buffer = new ArrayBufferWriter<byte>(@object.Length + 40);
         buffer.Write("{\"type\":\""u8);
-        buffer.Write(Encoding.ASCII.GetBytes(type));
+        Encoding.ASCII.GetBytes(type, buffer);
         buffer.Write("\",\"object\":"u8);
         buffer.Write(@object);
         buffer.Write("}\n"u8);
-
-        return buffer.WrittenSpan.ToArray();
     }
 
     /// <summary>A Status that says no.</summary>

@@ -122,8 +122,8 @@ internal sealed class Writes(
         var selected = all.Where(selectors.Matches).ToList();
         foreach (var item in selected)
         {
-            await webhooks.ReviewAsync(AdmissionAttributes.Of("DELETE", served, null, null, item, request.Caller, dryRun), cancellationToken);
-            store.Delete(served.Type, item.NamespaceOf(), item.NameOf(), deletion, dryRun);
+            await webhooks.ReviewAsync(AdmissionAttributes.Of("DELETE", served, null, null, item.Tree, request.Caller, dryRun), cancellationToken);
+            store.Delete(served.Type, item.Namespace, item.Name, deletion, dryRun);
         }
 
         var metadata = new JsonObject { ["resourceVersion"] = version.ToString() };

@@ -68,6 +68,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
             return wait;
         }
 
+        _times.Remove(pod.UidOf());
         cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.Run(current, machine, cluster.Now));
         return null;
     }
@@ -87,7 +88,7 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
                 return wait;
             }
 
-            _times[pod.UidOf()].Remove("compare");
+            _times.GetValueOrDefault(pod.UidOf())?.Remove("compare");
             cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.UpdateReady(current, cluster.Now));
         }
 

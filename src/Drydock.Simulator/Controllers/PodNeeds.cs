@@ -16,6 +16,8 @@ internal sealed class PodNeeds
     public PodNeeds(JsonObject pod, IEnumerable<JsonObject> wide, ClusterContext cluster)
     {
         Pod = pod;
+        Owner = pod.Controller().Text("uid");
+        IsPicky = pod.Object("spec", "nodeSelector") is { Count: > 0 } || pod.At("spec", "affinity", "nodeAffinity") is not null;
         Cpu = Resources.Requested(pod, "cpu");
         Memory = Resources.Requested(pod, "memory");
         Repels = AntiAffinity.TermsOf(pod).Any();
@@ -38,6 +40,12 @@ internal sealed class PodNeeds
 
     public JsonObject Pod { get; }
 
+    /// <summary>The uid of its controller.</summary>
+    public string? Owner { get; }
+
+    /// <summary>Whether it says which nodes it wants.</summary>
+    public bool IsPicky { get; }
+
     public decimal Cpu { get; }
 
     public decimal Memory { get; }
@@ -46,13 +54,13 @@ internal sealed class PodNeeds
     public bool Repels { get; }
 
     /// <summary>Whether its own rules keep it from the zone, or other topology, of a node.</summary>
-    public bool AvoidsTopology(JsonObject node) => IsIn(_avoided, node);
+    public bool AvoidsTopology(StoredObject node) => IsIn(_avoided, node);
 
     /// <summary>Whether rules of pods that run keep it from there.</summary>
-    public bool IsKeptFrom(JsonObject node) => IsIn(_kept, node);
+    public bool IsKeptFrom(StoredObject node) => IsIn(_kept, node);
 
-    private static bool IsIn(HashSet<(string Key, string Value)> topologies, JsonObject node) =>
-        topologies.Count > 0 && topologies.Any(each => node.Label(each.Key) == each.Value);
+    private static bool IsIn(HashSet<(string Key, string Value)> topologies, StoredObject node) =>
+        topologies.Count > 0 && topologies.Any(each => node.Tree.Label(each.Key) == each.Value);
 
     private static void Add(HashSet<(string Key, string Value)> topologies, JsonObject term, JsonObject other, ClusterContext cluster)
     {

@@ -8,7 +8,17 @@ internal sealed class ReplicaSetController(ClusterContext cluster) : IController
 {
     private const string Component = "replicaset-controller";
 
-    public IEnumerable<ObjectKey> Affected(Change change) => Workloads.OwnerOf(change, ResourceTypes.ReplicaSets, ResourceTypes.Pods);
+    private readonly PodTally _tally = new();
+
+    public IEnumerable<ObjectKey> Affected(Change change)
+    {
+        if (change.Type.Equals(ResourceTypes.Pods))
+        {
+            _tally.Follow(change);
+        }
+
+        return Workloads.OwnerOf(change, ResourceTypes.ReplicaSets, ResourceTypes.Pods);
+    }
 
     public TimeSpan? Reconcile(ObjectKey key)
     {
@@ -17,19 +27,19 @@ internal sealed class ReplicaSetController(ClusterContext cluster) : IController
             return null;
         }
 
-        var pods = Workloads.PodsOf(cluster, set);
-        var active = pods.Where(Pods.IsActive).ToList();
+        // What this call does to the pods is counted when it has become a change, and then looked at again.
+        var pods = _tally.Of(set.UidOf());
+        var active = pods.Active;
         if (!set.IsDeleting())
         {
-            Scale(set, active);
+            active = Scale(set, active);
         }
 
-        var terminating = pods.Count(pod => pod.IsDeleting() && !pod.IsFinished());
-        var ready = active.Count(Pods.IsReady);
-        var status = new JsonObject { ["replicas"] = active.Count };
-        if (active.Count > 0)
+        var ready = Math.Min(pods.Ready, active);
+        var status = new JsonObject { ["replicas"] = active };
+        if (active > 0)
         {
-            status["fullyLabeledReplicas"] = active.Count;
+            status["fullyLabeledReplicas"] = active;
         }
 
         if (ready > 0)
@@ -38,24 +48,30 @@ internal sealed class ReplicaSetController(ClusterContext cluster) : IController
             status["availableReplicas"] = ready;
         }
 
-        status["terminatingReplicas"] = terminating;
+        status["terminatingReplicas"] = pods.Terminating;
         status["observedGeneration"] = set.Generation();
         Workloads.WriteStatus(cluster, ResourceTypes.ReplicaSets, set, status);
         return null;
     }
 
-    private void Scale(JsonObject set, List<JsonObject> active)
+    private int Scale(JsonObject set, int active)
     {
-        for (var missing = set.Replicas() - active.Count; missing > 0; missing--)
+        for (; active < set.Replicas(); active++)
         {
             var pod = PodTemplates.Instantiate(set, ResourceTypes.ReplicaSets, set.Object("spec", "template")!, set.NameOf() + "-");
-            active.Add(Workloads.CreatePod(cluster, set, ResourceTypes.ReplicaSets, pod, Component));
+            Workloads.CreatePod(cluster, set, ResourceTypes.ReplicaSets, pod, Component);
         }
 
-        foreach (var surplus in Workloads.LeastUsefulFirst(active).Take(active.Count - set.Replicas()).ToList())
+        if (active > set.Replicas())
         {
-            Workloads.DeletePod(cluster, set, ResourceTypes.ReplicaSets, surplus, Component);
-            active.Remove(surplus);
+            var pods = Workloads.PodsOf(cluster, set).Where(Pods.IsActive).ToList();
+            foreach (var surplus in Workloads.LeastUsefulFirst(pods).Take(pods.Count - set.Replicas()).ToList())
+            {
+                Workloads.DeletePod(cluster, set, ResourceTypes.ReplicaSets, surplus, Component);
+                active--;
+            }
         }
+
+        return active;
     }
 }

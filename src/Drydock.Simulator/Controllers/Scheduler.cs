@@ -22,7 +22,7 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
     {
         if (change.Type.Equals(ResourceTypes.Pods))
         {
-            ForgetLoadOf(change);
+            Weigh(change);
             var own = NeedsNode(change) ? (ObjectKey[])[change.Object.Key()] : [];
             return FreesRoom(change) ? own.Concat(_waiting) : own;
         }
@@ -45,7 +45,7 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
             return null;
         }
 
-        var nodes = cluster.Store.List(ResourceTypes.Nodes);
+        var nodes = cluster.Store.Snapshot(ResourceTypes.Nodes, null).Items;
         var needs = new PodNeeds(pod, _wide.Values, cluster);
         var (best, misfits) = Choose(needs, nodes);
         if (best is null)
@@ -55,37 +55,37 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
         }
         else
         {
-            Bind(pod, Preferred(needs) ?? best);
+            Bind(pod, (Preferred(needs) ?? best).Tree);
         }
 
         return null;
     }
 
-    private JsonObject? Preferred(PodNeeds needs) =>
-        Prefer?.Invoke(needs.Pod) is { } wanted && cluster.Store.Get(ResourceTypes.Nodes, null, wanted) is { } node
-        && SchedulingRules.Check(needs, node, LoadOf(node)) is null
+    private StoredObject? Preferred(PodNeeds needs) =>
+        Prefer?.Invoke(needs.Pod) is { } wanted && cluster.Store.Find(ResourceTypes.Nodes, null, wanted) is { } node
+        && SchedulingRules.Check(needs, node, LoadOf(node), cluster.Store.PodsOnNode) is null
             ? node
             : null;
 
     // Replicas spread: the node with the fewest of the same owner, then the fewest pods. In a large cluster not all nodes are looked at,
     // only as many as needed to find a hundred that fit, each time from where the last look ended (percentageOfNodesToScore).
-    private (JsonObject? Best, List<Misfit> Misfits) Choose(PodNeeds needs, IReadOnlyList<JsonObject> nodes)
+    private (StoredObject? Best, List<Misfit> Misfits) Choose(PodNeeds needs, ObjectList nodes)
     {
         var misfits = new List<Misfit>();
-        var (best, least, fitting, looked) = ((JsonObject?)null, int.MaxValue, 0, 0);
+        var (best, least, fitting, looked) = ((StoredObject?)null, int.MaxValue, 0, 0);
         var start = nodes.Count > EnoughNodes ? _nextNode % nodes.Count : 0;
         for (; looked < nodes.Count && fitting < EnoughNodes; looked++)
         {
             var node = nodes[(start + looked) % nodes.Count];
             var load = LoadOf(node);
-            if (SchedulingRules.Check(needs, node, load) is { } misfit)
+            if (SchedulingRules.Check(needs, node, load, cluster.Store.PodsOnNode) is { } misfit)
             {
                 misfits.Add(misfit);
                 continue;
             }
 
             fitting++;
-            var cost = (load.OfSameOwner(needs.Pod) * 1000) + load.Pods;
+            var cost = (load.OfSameOwner(needs) * 1000) + load.Pods;
             (best, least) = cost < least ? (node, cost) : (best, least);
         }
 
@@ -105,19 +105,17 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
         || !JsonNode.DeepEquals(change.Before.At("metadata", "labels"), change.Object.At("metadata", "labels"))
         || !JsonNode.DeepEquals(change.Before.At("status", "allocatable"), change.Object.At("status", "allocatable"));
 
-    private NodeLoad LoadOf(JsonObject node)
+    private NodeLoad LoadOf(StoredObject node)
     {
-        var name = node.NameOf();
-        if (!_loads.TryGetValue(name, out var load))
+        if (!_loads.TryGetValue(node.Name, out var load))
         {
-            _loads[name] = load = new(node, cluster.Store.PodsOnNode(name));
+            _loads[node.Name] = load = new(node.Tree, cluster.Store.PodsOnNode(node.Name));
         }
 
         return load;
     }
 
-    // A pod that only reports something weighs what it did before.
-    private void ForgetLoadOf(Change change)
+    private void Weigh(Change change)
     {
         var pod = change.Object;
         var counts = change.Kind != ChangeKind.Deleted && !pod.IsFinished();
@@ -130,11 +128,18 @@ internal sealed class Scheduler(ClusterContext cluster) : IController
             _wide.Remove(pod.UidOf());
         }
 
-        var same = counts && change.Before is not null && change.Before.Node() == pod.Node() && !change.Before.IsFinished()
-            && JsonNode.DeepEquals(change.Before.At("metadata", "labels"), pod.At("metadata", "labels"));
-        if (!same && pod.Node() is { } node)
+        if (pod.Node() is not { } node || !_loads.TryGetValue(node, out var load))
         {
-            _loads.Remove(node);
+            return;
+        }
+
+        if (counts)
+        {
+            load.Add(pod);
+        }
+        else
+        {
+            load.Remove(pod.UidOf());
         }
     }
 

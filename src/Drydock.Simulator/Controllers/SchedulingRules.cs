@@ -25,8 +25,9 @@ internal static class SchedulingRules
     private static readonly Misfit RepelledByOthers = new("node(s) didn't satisfy existing pods anti-affinity rules", true);
 
     /// <summary>Null if the node can take the pod.</summary>
-    public static Misfit? Check(PodNeeds needs, JsonObject node, NodeLoad load) =>
-        CheckNode(needs.Pod, node) ?? CheckResources(needs, load) ?? CheckNeighbours(needs, node, load);
+    public static Misfit? Check(PodNeeds needs, StoredObject node, NodeLoad load, Func<string, IEnumerable<JsonObject>> podsOn) =>
+        (load.IsOpen && !needs.IsPicky ? null : CheckNode(needs.Pod, node.Tree))
+        ?? CheckResources(needs, load) ?? CheckNeighbours(needs, node, load, podsOn);
 
     public static bool Tolerates(JsonObject toleration, JsonObject taint) =>
         (toleration.Text("effect") is not { Length: > 0 } effect || effect == taint.Text("effect"))
@@ -79,14 +80,15 @@ internal static class SchedulingRules
 
     private static bool IsShort(decimal wanted, decimal used, decimal total) => wanted > 0 && wanted + used > total;
 
-    private static Misfit? CheckNeighbours(PodNeeds needs, JsonObject node, NodeLoad load)
+    private static Misfit? CheckNeighbours(PodNeeds needs, StoredObject node, NodeLoad load, Func<string, IEnumerable<JsonObject>> podsOn)
     {
-        if (needs.Repels && (needs.AvoidsTopology(node) || load.Present.Exists(each => AntiAffinity.Repels(needs.Pod, each, AntiAffinity.HostName))))
+        if (needs.Repels && (needs.AvoidsTopology(node)
+            || podsOn(node.Name).Any(each => !each.IsFinished() && AntiAffinity.Repels(needs.Pod, each, AntiAffinity.HostName))))
         {
             return RepelledByOwnRules;
         }
 
-        return needs.IsKeptFrom(node) || load.Repelling.Exists(each => AntiAffinity.Repels(each, needs.Pod, AntiAffinity.HostName))
+        return needs.IsKeptFrom(node) || load.Repelling.Any(each => AntiAffinity.Repels(each, needs.Pod, AntiAffinity.HostName))
             ? RepelledByOthers
             : null;
     }

@@ -153,7 +153,7 @@ internal sealed class FaultEffects(ClusterContext cluster, Machines machines)
 
     private void KeepPods(ObjectKey workload, bool begins)
     {
-        foreach (var pod in cluster.Store.List(ResourceTypes.Pods, workload.Namespace).Where(pod => pod.Label("app") == workload.Name))
+        foreach (var pod in cluster.Store.PodsLabelled(workload.Namespace, "app", workload.Name))
         {
             cluster.Change(ResourceTypes.Pods, pod, current =>
             {

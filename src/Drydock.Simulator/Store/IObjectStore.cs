@@ -35,7 +35,7 @@ public sealed record ResourceType(
     public string GroupResource => Group.Length == 0 ? Plural : $"{Plural}.{Group}";
 
     /// <summary>Two types are the same if group and plural are.</summary>
-    public bool Equals(ResourceType? other) => other is not null && Group == other.Group && Plural == other.Plural;
+    public bool Equals(ResourceType? other) => ReferenceEquals(this, other) || (other is not null && Group == other.Group && Plural == other.Plural);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Group, Plural);
@@ -57,16 +57,22 @@ public enum ChangeKind
 /// <summary>One write, in the order of the store.</summary>
 /// <param name="Kind">What happened.</param>
 /// <param name="Type">The type of the object.</param>
-/// <param name="Object">The object after the write (for a deletion: its last state, with the resource version of the deletion). Never mutate it.</param>
-/// <param name="Before">The object before the write, or null if it was created.</param>
+/// <param name="Stored">The object after the write (for a deletion: its last state, with the resource version of the deletion).</param>
+/// <param name="StoredBefore">The object before the write, or null if it was created.</param>
 /// <param name="ResourceVersion">The version of the write; rises by at least one with every write to any object.</param>
-public sealed record Change(ChangeKind Kind, ResourceType Type, JsonObject Object, JsonObject? Before, long ResourceVersion)
+public sealed record Change(ChangeKind Kind, ResourceType Type, StoredObject Stored, StoredObject? StoredBefore, long ResourceVersion)
 {
+    /// <summary>The object after the write. Never mutate it.</summary>
+    public JsonObject Object => Stored.Tree;
+
+    /// <summary>The object before the write, or null if it was created. Never mutate it.</summary>
+    public JsonObject? Before => StoredBefore?.Tree;
+
     /// <summary>The namespace of the object, or null if its type is cluster-wide.</summary>
-    public string? Namespace => (string?)Object["metadata"]!["namespace"];
+    public string? Namespace => Stored.Namespace;
 
     /// <summary>The name of the object.</summary>
-    public string Name => (string)Object["metadata"]!["name"]!;
+    public string Name => Stored.Name;
 }
 
 /// <summary>The options of a deletion, as in the API's DeleteOptions.</summary>
@@ -90,14 +96,23 @@ public interface IObjectStore
     /// <summary>The object, or null.</summary>
     JsonObject? Get(ResourceType type, string? @namespace, string name);
 
+    /// <summary>The object as it is kept, or null.</summary>
+    StoredObject? Find(ResourceType type, string? @namespace, string name);
+
     /// <summary>All objects of a type, of one namespace or of all if null, ordered by namespace and name.</summary>
     IReadOnlyList<JsonObject> List(ResourceType type, string? @namespace = null);
 
     /// <summary>The pods whose <c>spec.nodeName</c> is the node: an index, not a scan.</summary>
     IReadOnlyList<JsonObject> PodsOnNode(string node);
 
+    /// <summary>The pods with a label, of one namespace or of all if null: an index, not a scan.</summary>
+    IReadOnlyList<JsonObject> PodsLabelled(string? @namespace, string key, string value);
+
     /// <summary>Objects of a type that name this uid as an owner: an index, not a scan.</summary>
     IReadOnlyList<JsonObject> OwnedBy(ResourceType type, string ownerUid);
+
+    /// <summary>The objects an index knows by one of <see cref="IndexTerms"/>, ordered by namespace and name.</summary>
+    IReadOnlyList<StoredObject> Indexed(ResourceType type, string term);
 
     /// <summary>Creates an object: fills uid, creationTimestamp, resourceVersion, generation and a generated name.</summary>
     /// <exception cref="ApiException">409 AlreadyExists.</exception>
@@ -129,10 +144,10 @@ public interface IObjectStore
 
     /// <summary>The list as it was at a version.</summary>
     /// <exception cref="ApiException">410 Expired: the log does not reach back that far.</exception>
-    IReadOnlyList<JsonObject> ListAt(ResourceType type, string? @namespace, long resourceVersion);
+    ObjectList ListAt(ResourceType type, string? @namespace, long resourceVersion);
 
     /// <summary>What <see cref="List"/> answers, with the version it is of.</summary>
-    (IReadOnlyList<JsonObject> Items, long ResourceVersion) Snapshot(ResourceType type, string? @namespace);
+    (ObjectList Items, long ResourceVersion) Snapshot(ResourceType type, string? @namespace);
 
     /// <summary>As <see cref="Create(ResourceType, JsonObject)"/>; a dry run answers the same and stores nothing.</summary>
     JsonObject Create(ResourceType type, JsonObject @object, bool dryRun);

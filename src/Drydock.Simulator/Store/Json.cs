@@ -17,10 +17,23 @@ public static class Json
         node switch
         {
             null => null,
-            JsonObject o => new JsonObject(o.Select(p => KeyValuePair.Create(p.Key, CopyNode(p.Value)))),
+            JsonObject o => CopyObject(o),
             JsonArray a => new JsonArray([.. a.Select(CopyNode)]),
             _ => node.DeepClone(),
         };
+
+    private static JsonObject CopyObject(JsonObject source)
+    {
+        // An array, whose length is known: the copy is made as large as it has to be, once.
+        var properties = new KeyValuePair<string, JsonNode?>[source.Count];
+        var count = 0;
+        foreach (var (name, value) in source)
+        {
+            properties[count++] = KeyValuePair.Create(name, CopyNode(value));
+        }
+
+        return new JsonObject(properties);
+    }
 
     /// <summary>The node at a path of property names, or null.</summary>
     public static JsonNode? At(this JsonNode? node, params ReadOnlySpan<string> path)

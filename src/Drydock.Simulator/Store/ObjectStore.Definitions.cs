@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace Drydock.Simulator.Store;
 
 /// <summary>The types that CustomResourceDefinitions define: served when one is made, emptied and gone when it is deleted.</summary>
@@ -22,22 +20,22 @@ public sealed partial class ObjectStore
     {
         var definitions = Table(ResourceTypes.CustomResourceDefinitions);
         var ending = type.Equals(ResourceTypes.CustomResourceDefinitions)
-            ? definitions.List(null).Where(d => d.At("metadata", "deletionTimestamp") is not null).ToList()
-            : type.IsCustom && definitions.Find(null, type.GroupResource) is { } own && own.At("metadata", "deletionTimestamp") is not null
+            ? definitions.List(null).Trees().Where(d => d.At("metadata", "deletionTimestamp") is not null).ToList()
+            : type.IsCustom && definitions.Find(null, type.GroupResource)?.Tree is { } own && own.At("metadata", "deletionTimestamp") is not null
                 ? [own]
                 : [];
 
         foreach (var definition in ending)
         {
             var custom = CustomResource.TypeOf(definition);
-            foreach (var item in Table(custom).List(null).Where(o => o.At("metadata", "deletionTimestamp") is null))
+            foreach (var item in Table(custom).List(null).Trees().Where(o => o.At("metadata", "deletionTimestamp") is null))
             {
                 Delete(custom, item.NamespaceOf(), item.NameOf(), new Deletion());
             }
 
             if (_tables.TryGetValue(custom, out var table) && table.Count == 0 && definitions.Find(null, definition.NameOf()) is { } last)
             {
-                var released = last.Copy();
+                var released = last.Tree.Copy();
                 released.Child("metadata").Remove("finalizers");
                 Commit(ChangeKind.Deleted, ResourceTypes.CustomResourceDefinitions, released, last);
             }
@@ -45,10 +43,10 @@ public sealed partial class ObjectStore
     }
 
     /// <summary>What the API server's naming controller does a moment after a definition was created.</summary>
-    private void Establish(JsonObject definition)
+    private void Establish(StoredObject definition)
     {
-        var established = definition.Copy();
-        established["status"] = CustomResource.EstablishedStatus(definition, time.GetUtcNow());
+        var established = definition.Tree.Copy();
+        established["status"] = CustomResource.EstablishedStatus(definition.Tree, time.GetUtcNow());
         Write(ResourceTypes.CustomResourceDefinitions, definition, established, dryRun: false);
     }
 }

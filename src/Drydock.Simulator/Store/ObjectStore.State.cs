@@ -6,11 +6,11 @@ namespace Drydock.Simulator.Store;
 public sealed partial class ObjectStore
 {
     /// <summary>The objects of all types, and the version they are of.</summary>
-    internal (long ResourceVersion, IReadOnlyList<(string GroupResource, IReadOnlyList<JsonObject> Items)> Types) Everything()
+    internal (long ResourceVersion, IReadOnlyList<(string GroupResource, ObjectList Items)> Types) Everything()
     {
         lock (_lock)
         {
-            return (_version, [.. _tables.Select(table => (table.Key.GroupResource, (IReadOnlyList<JsonObject>)table.Value.List(null)))]);
+            return (_version, [.. _tables.Select(table => (table.Key.GroupResource, table.Value.List(null)))]);
         }
     }
 
@@ -24,8 +24,9 @@ public sealed partial class ObjectStore
             foreach (var (name, item) in ordered)
             {
                 var type = _types.First(each => each.GroupResource == name);
-                Table(type).Put(item);
-                var change = new Change(ChangeKind.Added, type, item, null, version);
+                var stored = new StoredObject(item, _trees, before: null);
+                Table(type).Put(type, stored);
+                var change = new Change(ChangeKind.Added, type, stored, null, version);
                 if (type.Equals(ResourceTypes.CustomResourceDefinitions))
                 {
                     FollowDefinition(change);

@@ -14,6 +14,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     private readonly ObjectTable _empty = new();
     private readonly Lock _lock = new();
     private readonly Dictionary<ResourceType, ObjectTable> _tables = ResourceTypes.BuiltIn.ToDictionary(t => t, _ => new ObjectTable());
+    private readonly TreeCache _trees = new();
     private readonly ChangeLog _log = new(logCapacity, FirstVersion);
     private Identities _identities = new(seed);
     private readonly DeletionRules _deletion = new(time);
@@ -28,7 +29,10 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     public IReadOnlyCollection<ResourceType> Types => Volatile.Read(ref _types);
 
     /// <inheritdoc/>
-    public JsonObject? Get(ResourceType type, string? @namespace, string name)
+    public JsonObject? Get(ResourceType type, string? @namespace, string name) => Find(type, @namespace, name)?.Tree;
+
+    /// <inheritdoc/>
+    public StoredObject? Find(ResourceType type, string? @namespace, string name)
     {
         lock (_lock)
         {
@@ -37,16 +41,10 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<JsonObject> List(ResourceType type, string? @namespace = null)
-    {
-        lock (_lock)
-        {
-            return Known(type).List(@namespace);
-        }
-    }
+    public IReadOnlyList<JsonObject> List(ResourceType type, string? @namespace = null) => Snapshot(type, @namespace).Items.Trees();
 
     /// <inheritdoc/>
-    public (IReadOnlyList<JsonObject> Items, long ResourceVersion) Snapshot(ResourceType type, string? @namespace)
+    public (ObjectList Items, long ResourceVersion) Snapshot(ResourceType type, string? @namespace)
     {
         lock (_lock)
         {
@@ -55,7 +53,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<JsonObject> ListAt(ResourceType type, string? @namespace, long resourceVersion)
+    public ObjectList ListAt(ResourceType type, string? @namespace, long resourceVersion)
     {
         lock (_lock)
         {
@@ -64,30 +62,29 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 throw new ApiException(410, "Expired", "The resourceVersion for the provided list is too old.");
             }
 
-            var now = Table(type).List(@namespace);
-            var later = _log.Since(resourceVersion)
-                .Where(c => c.Type.Equals(type) && (@namespace is null || c.Namespace == @namespace))
-                .ToList();
+            var later = _log.Since(resourceVersion).Where(c => c.Type.Equals(type)).ToList();
+            var now = Table(type).List(null);
 
-            return later.Count == 0 ? now : Undo(now, later);
+            return (later.Count == 0 ? now : Undo(now, later)).Of(@namespace);
         }
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<JsonObject> PodsOnNode(string node)
-    {
-        lock (_lock)
-        {
-            return Table(ResourceTypes.Pods).OnNode(node);
-        }
-    }
+    public IReadOnlyList<JsonObject> PodsOnNode(string node) => Trees(Indexed(ResourceTypes.Pods, IndexTerms.Node(node)));
 
     /// <inheritdoc/>
-    public IReadOnlyList<JsonObject> OwnedBy(ResourceType type, string ownerUid)
+    public IReadOnlyList<JsonObject> PodsLabelled(string? @namespace, string key, string value) =>
+        Trees(Indexed(ResourceTypes.Pods, IndexTerms.Label(key, value)).Where(pod => @namespace is null || pod.Namespace == @namespace));
+
+    /// <inheritdoc/>
+    public IReadOnlyList<JsonObject> OwnedBy(ResourceType type, string ownerUid) => Trees(Indexed(type, IndexTerms.Owner(ownerUid)));
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StoredObject> Indexed(ResourceType type, string term)
     {
         lock (_lock)
         {
-            return Known(type).OwnedBy(ownerUid);
+            return Known(type).Indexed(term);
         }
     }
 
@@ -109,10 +106,10 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 return created;
             }
 
-            Commit(ChangeKind.Added, type, created, before: null);
+            var stored = Commit(ChangeKind.Added, type, created, before: null);
             if (type.Equals(ResourceTypes.CustomResourceDefinitions))
             {
-                Establish(created);
+                Establish(stored);
             }
 
             return created;
@@ -129,9 +126,9 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 return null;
             }
 
-            var after = before.Copy();
+            var after = before.Tree.Copy();
 
-            return change(after) ? Write(type, before, after, dryRun: false) : before;
+            return change(after) ? Write(type, before, after, dryRun: false) : before.Tree;
         }
     }
 
@@ -140,8 +137,8 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     {
         lock (_lock)
         {
-            return ReferenceEquals(Table(type).Find(before.NamespaceOf(), before.NameOf()), before)
-                ? Write(type, before, after.Copy(), dryRun)
+            return Table(type).Find(before.NamespaceOf(), before.NameOf()) is { } stored && stored.ResourceVersion == before.VersionOf()
+                ? Write(type, stored, after.Copy(), dryRun)
                 : null;
         }
     }
@@ -160,20 +157,21 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 return null;
             }
 
-            var (marked, stays) = _deletion.Apply(type, before, deletion);
+            var tree = before.Tree;
+            var (marked, stays) = _deletion.Apply(type, tree, deletion);
             if (dryRun)
             {
                 return marked;
             }
 
-            if (!ReferenceEquals(marked, before))
+            if (!ReferenceEquals(marked, tree))
             {
-                Commit(ChangeKind.Modified, type, marked, before);
+                before = Commit(ChangeKind.Modified, type, marked, before);
             }
 
             if (!stays)
             {
-                Commit(ChangeKind.Deleted, type, marked.Copy(), marked);
+                Commit(ChangeKind.Deleted, type, marked.Copy(), before);
             }
 
             Sweep(type);
@@ -279,8 +277,9 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
         SystemFields.Fill(type, created, _identities.Uid(), time.GetUtcNow());
     }
 
-    private JsonObject Write(ResourceType type, JsonObject before, JsonObject after, bool dryRun)
+    private JsonObject Write(ResourceType type, StoredObject stored, JsonObject after, bool dryRun)
     {
+        var before = stored.Tree;
         SystemFields.Keep(type, before, after);
         if (JsonNode.DeepEquals(before, after))
         {
@@ -296,32 +295,33 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
         {
             // Watchers see the object as it was last stored, with its finalizer; whoever removed it sees it gone.
             var last = before.Copy();
-            Commit(ChangeKind.Deleted, type, last, before);
+            Commit(ChangeKind.Deleted, type, last, stored);
             after.Child("metadata")["resourceVersion"] = last.VersionOf();
             Sweep(type);
         }
         else
         {
-            Commit(ChangeKind.Modified, type, after, before);
+            Commit(ChangeKind.Modified, type, after, stored);
         }
 
         return after;
     }
 
-    private void Commit(ChangeKind kind, ResourceType type, JsonObject @object, JsonObject? before)
+    private StoredObject Commit(ChangeKind kind, ResourceType type, JsonObject @object, StoredObject? before)
     {
         var version = _version + 1;
         @object.Child("metadata")["resourceVersion"] = version.ToString();
+        var stored = new StoredObject(@object, _trees, before);
         if (kind is ChangeKind.Deleted)
         {
-            Table(type).Remove(@object);
+            Table(type).Remove(stored);
         }
         else
         {
-            Table(type).Put(@object);
+            Table(type).Put(type, stored);
         }
 
-        var change = new Change(kind, type, @object, before, version);
+        var change = new Change(kind, type, stored, before, version);
         _log.Add(change);
         if (type.Equals(ResourceTypes.CustomResourceDefinitions))
         {
@@ -335,29 +335,29 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
 
         // Last: whoever reads this version without the lock may promise that every observer has seen it (bookmarks do).
         Volatile.Write(ref _version, version);
+
+        return stored;
     }
 
-    private static JsonObject[] Undo(JsonObject[] now, List<Change> later)
+    private static ObjectList Undo(ObjectList now, List<Change> later)
     {
-        var objects = now.ToDictionary(o => (o.NamespaceOf() ?? "", o.NameOf()));
+        var objects = SortedObjects.From(now);
         foreach (var change in Enumerable.Reverse(later))
         {
-            var key = (change.Namespace ?? "", change.Name);
-            if (change.Before is null)
+            if (change.StoredBefore is { } before)
             {
-                objects.Remove(key);
+                objects.Put(before);
             }
             else
             {
-                objects[key] = change.Before;
+                objects.Remove(change.Namespace ?? "", change.Name);
             }
         }
 
-        return [.. objects
-            .OrderBy(p => p.Key.Item1, StringComparer.Ordinal)
-            .ThenBy(p => p.Key.Item2, StringComparer.Ordinal)
-            .Select(p => p.Value)];
+        return objects.List();
     }
+
+    private static JsonObject[] Trees(IEnumerable<StoredObject> objects) => [.. objects.Select(each => each.Tree)];
 
     private sealed class Subscription(Action end) : IDisposable
     {

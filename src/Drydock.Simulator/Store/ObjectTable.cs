@@ -1,4 +1,4 @@
-using System.Text.Json.Nodes;
+using System.Runtime.InteropServices;
 
 namespace Drydock.Simulator.Store;
 
@@ -8,105 +8,77 @@ internal sealed class ObjectTable
     private static readonly Comparer<(string Namespace, string Name)> _order = Comparer<(string Namespace, string Name)>.Create(
         static (a, b) => string.CompareOrdinal(a.Namespace, b.Namespace) is var o && o != 0 ? o : string.CompareOrdinal(a.Name, b.Name));
 
-    private readonly Dictionary<(string Namespace, string Name), JsonObject> _objects = [];
-    private readonly SortedSet<(string Namespace, string Name)> _keys = new(_order);
-    private readonly Dictionary<string, SortedSet<(string, string)>> _byNode = [];
-    private readonly Dictionary<string, SortedSet<(string, string)>> _byOwner = [];
-    private readonly Dictionary<string, JsonObject[]> _listsByNamespace = [];
-    private JsonObject[]? _all;
+    private readonly Dictionary<(string Namespace, string Name), StoredObject> _objects = [];
+    private readonly SortedObjects _sorted = new();
+    private readonly Dictionary<string, (string Term, SortedSet<(string Namespace, string Name)> Keys)> _index = [];
 
     public int Count => _objects.Count;
 
-    public JsonObject? Find(string? @namespace, string name) => _objects.GetValueOrDefault((@namespace ?? "", name));
+    public StoredObject? Find(string? @namespace, string name) => _objects.GetValueOrDefault((@namespace ?? "", name));
 
-    public void Put(JsonObject @object)
+    public void Put(ResourceType type, StoredObject added)
     {
-        var key = KeyOf(@object);
-        if (_objects.TryGetValue(key, out var before))
+        var key = KeyOf(added);
+        ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(_objects, key, out _);
+        var before = place?.Terms ?? [];
+        place = added;
+        _sorted.Put(added);
+
+        string[] terms = [.. IndexTerms.Of(type, added.Tree)];
+        if (terms.AsSpan().SequenceEqual(before))
         {
-            Index(key, before, add: false);
-        }
-        else
-        {
-            _keys.Add(key);
+            added.Terms = before;
+
+            return;
         }
 
-        _objects[key] = @object;
-        Index(key, @object, add: true);
-        Forget(key.Namespace);
+        foreach (var gone in before.Except(terms))
+        {
+            Drop(gone, key);
+        }
+
+        added.Terms = [.. terms.Select(term => Enter(term, key))];
     }
 
-    public void Remove(JsonObject @object)
+    public void Remove(StoredObject removed)
     {
-        var key = KeyOf(@object);
+        var key = KeyOf(removed);
         if (_objects.Remove(key, out var before))
         {
-            _keys.Remove(key);
-            Index(key, before, add: false);
-            Forget(key.Namespace);
-        }
-    }
-
-    public JsonObject[] List(string? @namespace)
-    {
-        if (@namespace is null)
-        {
-            return _all ??= [.. _keys.Select(k => _objects[k])];
-        }
-
-        if (!_listsByNamespace.TryGetValue(@namespace, out var list))
-        {
-            // The smallest key after this namespace: no name contains U+FFFF.
-            var keys = _keys.GetViewBetween((@namespace, ""), (@namespace, "\uffff"));
-            list = [.. keys.Select(k => _objects[k])];
-            _listsByNamespace[@namespace] = list;
-        }
-
-        return list;
-    }
-
-    public IReadOnlyList<JsonObject> OnNode(string node) => Pick(_byNode, node);
-
-    public IReadOnlyList<JsonObject> OwnedBy(string uid) => Pick(_byOwner, uid);
-
-    private static (string Namespace, string Name) KeyOf(JsonObject o) => (o.NamespaceOf() ?? "", o.NameOf());
-
-    private IReadOnlyList<JsonObject> Pick(Dictionary<string, SortedSet<(string, string)>> index, string key) =>
-        index.TryGetValue(key, out var keys) ? [.. keys.Select(k => _objects[k])] : [];
-
-    private void Index((string, string) key, JsonObject @object, bool add)
-    {
-        if (@object.Text("spec", "nodeName") is { Length: > 0 } node)
-        {
-            Change(_byNode, node, key, add);
-        }
-
-        foreach (var owner in @object.Objects("metadata", "ownerReferences"))
-        {
-            Change(_byOwner, owner.Text("uid") ?? "", key, add);
-        }
-    }
-
-    private static void Change(Dictionary<string, SortedSet<(string, string)>> index, string value, (string, string) key, bool add)
-    {
-        if (add)
-        {
-            if (!index.TryGetValue(value, out var keys))
+            _sorted.Remove(key.Namespace, key.Name);
+            foreach (var term in before.Terms)
             {
-                index[value] = keys = new(_order);
+                Drop(term, key);
             }
-
-            keys.Add(key);
-        }
-        else if (index.TryGetValue(value, out var keys) && keys.Remove(key) && keys.Count == 0)
-        {
-            index.Remove(value);
         }
     }
 
-    private void Forget(string @namespace)
+    public ObjectList List(string? @namespace) => _sorted.List().Of(@namespace);
+
+    /// <summary>The objects an index knows by a term, in order.</summary>
+    public IReadOnlyList<StoredObject> Indexed(string term) =>
+        _index.TryGetValue(term, out var entry) ? [.. entry.Keys.Select(key => _objects[key])] : [];
+
+    private static (string Namespace, string Name) KeyOf(StoredObject o) => (o.Namespace ?? "", o.Name);
+
+    /// <summary>Enters a key, and returns the one instance of the term that all objects share.</summary>
+    private string Enter(string term, (string, string) key)
     {
-        _all = null;
-        _listsByNamespace.Remove(@namespace);
+        if (!_index.TryGetValue(term, out var entry))
+        {
+            _index[term] = entry = (term, new(_order));
+        }
+
+        entry.Keys.Add(key);
+
+        return entry.Term;
+    }
+
+    private void Drop(string term, (string, string) key)
+    {
+        if (_index.TryGetValue(term, out var entry) && entry.Keys.Remove(key) && entry.Keys.Count == 0)
+        {
+            _index.Remove(term);
+        }
     }
 }

@@ -94,7 +94,7 @@ internal sealed class StateFile : IAsyncDisposable
                     json.WriteStartArray(type);
                     foreach (var item in items)
                     {
-                        item.WriteTo(json);
+                        json.WriteRawValue(item.Bytes.Span, skipInputValidation: true);
                     }
 
                     json.WriteEndArray();
