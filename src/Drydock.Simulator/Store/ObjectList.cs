@@ -127,6 +127,9 @@ internal sealed class SortedObjects
     public static int Compare(StoredObject one, string @namespace, string name) =>
         string.CompareOrdinal(one.Namespace ?? "", @namespace) is var order && order != 0 ? order : string.CompareOrdinal(one.Name, name);
 
+    /// <summary>The list, if it is still the last one taken; needs no lock.</summary>
+    public ObjectList? Taken => Volatile.Read(ref _list);
+
     public ObjectList List() => _list ??= new([.. _chunks]);
 
     public void Put(StoredObject added)

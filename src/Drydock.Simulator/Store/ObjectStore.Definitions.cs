@@ -33,7 +33,7 @@ public sealed partial class ObjectStore
                 Delete(custom, item.NamespaceOf(), item.NameOf(), new Deletion());
             }
 
-            if (_tables.TryGetValue(custom, out var table) && table.Count == 0 && definitions.Find(null, definition.NameOf()) is { } last)
+            if (_tables.TryGetValue(custom, out var table) && table.IsEmpty && definitions.Find(null, definition.NameOf()) is { } last)
             {
                 var released = last.Tree.Copy();
                 released.Child("metadata").Remove("finalizers");

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Drydock.Simulator.Store;
 
-/// <summary>The simulated etcd in memory, behind one lock. See <see cref="IObjectStore"/> for the rules.</summary>
+/// <summary>The simulated etcd in memory: writes one after the other behind one lock, reads beside it. See <see cref="IObjectStore"/> for the rules.</summary>
 /// <param name="time">Source of every timestamp.</param>
 /// <param name="seed">Seed of uids and generated names: the same writes give the same objects.</param>
 /// <param name="logCapacity">How many writes watches can look back.</param>
@@ -13,7 +13,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
 
     private readonly ObjectTable _empty = new();
     private readonly Lock _lock = new();
-    private readonly Dictionary<ResourceType, ObjectTable> _tables = ResourceTypes.BuiltIn.ToDictionary(t => t, _ => new ObjectTable());
+    private Dictionary<ResourceType, ObjectTable> _tables = ResourceTypes.BuiltIn.ToDictionary(t => t, _ => new ObjectTable());
     private readonly TreeCache _trees = new();
     private readonly ChangeLog _log = new(logCapacity, FirstVersion);
     private Identities _identities = new(seed);
@@ -32,16 +32,11 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     public JsonObject? Get(ResourceType type, string? @namespace, string name) => Find(type, @namespace, name)?.Tree;
 
     /// <inheritdoc/>
-    public StoredObject? Find(ResourceType type, string? @namespace, string name)
-    {
-        lock (_lock)
-        {
-            return Known(type).Find(@namespace, name);
-        }
-    }
+    public StoredObject? Find(ResourceType type, string? @namespace, string name) => Known(type).Find(@namespace, name);
 
     /// <inheritdoc/>
-    public IReadOnlyList<JsonObject> List(ResourceType type, string? @namespace = null) => Snapshot(type, @namespace).Items.Trees();
+    public IReadOnlyList<JsonObject> List(ResourceType type, string? @namespace = null) =>
+        (Known(type).Taken?.Of(@namespace) ?? Snapshot(type, @namespace).Items).Trees();
 
     /// <inheritdoc/>
     public (ObjectList Items, long ResourceVersion) Snapshot(ResourceType type, string? @namespace)
@@ -119,6 +114,9 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     /// <inheritdoc/>
     public JsonObject? Update(ResourceType type, string? @namespace, string name, Func<JsonObject, bool> change)
     {
+        // The copy is made before the lock is taken, and again only if somebody was faster.
+        var seen = Find(type, @namespace, name);
+        var copy = seen?.Tree.Copy();
         lock (_lock)
         {
             if (Table(type).Find(@namespace, name) is not { } before)
@@ -126,7 +124,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 return null;
             }
 
-            var after = before.Tree.Copy();
+            var after = ReferenceEquals(before, seen) ? copy! : before.Tree.Copy();
 
             return change(after) ? Write(type, before, after, dryRun: false) : before.Tree;
         }
@@ -215,9 +213,9 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     {
         lock (_lock)
         {
+            // Readers take no lock: they see the tables before or after.
             var table = _tables.GetValueOrDefault(type) ?? new ObjectTable();
-            _tables.Remove(type);
-            _tables[type] = table;
+            Volatile.Write(ref _tables, new(_tables.Where(other => !other.Key.Equals(type))) { [type] = table });
             _types = [.. _types.Where(t => !t.Equals(type)), type];
         }
     }
@@ -227,7 +225,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     {
         lock (_lock)
         {
-            _tables.Remove(type);
+            Volatile.Write(ref _tables, new(_tables.Where(other => !other.Key.Equals(type))));
             _types = [.. _types.Where(t => !t.Equals(type))];
         }
     }
@@ -243,7 +241,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     }
 
     /// <summary>Of a type that is not served nothing is there.</summary>
-    private ObjectTable Known(ResourceType type) => _tables.GetValueOrDefault(type) ?? _empty;
+    private ObjectTable Known(ResourceType type) => Volatile.Read(ref _tables).GetValueOrDefault(type) ?? _empty;
 
     private ObjectTable Table(ResourceType type) =>
         _tables.GetValueOrDefault(type)

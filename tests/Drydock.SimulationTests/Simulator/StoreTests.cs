@@ -32,7 +32,7 @@ public sealed class StoreTests
         found["data"]!["real"]!.ToJsonString().ShouldBe("1.50");
         _store.Find(Kind, "a", "first")!.Bytes.Span.SequenceEqual(bytes.Span).ShouldBeTrue();
         _store.Update(Kind, "a", "first", _ => true).ShouldNotBeNull();
-        _store.Get(Kind, "a", "first").VersionOf().ShouldBe(created.VersionOf(), "writing what is there writes nothing");
+        _store.Get(Kind, "a", "first")!.VersionOf().ShouldBe(created.VersionOf(), "writing what is there writes nothing");
     }
 
     [Fact]
