@@ -2,9 +2,27 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Drydock.Benchmarks;
+using Drydock.Benchmarks.Engine;
 
 // The numbers the README claims, from the program itself: dotnet run -c Release --project tests/Drydock.Benchmarks [ROUNDS | drain]
 // Those of the simulated cluster: ... simulator [NODES PODS VMS]
+// The engine beside its peers: ... engine [ROUNDS] [ENGINE]...; Peers/README.md says what to install.
+switch (args)
+{
+    case [EngineProcess.Verb, var file]:
+        await EngineProcess.RunAsync(file);
+        return;
+    case [EngineProcess.ServeVerb, var file]:
+        await EngineProcess.ServeAsync(file);
+        return;
+    case ["engine", .. var choice]:
+        Console.WriteLine($"{Environment.ProcessorCount} processors, {RuntimeName()}");
+        await new EngineFigures(choice is [var first, ..] ? Number(first) : 3, Console.Out).MeasureAsync([.. choice.Skip(1)]);
+        return;
+    default:
+        break;
+}
+
 if (args is ["simulator", .. var size])
 {
     var wanted = size is [var nodes, var pods, var machines] ? (int[])[Number(nodes), Number(pods), Number(machines)] : [5000, 100_000, 2000];
