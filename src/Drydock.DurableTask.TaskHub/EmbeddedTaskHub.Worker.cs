@@ -14,11 +14,17 @@ public abstract partial class EmbeddedTaskHub
     public Task HelloAsync(CancellationToken cancellationToken) => Loop.RunAsync(_ => true, cancellationToken);
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<WorkItem> GetWorkItemsAsync(
-        GetWorkItemsRequest request, bool keepsOrchestrators, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<WorkItem> GetWorkItemsAsync(
+        GetWorkItemsRequest request, bool keepsOrchestrators, CancellationToken cancellationToken) =>
+        ReadAsync(new WorkStream(request, keepsOrchestrators), cancellationToken);
+
+    /// <inheritdoc/>
+    IAsyncEnumerable<WorkItem> ISpeculativeTaskHub.GetSpeculativeWorkItemsAsync(GetWorkItemsRequest request, CancellationToken cancellationToken) =>
+        ReadAsync(new WorkStream(request, keepsOrchestrators: true) { Speculates = true }, cancellationToken);
+
+    private async IAsyncEnumerable<WorkItem> ReadAsync(WorkStream stream, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var loop = Loop;
-        var stream = new WorkStream(request, keepsOrchestrators);
         await loop.RunAsync(
             _ =>
             {

@@ -7,7 +7,7 @@ namespace Drydock.DurableTask.TaskHub;
 /// A task hub inside this process: what the calls of the protocol mean, over whichever store. What it acknowledged is durable.
 /// </summary>
 /// <remarks>Instance ids are compared exactly. There is nothing to ping in one process, so its streams carry no health pings.</remarks>
-public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, IHostedLifecycleService, IAsyncDisposable
+public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, ISpeculativeTaskHub, IHostedLifecycleService, IAsyncDisposable
 {
     private readonly TaskHubOptions _options;
     private readonly TimeProvider _clock;

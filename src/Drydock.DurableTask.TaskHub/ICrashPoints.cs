@@ -34,6 +34,12 @@ public static class CrashPoints
     /// <summary>One instance of a purge was deleted.</summary>
     public const string PurgeAfterInstance = "purge.after-instance";
 
+    /// <summary>Turns were handed out inside the transaction that caused them.</summary>
+    public const string CommitAfterSpeculation = "commit.after-speculation";
+
+    /// <summary>The messages that no turn has consumed were written.</summary>
+    public const string CommitAfterMessages = "commit.after-messages";
+
     /// <summary>Everything was written, nothing committed.</summary>
     public const string CommitBeforeCommit = "commit.before-commit";
 
@@ -50,7 +56,7 @@ public static class CrashPoints
     public static IReadOnlyList<string> All { get; } =
     [
         MigrationBeforeCommit, CommitBeforeBegin, CommitAfterBegin, CommitAfterCommand, TurnAfterHistory, TurnAfterActions,
-        ContinueAsNewAfterDelete, PurgeAfterInstance, CommitBeforeCommit, CommitAfterCommit, CommitAfterAcknowledge,
+        ContinueAsNewAfterDelete, PurgeAfterInstance, CommitAfterSpeculation, CommitAfterMessages, CommitBeforeCommit, CommitAfterCommit, CommitAfterAcknowledge,
         DispatchAfterHandOut,
     ];
 

@@ -233,6 +233,32 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         }
     }
 
+    /// <summary>
+    /// Inside a transaction: hands out the turns that it caused, to workers that take them before the commit. Not a second turn of an
+    /// instance in one transaction: a worker that had to replay would not find the first.
+    /// </summary>
+    public void Speculate()
+    {
+        List<Instance> later = [];
+        foreach (var stream in _streams.Where(stream => stream.Speculates))
+        {
+            while (stream.OrchestratorRoom > 0 && state.Turns.TryTake(stream.Orchestrators, out var instance))
+            {
+                if (instance.LastTurnIn == state.Batch)
+                {
+                    later.Add(instance);
+                    continue;
+                }
+
+                HandOutTurn(stream, instance);
+                instance.HandOut!.SpeculatedIn = state.Batch;
+                state.Speculated++;
+            }
+        }
+
+        later.ForEach(state.Turns.Add);
+    }
+
     /// <summary>After the image was loaded anew: workers still hold what they held.</summary>
     public void Reattach()
     {
@@ -274,11 +300,16 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return false;
         }
 
+        HandOutTurn(stream, instance);
+        return true;
+    }
+
+    private void HandOutTurn(WorkStream stream, Instance instance)
+    {
         instance.TakeBackTurn();
         var request = _turns.Next(instance, stream);
         stream.OrchestratorRoom--;
         HandOut(instance, stream, new WorkItem { OrchestratorRequest = request });
-        return true;
     }
 
     private bool TryHandOutActivity(WorkStream stream)

@@ -36,6 +36,9 @@ internal sealed class WorkStream
 
     public bool CanStreamHistory { get; }
 
+    /// <summary>It takes turns whose cause is not on disk yet.</summary>
+    public bool Speculates { get; init; }
+
     public NameFilter? Orchestrators { get; }
 
     public NameFilter? Activities { get; }

@@ -115,6 +115,9 @@ internal sealed class HandOut(string token, WorkUnit unit, WorkStream stream)
     /// <summary>When it is given up, if it has a limit.</summary>
     public ActivityDeadline? Deadline { get; init; }
 
+    /// <summary>The number of the transaction in which it was handed out, if that waits for the answer.</summary>
+    public long? SpeculatedIn { get; set; }
+
     /// <summary>The commit that ends this hand-out is on its way.</summary>
     public bool IsEnding { get; set; }
 

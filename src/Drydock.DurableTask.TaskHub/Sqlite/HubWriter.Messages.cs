@@ -21,29 +21,38 @@ internal sealed partial class HubWriter
 
     public bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload)
     {
-        Begin();
-        _insertMessage
-            .Bind(1, target.Key).Bind(2, seq).Bind(3, arrivesAt.Ticks).Bind(4, (long)flags).Bind(5, generation).Bind(6, payload.AsSpan())
-            .Execute();
+        var message = new Unstored(target.Key, seq, arrivesAt, flags, generation, payload);
         if (!flags.HasFlag(MessageFlags.Waits))
         {
+            Keep(message);
             return true;
         }
 
+        Insert(message);
         Timers.Add(new TimerQueue.Entry(arrivesAt.Ticks, seq, target.Key, flags));
         return false;
     }
 
     public void DeleteMessage(long key, long seq)
     {
+        if (Forget(key, seq))
+        {
+            return;
+        }
+
         Begin();
         _deleteMessage.Bind(1, key).Bind(2, seq).Execute();
     }
 
-    public void DeleteMessages(long key) => Delete(_deleteMessages, key);
+    public void DeleteMessages(long key)
+    {
+        _unstored.Remove(key);
+        Delete(_deleteMessages, key);
+    }
 
     public List<Message> DeleteBoundMessages(Instance instance)
     {
+        Store(instance.Key);
         var gone = Delete(_deleteBoundMessages, instance.Key).Select(place => place.Seq).ToHashSet();
         return instance.Inbox.FindAll(message => !gone.Contains(message.Seq));
     }
@@ -52,17 +61,22 @@ internal sealed partial class HubWriter
 
     public void MoveMessage(long key, long seq, Instance target, long newSeq, DateTime arrivesAt)
     {
+        Store(key);
         Begin();
         _moveMessage.Bind(1, key).Bind(2, seq).Bind(3, target.Key).Bind(4, newSeq).Bind(5, arrivesAt.Ticks).Execute();
     }
 
-    public bool HasMessages(long key) => Places(_messagesOf.Bind(1, key)).Count > 0;
+    public bool HasMessages(long key) => _unstored.ContainsKey(key) || Places(_messagesOf.Bind(1, key)).Count > 0;
 
-    public byte[] ReadStart(long key) =>
-        ReadMessage(key, Places(_messagesOf.Bind(1, key)).First(place => place.Flags.HasFlag(MessageFlags.Starts)).Seq);
+    public byte[] ReadStart(long key)
+    {
+        Store(key);
+        return ReadMessage(key, Places(_messagesOf.Bind(1, key)).First(place => place.Flags.HasFlag(MessageFlags.Starts)).Seq);
+    }
 
     public byte[] ReadMessage(long key, long seq)
     {
+        Store(key);
         _readMessage.Bind(1, key).Bind(2, seq).Step();
         var payload = _readMessage.Blob(0);
         _readMessage.Reset();

@@ -33,6 +33,7 @@ internal sealed partial class HubWriter : IHubStore, IDisposable
 
     public void Commit()
     {
+        StoreAll();
         if (!IsInTransaction)
         {
             return;
@@ -46,6 +47,7 @@ internal sealed partial class HubWriter : IHubStore, IDisposable
 
     public void Rollback()
     {
+        _unstored.Clear();
         if (!IsInTransaction)
         {
             return;

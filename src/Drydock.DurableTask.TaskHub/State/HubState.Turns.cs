@@ -95,6 +95,12 @@ internal sealed partial class HubState
         handOut.IsEnding = true;
         instance.Turn = null;
         instance.LastTurn = handOut.Token;
+        instance.LastTurnIn = Batch;
+        if (handOut.SpeculatedIn == Batch)
+        {
+            Speculated--;
+        }
+
         instance.UpdatedAt = Now;
         QueueOf(instance).Withdraw(instance, Phase.Idle);
     }

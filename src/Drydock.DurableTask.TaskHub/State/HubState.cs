@@ -26,6 +26,12 @@ internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints
     /// <summary>The tokens of activities in hand whose result nobody waits for any more because of the transaction.</summary>
     public List<string> Lost { get; } = [];
 
+    /// <summary>The number of the transaction.</summary>
+    public long Batch { get; private set; }
+
+    /// <summary>How many turns were handed out inside the transaction and not answered yet.</summary>
+    public int Speculated { get; set; }
+
     /// <summary>The time of the transaction.</summary>
     public DateTime Now { get; private set; }
 
@@ -33,6 +39,8 @@ internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints
     public void BeginBatch(DateTime now)
     {
         Now = now;
+        Batch++;
+        Speculated = 0;
         while (store.TryTakeDue(now, out var due))
         {
             if (_byKey.TryGetValue(due.InstanceKey, out var instance))

@@ -93,9 +93,7 @@ internal sealed class TaskHubWorker : DurableTaskWorker
         using var streamEnd = new CancellationTokenSource();
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = stoppingToken.Register(() => stopped.TrySetResult());
-        await using var items = _hub
-            .GetWorkItemsAsync(Request(), _options.MaximumLiveOrchestrators > 0, streamEnd.Token)
-            .GetAsyncEnumerator(streamEnd.Token);
+        await using var items = Open(streamEnd.Token).GetAsyncEnumerator(streamEnd.Token);
 
         var lost = _activities.WatchLostAsync(streamEnd.Token);
         try
@@ -107,6 +105,14 @@ internal sealed class TaskHubWorker : DurableTaskWorker
             await streamEnd.CancelAsync();
             await lost;
         }
+    }
+
+    private IAsyncEnumerable<WorkItem> Open(CancellationToken streamEnd)
+    {
+        var keeps = _options.MaximumLiveOrchestrators > 0;
+        return keeps && _hub is ISpeculativeTaskHub speculative
+            ? speculative.GetSpeculativeWorkItemsAsync(Request(), streamEnd)
+            : _hub.GetWorkItemsAsync(Request(), keeps, streamEnd);
     }
 
     private async Task<bool> ReadAsync(

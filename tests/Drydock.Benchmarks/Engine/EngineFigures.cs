@@ -16,6 +16,8 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
     // From the first start to the moment the last timer is due, and a little more.
     private static readonly TimeSpan UntilTimersAreDue = TimeSpan.FromSeconds(7);
 
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(15);
+
     private readonly List<(string Engine, string Figure, double Value)> _values = [];
     private readonly Dictionary<string, string> _absent = [];
     private readonly List<double> _syncs = [];
@@ -63,8 +65,9 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
 
     private async Task ThroughputAsync(Contender contender)
     {
-        // As many as are measured: every engine here compiles while it runs.
-        for (var warmUp = 0; warmUp < 3; warmUp++)
+        // The same time for each: all of them compile while they run.
+        var from = TimeProvider.System.GetTimestamp();
+        while (TimeProvider.System.GetElapsedTime(from) < WarmUp)
         {
             await contender.AskAsync($"chains {Chains}");
         }
@@ -112,8 +115,7 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
     {
         await using var contender = new DrydockContender();
         await contender.StartAsync();
-        await contender.AskAsync($"chains {Chains}");
-        await contender.AskAsync("long 100 1000");
+        await contender.AskAsync("long 20000 10000");
         for (var i = 0; i < 3; i++)
         {
             foreach (var (length, figure) in new[] { (100, EngineTable.Short), (100_000, EngineTable.Long) })

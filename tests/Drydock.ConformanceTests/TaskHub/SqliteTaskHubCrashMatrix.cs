@@ -30,7 +30,9 @@ public sealed class SqliteTaskHubCrashMatrix : IDisposable
             await CheckAsync(hub, camera.Acknowledged, "the undisturbed run");
         }
 
-        camera.Pictures.Select(picture => picture.Point).Distinct().ShouldBe(CrashPoints.All, ignoreOrder: true);
+        // This worker does not take turns before their commit; HubCrashTests has one that does.
+        var passed = CrashPoints.All.Where(point => point != CrashPoints.CommitAfterSpeculation);
+        camera.Pictures.Select(picture => picture.Point).Distinct().ShouldBe(passed, ignoreOrder: true);
         foreach (var picture in camera.Pictures)
         {
             var again = new FakeTimeProvider(picture.Time);
