@@ -234,8 +234,8 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
     }
 
     /// <summary>
-    /// Inside a transaction: hands out the turns that it caused, to workers that take them before the commit. Not a second turn of an
-    /// instance in one transaction: a worker that had to replay would not find the first.
+    /// Inside a transaction: hands out the turns that it caused, to workers that take them before the commit. Not of an instance
+    /// whose history the transaction wrote: a worker that had to replay would read the old one.
     /// </summary>
     public void Speculate()
     {
@@ -244,7 +244,7 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         {
             while (stream.OrchestratorRoom > 0 && state.Turns.TryTake(stream.Orchestrators, out var instance))
             {
-                if (instance.LastTurnIn == state.Batch)
+                if (instance.HistoryWrittenIn == state.Batch)
                 {
                     later.Add(instance);
                     continue;

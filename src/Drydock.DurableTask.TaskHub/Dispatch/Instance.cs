@@ -36,8 +36,8 @@ internal sealed class Instance(long key, string id) : WorkUnit
     /// <summary>The token of the last turn that was committed, as far as this process knows.</summary>
     public string? LastTurn { get; set; }
 
-    /// <summary>The number of the transaction with its last turn, as far as this process knows: until that is on disk, nobody can read its history.</summary>
-    public long LastTurnIn { get; set; }
+    /// <summary>The number of the transaction that last wrote its history, as far as this process knows: until that is on disk, nobody can read it.</summary>
+    public long HistoryWrittenIn { get; set; }
 
     /// <summary>What arrived and is in no turn yet, in order of arrival.</summary>
     public List<Message> Inbox { get; set; } = [];

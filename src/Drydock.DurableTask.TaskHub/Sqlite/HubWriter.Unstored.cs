@@ -20,11 +20,13 @@ internal sealed partial class HubWriter
     /// <summary>True if the message had no row, and now never gets one.</summary>
     private bool Forget(long key, long seq)
     {
-        if (!_unstored.TryGetValue(key, out var messages) || messages.RemoveAll(message => message.Seq == seq) == 0)
+        // A turn consumes them in the order in which they came, so it is the first one.
+        if (!_unstored.TryGetValue(key, out var messages) || messages.FindIndex(message => message.Seq == seq) is not (>= 0 and var at))
         {
             return false;
         }
 
+        messages.RemoveAt(at);
         if (messages.Count == 0)
         {
             _unstored.Remove(key);

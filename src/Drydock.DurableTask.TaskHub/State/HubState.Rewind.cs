@@ -97,6 +97,7 @@ internal sealed partial class HubState
         store.DeleteHistory(instance.Key);
         instance.HistoryLength = 0;
         instance.HistoryBytes = 0;
+        instance.HistoryWrittenIn = Batch;
         foreach (var turn in rewound.Turns.Where(turn => turn.Count > 0))
         {
             _chunk.Clear();

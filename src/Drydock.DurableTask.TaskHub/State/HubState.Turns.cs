@@ -95,7 +95,7 @@ internal sealed partial class HubState
         handOut.IsEnding = true;
         instance.Turn = null;
         instance.LastTurn = handOut.Token;
-        instance.LastTurnIn = Batch;
+        instance.HistoryWrittenIn = Batch;
         if (handOut.SpeculatedIn == Batch)
         {
             Speculated--;

@@ -161,7 +161,7 @@ public sealed class SqliteTaskHubFileTests : IDisposable
         await worker.DoTurnAsync(Act.Complete(0));
         await hub.PurgeInstancesAsync(new PurgeInstancesRequest { InstanceId = "a" }, CancellationToken.None);
 
-        CrashPoints.All.Except([CrashPoints.MigrationBeforeCommit]).ShouldBeSubsetOf(Copy(points));
+        CrashPoints.All.Except([CrashPoints.MigrationBeforeCommit, CrashPoints.CommitAfterSpeculation]).ShouldBeSubsetOf(Copy(points));
     }
 
     [Fact]
