@@ -1,5 +1,11 @@
 using Drydock.ConformanceTests.TaskHub.Crashes;
 using Xunit.Runner.InProc.SystemConsole;
 
-// The tests; or the process that one of them kills.
-return args is [CrashChild.Verb, ..] ? await CrashChild.RunAsync(args) : await ConsoleRunner.Run(args);
+// The tests; or, by hand, `kill-loop --minutes N`; or a process that one of them kills.
+return args switch
+{
+    [HubKillLoopTests.Verb, ..] => await HubKillLoopTests.RunAsync(args),
+    [CrashChild.Verb, ..] => await CrashChild.RunAsync(args),
+    [KillLoop.Verb, ..] => await KillLoop.RunLoadAsync(args),
+    _ => await ConsoleRunner.Run(args),
+};

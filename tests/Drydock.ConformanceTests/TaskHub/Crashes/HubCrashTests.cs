@@ -106,9 +106,13 @@ public sealed class CrashPaths : IAsyncLifetime
 internal static class CrashChecks
 {
     /// <summary>Every instance ended as it must, its history is whole, and its results are those that the activities really gave.</summary>
-    public static async Task EndsAsync(SqliteTaskHub hub, CrashWorkload workload, Ledger ledger, string what)
+    public static async Task EndsAsync(SqliteTaskHub hub, CrashWorkload workload, Ledger ledger, string what, bool waitForIdle = true)
     {
-        await hub.WhenIdleAsync(CancellationToken.None);
+        if (waitForIdle)
+        {
+            await hub.WhenIdleAsync(CancellationToken.None);
+        }
+
         foreach (var (id, output) in workload.Outputs)
         {
             var state = (await hub.GetInstanceAsync(new GetInstanceRequest { InstanceId = id, GetInputsAndOutputs = true }, CancellationToken.None)).OrchestrationState;

@@ -7,7 +7,7 @@ namespace Drydock.ConformanceTests.TaskHub.Crashes;
 /// </summary>
 internal sealed class Ledger(string folder)
 {
-    private readonly object _gate = new();
+    private readonly Lock _gate = new();
     private readonly string _path = Path.Combine(folder, "ledger");
 
     public void Write(string line)
