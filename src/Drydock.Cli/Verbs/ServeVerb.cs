@@ -84,6 +84,7 @@ internal static class ServeVerb
                 {
                     Hub = $"Data Source={parsed.GetValue(database)}",
                     Access = new AccessOptions { Mode = parsed.GetValue(access) is { } mode ? Enum.Parse<AccessMode>(mode) : simulated is null ? AccessMode.Kubernetes : AccessMode.None },
+                    SecretsFolder = files.Read(parsed).Secrets,
                     LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
                 });
                 return read with
@@ -96,7 +97,6 @@ internal static class ServeVerb
                     HubListen = parsed.GetValue(hubListen),
                     HubToken = hub,
                     PoliciesFile = files.Read(parsed).Policies,
-                    SecretsFolder = files.Read(parsed).Secrets,
                     PublicUrl = parsed.GetValue(publicUrl),
                     Webhook = parsed.GetValue(webhook) is { } listen ? new WebhookOptions(listen) { CertificateFolder = parsed.GetValue(webhookCertificates)?.FullName } : null,
                     Access = parsed.GetValue(access) is { } said ? read.Access with { Mode = Enum.Parse<AccessMode>(said) } : read.Access,

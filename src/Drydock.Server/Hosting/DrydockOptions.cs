@@ -6,6 +6,7 @@ using Drydock.Kubernetes;
 using Drydock.Server.Admission;
 using Drydock.Maintenance.Drain;
 using Drydock.Server.Callers;
+using Drydock.Server.Notifications;
 using Drydock.Server.Telemetry;
 using Drydock.Server.Tls;
 
@@ -77,6 +78,9 @@ public sealed record DrydockOptions
     /// <summary>The address under which others reach this server, for webhooks to call back; null: they cannot.</summary>
     public string? PublicUrl { get; init; }
 
+    /// <summary>Who is told what.</summary>
+    public NotificationOptions Notifications { get; init; } = new();
+
     /// <summary>More settings of the SQLite hub, for tests.</summary>
     public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
 
@@ -107,6 +111,7 @@ public sealed record DrydockOptions
 
         errors.AddRange(Tls.Validate());
         errors.AddRange(Telemetry.Validate());
+        errors.AddRange(Notifications.Validate(SecretsFolder));
         if (Cluster is { InCluster: true, KubeconfigPath: not null })
         {
             errors.Add("cluster: give a kubeconfig or in-cluster, not both.");

@@ -8,6 +8,8 @@ using Drydock.Operator.Resources;
 using Drydock.Server.Admission;
 using Drydock.Server.Policies;
 using Drydock.Server.Callers;
+using Drydock.Server.Notifications;
+using Drydock.Server.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Drydock.Server;
@@ -51,6 +53,7 @@ public static class DrydockServices
         services.AddSingleton(new EvictionSlots(options.MaxParallelEvictions));
         services.AddMaintenanceTasks(options);
         services.AddDoors();
+        services.AddNotifications(options);
         if (options.Operator)
         {
             services.AddNodeMaintenanceOperator(static provider => provider.GetRequiredService<HubIdentity>().Id);
@@ -89,6 +92,30 @@ public static class DrydockServices
         services.AddSingleton<ISecretFiles>(new SecretFiles(options.SecretsFolder));
         services.AddSingleton<IHttpTargets>(provider => new HttpTargets(file.AllowedUrls, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new CallbackAddress(options.PublicUrl));
+    }
+
+    // The tasks are always there: a message that was begun is delivered, or told undeliverable, when its target is gone.
+    private static void AddNotifications(this IServiceCollection services, DrydockOptions options)
+    {
+        var notifications = options.Notifications;
+        services.AddSingleton(provider => new NoticeSender(
+            notifications,
+            provider.GetRequiredService<ISecretFiles>(),
+            new HttpTargets([.. notifications.AllowedUrls.Select(static prefix => new Uri(prefix))], provider.GetRequiredService<TimeProvider>()),
+            new MailSender(notifications.Smtp, provider.GetRequiredService<ISecretFiles>(), provider.GetRequiredService<TimeProvider>()),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetService<ServerMeter>(),
+            provider.GetRequiredService<ILogger<NoticeSender>>()));
+        if (notifications.Targets.Count > 0)
+        {
+            services.AddSingleton<IHostedService>(provider => new NoticeWatcher(
+                provider.GetRequiredService<DurableTaskClient>(),
+                provider.GetRequiredService<IInstanceFeed>(),
+                notifications,
+                options.PublicUrl,
+                provider.GetRequiredService<TimeProvider>(),
+                provider.GetRequiredService<ILogger<NoticeWatcher>>()));
+        }
     }
 
     private static void AddDoors(this IServiceCollection services)

@@ -8,6 +8,7 @@ using Microsoft.DurableTask.Worker;
 using Drydock.DurableTask.Worker;
 #endif
 using Drydock.Maintenance;
+using Drydock.Server.Notifications;
 
 namespace Drydock.Server;
 
@@ -28,7 +29,7 @@ internal static class DurableTaskRegistration
     {
         var invoker = GrpcChannel.ForAddress($"http://{HubListen(options)}").Intercept(headers => Sign(headers, options.HubToken));
         services.AddDurableTaskClient(client => client.UseGrpc(grpc => grpc.CallInvoker = invoker));
-        services.AddDurableTaskWorker(worker => worker.AddTasks(static tasks => tasks.AddMaintenance()).UseGrpc(grpc => grpc.CallInvoker = invoker));
+        services.AddDurableTaskWorker(worker => worker.AddTasks(static tasks => tasks.AddMaintenance().AddNotices()).UseGrpc(grpc => grpc.CallInvoker = invoker));
         return services;
     }
 
@@ -50,7 +51,7 @@ internal static class DurableTaskRegistration
     public static IServiceCollection AddMaintenanceTasks(this IServiceCollection services, DrydockOptions options)
     {
         services.AddDurableTaskClient(static client => client.UseTaskHub());
-        services.AddDurableTaskWorker(static worker => worker.AddTasks(static tasks => tasks.AddMaintenance()).UseTaskHub());
+        services.AddDurableTaskWorker(static worker => worker.AddTasks(static tasks => tasks.AddMaintenance().AddNotices()).UseTaskHub());
         return services;
     }
 #endif

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Drydock.Server.Callers;
 
 namespace Drydock.Server;
@@ -57,9 +58,10 @@ internal sealed class LiveOptions(DrydockOptions options, TimeProvider clock, IL
     {
         var before = _current;
         if (read.Access.Mode != before.Access.Mode || read.Hub != before.Hub || !read.Urls.SequenceEqual(before.Urls) || read.Operator != before.Operator
-            || read.Tls != before.Tls || read.LogFormat != before.LogFormat || read.LogLevel != before.LogLevel || read.Telemetry != before.Telemetry)
+            || read.Tls != before.Tls || read.LogFormat != before.LogFormat || read.LogLevel != before.LogLevel || read.Telemetry != before.Telemetry
+            || JsonSerializer.Serialize(read.Notifications) != JsonSerializer.Serialize(before.Notifications))
         {
-            logger.LogWarning("The configuration changed in what only a start reads (hub, urls, operator, access.mode, tls, log, telemetry); start the process again for that.");
+            logger.LogWarning("The configuration changed in what only a start reads (hub, urls, operator, access.mode, tls, log, telemetry, notifications); start the process again for that.");
         }
 
         _current = before with { Access = read.Access with { Mode = before.Access.Mode, RequestsPerSecond = before.Access.RequestsPerSecond } };

@@ -1,3 +1,5 @@
+using Drydock.Server.Notifications;
+
 namespace Drydock.Server;
 
 /// <summary>The configuration file; <c>infra/drydock.yaml</c> shows and explains every field. What is left out keeps its default.</summary>
@@ -16,6 +18,8 @@ internal sealed record Settings
     public LogSettings? Log { get; init; }
 
     public TelemetrySettings? Telemetry { get; init; }
+
+    public NotificationSettings? Notifications { get; init; }
 }
 
 /// <summary>Section <c>access</c>.</summary>

@@ -52,6 +52,7 @@ public static class SettingsFile
             LogLevel = reader.Choice("log.level", settings.Log?.Level, defaults.LogLevel, Enum.GetValues<LogLevel>()),
             LogFormat = reader.Choice("log.format", settings.Log?.Format, defaults.LogFormat, LogFormat.Text, LogFormat.Json),
             Telemetry = defaults.Telemetry with { OtlpEndpoint = settings.Telemetry?.OtlpEndpoint ?? defaults.Telemetry.OtlpEndpoint },
+            Notifications = settings.Notifications?.Read(reader) ?? defaults.Notifications,
             Tls = defaults.Tls with
             {
                 CertificateFile = settings.Tls?.CertificateFile ?? defaults.Tls.CertificateFile,

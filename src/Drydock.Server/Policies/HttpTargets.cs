@@ -18,7 +18,17 @@ internal sealed class HttpTargets(IReadOnlyList<Uri> allowed, TimeProvider clock
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    public string? Problem(string url)
+    public string? Problem(string url) => Problem(url, allowed);
+
+    /// <summary>It can begin addresses that may be called.</summary>
+    internal static bool IsPrefix(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.Query.Length == 0;
+
+    /// <summary>Why an address must not be called under a list of prefixes, or null if it may.</summary>
+    internal static string? Problem(string url, IReadOnlyList<string> prefixes) =>
+        Problem(url, [.. prefixes.Where(IsPrefix).Select(static prefix => new Uri(prefix))]);
+
+    private static string? Problem(string url, IReadOnlyList<Uri> allowed)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.UserInfo.Length > 0)
         {

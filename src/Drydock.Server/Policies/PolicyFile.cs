@@ -68,8 +68,8 @@ internal sealed record PolicyFile(IReadOnlyList<Uri> AllowedUrls, IReadOnlyList<
     }
 
     private static Uri Prefix(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.Query.Length == 0
-            ? uri
+        HttpTargets.IsPrefix(text)
+            ? new Uri(text)
             : throw new JsonException($"allowedUrls: '{text}' is not the beginning of an https address.");
 
     private static IReadOnlyList<MaintenancePolicy> Named(IReadOnlyList<MaintenancePolicy> policies) =>

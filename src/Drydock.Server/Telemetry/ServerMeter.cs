@@ -19,6 +19,7 @@ internal sealed class ServerMeter : IDisposable
         MaintenanceDuration = _meter.CreateHistogram<double>("drydock.maintenance.duration", "s", "How long a maintenance took, by how it ended.");
         Pods = _meter.CreateCounter<long>("drydock.pods", null, "Pods that had to leave, by what became of them.");
         Vms = _meter.CreateCounter<long>("drydock.virtual_machines", null, "Virtual machines, by how they left.");
+        Notifications = _meter.CreateCounter<long>("drydock.notifications", null, "Tries to deliver a notification, by target and outcome.");
         _meter.CreateObservableGauge("drydock.maintenances.running", () => Sum(static counts => counts.States), null, "Maintenances that are not over, by state.");
         _meter.CreateObservableGauge("drydock.blocked", () => Sum(static counts => counts.Blockers), null, "What holds maintenances up now, by kind.");
         _meter.CreateObservableGauge("drydock.migrations", () => Sum(static counts => counts.Migrations), null, "Migrations of maintenances under way, by phase.");
@@ -38,6 +39,8 @@ internal sealed class ServerMeter : IDisposable
     public Counter<long> Pods { get; }
 
     public Counter<long> Vms { get; }
+
+    public Counter<long> Notifications { get; }
 
     /// <summary>What the gauges show from now on, by maintenance.</summary>
     public void Show(IReadOnlyDictionary<string, RunningCounts> running) => _running = running;

@@ -85,6 +85,10 @@ internal sealed class Harbour : IAsyncDisposable
         }
     }
 
+    /// <summary>A part of the running server.</summary>
+    public T Service<T>()
+        where T : notnull => _server!.Services.GetRequiredService<T>();
+
     /// <summary>Reads an object of the cluster, or null.</summary>
     public async Task<JsonNode?> GetAsync(string path, CancellationToken cancellationToken)
     {

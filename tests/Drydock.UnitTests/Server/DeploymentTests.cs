@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Drydock.Server;
 using Drydock.Server.Callers;
+using Drydock.Server.Notifications;
 using Drydock.UnitTests.Architecture;
 using Shouldly;
 using Xunit;
@@ -46,10 +47,33 @@ public sealed partial class DeploymentTests
         var read = SettingsFile.Read(path, new Dictionary<string, string>(), new DrydockOptions());
 
         Fields(Document(path), "").ShouldBe(Fields(typeof(Settings), ""), ignoreOrder: true);
-        (read with { Urls = [], Access = defaults.Access }).ShouldBe(new DrydockOptions() with { Urls = [], Access = defaults.Access });
+        (read with { Urls = [], Access = defaults.Access, Notifications = defaults.Notifications }).ShouldBe(
+            new DrydockOptions() with { Urls = [], Access = defaults.Access, Notifications = defaults.Notifications });
+        JsonSerializer.Serialize(read.Notifications).ShouldBe(JsonSerializer.Serialize(new NotificationOptions()));
         read.Urls.ShouldBe([DrydockOptions.DefaultUrl]);
         read.Access.Mode.ShouldBe(AccessMode.Kubernetes);
         read.Access.RequestsPerSecond.ShouldBe(new AccessOptions().RequestsPerSecond);
+    }
+
+    [Fact]
+    public void The_examples_of_targets_are_right()
+    {
+        var examples = System.IO.File.ReadLines(File("infra", "drydock.yaml")).Where(static line => line.StartsWith("  #   - {", StringComparison.Ordinal)).Select(static line => line.Replace("  #", "")).ToList();
+        var folder = Directory.CreateTempSubdirectory("drydock-examples-");
+        try
+        {
+            System.IO.File.WriteAllText(Path.Combine(folder.FullName, "slack-url"), "x");
+            System.IO.File.WriteAllText(Path.Combine(folder.FullName, "itsm-key"), "x");
+            var path = Path.Combine(folder.FullName, "drydock.yaml");
+            System.IO.File.WriteAllText(path, $"notifications:\n  allowedUrls: [\"https://itsm.example.com/hooks\"]\n  smtp: {{host: mail.example.com, from: drydock@example.com}}\n  targets:\n{string.Join('\n', examples)}\n");
+
+            SettingsFile.Read(path, new Dictionary<string, string>(), new DrydockOptions { SecretsFolder = folder.FullName })
+                .Notifications.Targets.Select(static target => target.Form).ShouldBe([NotificationForm.Slack, NotificationForm.Webhook, NotificationForm.Email]);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]
@@ -95,7 +119,7 @@ public sealed partial class DeploymentTests
     private static IEnumerable<string> Fields(Type type, string prefix) => type.GetProperties().SelectMany(property =>
     {
         var name = prefix + JsonNamingPolicy.CamelCase.ConvertName(property.Name);
-        return property.PropertyType.Namespace == typeof(Settings).Namespace ? Fields(property.PropertyType, name + ".") : [name];
+        return property.PropertyType.Assembly == typeof(Settings).Assembly ? Fields(property.PropertyType, name + ".") : [name];
     });
 
     [GeneratedRegex("\"(?<name>drydock\\.[a-z_.]+)\"", RegexOptions.NonBacktracking)]

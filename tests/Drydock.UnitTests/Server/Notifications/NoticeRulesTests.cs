@@ -1,0 +1,110 @@
+using Drydock.Api;
+using Drydock.DurableTask.Client;
+using Drydock.DurableTask.Converters;
+using Drydock.Maintenance;
+using Drydock.Server.Notifications;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Server.Notifications;
+
+public sealed class NoticeRulesTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15);
+
+    private static MaintenanceView Running => new("m-1", "node-1", MaintenanceState.Running, "Drain", "Evicting.")
+    {
+        StepSince = Now.AddMinutes(-30),
+        Steps = [new StepView("Plan", Now.AddMinutes(-32), Now.AddMinutes(-31)), new StepView("Lease", Now.AddMinutes(-31), Now.AddMinutes(-30))],
+    };
+
+    [Fact]
+    public void It_has_begun_once_it_holds_the_lease()
+    {
+        NoticeRules.Of(Running with { Steps = [] }, Now, Quarter).ShouldBeEmpty();
+
+        var begun = NoticeRules.Of(Running, Now, Quarter).ShouldHaveSingleItem();
+        (begun.Kind, begun.Id, begun.At).ShouldBe((NoticeKind.Begun, "notice-m-1~begun", Now.AddMinutes(-30)));
+    }
+
+    [Fact]
+    public void Pods_held_by_one_budget_are_one_message_and_only_after_the_time()
+    {
+        var view = Running with
+        {
+            Blockers = [Blocker("shop/web-1", "shop/web", 20), Blocker("shop/web-2", "shop/web", 16), Blocker("shop/db-0", "shop/db", 5)],
+        };
+
+        var blocked = NoticeRules.Of(view, Now, Quarter).Where(static notice => notice.Kind == NoticeKind.Blocked).ShouldHaveSingleItem();
+        blocked.Title.ShouldContain("shop/web for 20m");
+        blocked.Text.ShouldContain("shop/web-2");
+        blocked.At.ShouldBe(Now.AddMinutes(-5));
+
+        // Later the same budget is the same message, and the other one has become one.
+        var later = NoticeRules.Of(view, Now.AddMinutes(12), Quarter).Where(static notice => notice.Kind == NoticeKind.Blocked).ToList();
+        later.Count.ShouldBe(2);
+        later.ShouldContain(notice => notice.Id == blocked.Id && notice.At == blocked.At);
+    }
+
+    [Fact]
+    public void Waiting_for_a_person_and_a_lost_lease_are_told()
+    {
+        Kinds(Running with { State = MaintenanceState.AwaitingApproval, AwaitsApproval = "Start" }).ShouldContain(NoticeKind.NeedsPerson);
+        Kinds(Running with { State = MaintenanceState.Holding }).ShouldContain(NoticeKind.NeedsPerson);
+        Kinds(Running with { State = MaintenanceState.LeaseLost }).ShouldContain(NoticeKind.LeaseLost);
+    }
+
+    [Theory]
+    [InlineData(MaintenanceState.Completed, NoticeKind.Completed)]
+    [InlineData(MaintenanceState.Cancelled, NoticeKind.Cancelled)]
+    [InlineData(MaintenanceState.Refused, NoticeKind.Failed)]
+    [InlineData(MaintenanceState.Failed, NoticeKind.Failed)]
+    [InlineData(MaintenanceState.Abandoned, NoticeKind.Failed)]
+    public void An_end_is_told_by_how_it_ended_with_what_is_left_behind(MaintenanceState state, NoticeKind kind)
+    {
+        var ended = NoticeRules.Of(Running with { State = state, EndedAt = Now, LeftBehind = ["Node node-1 is cordoned."], Blockers = [Blocker("a/b", null, 60)] }, Now, Quarter).Last();
+
+        (ended.Kind, ended.Id, ended.At).ShouldBe((kind, "notice-m-1~ended", Now));
+        ended.Text.ShouldContain("is cordoned");
+    }
+
+    [Fact]
+    public void Of_the_nodes_of_a_rollout_only_what_is_in_the_way_is_told_and_no_id_is_part_of_the_rollout()
+    {
+        var node = Running with { Id = "r-1:node-1" };
+
+        NoticeRules.Of(node, Now, Quarter).ShouldBeEmpty();
+        NoticeRules.Of(node with { State = MaintenanceState.Completed, EndedAt = Now }, Now, Quarter).ShouldBeEmpty();
+        NoticeRules.Of(node with { State = MaintenanceState.Failed, EndedAt = Now }, Now, Quarter).ShouldHaveSingleItem().Id.ShouldBe("notice-r-1/node-1~ended");
+    }
+
+    [Fact]
+    public void A_paused_rollout_is_told_once_for_each_reason_and_its_end_too()
+    {
+        var first = Rollout(new RolloutStatus([]) { IsPaused = true, Failed = 2, Message = "Paused: the failure budget is used up. 5 of 9 nodes done, 2 failed." });
+        var goesOn = Rollout(new RolloutStatus([]) { IsPaused = true, Failed = 2, Message = "Paused: the failure budget is used up. 6 of 9 nodes done, 2 failed." });
+        var again = Rollout(new RolloutStatus([]) { IsPaused = true, Failed = 4, Message = "Paused: the failure budget is used up. 8 of 9 nodes done, 4 failed." });
+
+        NoticeRules.Of(goesOn, Now).Single().Id.ShouldBe(NoticeRules.Of(first, Now).Single().Id);
+        NoticeRules.Of(again, Now).Single().Id.ShouldNotBe(NoticeRules.Of(first, Now).Single().Id);
+        NoticeRules.Of(Rollout(new RolloutStatus([]) { Message = "Under way." }), Now).ShouldBeEmpty();
+        NoticeRules.Of(Rollout(new RolloutStatus([]) { Message = "9 of 9 nodes done." }, OrchestrationRuntimeStatus.Completed), Now).Single()
+            .ShouldSatisfyAllConditions(static notice => notice.Kind.ShouldBe(NoticeKind.RolloutFinished), static notice => notice.Text.ShouldBe("9 of 9 nodes done."));
+    }
+
+    private static List<NoticeKind> Kinds(MaintenanceView view) => [.. NoticeRules.Of(view, Now, Quarter).Select(static notice => notice.Kind)];
+
+    private static BlockerView Blocker(string pod, string? budget, int minutes) =>
+        new("budget-exhausted", pod, budget, "Cannot evict pod.", Now.AddMinutes(-minutes), 3, null, null, "Add a replica.");
+
+    private static OrchestrationMetadata Rollout(RolloutStatus status, OrchestrationRuntimeStatus state = OrchestrationRuntimeStatus.Running) =>
+        new(Orchestrations.Rollout, "r-1")
+        {
+            RuntimeStatus = state,
+            CreatedAt = Now,
+            LastUpdatedAt = Now,
+            SerializedCustomStatus = JsonDataConverter.Default.Serialize(status),
+            SerializedOutput = state == OrchestrationRuntimeStatus.Completed ? JsonDataConverter.Default.Serialize(status) : null,
+        };
+}
