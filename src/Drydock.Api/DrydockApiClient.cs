@@ -15,6 +15,9 @@ public sealed class DrydockApiClient(HttpClient http)
     /// <summary>The header that makes a repeated create harmless.</summary>
     public const string IdempotencyKeyHeader = "Idempotency-Key";
 
+    // What the server gives at most at once.
+    private const int LargestPage = 500;
+
     /// <summary>The header in which a caller on loopback says who it is.</summary>
     public const string UserHeader = "Drydock-User";
 
@@ -95,10 +98,14 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<MaintenanceView>(
             HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/reject", new DecisionRequest(reason), null, cancellationToken);
 
-    /// <summary>Everything that happened in a maintenance and its parts, in order of time.</summary>
-    public Task<IReadOnlyList<HistoryEventView>> GetHistoryAsync(string id, CancellationToken cancellationToken) =>
-        SendAsync<IReadOnlyList<HistoryEventView>>(
-            HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/history", null, null, cancellationToken);
+    /// <summary>Everything that happened in a maintenance and its parts, in order of time, page by page to the end.</summary>
+    public Task<IReadOnlyList<HistoryEventView>> GetHistoryAsync(string id, CancellationToken cancellationToken) => AllAsync(
+        async after => await GetHistoryPageAsync(id, LargestPage, after, cancellationToken) is var page ? (page.Items, page.Next) : default);
+
+    /// <summary>One page of what happened in a maintenance and its parts, in order of time.</summary>
+    public Task<HistoryPage> GetHistoryPageAsync(string id, int limit, string? after, CancellationToken cancellationToken) =>
+        SendAsync<HistoryPage>(
+            HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/history{Query(("limit", $"{limit}"), ("after", after))}", null, null, cancellationToken);
 
     /// <summary>What draining several nodes together would do.</summary>
     public Task<PlansView> PlanTogetherAsync(PlanCreate request, CancellationToken cancellationToken) =>
@@ -117,9 +124,13 @@ public sealed class DrydockApiClient(HttpClient http)
     public Task<RolloutView> CreateRolloutAsync(RolloutCreate request, string? idempotencyKey, CancellationToken cancellationToken) =>
         SendAsync<RolloutView>(HttpMethod.Post, "api/v1/rollouts", request, idempotencyKey, cancellationToken);
 
-    /// <summary>All rollouts, the newest first.</summary>
-    public Task<IReadOnlyList<RolloutView>> ListRolloutsAsync(CancellationToken cancellationToken) =>
-        SendAsync<IReadOnlyList<RolloutView>>(HttpMethod.Get, "api/v1/rollouts", null, null, cancellationToken);
+    /// <summary>One page of rollouts, the newest first.</summary>
+    public Task<RolloutList> ListRolloutsAsync(string? after, CancellationToken cancellationToken) =>
+        SendAsync<RolloutList>(HttpMethod.Get, $"api/v1/rollouts{Query(("after", after))}", null, null, cancellationToken);
+
+    /// <summary>All rollouts, the newest first, page by page to the end.</summary>
+    public Task<IReadOnlyList<RolloutView>> ListAllRolloutsAsync(CancellationToken cancellationToken) => AllAsync(
+        async after => await ListRolloutsAsync(after, cancellationToken) is var page ? (page.Items, page.Next) : default);
 
     /// <summary>One rollout.</summary>
     public Task<RolloutView> GetRolloutAsync(string id, CancellationToken cancellationToken) =>
@@ -158,9 +169,13 @@ public sealed class DrydockApiClient(HttpClient http)
     public Task<WindowView> CreateWindowAsync(WindowCreate request, CancellationToken cancellationToken) =>
         SendAsync<WindowView>(HttpMethod.Post, "api/v1/windows", request, null, cancellationToken);
 
-    /// <summary>All windows, by name.</summary>
-    public Task<IReadOnlyList<WindowView>> ListWindowsAsync(CancellationToken cancellationToken) =>
-        SendAsync<IReadOnlyList<WindowView>>(HttpMethod.Get, "api/v1/windows", null, null, cancellationToken);
+    /// <summary>One page of windows, by name.</summary>
+    public Task<WindowList> ListWindowsAsync(string? after, CancellationToken cancellationToken) =>
+        SendAsync<WindowList>(HttpMethod.Get, $"api/v1/windows{Query(("after", after))}", null, null, cancellationToken);
+
+    /// <summary>All windows, by name, page by page to the end.</summary>
+    public Task<IReadOnlyList<WindowView>> ListAllWindowsAsync(CancellationToken cancellationToken) => AllAsync(
+        async after => await ListWindowsAsync(after, cancellationToken) is var page ? (page.Items, page.Next) : default);
 
     /// <summary>One window and when it opens next.</summary>
     /// <param name="name">Its name.</param>
@@ -176,10 +191,11 @@ public sealed class DrydockApiClient(HttpClient http)
         await ThrowIfProblemAsync(response, cancellationToken);
     }
 
-    /// <summary>The virtual machines of the cluster; of one namespace or on one node, if that is said.</summary>
-    public Task<IReadOnlyList<VirtualMachineView>> ListVirtualMachinesAsync(string? @namespace, string? node, CancellationToken cancellationToken) =>
-        SendAsync<IReadOnlyList<VirtualMachineView>>(
-            HttpMethod.Get, $"api/v1/vms{Query(("namespace", @namespace), ("node", node))}", null, null, cancellationToken);
+    /// <summary>The virtual machines of the cluster, page by page to the end; of one namespace or on one node, if that is said.</summary>
+    public Task<IReadOnlyList<VirtualMachineView>> ListVirtualMachinesAsync(string? @namespace, string? node, CancellationToken cancellationToken) => AllAsync(
+        async after => await SendAsync<VirtualMachineList>(
+            HttpMethod.Get, $"api/v1/vms{Query(("namespace", @namespace), ("node", node), ("limit", $"{LargestPage}"), ("after", after))}", null, null, cancellationToken)
+            is var page ? (page.Items, page.Next) : default);
 
     /// <summary>One virtual machine.</summary>
     public Task<VirtualMachineView> GetVirtualMachineAsync(string @namespace, string name, CancellationToken cancellationToken) =>
@@ -191,6 +207,20 @@ public sealed class DrydockApiClient(HttpClient http)
         string @namespace, string name, string action, VirtualMachineCall call, CancellationToken cancellationToken) =>
         SendAsync<VirtualMachineCallView>(
             HttpMethod.Post, $"api/v1/vms/{Uri.EscapeDataString(@namespace)}/{Uri.EscapeDataString(name)}:{action}", call, null, cancellationToken);
+
+    private static async Task<IReadOnlyList<T>> AllAsync<T>(Func<string?, Task<(IReadOnlyList<T> Items, string? Next)>> readPage)
+    {
+        var all = new List<T>();
+        string? after = null;
+        do
+        {
+            (var items, after) = await readPage(after);
+            all.AddRange(items);
+        }
+        while (after is not null);
+
+        return all;
+    }
 
     private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, string? key, CancellationToken cancellationToken)
     {

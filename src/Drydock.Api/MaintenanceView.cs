@@ -208,6 +208,11 @@ public sealed record PodResultView(
 /// <param name="Next">Pass as <c>after</c> to get the next page; null at the end.</param>
 public sealed record MaintenanceList(IReadOnlyList<MaintenanceView> Items, string? Next);
 
+/// <summary>A page of what happened, in order of time.</summary>
+/// <param name="Items">The lines.</param>
+/// <param name="Next">Pass as <c>after</c> to get the next page; null at the end.</param>
+public sealed record HistoryPage(IReadOnlyList<HistoryEventView> Items, string? Next);
+
 /// <summary>One line of what happened, readable.</summary>
 /// <param name="At">When.</param>
 /// <param name="Instance">The orchestration it belongs to: the maintenance, or one of its parts.</param>

@@ -185,3 +185,13 @@ public sealed record WindowView(string Name, bool IsOpen)
     /// <summary>The rollout under way, or null.</summary>
     public string? RolloutId { get; init; }
 }
+
+/// <summary>A page of rollouts, the newest first.</summary>
+/// <param name="Items">The rollouts.</param>
+/// <param name="Next">Pass as <c>after</c> to get the next page; null at the end.</param>
+public sealed record RolloutList(IReadOnlyList<RolloutView> Items, string? Next);
+
+/// <summary>A page of windows, by name.</summary>
+/// <param name="Items">The windows.</param>
+/// <param name="Next">Pass as <c>after</c> to get the next page; null at the end.</param>
+public sealed record WindowList(IReadOnlyList<WindowView> Items, string? Next);

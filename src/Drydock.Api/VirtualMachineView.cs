@@ -60,3 +60,8 @@ public sealed record VirtualMachineCallView(string Id, string Namespace, string 
     /// <summary>What KubeVirt prints about it now.</summary>
     public string? Status { get; init; }
 }
+
+/// <summary>A page of the virtual machines of the cluster, by namespace and name.</summary>
+/// <param name="Items">The virtual machines.</param>
+/// <param name="Next">Pass as <c>after</c> to get the next page; null at the end.</param>
+public sealed record VirtualMachineList(IReadOnlyList<VirtualMachineView> Items, string? Next);

@@ -46,7 +46,7 @@ internal static class RolloutVerb
 
     private static Verb List(Terminal terminal) => ServerVerb.Create(terminal, new Verb("list", "List rollouts, the newest first."), async (call, cancellationToken) =>
     {
-        var rollouts = await call.Client.ListRolloutsAsync(cancellationToken);
+        var rollouts = await call.Client.ListAllRolloutsAsync(cancellationToken);
         call.Output.Document(
             rollouts,
             rollouts.Count == 0 ? ["No rollouts."] : Columns.Align("", [["ID", "STATE", "NODES", "MESSAGE"], .. rollouts.Select(r => new[] { r.Id, r.State, $"{r.Done}/{r.Total}", r.Message })]));

@@ -61,7 +61,7 @@ internal static class WindowVerb
 
     private static Verb List(Terminal terminal) => ServerVerb.Create(terminal, new Verb("list", "List windows."), async (call, cancellationToken) =>
     {
-        var windows = await call.Client.ListWindowsAsync(cancellationToken);
+        var windows = await call.Client.ListAllWindowsAsync(cancellationToken);
         call.Output.Document(
             windows,
             windows.Count == 0
@@ -76,7 +76,7 @@ internal static class WindowVerb
         var count = new Option<int?>("--count", "-n") { Description = "How many of the coming openings. Default 3.", HelpName = "n" };
         return ServerVerb.Create(terminal, new Verb("next", "Show when windows open next, blackouts taken out.", "drydock window next nightly -n 10") { name, count }, async (call, cancellationToken) =>
         {
-            var names = call.Parsed.GetValue(name) is { } one ? [one] : (await call.Client.ListWindowsAsync(cancellationToken)).Select(static window => window.Name).ToList();
+            var names = call.Parsed.GetValue(name) is { } one ? [one] : (await call.Client.ListAllWindowsAsync(cancellationToken)).Select(static window => window.Name).ToList();
             var views = new List<WindowView>(names.Count);
             foreach (var window in names)
             {

@@ -1,6 +1,7 @@
 using System.Text;
 using Drydock.Api;
 using Drydock.Server.Callers;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -45,6 +46,7 @@ internal static class ApiDocument
 
     private static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, AccessMode mode)
     {
+        Exemplify(operation, context);
         var access = context.Description.ActionDescriptor.EndpointMetadata.OfType<EndpointAccess>().LastOrDefault();
         if (access is null or { IsAnonymous: true })
         {
@@ -72,8 +74,27 @@ internal static class ApiDocument
             operation.Responses.TryAdd($"{status}", new OpenApiResponse
             {
                 Description = text,
-                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { ["application/problem+json"] = new() { Schema = schema } },
+                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { ["application/problem+json"] = new() { Schema = schema, Example = ApiExamples.OfProblem(status) } },
             });
+        }
+    }
+
+    private static void Exemplify(OpenApiOperation operation, OpenApiOperationTransformerContext context)
+    {
+        if (context.Description.ActionDescriptor.EndpointMetadata.OfType<IAcceptsMetadata>().LastOrDefault()?.RequestType is { } asked)
+        {
+            foreach (var media in operation.RequestBody?.Content?.Values ?? [])
+            {
+                media.Example = ApiExamples.Of(asked, operation.OperationId);
+            }
+        }
+
+        foreach (var answer in context.Description.SupportedResponseTypes.Where(static answer => answer.Type is not null))
+        {
+            foreach (var media in operation.Responses?.GetValueOrDefault($"{answer.StatusCode}")?.Content?.Values ?? [])
+            {
+                media.Example = answer.Type == typeof(Problem) ? ApiExamples.OfProblem(answer.StatusCode) : ApiExamples.Of(answer.Type!);
+            }
         }
     }
 

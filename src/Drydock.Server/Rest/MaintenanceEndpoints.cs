@@ -20,7 +20,8 @@ internal static class MaintenanceEndpoints
         maintenances.MapGet("/{id}", GetAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenance").WithSummary("One maintenance as it stands.");
         maintenances.MapGet("/{id}/history/stored", StoredHistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetStoredHistory")
             .WithSummary("The same as it is stored, with its parts, to be replayed by another version of the code.");
-        maintenances.MapGet("/{id}/history", HistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenanceHistory").WithSummary("Everything that happened in it.");
+        maintenances.MapGet("/{id}/history", HistoryAsync).Needs(Permissions.GetMaintenance).WithName("GetMaintenanceHistory").WithSummary("One page of what happened in it and its parts, in order of time.")
+            .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         maintenances.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchMaintenance).WithName("WatchMaintenance")
             .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.")
             .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice.");
@@ -124,11 +125,18 @@ internal static class MaintenanceEndpoints
             ? TypedResults.Ok(view)
             : new ProblemResult(Problems.NotFound("maintenance", id));
 
-    private static async Task<Results<Ok<IReadOnlyList<HistoryEventView>>, ProblemResult>> HistoryAsync(
-        string id, Maintenances maintenances, CancellationToken cancellationToken)
+    private static async Task<Results<Ok<HistoryPage>, ProblemResult>> HistoryAsync(
+        string id, string? limit, string? after, Maintenances maintenances, CancellationToken cancellationToken)
     {
         var answer = await maintenances.HistoryAsync(id, cancellationToken);
-        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
+        if (!answer.IsOk)
+        {
+            return new ProblemResult(answer.Problem);
+        }
+
+        // A part that began anew counts from 1 again: the time tells the two apart.
+        var (page, next, problem) = Paging.Page(answer.Value, static line => $"{line.At.UtcTicks}.{line.Sequence}@{line.Instance}", limit, after);
+        return problem is null ? TypedResults.Ok(new HistoryPage(page, next)) : new ProblemResult(problem);
     }
 
     private static async Task<Results<ContentHttpResult, ProblemResult>> StoredHistoryAsync(

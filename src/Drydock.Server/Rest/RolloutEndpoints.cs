@@ -13,7 +13,8 @@ internal static class RolloutEndpoints
         var rollouts = api.MapGroup("/rollouts").WithTags("Rollouts").WithVersions("id", static async (context, id, cancellationToken) =>
             await context.RequestServices.GetRequiredService<Rollouts>().FindAsync(id, cancellationToken));
         rollouts.MapPost("/", CreateAsync).Needs(Permissions.CreateRollout).WithName("CreateRollout").WithSummary("Start the maintenance of several nodes.");
-        rollouts.MapGet("/", ListAsync).Needs(Permissions.ListRollouts).WithName("ListRollouts").WithSummary("All rollouts, the newest first.");
+        rollouts.MapGet("/", ListAsync).Needs(Permissions.ListRollouts).WithName("ListRollouts").WithSummary("One page of rollouts, the newest first.")
+            .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         rollouts.MapGet("/{id}", GetAsync).Needs(Permissions.GetRollout).WithName("GetRollout").WithSummary("One rollout as it stands.");
         rollouts.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelRollout).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
         rollouts.MapPost("/{id}/stop", StopAsync).Needs(Permissions.SteerRollout).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
@@ -41,8 +42,12 @@ internal static class RolloutEndpoints
             : new ProblemResult(answer.Problem);
     }
 
-    private static async Task<Ok<IReadOnlyList<RolloutView>>> ListAsync(Rollouts rollouts, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await rollouts.ListAsync(cancellationToken));
+    private static async Task<Results<Ok<RolloutList>, ProblemResult>> ListAsync(
+        string? limit, string? after, Rollouts rollouts, CancellationToken cancellationToken)
+    {
+        var (page, next, problem) = Paging.Page(await rollouts.ListAsync(cancellationToken), static rollout => rollout.Id, limit, after);
+        return problem is null ? TypedResults.Ok(new RolloutList(page, next)) : new ProblemResult(problem);
+    }
 
     private static async Task<Results<Ok<RolloutView>, ProblemResult>> GetAsync(
         string id, Rollouts rollouts, CancellationToken cancellationToken) =>

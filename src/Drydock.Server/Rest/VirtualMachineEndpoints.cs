@@ -11,7 +11,8 @@ internal static class VirtualMachineEndpoints
     public static void MapVirtualMachines(this IEndpointRouteBuilder api)
     {
         var vms = api.MapGroup("/vms").WithTags("Virtual machines");
-        vms.MapGet("/", ListAsync).Needs(Permissions.ListVms).WithName("ListVms").WithSummary("The virtual machines of the cluster, of a namespace or on a node.");
+        vms.MapGet("/", ListAsync).Needs(Permissions.ListVms).WithName("ListVms").WithSummary("One page of the virtual machines of the cluster, by namespace and name.")
+            .WithDescription("`namespace` and `node` choose among them; `limit` is 1 to 500, 50 unless said otherwise.");
         vms.MapGet("/{ns}/{name}", GetAsync).Needs(Permissions.GetVm).WithName("GetVm").WithSummary("One virtual machine as it stands.");
         Map(vms, VmCall.Start, Permissions.StartVm, "Start it. One that runs is left alone.");
         Map(vms, VmCall.Stop, Permissions.StopVm, "Stop it. One that is stopped is left alone; one that a maintenance stopped is refused.");
@@ -25,9 +26,13 @@ internal static class VirtualMachineEndpoints
             CallAsync(ns, name, call, body, context, machines, cancellationToken))
         .Needs(permission).WithName($"{call}Vm").WithSummary(summary);
 
-    private static async Task<Ok<IReadOnlyList<VirtualMachineView>>> ListAsync(
-        string? @namespace, string? node, VirtualMachines machines, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await machines.ListAsync(@namespace, node, cancellationToken));
+    private static async Task<Results<Ok<VirtualMachineList>, ProblemResult>> ListAsync(
+        string? @namespace, string? node, string? limit, string? after, VirtualMachines machines, CancellationToken cancellationToken)
+    {
+        var (page, next, problem) = Paging.Page(
+            await machines.ListAsync(@namespace, node, cancellationToken), static vm => $"{vm.Namespace}/{vm.Name}", limit, after);
+        return problem is null ? TypedResults.Ok(new VirtualMachineList(page, next)) : new ProblemResult(problem);
+    }
 
     private static async Task<Results<Ok<VirtualMachineView>, ProblemResult>> GetAsync(
         string ns, string name, VirtualMachines machines, CancellationToken cancellationToken)

@@ -12,7 +12,8 @@ internal static class WindowEndpoints
         var windows = api.MapGroup("/windows").WithTags("Windows").WithVersions("name", static async (context, name, cancellationToken) =>
             await context.RequestServices.GetRequiredService<Windows>().FindAsync(name, cancellationToken));
         windows.MapPost("/", CreateAsync).Needs(Permissions.CreateWindow).WithName("CreateWindow").WithSummary("Set up a recurring maintenance window.");
-        windows.MapGet("/", ListAsync).Needs(Permissions.ListWindows).WithName("ListWindows").WithSummary("All windows, by name.");
+        windows.MapGet("/", ListAsync).Needs(Permissions.ListWindows).WithName("ListWindows").WithSummary("One page of windows, by name.")
+            .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         windows.MapGet("/{name}", GetAsync).Needs(Permissions.GetWindow).WithName("GetWindow").WithSummary("One window and when it opens next.");
         windows.MapDelete("/{name}", DeleteAsync).Needs(Permissions.DeleteWindow).WithName("DeleteWindow").WithSummary("Remove a window; a rollout under way takes no new node.");
     }
@@ -31,8 +32,12 @@ internal static class WindowEndpoints
             : new ProblemResult(answer.Problem);
     }
 
-    private static async Task<Ok<IReadOnlyList<WindowView>>> ListAsync(Windows windows, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await windows.ListAsync(cancellationToken));
+    private static async Task<Results<Ok<WindowList>, ProblemResult>> ListAsync(
+        string? limit, string? after, Windows windows, CancellationToken cancellationToken)
+    {
+        var (page, next, problem) = Paging.Page(await windows.ListAsync(cancellationToken), static window => window.Name, limit, after);
+        return problem is null ? TypedResults.Ok(new WindowList(page, next)) : new ProblemResult(problem);
+    }
 
     private static async Task<Results<Ok<WindowView>, ProblemResult>> GetAsync(
         string name, string? next, Windows windows, CancellationToken cancellationToken)

@@ -191,6 +191,80 @@ public sealed class ReadingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Every_operation_is_in_the_document_with_examples_that_the_server_takes()
+    {
+        var document = (await Http.GetFromJsonAsync<JsonNode>("openapi/v1.json", Token))!;
+        var operations = document["paths"]!.AsObject().Where(static path => path.Key.StartsWith("/api/", StringComparison.Ordinal))
+            .SelectMany(static path => path.Value!.AsObject().Select(method => (Name: (string)method.Value!["operationId"]!, Path: path.Key, Operation: method.Value!))).ToList();
+
+        string[] wanted =
+        [
+            "PlanMaintenance", "PlanMaintenances", "CreateMaintenance", "ListMaintenances", "GetMaintenance", "GetMaintenanceHistory", "GetStoredHistory", "WatchMaintenance",
+            "ListMaintenancePods", "ListMaintenanceVms", "CancelMaintenance", "CompleteMaintenance", "ApproveMaintenance", "RejectMaintenance", "CallBack",
+            "CreateRollout", "ListRollouts", "GetRollout", "CancelRollout", "StopRollout", "PauseRollout", "ResumeRollout", "SkipRolloutNode", "RetryRolloutNode",
+            "CreateWindow", "ListWindows", "GetWindow", "DeleteWindow", "ListNodes", "GetNode", "ListVms", "GetVm", "StartVm", "StopVm", "RestartVm", "MigrateVm",
+        ];
+        operations.Select(static each => each.Name).ShouldBe(wanted, ignoreOrder: true);
+        foreach (var (name, path, operation) in operations)
+        {
+            var bodies = operation["responses"]!.AsObject().SelectMany(static answer => answer.Value!["content"]?.AsObject().Where(static body => body.Key.Contains("json", StringComparison.Ordinal)) ?? []);
+            bodies.ShouldAllBe(body => body.Value!["example"] != null || name == "GetStoredHistory", name);
+            if (operation["requestBody"]?["content"]?["application/json"] is { } body)
+            {
+                // A start has nothing to say.
+                (body["example"] is not null || name == "StartVm").ShouldBeTrue(name);
+                var sent = new StringContent(body["example"]?.ToJsonString() ?? "{}", System.Text.Encoding.UTF8, "application/json");
+                var answer = await Http.PostAsync(path.Replace("{id}", "none").Replace("{name}", "none").Replace("{ns}", "none").Replace("{action}", "none"), sent, Token);
+                var problem = await answer.Content.ReadAsStringAsync(Token);
+
+                // What an example names need not be there; what it says of itself is right.
+                ((int)answer.StatusCode).ShouldBeOneOf([200, 201, 202, 400, 401, 404, 409], $"{name}: {problem}");
+                foreach (var wrong in (string[])["one of the fields", "duration", "true or false", "only for", "at most"])
+                {
+                    problem.ShouldNotContain(wrong, Case.Insensitive, $"{name}: {problem}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Rollouts_windows_machines_and_histories_come_in_pages()
+    {
+        for (var index = 0; index < 3; index++)
+        {
+            await _harbour.Api.CreateWindowAsync(new WindowCreate { Name = $"w{index}", Cron = "0 2 1 1 *", Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-1"] } }, Token);
+            await _harbour.Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["node-3"], Maintenance = new MaintenanceSettings { Approval = new ApprovalSettings { Gates = ["Start"] } } }, $"key-{index}", Token);
+        }
+
+        var started = await _harbour.Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Health = new HealthSettings { StableFor = "1s" } }, null, Token);
+        await _harbour.WatchAsync(started.Id, static _ => false, Token);
+
+        (await PagesAsync("api/v1/windows", 2)).Select(static item => (string)item["name"]!).ShouldBe(["w0", "w1", "w2"]);
+        (await PagesAsync("api/v1/rollouts", 2)).Select(static item => (string)item["id"]!).ShouldBe((await _harbour.Api.ListAllRolloutsAsync(Token)).Select(static each => each.Id));
+        (await PagesAsync("api/v1/vms", 1)).Count.ShouldBe((await _harbour.Api.ListVirtualMachinesAsync(null, null, Token)).Count);
+        var history = await PagesAsync($"api/v1/maintenances/{started.Id}/history", 7);
+        history.Select(static line => line.ToJsonString()).ShouldBeUnique();
+        history.Count.ShouldBe((await _harbour.Api.GetHistoryAsync(started.Id, Token)).Count);
+        (await Http.GetAsync($"api/v1/maintenances/{started.Id}/history?after=nothing", Token)).StatusCode.ShouldBe(System.Net.HttpStatusCode.BadRequest);
+    }
+
+    private async Task<List<JsonNode>> PagesAsync(string path, int limit)
+    {
+        var items = new List<JsonNode>();
+        string? after = null;
+        do
+        {
+            var page = (await Http.GetFromJsonAsync<JsonNode>($"{path}?limit={limit}{(after is null ? "" : $"&after={Uri.EscapeDataString(after)}")}", Token))!;
+            page["items"]!.AsArray().Count.ShouldBeInRange(1, limit, path);
+            items.AddRange(page["items"]!.AsArray().Select(static item => item!));
+            after = (string?)page["next"];
+        }
+        while (after is not null);
+
+        return items;
+    }
+
+    [Fact]
     public async Task The_browsable_documents_need_nothing_from_elsewhere()
     {
         var page = await Http.GetStringAsync("docs", Token);

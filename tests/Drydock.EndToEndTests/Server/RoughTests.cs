@@ -94,8 +94,8 @@ public sealed class RoughTests : IAsyncLifetime
         }
 
         (await _harbour.Api.ListMaintenancesAsync(null, onlyRunning: false, null, Token)).Items.ShouldBeEmpty();
-        (await _harbour.Api.ListRolloutsAsync(Token)).ShouldBeEmpty();
-        (await _harbour.Api.ListWindowsAsync(Token)).ShouldBeEmpty();
+        (await _harbour.Api.ListAllRolloutsAsync(Token)).ShouldBeEmpty();
+        (await _harbour.Api.ListAllWindowsAsync(Token)).ShouldBeEmpty();
         _harbour.Cluster.Api.RequestLog.All.Count(IsChange).ShouldBe(before);
     }
 
