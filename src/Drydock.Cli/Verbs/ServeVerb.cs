@@ -30,8 +30,12 @@ internal static class ServeVerb
         var hubListen = HubVerb.Listen("--hub-listen", "Also serve task hubs to any Durable Task SDK (gRPC); the one of the maintenances is named 'drydock', callers without a name get another.", null);
         var hubToken = HubVerb.TokenFile();
         var access = CommonOptions.Choice(
-            "--access", "How callers show who they are: by a token of the cluster, or not at all, which serves loopback only. Default kubernetes; none with --simulate.",
+            "--access", "How callers show who they are: by a token of the cluster, or not at all, which serves loopback only and needs --anyone-on-this-machine. Default kubernetes; none with --simulate.",
             ("kubernetes", nameof(AccessMode.Kubernetes)), ("none", nameof(AccessMode.None)));
+        var anyone = new Option<bool>("--anyone-on-this-machine")
+        {
+            Description = "Yes, every user and program on this machine may do to the cluster what this server may: for --access none.",
+        };
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file with the certificate of https addresses; without it one is made at each start.", HelpName = "file" };
         var key = new Option<string?>("--tls-key") { Description = "PEM file with its private key.", HelpName = "file" };
         var webhook = HubVerb.Listen("--webhook-listen", "Also serve the validating webhook of NodeMaintenance there, over TLS; by default with a certificate of its own, kept in a Secret.", null);
@@ -45,12 +49,12 @@ internal static class ServeVerb
             "Run the server: REST under /api/v1, the NodeMaintenance operator and the worker, on an embedded durable task hub. SIGTERM or Ctrl-C ends it; maintenances go on at the next start.",
             "drydock serve                                            # the cluster of your kubeconfig",
             "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
-            "drydock serve --access none                              # only you are on this machine",
+            "drydock serve --access none --anyone-on-this-machine     # only you are on this machine",
             "drydock serve --urls https://0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
             "drydock serve --simulate healthy",
             "curl http://127.0.0.1:5480/api/v1/maintenances")
         {
-            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, config, logFormat,
+            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, anyone, certificate, key, config, logFormat,
             parallel, stopWithStdin, output,
         };
         var files = new PolicyFileOptions();
@@ -83,10 +87,17 @@ internal static class ServeVerb
                 var read = SettingsFile.Read(file, Variables(), new DrydockOptions
                 {
                     Hub = $"Data Source={parsed.GetValue(database)}",
-                    Access = new AccessOptions { Mode = parsed.GetValue(access) is { } mode ? Enum.Parse<AccessMode>(mode) : simulated is null ? AccessMode.Kubernetes : AccessMode.None },
+                    Access = new AccessOptions { Mode = parsed.GetValue(access) is { } wanted ? Enum.Parse<AccessMode>(wanted) : simulated is null ? AccessMode.Kubernetes : AccessMode.None },
                     SecretsFolder = files.Read(parsed).Secrets,
                     LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
                 });
+                var mode = parsed.GetValue(access) is { } said ? Enum.Parse<AccessMode>(said) : read.Access.Mode;
+                if (mode == AccessMode.None && simulated is null && !parsed.GetValue(anyone))
+                {
+                    throw new DrydockOptionsException([
+                        "access: 'none' lets every user and program on this machine do to the cluster what this server may; say --anyone-on-this-machine too if that is meant, or let callers show a token (--access kubernetes)."]);
+                }
+
                 return read with
                 {
                     Hub = Given(database) ? $"Data Source={parsed.GetValue(database)}" : read.Hub,
@@ -99,7 +110,7 @@ internal static class ServeVerb
                     PoliciesFile = files.Read(parsed).Policies,
                     PublicUrl = parsed.GetValue(publicUrl),
                     Webhook = parsed.GetValue(webhook) is { } listen ? new WebhookOptions(listen) { CertificateFolder = parsed.GetValue(webhookCertificates)?.FullName } : null,
-                    Access = parsed.GetValue(access) is { } said ? read.Access with { Mode = Enum.Parse<AccessMode>(said) } : read.Access,
+                    Access = read.Access with { Mode = mode },
                     Tls = new TlsOptions { CertificateFile = parsed.GetValue(certificate) ?? read.Tls.CertificateFile, KeyFile = parsed.GetValue(key) ?? read.Tls.KeyFile },
                     LogFormat = parsed.GetValue(logFormat) is { } format ? Enum.Parse<LogFormat>(format) : read.LogFormat,
                 };

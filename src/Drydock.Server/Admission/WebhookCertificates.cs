@@ -33,9 +33,10 @@ internal sealed class MountedCertificate(string folder, ILogger logger) : IWebho
                 _read = certificate + key;
             }
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
-            // Caught between the change of one file and of the other, too: the next look sees both.
+            // Caught between the change of one file and of the other, too (ArgumentException: the key is of another certificate): the next
+            // look sees both.
             logger.LogWarning("The webhook's certificate in {Folder} cannot be read: {Why}", folder, problem.Message);
         }
     }

@@ -163,6 +163,11 @@ public sealed record DrydockOptions
             return $"urls: '{url}' is not a loopback address; callers are not asked who they are (access.mode None), so only 127.0.0.1, [::1] and localhost are served.";
         }
 
+        if (uri.Scheme == Uri.UriSchemeHttp && !IPAddress.IsLoopback(address))
+        {
+            return $"urls: '{url}' is plain http, so the tokens of callers could be read on the way; write https, which makes a certificate by itself if none is given.";
+        }
+
         (endpoint, isHttps) = (new IPEndPoint(address, uri.Port), uri.Scheme == Uri.UriSchemeHttps);
         return null;
     }

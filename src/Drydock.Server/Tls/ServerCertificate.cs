@@ -72,7 +72,8 @@ internal sealed class ServerCertificate(TlsOptions options, TimeProvider clock, 
                 logger.LogInformation("The certificate was renewed; it has SHA-256 fingerprint {Fingerprint} and ends {NotAfter:O}.", Fingerprint(_current), _current.NotAfter.ToUniversalTime());
             }
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException)
+        // ArgumentException: the key is of another certificate, as between the two writes of a renewal.
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             if (_current is null)
             {

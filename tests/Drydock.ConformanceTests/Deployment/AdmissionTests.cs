@@ -86,6 +86,11 @@ public sealed class AdmissionTests : IAsyncLifetime
         await TrustAsync(first);
         (await ApplyAsync("a", "node-9")).Error.ShouldContain("no node with name node-9 found");
 
+        // Half of the change: what is served goes on.
+        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "tls.key"), second.Key, Token);
+        await _server!.Services.GetRequiredService<IWebhookCertificate>().RefreshAsync(Token);
+        (await ApplyAsync("a", "node-9")).Error.ShouldContain("no node with name node-9 found");
+
         Write(second);
         await _server!.Services.GetRequiredService<IWebhookCertificate>().RefreshAsync(Token);
         await TrustAsync(second);

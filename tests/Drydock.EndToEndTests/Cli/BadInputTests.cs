@@ -54,6 +54,25 @@ public sealed class BadInputTests
     }
 
     [Theory]
+    [InlineData("--access", "none")]
+    [InlineData("--config", "")]
+    public async Task Serving_everybody_on_this_machine_has_to_be_said_plainly(string option, string value)
+    {
+        await using var cluster = await LiveCluster.StartAsync();
+        if (option == "--config")
+        {
+            value = Path.Combine(cluster.Folder, "drydock.yaml");
+            await File.WriteAllTextAsync(value, "access: {mode: None}");
+        }
+
+        var (code, _, error) = await cluster.RunAsync("serve", "--db", Path.Combine(cluster.Folder, "hub.db"), "--urls", "http://127.0.0.1:0", option, value);
+
+        ShouldBeOneSentence(error, "--anyone-on-this-machine");
+        code.ShouldBe(2);
+        cluster.Changes().ShouldBeEmpty();
+    }
+
+    [Theory]
     [InlineData("patch", "nodes")]
     [InlineData("create", "pods/eviction")]
     public async Task A_missing_permission_is_named_with_verb_and_resource(string verb, string resource)

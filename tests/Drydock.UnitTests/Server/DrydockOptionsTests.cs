@@ -26,10 +26,22 @@ public sealed class DrydockOptionsTests
         new DrydockOptions { Urls = [url] }.Validate().ShouldHaveSingleItem().ShouldContain(sentence);
 
     [Theory]
-    [InlineData("http://0.0.0.0:5480")]
+    [InlineData("http://127.0.0.1:5480")]
+    [InlineData("https://0.0.0.0:5480")]
     [InlineData("https://[::]:8443")]
     public void With_authentication_every_address_may_be_served(string url) =>
         new DrydockOptions { Urls = [url], Access = new AccessOptions { Mode = AccessMode.Kubernetes } }.Validate().ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("http://0.0.0.0:5480", AccessMode.Kubernetes)]
+    [InlineData("http://[::]:5480", AccessMode.Kubernetes)]
+    [InlineData("http://10.0.0.1:5480", AccessMode.Oidc)]
+    public void Tokens_do_not_go_over_the_network_for_everybody_to_read(string url, AccessMode mode)
+    {
+        var oidc = new OidcOptions { Authority = "https://login.example.com", Audience = "drydock", Admins = ["root"] };
+
+        new DrydockOptions { Urls = [url], Access = new AccessOptions { Mode = mode, Oidc = oidc } }.Validate().ShouldHaveSingleItem().ShouldContain($"'{url}' is plain http");
+    }
 
     [Fact]
     public void A_provider_without_an_address_an_audience_or_groups_is_refused_for_all_three() =>

@@ -11,10 +11,19 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>The pods on every node.</summary>
     public IReadOnlyList<PodSnapshot> Pods { get; set; } = [];
 
+    /// <summary>Whether it is OpenShift.</summary>
+    public bool HasOpenShift { get; set; }
+
+    /// <summary>All budgets.</summary>
+    public IReadOnlyList<BudgetSnapshot> Budgets { get; set; } = [];
+
+    /// <summary>Labels that every node has besides its zone.</summary>
+    public IReadOnlyDictionary<string, string> NodeLabels { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     public ClusterCounts Counts => new(0, 0);
 
     public Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken) =>
-        Task.FromResult(new ClusterIdentity("uid", "v1.36.2", "https://cluster", HasKubeVirt: false, HasNodeMaintenance: true));
+        Task.FromResult(new ClusterIdentity("uid", "v1.36.2", "https://cluster", HasKubeVirt: false, HasNodeMaintenance: true) { HasOpenShift = HasOpenShift });
 
     public Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
@@ -37,8 +46,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task<IReadOnlyList<VolumeAttachmentSnapshot>> ListVolumeAttachmentsAsync(
         string node, IReadOnlyList<PodSnapshot> stay, CancellationToken cancellationToken) => throw Unexpected();
 
-    public Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<BudgetSnapshot>>([]);
+    public Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) => Task.FromResult(Budgets);
 
     public IReadOnlyList<BudgetSnapshot>? WatchedBudgets => null;
 
@@ -117,9 +125,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<IReadOnlyList<PodSnapshot>> ListLaunchersOnNodeAsync(string node, CancellationToken cancellationToken) => throw Unexpected();
 
-    private static NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
+    private NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
     {
-        Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["zone"] = name[^1..] },
+        Labels = new Dictionary<string, string>(NodeLabels, StringComparer.Ordinal) { ["zone"] = name[^1..] },
     };
 
     private static InvalidOperationException Unexpected() => new("A door reads; it does not touch the cluster.");
