@@ -17,6 +17,8 @@ internal sealed class MaintenanceMetrics(
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, MaintenanceView> _known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _over = new(StringComparer.Ordinal);
+    private readonly DateTimeOffset _startedAt = clock.GetUtcNow();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -89,7 +91,7 @@ internal sealed class MaintenanceMetrics(
 
     private async Task ReadAsync(string id, CancellationToken cancellationToken)
     {
-        if (await InstanceTree.ReadAsync(client, id, cancellationToken) is not { } tree)
+        if (_over.ContainsKey(id) || await InstanceTree.ReadAsync(client, id, cancellationToken) is not { } tree)
         {
             return;
         }
@@ -100,6 +102,7 @@ internal sealed class MaintenanceMetrics(
         if (view.IsOver)
         {
             _known.TryRemove(id, out _);
+            _over[id] = true;
             nodes.Forget(id);
         }
         else
@@ -112,8 +115,9 @@ internal sealed class MaintenanceMetrics(
 
     private void Measure(MaintenanceView? before, MaintenanceView view)
     {
-        // The first look at one under way only says where it stands; what it did before was seen by the process before.
-        var isNew = before is null && view.Steps.Count == 0;
+        // The first look at one under way only says where it stands; what it did before was seen by the process before. One that began in
+        // this process is counted whole, however far it came before the first look.
+        var isNew = before is null && view.StartedAt >= _startedAt;
         if (before is null && !isNew)
         {
             return;
