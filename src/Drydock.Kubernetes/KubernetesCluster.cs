@@ -33,6 +33,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
         _changes = new ChangeFeed(api, loggers.CreateLogger<ChangeFeed>());
         AccessReviews = new AccessReviews(api);
         Admission = new AdmissionObjects(api);
+        NodeConditions = new NodeConditions(api);
         Resources = new DrydockResources(api, loggers.CreateLogger<DrydockResources>());
         NodeMaintenances = new NodeMaintenances(api, _events, loggers.CreateLogger<NodeMaintenances>());
     }
@@ -50,6 +51,9 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <summary>The objects of our own kinds in the same cluster.</summary>
     public IDrydockResources Resources { get; }
+
+    /// <summary>The lifecycle conditions of its nodes.</summary>
+    public INodeConditions NodeConditions { get; }
 
     /// <summary>What our webhook keeps in the same cluster.</summary>
     public IAdmissionObjects Admission { get; }

@@ -21,6 +21,7 @@ public static class KubernetesRegistration
         services.TryAddSingleton<INodeMaintenances>(provider => provider.GetRequiredService<KubernetesCluster>().NodeMaintenances);
         services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().AccessReviews);
         services.TryAddSingleton<IDrydockResources>(provider => provider.GetRequiredService<KubernetesCluster>().Resources);
+        services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().NodeConditions);
         services.TryAddSingleton<IAdmissionObjects>(provider => provider.GetRequiredService<KubernetesCluster>().Admission);
         return services;
     }

@@ -8,6 +8,7 @@ using Drydock.Operator.Resources;
 using Drydock.Server.Admission;
 using Drydock.Server.Policies;
 using Drydock.Server.Callers;
+using Drydock.Server.NodeConditions;
 using Drydock.Server.Notifications;
 using Drydock.Server.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -54,6 +55,7 @@ public static class DrydockServices
         services.AddMaintenanceTasks(options);
         services.AddDoors();
         services.AddNotifications(options);
+        services.AddSingleton<IHostedService, NodeConditionWriter>();
         if (options.Operator)
         {
             services.AddNodeMaintenanceOperator(static provider => provider.GetRequiredService<HubIdentity>().Id);
@@ -110,7 +112,7 @@ public static class DrydockServices
         {
             services.AddSingleton<IHostedService>(provider => new NoticeWatcher(
                 provider.GetRequiredService<DurableTaskClient>(),
-                provider.GetRequiredService<IInstanceFeed>(),
+                provider.GetRequiredService<Subjects>(),
                 notifications,
                 options.PublicUrl,
                 provider.GetRequiredService<TimeProvider>(),
@@ -123,6 +125,7 @@ public static class DrydockServices
         services.AddSingleton(static provider => new HubIdentity(() => provider.GetRequiredService<SqliteTaskHub>().HubId));
         services.AddSingleton<HistoryReader>();
         services.AddSingleton<InstanceFeed>();
+        services.AddSingleton<Subjects>();
         services.AddSingleton<IInstanceFeed>(static provider => provider.GetRequiredService<InstanceFeed>());
         services.AddSingleton(static provider => new Maintenances(
             provider.GetRequiredService<DurableTaskClient>(),

@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using Drydock.Maintenance;
-using Drydock.Operator;
 
 namespace Drydock.Server.Notifications;
 
@@ -10,17 +8,15 @@ namespace Drydock.Server.Notifications;
 /// Nothing that happens here can hold a maintenance up.
 /// </summary>
 internal sealed class NoticeWatcher(
-    DurableTaskClient client, IInstanceFeed feed, NotificationOptions options, string? publicUrl, TimeProvider clock, ILogger<NoticeWatcher> logger)
+    DurableTaskClient client, Subjects subjects, NotificationOptions options, string? publicUrl, TimeProvider clock, ILogger<NoticeWatcher> logger)
     : BackgroundService
 {
     // Told since when: what is older than the first start with notifications, or than a day, is no news.
     private const string Marker = Notice.IdPrefix + "since";
 
     private static readonly TimeSpan Memory = TimeSpan.FromHours(24);
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    private readonly ConcurrentDictionary<string, bool> _changed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _begun = new(StringComparer.Ordinal);
     private DateTimeOffset _since;
 
@@ -51,96 +47,8 @@ internal sealed class NoticeWatcher(
     {
         await StartAsync(Marker, new NoticeOrder(new Notice(Marker, NoticeKind.Begun, "", clock.GetUtcNow(), "", ""), []), cancellationToken);
         _since = (await client.GetInstanceAsync(Marker, cancellationToken))?.CreatedAt ?? clock.GetUtcNow();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var gathering = GatherAsync(stop.Token);
-        try
-        {
-            await LookAtAllAsync(onlyRunning: false, cancellationToken);
-            var lastRound = clock.GetTimestamp();
-            while (!gathering.IsCompleted)
-            {
-                await Task.Delay(Pause, clock, cancellationToken);
-                await LookAtChangedAsync(cancellationToken);
-                if (clock.GetElapsedTime(lastRound) >= Round)
-                {
-                    await LookAtAllAsync(onlyRunning: true, cancellationToken);
-                    lastRound = clock.GetTimestamp();
-                }
-            }
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await gathering;
-        }
+        await subjects.FollowAsync(Round, Floor(), LookAsync, cancellationToken);
     }
-
-    private async Task GatherAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            await foreach (var id in feed.WatchAsync(cancellationToken))
-            {
-                // A feed that cannot say which instance leaves it to the rounds.
-                if (id is not null && !id.StartsWith(Notice.IdPrefix, StringComparison.Ordinal))
-                {
-                    _changed[id] = true;
-                }
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // Whoever gathers has stopped.
-        }
-    }
-
-    private async Task LookAtAllAsync(bool onlyRunning, CancellationToken cancellationToken)
-    {
-        var floor = Floor();
-        var found = new List<OrchestrationMetadata>();
-        await foreach (var instance in client.GetAllInstancesAsync(new OrchestrationQuery(Statuses: onlyRunning ? Instances.NotOver : null)).WithCancellation(cancellationToken))
-        {
-            if (instance.Name is Orchestrations.Maintenance or Orchestrations.Rollout && (!instance.IsCompleted || instance.LastUpdatedAt >= floor))
-            {
-                found.Add(instance);
-            }
-        }
-
-        foreach (var instance in found)
-        {
-            await LookAsync(instance, cancellationToken);
-        }
-    }
-
-    // A part is named after what it is part of: WINDOW:OPENING is a rollout, ROLLOUT:NODE a maintenance, MAINTENANCE:… its parts.
-    private async Task LookAtChangedAsync(CancellationToken cancellationToken)
-    {
-        var read = new Dictionary<string, OrchestrationMetadata?>(StringComparer.Ordinal);
-        foreach (var id in _changed.Keys)
-        {
-            _changed.TryRemove(id, out _);
-            for (var end = End(id, 0); ; end = End(id, end + 1))
-            {
-                var prefix = id[..end];
-                if (!read.TryGetValue(prefix, out var instance))
-                {
-                    read[prefix] = instance = await client.GetInstanceAsync(prefix, cancellationToken);
-                }
-
-                if (end == id.Length || instance is not { Name: Orchestrations.Rollout or Orchestrations.Window })
-                {
-                    break;
-                }
-            }
-        }
-
-        foreach (var instance in read.Values.OfType<OrchestrationMetadata>())
-        {
-            await LookAsync(instance, cancellationToken);
-        }
-    }
-
-    private static int End(string id, int from) => id.IndexOf(':', from) is >= 0 and var end ? end : id.Length;
 
     private async Task LookAsync(OrchestrationMetadata instance, CancellationToken cancellationToken)
     {

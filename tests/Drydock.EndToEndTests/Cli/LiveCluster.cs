@@ -62,6 +62,7 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        RecordedCalls.Keep(Cluster.Api, user: null);
         await Cluster.DisposeAsync();
         Directory.Delete(Folder, recursive: true);
     }

@@ -20,11 +20,13 @@ internal sealed class Harbour : IAsyncDisposable
     private readonly SimulatedCluster _cluster;
     private readonly Func<DrydockOptions, DrydockOptions>? _configure;
     private readonly Action<IServiceCollection>? _services;
+    private readonly Func<HttpMessageHandler, HttpMessageHandler> _wire;
     private WebApplication? _server;
 
-    private Harbour(int seed, Func<DrydockOptions, DrydockOptions>? configure, Action<IServiceCollection>? services)
+    private Harbour(
+        int seed, Func<DrydockOptions, DrydockOptions>? configure, Action<IServiceCollection>? services, Func<HttpMessageHandler, HttpMessageHandler>? wire)
     {
-        (_configure, _services) = (configure, services);
+        (_configure, _services, _wire) = (configure, services, wire ?? (static handler => handler));
         _cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, seed);
     }
 
@@ -35,7 +37,7 @@ internal sealed class Harbour : IAsyncDisposable
     public DrydockOptions Options => new()
     {
         Hub = $"Data Source={Path.Combine(_folder.FullName, "hub.db")}",
-        Cluster = ClusterConnection.InMemory(_cluster.Api.CreateHandler(), new Uri("http://simulated")),
+        Cluster = ClusterConnection.InMemory(_wire(RecordedCalls.HandlerOf(_cluster.Api)), new Uri("http://simulated")),
         Urls = ["http://127.0.0.1:0"],
         LogLevel = LogLevel.Warning,
     };
@@ -55,9 +57,9 @@ internal sealed class Harbour : IAsyncDisposable
 
     /// <summary>A cluster and a server, both up.</summary>
     public static async Task<Harbour> OpenAsync(
-        CancellationToken cancellationToken, int seed = 1, Func<DrydockOptions, DrydockOptions>? configure = null, Action<IServiceCollection>? services = null)
+        CancellationToken cancellationToken, int seed = 1, Func<DrydockOptions, DrydockOptions>? configure = null, Action<IServiceCollection>? services = null, Func<HttpMessageHandler, HttpMessageHandler>? wire = null)
     {
-        var harbour = new Harbour(seed, configure, services);
+        var harbour = new Harbour(seed, configure, services, wire);
         await harbour._cluster.StartAsync(cancellationToken);
         harbour.Kubernetes = new HttpClient(harbour._cluster.Api.CreateHandler()) { BaseAddress = new Uri("http://simulated") };
         await harbour.StartServerAsync(cancellationToken);
@@ -129,6 +131,7 @@ internal sealed class Harbour : IAsyncDisposable
     {
         await StopServerAsync();
         Kubernetes.Dispose();
+        RecordedCalls.Keep(_cluster.Api);
         await _cluster.DisposeAsync();
         _folder.Delete(recursive: true);
     }
