@@ -32,7 +32,10 @@ dotnet build src/Drydock.Server -c Release -p:DurableTaskSdk=Stub -v quiet -nolo
 
 passed=0 failed=0 skipped=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# The tests write down what Drydock calls the API server; at the end the deployed roles are held against it.
+DRYDOCK_CALLS=$(mktemp -d)
+export DRYDOCK_CALLS
+trap 'rm -rf "$log" "$DRYDOCK_CALLS"' EXIT
 for project in tests/Drydock.*Tests/*.csproj; do
   name=$(basename "$project" .csproj)
   if [ $# -gt 0 ]; then
@@ -53,5 +56,13 @@ for project in tests/Drydock.*Tests/*.csproj; do
   [ "$code" != 0 ] && [ "$bad" = 0 ] && bad=1
   failed=$((failed + bad)); skipped=$((skipped + ${skip:-0})); passed=$((passed + total - bad - ${skip:-0} - ${explicit:-0}))
 done
+if [ $# = 0 ]; then
+  echo "tests/run.sh: the deployed roles against the calls of all tests"
+  if dotnet run --no-build -c Release --project tests/Drydock.ConformanceTests -- -noLogo -noColor -explicit only -class '*RoleUseTests'; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -25,8 +25,8 @@ public sealed class AdmissionTests : IAsyncLifetime
     {
         await _kubectl.InitializeAsync();
         await _kubectl.RunAsync("create", "namespace", "drydock");
-        await _kubectl.RunAsync("apply", "-f", Manifest("webhook.yaml"));
-        await _kubectl.RunAsync("apply", "-n", "drydock", "-f", Manifest("webhook-service.yaml"));
+        await _kubectl.RunAsync("apply", "-f", Manifest("../components/operator/webhook.yaml"));
+        await _kubectl.RunAsync("apply", "-n", "drydock", "-f", Manifest("../components/operator/webhook-service.yaml"));
     }
 
     public async ValueTask DisposeAsync()
@@ -37,6 +37,7 @@ public sealed class AdmissionTests : IAsyncLifetime
             await _server.DisposeAsync();
         }
 
+        RecordedCalls.Keep(_kubectl.Simulation.Api);
         await _kubectl.DisposeAsync();
         _folder.Delete(recursive: true);
     }
@@ -103,7 +104,7 @@ public sealed class AdmissionTests : IAsyncLifetime
     {
         var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
         await using var cluster = KubernetesCluster.Open(
-            ClusterConnection.InMemory(_kubectl.Simulation.Api.CreateHandler(), new Uri("http://simulated")), clock);
+            ClusterConnection.InMemory(RecordedCalls.HandlerOf(_kubectl.Simulation.Api), new Uri("http://simulated")), clock);
         var options = new WebhookOptions(new IPEndPoint(IPAddress.Loopback, 0)) { Secret = "other-tls" };
         var (one, two) = (Certificate(), Certificate());
 
@@ -158,7 +159,7 @@ public sealed class AdmissionTests : IAsyncLifetime
         _server = DrydockHost.Build(new DrydockOptions
         {
             Hub = $"Data Source={Path.Combine(_folder.FullName, "hub.db")}",
-            Cluster = ClusterConnection.InMemory(_kubectl.Simulation.Api.CreateHandler(), new Uri("http://simulated")),
+            Cluster = ClusterConnection.InMemory(RecordedCalls.HandlerOf(_kubectl.Simulation.Api), new Uri("http://simulated")),
             Urls = ["http://127.0.0.1:0"],
             LogLevel = LogLevel.Warning,
             Webhook = options,
@@ -177,7 +178,7 @@ public sealed class AdmissionTests : IAsyncLifetime
 
     internal static string Manifest(string name) => Path.Combine(Root(), "infra", "kubernetes", "base", name);
 
-    private static string Root()
+    internal static string Root()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(folder.FullName, "Workflows.sln")))

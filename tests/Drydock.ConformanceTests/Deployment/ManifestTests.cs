@@ -53,7 +53,7 @@ public sealed class ManifestTests
         !apiVersion.Contains('/') || apiVersion.StartsWith("apps/", StringComparison.Ordinal) || apiVersion.StartsWith("policy/", StringComparison.Ordinal)
         || (apiVersion.Split('/')[0].EndsWith(".k8s.io", StringComparison.Ordinal) && !apiVersion.StartsWith("apiextensions", StringComparison.Ordinal));
 
-    private static async Task<string> KustomizeAsync(string overlay)
+    internal static async Task<string> KustomizeAsync(string overlay)
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Workflows.sln")))

@@ -33,6 +33,7 @@ public sealed class ResourceTests : IAsyncLifetime
             await _server.DisposeAsync();
         }
 
+        RecordedCalls.Keep(_kubectl.Simulation.Api);
         await _kubectl.DisposeAsync();
         _folder.Delete(recursive: true);
     }
@@ -162,7 +163,7 @@ public sealed class ResourceTests : IAsyncLifetime
         _server = DrydockHost.Build(new DrydockOptions
         {
             Hub = $"Data Source={Path.Combine(_folder.FullName, "hub.db")}",
-            Cluster = ClusterConnection.InMemory(_kubectl.Simulation.Api.CreateHandler(), new Uri("http://simulated")),
+            Cluster = ClusterConnection.InMemory(RecordedCalls.HandlerOf(_kubectl.Simulation.Api), new Uri("http://simulated")),
             Urls = ["http://127.0.0.1:0"],
             LogLevel = LogLevel.Warning,
         });

@@ -17,6 +17,7 @@ namespace Drydock.SimulationTests.Maintenance;
 internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
 {
     private readonly string _file;
+    private readonly SimulatedApiServer _api;
     private readonly Stillness _stillness;
     private readonly CancellationTokenSource _death = new();
     private readonly TaskCompletionSource _died = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,13 +29,13 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
     private ProcessLife(
         string file, SimulatedApiServer api, VirtualTime time, Stillness stillness, bool replaysAlways, Action<IServiceCollection>? configure)
     {
-        _file = file;
+        (_file, _api) = (file, api);
         _stillness = stillness;
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(time);
         builder.Services.AddKubernetesCluster(
-            ClusterConnection.InMemory(new Wire(this, api.CreateHandler(), _death.Token), new Uri("http://simulated.local/")));
+            ClusterConnection.InMemory(new Wire(this, RecordedCalls.HandlerOf(api), _death.Token), new Uri("http://simulated.local/")));
         builder.Services.AddSqliteTaskHub(file, options => options.CrashPoints = this);
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => tasks.AddMaintenance()).UseTaskHub(options =>
@@ -127,6 +128,7 @@ internal sealed class ProcessLife : ICrashPoints, IAsyncDisposable
         }
 
         await ((IAsyncDisposable)_host).DisposeAsync();
+        RecordedCalls.Keep(_api);
     }
 
     private sealed class Kill(string point, int nth)
