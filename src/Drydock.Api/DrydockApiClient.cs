@@ -80,8 +80,12 @@ public sealed class DrydockApiClient(HttpClient http)
 
     /// <summary>Asks to cancel; returns when that is durable, not when it is done.</summary>
     public Task<MaintenanceView> CancelMaintenanceAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        CancelMaintenanceAsync(id, reason, migrations: null, cancellationToken);
+
+    /// <summary>The same, with what becomes of migrations that run.</summary>
+    public Task<MaintenanceView> CancelMaintenanceAsync(string id, string? reason, string? migrations, CancellationToken cancellationToken) =>
         SendAsync<MaintenanceView>(
-            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/cancel", new CancelRequest(reason), null, cancellationToken);
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/cancel", new MaintenanceCancelRequest(reason, migrations), null, cancellationToken);
 
     /// <summary>Lets a held node go on; returns when that is durable, not when it is done.</summary>
     public Task<MaintenanceView> CompleteMaintenanceAsync(string id, bool skipHealth, CancellationToken cancellationToken) =>

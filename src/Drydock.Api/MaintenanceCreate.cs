@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Drydock.Api;
 
 /// <summary>Asks for the maintenance of one node. What is left out takes the server's default.</summary>
@@ -154,8 +156,14 @@ public sealed record VirtualMachineSettings
     /// <summary>No VM is told to migrate while a node it could go to has that many inbound migrations, 1 to 100; else KubeVirt's limits alone.</summary>
     public int? MaxInboundPerNode { get; init; }
 
-    /// <summary>Whether <c>drydock.dev/on-stuck</c> and <c>drydock.dev/on-not-migratable</c> on a VM count. Default false.</summary>
+    /// <summary>
+    /// Whether <c>drydock.dev/on-stuck</c> and <c>drydock.dev/on-not-migratable</c> on a VM count, of those that <c>allowedVmAnnotations</c> of the
+    /// policy names. Default false.
+    /// </summary>
     public bool? AllowAnnotations { get; init; }
+
+    /// <summary>When it is cancelled, migrations that run are left to finish (<c>Finish</c>, the default) or aborted (<c>Abort</c>).</summary>
+    public string? OnCancel { get; init; }
 
     /// <summary>What holds for single VMs.</summary>
     public IReadOnlyList<VirtualMachineOverrideSettings>? Overrides { get; init; }
@@ -204,6 +212,12 @@ public record ActionSettings
 {
     /// <summary>Job, Webhook: which one of the policy.</summary>
     public string? Template { get; init; }
+
+    /// <summary>
+    /// Job, instead of <c>template</c>: a whole <c>batch/v1</c> Job, with its namespace in <c>metadata.namespace</c>. Needs the caller's own right
+    /// to create Jobs there. Name, node and tolerations are set by us. It is kept in the history: no secrets in it.
+    /// </summary>
+    public JsonElement? Manifest { get; init; }
 
     /// <summary>How long it may take.</summary>
     public string? Timeout { get; init; }
@@ -259,6 +273,13 @@ public sealed record DecisionRequest(string? Reason = null);
 /// <param name="Succeeded">It did what it should.</param>
 /// <param name="Message">One sentence.</param>
 public sealed record CallbackRequest(bool? Succeeded = null, string? Message = null);
+
+/// <summary>Asks to cancel a maintenance.</summary>
+/// <param name="Reason">Why, in the words of whoever asks.</param>
+/// <param name="Migrations">
+/// Migrations that run: <c>Finish</c> leaves them to finish, <c>Abort</c> aborts them. Default: <c>virtualMachines.onCancel</c> of the maintenance.
+/// </param>
+public sealed record MaintenanceCancelRequest(string? Reason = null, string? Migrations = null);
 
 /// <summary>Asks to cancel.</summary>
 /// <param name="Reason">Why, in the words of whoever asks.</param>

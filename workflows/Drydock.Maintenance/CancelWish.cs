@@ -12,5 +12,10 @@ internal sealed class CancelWish(TaskOrchestrationContext context)
     public async Task<MaintenanceEnd?> EndAsync() =>
         _cancel.IsCompleted ? new MaintenanceEnd(MaintenanceOutcome.Cancelled, Why(await _cancel)) : null;
 
+    /// <summary>What becomes of migrations that run, once somebody said so.</summary>
+    /// <param name="otherwise">If he did not say what.</param>
+    public async Task<CancelledMigrations> MigrationsAsync(CancelledMigrations otherwise) =>
+        _cancel.IsCompleted ? (await _cancel).Migrations ?? otherwise : otherwise;
+
     private static string Why(Cancel cancel) => $"Cancelled by {cancel.By}{(cancel.Reason is { Length: > 0 } reason ? $": {reason.TrimEnd('.')}" : "")}.";
 }

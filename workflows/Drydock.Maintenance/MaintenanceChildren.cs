@@ -26,6 +26,7 @@ internal sealed class MaintenanceChildren(
     private Task<IReadOnlyList<ObjectRef>>? _vmsFound;
     private Task<LeaseNews>? _leaseNews;
     private DateTimeOffset _deadline;
+    private VirtualMachinePolicy _vmPolicy = request.VirtualMachines;
     private bool _drainIsOver;
 
     /// <summary>The node is empty and every virtual machine that left has arrived.</summary>
@@ -52,9 +53,10 @@ internal sealed class MaintenanceChildren(
             new TaskOptions().WithInstanceId(InstanceIds.Lease(context.InstanceId)));
     }
 
-    public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty)
+    public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty, MaintenancePolicy? policy)
     {
         _deadline = deadline;
+        _vmPolicy = VmPolicies.Allowed(request.VirtualMachines, policy);
         _drained = context.WaitForExternalEvent<int>(ChildEvents.Drained);
         _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
         var planned = vms.ToList();
@@ -170,7 +172,9 @@ internal sealed class MaintenanceChildren(
     }
 
     /// <summary>Tells all but the lease to end and waits until they have. After a cancel, no activity changes anything from here on.</summary>
-    public async Task EndAllAsync(bool isCancel)
+    /// <param name="isCancel">Somebody cancelled it.</param>
+    /// <param name="migrations">What becomes of migrations that run.</param>
+    public async Task EndAllAsync(bool isCancel, CancelledMigrations migrations = CancelledMigrations.Finish)
     {
         if (_drain is { IsCompleted: false })
         {
@@ -179,7 +183,7 @@ internal sealed class MaintenanceChildren(
 
         foreach (var vm in _moving.Where(vm => !vm.Value.IsCompleted))
         {
-            context.SendEvent(InstanceIds.Vm(context.InstanceId, vm.Key, _lives[vm.Key]), ChildEvents.End, "end");
+            context.SendEvent(InstanceIds.Vm(context.InstanceId, vm.Key, _lives[vm.Key]), ChildEvents.End, migrations == CancelledMigrations.Abort ? ChildEvents.Abort : "end");
         }
 
         try
@@ -264,7 +268,7 @@ internal sealed class MaintenanceChildren(
             _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
                 Orchestrations.MoveVm,
                 new MoveVmInput(
-                    request.Node, holder, vm, request.VirtualMachines, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout, new MoveVmState()),
+                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout, new MoveVmState()),
                 new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
         }
     }

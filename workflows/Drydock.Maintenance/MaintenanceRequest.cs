@@ -178,6 +178,17 @@ public enum StuckVmPolicy
     Skip,
 }
 
+/// <summary>What becomes of migrations that run when a maintenance is cancelled. Those that only wait for their turn are withdrawn in any case.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<CancelledMigrations>))]
+public enum CancelledMigrations
+{
+    /// <summary>They are left to finish: their machines are elsewhere then.</summary>
+    Finish,
+
+    /// <summary>They are aborted: their machines go on running where they were.</summary>
+    Abort,
+}
+
 /// <summary>What holds for one virtual machine instead of the policy of the request. Null leaves a thing as the policy has it.</summary>
 /// <param name="Vm">The machine, <c>namespace/name</c>.</param>
 public sealed record VirtualMachineOverride(string Vm)
@@ -229,10 +240,19 @@ public sealed record VirtualMachinePolicy
     public int? MaxInboundPerNode { get; init; }
 
     /// <summary>
-    /// Whether <c>drydock.dev/on-stuck</c> and <c>drydock.dev/on-not-migratable</c> on a VM count. Off by default: whoever may edit a VM
-    /// would decide about the node.
+    /// Whether <c>drydock.dev/on-stuck</c> and <c>drydock.dev/on-not-migratable</c> on a VM count, of those that the policy of the request
+    /// allows (<see cref="MaintenancePolicy.AllowedVmAnnotations"/>). Off by default: whoever may edit a VM would decide about the node.
     /// </summary>
     public bool AllowAnnotations { get; init; }
+
+    /// <summary>
+    /// The annotations that the named <see cref="MaintenancePolicy"/> allows, put here when the maintenance is planned, whatever a request
+    /// says. Null only in what was stored before policies had a say: all of them.
+    /// </summary>
+    public IReadOnlyList<string>? AllowedAnnotations { get; init; }
+
+    /// <summary>What becomes of migrations that run when the maintenance is cancelled, unless the cancel says otherwise.</summary>
+    public CancelledMigrations OnCancel { get; init; } = CancelledMigrations.Finish;
 
     /// <summary>What holds for single VMs; before their annotations and before the policy.</summary>
     public IReadOnlyList<VirtualMachineOverride> Overrides { get; init; } = [];

@@ -200,7 +200,7 @@ internal sealed class MaintenanceRun
         var deadline = _context.Now() + _request.Drain.Timeout;
         _progress.EnterDrain(_plan!, _request.Drain.OnTimeout == DeadlinePolicy.Wait ? null : deadline);
         _children.StartDrain(
-            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), keepsEmpty: Resolve.KeepsEmpty(_request));
+            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), Resolve.KeepsEmpty(_request), _plan.Policy);
         while (!_children.IsDrained)
         {
             await _children.NextAsync(_cancel.Said);
@@ -259,7 +259,8 @@ internal sealed class MaintenanceRun
         }
 
         _progress.Enter(MaintenanceStep.Restore, end.Outcome == MaintenanceOutcome.Completed ? "Putting the node back." : $"{end.Message} Putting back what was changed.");
-        await _children.EndAllAsync(isCancel: end.Outcome == MaintenanceOutcome.Cancelled);
+        var isCancel = end.Outcome == MaintenanceOutcome.Cancelled;
+        await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
         var keeps = end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned);
         var result = await _children.RestoreAsync(keeps);
         if (end.Outcome == MaintenanceOutcome.Failed)

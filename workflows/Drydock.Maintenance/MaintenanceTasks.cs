@@ -25,7 +25,8 @@ public static class MaintenanceTasks
         // One for all waits of the worker, so that a wake-up reaches them.
         Wakeups? wakeups = null;
         Wakeups Shared(IServiceProvider services) =>
-            LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(services.GetRequiredService<TimeProvider>()));
+            LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(
+                services.GetRequiredService<TimeProvider>(), services.GetService<WaitsEnd>()?.Stopping ?? CancellationToken.None));
         return registry.AddOrchestrations().AddActivities(Shared).AddActionActivities(Shared);
     }
 

@@ -72,7 +72,10 @@ public static class ActionEvents
 }
 
 /// <summary>Payload of <see cref="MaintenanceEvents.Cancel"/>.</summary>
-public sealed record Cancel(string By, string? Reason = null);
+/// <param name="By">Who said so.</param>
+/// <param name="Reason">Why, or null.</param>
+/// <param name="Migrations">What becomes of migrations that run; null: what the request says (<see cref="VirtualMachinePolicy.OnCancel"/>).</param>
+public sealed record Cancel(string By, string? Reason = null, CancelledMigrations? Migrations = null);
 
 /// <summary>Payload of <see cref="MaintenanceEvents.Complete"/>.</summary>
 /// <param name="By">Who said so.</param>
@@ -218,6 +221,9 @@ internal static class ChildEvents
 {
     /// <summary>To a child: end, change nothing more.</summary>
     public const string End = "end";
+
+    /// <summary>Payload of <see cref="End"/> to the move of a machine: a migration that runs is aborted.</summary>
+    public const string Abort = "abort";
 
     /// <summary>From the drain: the node is empty.</summary>
     public const string Drained = "drained";

@@ -44,7 +44,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
         findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
-        var forecasts = await ForecastAsync(request, findings, cancellationToken);
+        var forecasts = await ForecastAsync(request, planned.Policy, findings, cancellationToken);
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
 
         return empty with
@@ -103,9 +103,9 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
     }
 
     private async Task<IReadOnlyList<VmForecast>> ForecastAsync(
-        MaintenanceRequest request, List<PlanFinding> findings, CancellationToken cancellationToken)
+        MaintenanceRequest request, MaintenancePolicy? named, List<PlanFinding> findings, CancellationToken cancellationToken)
     {
-        var policy = request.VirtualMachines;
+        var policy = VmPolicies.Allowed(request.VirtualMachines, named);
         var instances = await cluster.ListVmisOnNodeAsync(request.Node, cancellationToken);
         findings.AddRange(policy.Overrides.Where(one => instances.All(vmi => vmi.Ref.ToString() != one.Vm)).Select(one => new PlanFinding(
             FindingSeverity.Notes, "vm-not-on-node", $"The request names virtual machine {one.Vm}, which is not on node {request.Node}.")));
@@ -119,7 +119,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         foreach (var vmi in instances.Where(vmi => vmi.Phase is not ("Succeeded" or "Failed")))
         {
             var vm = vmi.Vm is { } name ? await cluster.GetVmAsync(name, cancellationToken) : null;
-            findings.AddRange(VmPolicies.Problems(policy, vm).Select(problem => new PlanFinding(
+            findings.AddRange(VmPolicies.Problems(policy, vm, request.VirtualMachines.AllowAnnotations).Select(problem => new PlanFinding(
                 FindingSeverity.Notes, "vm-annotation", problem, $"virtualmachine/{vmi.Ref}", "Correct or remove the annotation.")));
             forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm))));
         }

@@ -6,13 +6,29 @@ namespace Drydock.Maintenance;
 /// <summary>
 /// Waits for changes of the cluster that can be cut short when the maintenance itself has news (a cancel, the end of a hold). An
 /// orchestration ends only when its activities have; without this a cancel would take as long as the longest wait. A wait in another
-/// process is not reached and ends by itself, after a minute at the latest.
+/// process is not reached and ends by itself, after a minute at the latest. All of them end when the process is told to stop: what an
+/// activity then returns is kept, and a stop takes no longer than that.
 /// </summary>
-internal sealed class Wakeups(TimeProvider clock)
+internal sealed class Wakeups
 {
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(60);
 
+    // Until the worker takes no more work, a wait that ended is followed by the next: each of those costs a turn.
+    private static readonly TimeSpan PauseWhenStopping = TimeSpan.FromMilliseconds(200);
+
+    private readonly TimeProvider _clock;
+    private readonly CancellationToken _stopping;
+
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _nodes = new(StringComparer.Ordinal);
+
+    /// <summary>Waits until something happens, and no longer than until <paramref name="stopping"/>.</summary>
+    public Wakeups(TimeProvider clock, CancellationToken stopping)
+    {
+        (_clock, _stopping) = (clock, stopping);
+
+        // For as long as the process: nothing to unregister.
+        stopping.Register(WakeAll);
+    }
 
     /// <summary>Ends every wait for this node that runs now.</summary>
     public void Wake(string node)
@@ -32,11 +48,51 @@ internal sealed class Wakeups(TimeProvider clock)
     public Waiting OpenForMachine(ICluster cluster, string node, string? cursor, DateTimeOffset until) =>
         Open(node, cluster.WaitForMachineChangeAsync, cursor, until);
 
-    private Waiting Open(string node, WaitForChange change, string? cursor, DateTimeOffset until) =>
-        new(change, node, cursor, Earlier(until, clock.GetUtcNow() + LongestWait), clock, _nodes.GetOrAdd(node, _ => new()).Token);
+    internal Waiting Open(string node, WaitForChange change, string? cursor, DateTimeOffset until)
+    {
+        var latest = Earlier(until, _clock.GetUtcNow() + LongestWait);
+        return _stopping.IsCancellationRequested
+            ? new(PauseAsync, node, cursor, Earlier(latest, _clock.GetUtcNow() + PauseWhenStopping), _clock, CancellationToken.None)
+            : new(change, node, cursor, latest, _clock, Woken(node));
+    }
+
+    private CancellationToken Woken(string node)
+    {
+        var woken = _nodes.GetOrAdd(node, static _ => new()).Token;
+        if (_stopping.IsCancellationRequested)
+        {
+            // It began meanwhile, and this source may have been added after all others were cancelled.
+            Wake(node);
+        }
+
+        return woken;
+    }
+
+    private async Task<string> PauseAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        var left = until - _clock.GetUtcNow();
+        if (left > TimeSpan.Zero)
+        {
+            await Task.Delay(left, _clock, cancellationToken);
+        }
+
+        return cursor ?? "";
+    }
+
+    private void WakeAll()
+    {
+        foreach (var node in _nodes.Keys)
+        {
+            Wake(node);
+        }
+    }
 
     private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
 }
+
+/// <summary>When the process is told to stop: waits for changes end then. Registered by the host; without it they end as always.</summary>
+/// <param name="Stopping">Cancelled at the first sign of the stop.</param>
+public sealed record WaitsEnd(CancellationToken Stopping);
 
 /// <summary>One of the waits of <see cref="ICluster"/>.</summary>
 internal delegate Task<string> WaitForChange(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Text.Json;
 using Drydock.Api;
+using Drydock.Server;
 
 namespace Drydock.Cli.CommandLine;
 
@@ -10,6 +13,13 @@ internal sealed class ActionFlags
     private readonly Option<bool> _reboot = new("--reboot") { Description = "Reboot the drained node by a Job on it; done when its boot ID has changed." };
     private readonly Option<bool> _powerCycle = new("--power-cycle") { Description = "Switch the machine off and on again by its BareMetalHost (metal3)." };
     private readonly Option<string?> _job = new("--job") { Description = "Run this Job of the policy on the drained node.", HelpName = "name" };
+    private readonly Option<JsonElement?> _jobManifest = new("--job-manifest")
+    {
+        Description = "Run this Job on the drained node: YAML or JSON with metadata.namespace, where you must be allowed to create Jobs yourself.",
+        HelpName = "file",
+        CustomParser = Manifest,
+    };
+
     private readonly Option<string?> _webhook = new("--webhook") { Description = "Call this webhook of the policy and wait until it calls back.", HelpName = "name" };
     private readonly Option<string?> _timeout = CommonOptions.Duration("--action-timeout", "How long the action may take. Default: what the policy says, 30m for a reboot or a power-cycle, no limit for --hold.");
     private readonly Option<string?> _offFor = CommonOptions.Duration("--power-off-for", "With --power-cycle: how long the machine stays off. Default 0.");
@@ -32,7 +42,7 @@ internal sealed class ActionFlags
     /// <summary>Gives a command all of these options.</summary>
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_hold, _reboot, _powerCycle, _job, _webhook, _timeout, _offFor, _offUntilComplete, _hooks, _policy,
+        foreach (var option in (Option[])[_hold, _reboot, _powerCycle, _job, _jobManifest, _webhook, _timeout, _offFor, _offUntilComplete, _hooks, _policy,
             _approval, _approvalTimeout, _kubelet, _mustReboot, _probes, _leaveRemediation])
         {
             command.Options.Add(option);
@@ -40,10 +50,10 @@ internal sealed class ActionFlags
 
         command.Validators.Add(result =>
         {
-            var actions = new Option[] { _hold, _reboot, _powerCycle, _job, _webhook }.Count(option => result.GetResult(option) is { Implicit: false });
+            var actions = new Option[] { _hold, _reboot, _powerCycle, _job, _jobManifest, _webhook }.Count(option => result.GetResult(option) is { Implicit: false });
             if (actions > 1)
             {
-                result.AddError("Give one of --hold, --reboot, --power-cycle, --job and --webhook; others can be a --hook.");
+                result.AddError("Give one of --hold, --reboot, --power-cycle, --job, --job-manifest and --webhook; others can be a --hook.");
             }
 
             foreach (var hook in result.GetValue(_hooks) ?? [])
@@ -65,12 +75,13 @@ internal sealed class ActionFlags
             Action = result.GetValue(_hold) ? "Hold"
                 : result.GetValue(_reboot) ? "Reboot"
                 : result.GetValue(_powerCycle) ? "PowerCycle"
-                : result.GetValue(_job) is not null ? "Job"
+                : result.GetValue(_job) is not null || result.GetValue(_jobManifest) is not null ? "Job"
                 : result.GetValue(_webhook) is not null ? "Webhook"
                 : null,
             ActionOptions = new ActionSettings
             {
                 Template = result.GetValue(_job) ?? result.GetValue(_webhook),
+                Manifest = result.GetValue(_jobManifest),
                 Timeout = result.GetValue(_timeout),
                 PowerOffFor = result.GetValue(_offFor),
                 PowerOffUntilComplete = result.GetValue(_offUntilComplete) ? true : null,
@@ -86,6 +97,20 @@ internal sealed class ActionFlags
                 Probes = result.GetValue(_probes) is { Length: > 0 } probes ? probes : null,
             },
         };
+    }
+
+    private static JsonElement? Manifest(ArgumentResult argument)
+    {
+        var path = argument.Tokens[0].Value;
+        try
+        {
+            return ManifestText.Parse(File.ReadAllText(path));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
+        {
+            argument.AddError($"'{path}' is not allowed for --job-manifest; give a file with one Job as YAML or JSON: {exception.Message}");
+            return null;
+        }
     }
 
     private static HookSettings? Hooks(IReadOnlyList<string> hooks)

@@ -45,7 +45,10 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _vmScheduling = CommonOptions.Duration("--vm-scheduling-timeout", "How long a migration may be in Scheduling. Default 4m.");
     private readonly Option<string?> _vmPending = CommonOptions.Duration("--vm-pending-timeout", "How long a migration may be Pending although slots are free. Default 5m.");
     private readonly Option<int?> _vmInbound = new("--vm-max-inbound") { Description = "Migrations towards one node at a time. Default: KubeVirt's limits alone.", HelpName = "n" };
-    private readonly Option<bool> _vmAnnotations = new("--vm-annotations") { Description = "Let drydock.dev/on-stuck and drydock.dev/on-not-migratable on a VM count." };
+    private readonly Option<bool> _vmAnnotations = new("--vm-annotations") { Description = "Let drydock.dev/on-stuck and drydock.dev/on-not-migratable on a VM count, where allowedVmAnnotations of --policy names them." };
+    private readonly Option<string?> _vmOnCancel = CommonOptions.Choice(
+        "--vm-on-cancel", "If it is cancelled: leave migrations that run to finish, or abort them. Default finish.", ("finish", "Finish"), ("abort", "Abort"));
+
     private readonly Option<VirtualMachineOverrideSettings[]> _vmOverrides = new("--vm")
     {
         Description = "What holds for one VM instead of --vm-stuck and --vm-not-migratable; can be repeated.",
@@ -67,7 +70,7 @@ internal sealed class PolicyOptions
     {
         foreach (var option in (Option[])[_reason, _timeout, _onTimeout, _gracePeriod, _ignoreDaemonSets, _deleteEmptyDir, _force, _skipTerminating,
             _podSelector, _skip, _wait, _last, _podTimeout, _parallel, _detach, _keepFinished,
-            _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _vmInbound, _vmAnnotations, _vmOverrides, _healthTimeout, _stableFor, _onFailure, _leaseWait])
+            _vmStuck, _vmNotMigratable, _vmAttempts, _vmScheduling, _vmPending, _vmInbound, _vmAnnotations, _vmOnCancel, _vmOverrides, _healthTimeout, _stableFor, _onFailure, _leaseWait])
         {
             command.Options.Add(option);
         }
@@ -109,6 +112,7 @@ internal sealed class PolicyOptions
             PendingTimeout = result.GetValue(_vmPending),
             MaxInboundPerNode = result.GetValue(_vmInbound),
             AllowAnnotations = result.GetValue(_vmAnnotations) ? true : null,
+            OnCancel = result.GetValue(_vmOnCancel),
             Overrides = result.GetValue(_vmOverrides) is { Length: > 0 } overrides ? overrides : null,
         },
         Health = new HealthSettings { Timeout = result.GetValue(_healthTimeout), StableFor = result.GetValue(_stableFor) },

@@ -95,7 +95,7 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
         switch (options.Wish)
         {
             case MaintainWish.Cancel:
-                (await drydock.Maintenances.CancelAsync(id, Caller.Name, options.Request.Reason, cancellationToken)).ValueOrThrow();
+                (await drydock.Maintenances.CancelAsync(id, Caller.Name, new MaintenanceCancelRequest(options.Request.Reason, options.Request.VirtualMachines?.OnCancel), cancellationToken)).ValueOrThrow();
                 output.Say("cancelling", "Cancelling: everything is being put back.");
                 var code = await FollowAsync(drydock, id, cancellationToken);
                 return code == ExitCodes.Cancelled ? ExitCodes.Done : code;

@@ -10,14 +10,21 @@ internal static class CancelVerb
     {
         var id = CommonOptions.Id();
         var reason = new Option<string?>("--reason") { Description = "Why, in your words.", HelpName = "text" };
+        var migrations = new Option<string?>("--migrations")
+        {
+            Description = "Migrations that run: leave them to 'finish', or 'abort' them. Default: what the maintenance was started with. Those that only wait are withdrawn.",
+            HelpName = "finish|abort",
+        };
+        migrations.AcceptOnlyFromAmong("finish", "abort");
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it until everything is put back." };
         var verb = new Verb(
             "cancel",
             "Stop a maintenance and put everything back. Returns when the wish is durable; --watch waits until it is done.",
-            "drydock cancel m-1a2b3c --watch --reason 'wrong node'") { id, reason, watch };
+            "drydock cancel m-1a2b3c --watch --reason 'wrong node'") { id, reason, migrations, watch };
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {
-            var view = await call.Client.CancelMaintenanceAsync(call.Parsed.GetValue(id)!, call.Parsed.GetValue(reason), cancellationToken);
+            var view = await call.Client.CancelMaintenanceAsync(
+                call.Parsed.GetValue(id)!, call.Parsed.GetValue(reason), call.Parsed.GetValue(migrations), cancellationToken);
             if (call.Parsed.GetValue(watch))
             {
                 var code = await WatchVerb.FollowAsync(call, view.Id, cancellationToken);

@@ -103,7 +103,10 @@ internal static class Refusals
 
     public static Problem NotAllowed(UserIdentity user, Permission permission) => new(
         ProblemTypes.Forbidden, "Not allowed", 403,
-        $"{user.Name} may not {permission.Verb} {permission.Resource}. Ask for a role that grants it; the ClusterRole drydock-{permission.Role.ToString().ToLowerInvariant()} does.")
+        permission.Rule.Group == "batch"
+            ? $"{user.Name} may not {permission.Verb} {permission.Resource}{(permission.Rule.Namespace is { } place ? $" in namespace {place}" : "")}, so no request of his may bring one there. "
+                + "Name a job of a policy instead, or ask for a Role that grants it."
+            : $"{user.Name} may not {permission.Verb} {permission.Resource}. Ask for a role that grants it; the ClusterRole drydock-{permission.Role.ToString().ToLowerInvariant()} does.")
     {
         Verb = permission.Verb,
         Resource = permission.Resource,

@@ -61,6 +61,10 @@ internal static class Permissions
     /// <summary>Needed besides, where a request reboots or power-cycles the machine, or runs something of its own on it.</summary>
     public static readonly Permission Privileged = On("create", Medik8s, "nodemaintenances", Role.Admin, "privileged");
 
+    /// <summary>Needed besides, where a request brings a Job of its own: the cluster's right to create it there, not one of ours.</summary>
+    /// <param name="namespace">Where; null: everywhere.</param>
+    public static Permission CreateJobs(string? @namespace) => new(new AccessRule("create", "batch", "jobs", Namespace: @namespace), Role.Admin);
+
     public static readonly Permission ListRollouts = On("list", Ours, "maintenancerollouts", Role.Viewer);
     public static readonly Permission GetRollout = On("get", Ours, "maintenancerollouts", Role.Viewer);
     public static readonly Permission CreateRollout = On("create", Ours, "maintenancerollouts", Role.Operator);

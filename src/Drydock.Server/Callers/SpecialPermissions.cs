@@ -36,13 +36,15 @@ internal static class SpecialPermissions
             yield return Permissions.Force;
         }
 
+        HookAction?[] hooks = [.. settings.Hooks?.BeforeDrain ?? [], .. settings.Hooks?.AfterDrain ?? [], .. settings.Hooks?.BeforeUncordon ?? []];
+        foreach (var own in hooks.Append<ActionSettings?>(settings.ActionOptions).Where(static action => action?.Manifest is not null))
+        {
+            // Whoever brings a Job must be able to create it himself: without a namespace it is asked for all of them, and refused as a field later.
+            yield return Permissions.CreateJobs(ActionRequests.NamespaceOf(own));
+        }
+
         // None and Hold touch nothing but the drain; whatever else there is acts on the machine itself.
-        IEnumerable<string?> kinds =
-        [
-            settings.Action,
-            .. new[] { settings.Hooks?.BeforeDrain, settings.Hooks?.AfterDrain, settings.Hooks?.BeforeUncordon }
-                .SelectMany(static hooks => hooks ?? []).Select(static hook => hook.Kind),
-        ];
+        IEnumerable<string?> kinds = [settings.Action, .. hooks.Select(static hook => hook?.Kind)];
         if (kinds.OfType<string>().Any(static kind => !Is(kind, "None") && !Is(kind, "Hold")))
         {
             yield return Permissions.Privileged;

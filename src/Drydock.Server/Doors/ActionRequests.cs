@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Drydock.Api;
 using Drydock.Maintenance;
 
@@ -7,18 +8,25 @@ namespace Drydock.Server;
 internal static class ActionRequests
 {
     private const int MostHooks = 20;
+    private const int LongestManifest = 64 * 1024;
 
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Week = TimeSpan.FromDays(7);
 
     private static readonly MaintenanceAction[] HookKinds = [.. Enum.GetValues<MaintenanceAction>().Where(static kind => kind != MaintenanceAction.None)];
 
-    public static ActionOptions ReadOptions(FieldReader reader, string prefix, ActionSettings settings)
+    public static ActionOptions ReadOptions(FieldReader reader, string prefix, ActionSettings settings, MaintenanceAction kind)
     {
+        if (settings.Manifest is not null && kind != MaintenanceAction.Job)
+        {
+            reader.Fail(prefix + "manifest", null, $"nothing with {kind}; only Job takes one");
+        }
+
         var defaults = new ActionOptions();
         return new ActionOptions
         {
             Template = reader.Text(prefix + "template", settings.Template, 253),
+            Job = ReadJob(reader, prefix, settings),
             Timeout = reader.OptionalDuration(prefix + "timeout", settings.Timeout, Second, Week),
             PowerOffFor = reader.Duration(prefix + "powerOffFor", settings.PowerOffFor, defaults.PowerOffFor, TimeSpan.Zero, Week),
             PowerOffUntilComplete = settings.PowerOffUntilComplete ?? defaults.PowerOffUntilComplete,
@@ -59,6 +67,46 @@ internal static class ActionRequests
         return null;
     }
 
+    /// <summary>The namespace of a Job that a request brings itself, or null if it brings none or does not say.</summary>
+    public static string? NamespaceOf(ActionSettings? settings) =>
+        settings?.Manifest is { ValueKind: JsonValueKind.Object } manifest
+        && manifest.TryGetProperty("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object
+        && metadata.TryGetProperty("namespace", out var name) && name.ValueKind == JsonValueKind.String
+            ? name.GetString() : null;
+
+    private static JobTemplate? ReadJob(FieldReader reader, string prefix, ActionSettings settings)
+    {
+        if (settings.Manifest is not { ValueKind: JsonValueKind.Object } manifest)
+        {
+            return null;
+        }
+
+        if (settings.Template is not null)
+        {
+            reader.Fail(prefix + "manifest", null, "nothing together with template: a job of the policy, or one of your own");
+        }
+
+        if (NamespaceOf(settings) is not { } name || !KubernetesName.IsLabel(name))
+        {
+            reader.Fail(prefix + "manifest.metadata.namespace", NamespaceOf(settings), "the namespace of the Job");
+            return null;
+        }
+
+        var text = manifest.GetRawText();
+        if (text.Length > LongestManifest)
+        {
+            reader.Fail(prefix + "manifest", null, $"at most {LongestManifest} characters of JSON, not {text.Length}");
+        }
+
+        var job = new JobTemplate(name, text);
+        if (ActionPlanner.JobProblem(job) is { } problem)
+        {
+            reader.Fail(prefix + "manifest", null, $"a batch/v1 Job; {problem}");
+        }
+
+        return job;
+    }
+
     private static IReadOnlyList<ActionStep> ReadHooks(FieldReader reader, string field, IReadOnlyList<HookAction>? hooks)
     {
         if (hooks is { Count: > MostHooks })
@@ -68,8 +116,11 @@ internal static class ActionRequests
 
         return
         [
-            .. (hooks ?? []).Select((hook, index) => new ActionStep(
-                ReadKind(reader, $"{field}[{index}].kind", hook.Kind), ReadOptions(reader, $"{field}[{index}].", hook))),
+            .. (hooks ?? []).Select((hook, index) =>
+            {
+                var kind = ReadKind(reader, $"{field}[{index}].kind", hook.Kind);
+                return new ActionStep(kind, ReadOptions(reader, $"{field}[{index}].", hook, kind));
+            }),
         ];
     }
 

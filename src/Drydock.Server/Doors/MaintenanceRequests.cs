@@ -40,11 +40,12 @@ internal static class MaintenanceRequests
     public static MaintenanceRequest ReadSettings(FieldReader reader, string prefix, MaintenanceSettings settings, string node)
     {
         var defaults = new MaintenanceRequest(node);
+        var action = reader.Choice(prefix + "action", settings.Action, defaults.Action, Enum.GetValues<MaintenanceAction>());
         return defaults with
         {
             Reason = reader.Text(prefix + "reason", settings.Reason, 1024),
-            Action = reader.Choice(prefix + "action", settings.Action, defaults.Action, Enum.GetValues<MaintenanceAction>()),
-            ActionOptions = ActionRequests.ReadOptions(reader, prefix + "actionOptions.", settings.ActionOptions ?? new ActionSettings()),
+            Action = action,
+            ActionOptions = ActionRequests.ReadOptions(reader, prefix + "actionOptions.", settings.ActionOptions ?? new ActionSettings(), action),
             Hooks = ActionRequests.ReadHooks(reader, prefix + "hooks.", settings.Hooks ?? new HookSettings()),
             Policy = reader.Text(prefix + "policy", settings.Policy, 253),
             Approval = ActionRequests.ReadApproval(reader, prefix + "approval.", settings.Approval ?? new ApprovalSettings()),
@@ -118,6 +119,7 @@ internal static class MaintenanceRequests
             ExternalTimeout = reader.Duration(prefix + "externalTimeout", vms.ExternalTimeout, defaults.ExternalTimeout, Second, Week),
             MaxInboundPerNode = vms.MaxInboundPerNode is null ? null : reader.Number(prefix + "maxInboundPerNode", vms.MaxInboundPerNode, 1, 1, 100),
             AllowAnnotations = vms.AllowAnnotations ?? defaults.AllowAnnotations,
+            OnCancel = reader.Choice(prefix + "onCancel", vms.OnCancel, defaults.OnCancel, Enum.GetValues<CancelledMigrations>()),
             Overrides = [.. (vms.Overrides ?? []).Select((one, index) => ReadOverride(reader, $"{prefix}overrides[{index}].", one))],
             RestartTimeout = reader.Duration(prefix + "restartTimeout", vms.RestartTimeout, defaults.RestartTimeout, Second, Day),
             OnRestartTimeout = reader.Choice(

@@ -156,8 +156,18 @@ public sealed class Maintenances : IDisposable
     }
 
     /// <summary>Asks to cancel. Repeating it is harmless; a maintenance that is over cannot be cancelled.</summary>
-    public async Task<Answer<MaintenanceView>> CancelAsync(string id, string by, string? reason, CancellationToken cancellationToken)
+    public async Task<Answer<MaintenanceView>> CancelAsync(string id, string by, MaintenanceCancelRequest request, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(request);
+        var reader = new FieldReader();
+        CancelledMigrations? migrations = request.Migrations is null
+            ? null
+            : reader.Choice("migrations", request.Migrations, CancelledMigrations.Finish, Enum.GetValues<CancelledMigrations>());
+        if (reader.Errors.Count > 0)
+        {
+            return Problems.Invalid(reader.Errors);
+        }
+
         if (await FindAsync(id, cancellationToken) is not { } view)
         {
             return Problems.NotFound("maintenance", id);
@@ -168,7 +178,7 @@ public sealed class Maintenances : IDisposable
             return Problems.WrongState(id, $"Maintenance {id} is over already: {view.State}. {view.Message}");
         }
 
-        await _client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by, reason), cancellationToken);
+        await _client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by, request.Reason, migrations), cancellationToken);
         return await FindAsync(id, cancellationToken) ?? view;
     }
 

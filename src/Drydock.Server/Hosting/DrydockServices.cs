@@ -52,6 +52,7 @@ public static class DrydockServices
         services.AddSingleton<IHostedService, StartChecks>();
         services.AddPolicies(options);
         services.AddSingleton(new EvictionSlots(options.MaxParallelEvictions));
+        services.AddSingleton(static provider => new WaitsEnd(provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
         services.AddMaintenanceTasks(options);
         services.AddDoors();
         services.AddNotifications(options);

@@ -36,7 +36,7 @@ internal static class JsonShape
                 Check(element, item, $"{path}[{index++}]", errors);
             }
         }
-        else if (json.ValueKind == JsonValueKind.Object)
+        else if (json.ValueKind == JsonValueKind.Object && plain != typeof(JsonElement))
         {
             CheckMembers(json, plain, path, errors);
         }

@@ -217,14 +217,14 @@ internal static class MaintenanceEndpoints
     }
 
     private static async Task<Results<Accepted<MaintenanceView>, ProblemResult>> CancelAsync(
-        string id, Body<CancelRequest> body, HttpContext context, Maintenances maintenances, CancellationToken cancellationToken)
+        string id, Body<MaintenanceCancelRequest> body, HttpContext context, Maintenances maintenances, CancellationToken cancellationToken)
     {
         if (body.Problem is { } malformed)
         {
             return new ProblemResult(malformed);
         }
 
-        var answer = await maintenances.CancelAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken);
+        var answer = await maintenances.CancelAsync(id, Caller.Of(context), body.Value, cancellationToken);
         return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
     }
 

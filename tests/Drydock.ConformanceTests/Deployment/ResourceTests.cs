@@ -88,6 +88,7 @@ public sealed class ResourceTests : IAsyncLifetime
     [InlineData("{nodes: [node-9]}", "spec.rollout.nodes[0]: 'node-9' is not allowed; allowed: the name of a node of the cluster.")]
     [InlineData("{nodes: [node-1], maintenance: {drain: {timeout: soon}}}", "spec.rollout.maintenance.drain.timeout: 'soon' is not allowed; allowed: a duration")]
     [InlineData("{nodes: [node-1], maintenance: {action: Reboot}}", "spec.rollout.maintenance: allowed: no forced deletion and no action but None and Hold")]
+    [InlineData("{nodes: [node-1], maintenance: {actionOptions: {manifest: {metadata: {namespace: ops}}}}}", "spec.rollout.maintenance: allowed: no forced deletion and no action but None and Hold")]
     public async Task What_the_definition_cannot_know_is_told_in_a_condition(string rollout, string sentence)
     {
         await ServeAsync();

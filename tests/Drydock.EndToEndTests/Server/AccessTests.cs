@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text.Json;
 using Drydock.Api;
 using Drydock.Server;
 using Drydock.Server.Callers;
@@ -118,6 +119,30 @@ public sealed class AccessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_job_of_ones_own_needs_the_right_to_create_jobs_in_its_namespace_wherever_it_stands()
+    {
+        var own = JsonSerializer.SerializeToElement(new
+        {
+            metadata = new { @namespace = "ops" },
+            spec = new { template = new { spec = new { containers = new[] { new { name = "one", image = "busybox" } } } } },
+        });
+        var asked = new MaintenanceCreate { Node = "node-1", Action = "Job", ActionOptions = new ActionSettings { Manifest = own } };
+        var hook = new MaintenanceSettings { Hooks = new HookSettings { BeforeDrain = [new HookAction { Kind = "Job", Manifest = own }] } };
+
+        var refused = await Should.ThrowAsync<ApiProblemException>(() => As("admin").CreateMaintenanceAsync(asked, null, Token));
+        await RefusedAsync(() => As("admin").CreateRolloutAsync(new RolloutCreate { Nodes = ["node-1"], Maintenance = hook }, null, Token), "jobs.batch");
+        GrantJobs("elsewhere");
+        await RefusedAsync(() => As("admin").CreateMaintenanceAsync(asked, null, Token), "jobs.batch");
+        GrantJobs("ops");
+        var started = await As("admin").CreateMaintenanceAsync(asked, null, Token);
+
+        (refused.Problem.Status, refused.Problem.Verb, refused.Problem.Resource).ShouldBe((403, "create", "jobs.batch"));
+        refused.Problem.Detail.ShouldBe(
+            "admin may not create jobs.batch in namespace ops, so no request of his may bring one there. Name a job of a policy instead, or ask for a Role that grants it.");
+        started.RequestedBy.ShouldBe("admin");
+    }
+
+    [Fact]
     public async Task A_right_that_is_taken_away_is_gone_within_seconds_and_one_that_is_given_is_there_at_once()
     {
         await RefusedAsync(() => As("stranger").ListMaintenancesAsync(null, onlyRunning: false, null, Token), "nodemaintenances");
@@ -171,6 +196,23 @@ public sealed class AccessTests : IAsyncLifetime
         refused[0].Headers.RetryAfter!.Delta.ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(TimeSpan.FromSeconds(1));
         (await SendAsync(small.Http, "modest", "api/v1/maintenances")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         (await small.Http.GetAsync("healthz", Token)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    private void GrantJobs(string @namespace)
+    {
+        Install("roles", $$"""
+            apiVersion: rbac.authorization.k8s.io/v1
+            kind: Role
+            metadata: {name: jobs, namespace: {{@namespace}}}
+            rules: [{apiGroups: [batch], resources: [jobs], verbs: [create]}]
+            """);
+        Install("rolebindings", $$"""
+            apiVersion: rbac.authorization.k8s.io/v1
+            kind: RoleBinding
+            metadata: {name: jobs, namespace: {{@namespace}}}
+            roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: jobs}
+            subjects: [{kind: User, name: admin}]
+            """);
     }
 
     private static DrydockOptions Configure(DrydockOptions options) =>

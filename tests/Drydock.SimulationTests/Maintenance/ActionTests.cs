@@ -127,6 +127,24 @@ public sealed class ActionTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_job_that_a_request_brings_itself_runs_on_the_node_without_any_policy()
+    {
+        await using var world = await World.StartAsync("healthy");
+        var own = new ActionStep(MaintenanceAction.Job, new ActionOptions { Job = new JobTemplate("default", Quick) });
+
+        var report = await world.MaintainAsync(world.Request() with
+        {
+            Action = own.Kind, ActionOptions = own.Options, Hooks = new MaintenanceHooks { AfterDrain = [own] },
+        });
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Actions.Select(action => (action.Key, action.Step.ToString(), action.Outcome))
+            .ShouldBe([("after-drain-1", "job in default", ActionOutcome.Done), ("action", "job in default", ActionOutcome.Done)]);
+        world.Api.RequestLog.Of("create", "jobs.batch").Count(request => request.Code == 201).ShouldBe(2);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_webhook_is_called_signed_and_its_call_back_ends_the_wait()
     {
         var targets = new Targets();

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Drydock.Maintenance.VirtualMachines;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Shouldly;
@@ -131,6 +132,71 @@ public sealed class VirtualMachineTests
         var drain = report.Steps.Single(step => step.Step == MaintenanceStep.Drain);
         (drain.To - drain.From).ShouldBeInRange(TimeSpan.FromMinutes(3), TimeSpan.FromMinutes(3.2));
         world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop").Count.ShouldBe(2);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(CancelledMigrations.Finish, null, false)]
+    [InlineData(CancelledMigrations.Abort, null, true)]
+    [InlineData(CancelledMigrations.Abort, CancelledMigrations.Finish, false)]
+    [InlineData(CancelledMigrations.Finish, CancelledMigrations.Abort, true)]
+    public async Task A_migration_that_runs_when_it_is_cancelled_finishes_or_is_aborted_as_asked_also_by_a_process_that_died(
+        CancelledMigrations ofRequest, CancelledMigrations? ofCancel, bool isAborted)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one")));
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "true");
+        await world.BeginAsync(Request(world, Quick with { RunningTimeout = TimeSpan.FromHours(1), OnCancel = ofRequest }));
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(migration => (string?)migration["status"]?["phase"] == "Running"));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", null, ofCancel), CancellationToken.None);
+        await world.CrashAsync();
+
+        var report = await world.EndAsync();
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "false");
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled);
+        report.IsRestored.ShouldBeTrue();
+        var vm = report.VirtualMachines.Single();
+        vm.Outcome.ShouldBe(VmOutcome.StillThere);
+        var node = Vmi(world, "one")!["status"]!["nodeName"]!.ToString();
+        if (isAborted)
+        {
+            vm.Message.ShouldBe("Its migration was aborted, as the cancel asked: it runs where it was.");
+            node.ShouldBe("node-1");
+            Migrations(world, "one").ShouldBeEmpty("what was aborted is deleted, and none is made after the cancel");
+        }
+        else
+        {
+            vm.Message.ShouldStartWith("The maintenance ended before it left; its migration to node-");
+            vm.Message.ShouldEndWith(" is left to finish.");
+            node.ShouldNotBe("node-1");
+            ((string?)Migrations(world, "one").ShouldHaveSingleItem()["status"]!["phase"]).ShouldBe("Succeeded");
+        }
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true, true, VmOutcome.Skipped)]
+    [InlineData(true, false, VmOutcome.StillThere)]
+    [InlineData(false, true, VmOutcome.StillThere)]
+    public async Task An_annotation_of_a_machine_counts_only_if_the_policy_allows_it_and_the_request_wants_it(bool allowed, bool wanted, VmOutcome outcome)
+    {
+        var policy = new MaintenancePolicy("p") { AllowedVmAnnotations = allowed ? [VmPolicies.OnNotMigratable] : [VmPolicies.OnStuck] };
+        await using var world = await World.StartAsync(
+            Machines(Machine("fixed") with { NotMigratable = "HostDeviceNotLiveMigratable" }), configure: Policies.Of(policy));
+        world.Cluster.Store.Update(KubeVirtTypes.VirtualMachines, "vms", "fixed", vm =>
+        {
+            vm["metadata"]!["annotations"] = new JsonObject { [VmPolicies.OnNotMigratable] = "Skip", [VmPolicies.OnStuck] = "Skip" };
+            return true;
+        });
+        var request = Request(world, Quick with { AllowAnnotations = wanted, OnNotMigratable = StuckVmPolicy.Fail }) with { Policy = "p" };
+
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
+        var report = await world.MaintainAsync(request);
+
+        plan.VirtualMachines.Single().Fate.ShouldBe(outcome == VmOutcome.Skipped ? VmFate.Stays : VmFate.Blocks);
+        report.VirtualMachines.Single().Outcome.ShouldBe(outcome, report.Message);
+        plan.Findings.Where(finding => finding.Kind == "vm-annotation").Select(finding => finding.Message).ShouldBe(wanted
+            ? [$"Annotation drydock.dev/{(allowed ? "on-stuck" : "on-not-migratable")} of virtual machine vms/fixed does not count: the policy of the request must name it in allowedVmAnnotations."]
+            : []);
     }
 
     [Theory(Timeout = World.Timeout)]

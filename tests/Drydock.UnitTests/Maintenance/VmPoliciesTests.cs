@@ -28,8 +28,15 @@ public sealed class VmPoliciesTests
     {
         var vm = Annotated("shutdown");
 
-        VmPolicies.Annotated(new VirtualMachinePolicy(), vm).ShouldBeNull();
-        VmPolicies.Annotated(new VirtualMachinePolicy { AllowAnnotations = true }, vm)!.OnStuck.ShouldBe(StuckVmPolicy.ShutDown);
+        var asks = new VirtualMachinePolicy { AllowAnnotations = true };
+        var names = new MaintenancePolicy("p") { AllowedVmAnnotations = [VmPolicies.OnStuck, "somebody.else/key"] };
+
+        VmPolicies.Annotated(VmPolicies.Allowed(asks, names), vm)!.OnStuck.ShouldBe(StuckVmPolicy.ShutDown);
+        VmPolicies.Annotated(VmPolicies.Allowed(new VirtualMachinePolicy(), names), vm).ShouldBeNull("the request does not want them");
+        VmPolicies.Annotated(VmPolicies.Allowed(asks, new MaintenancePolicy("p")), vm).ShouldBeNull("its policy names none");
+        VmPolicies.Annotated(VmPolicies.Allowed(asks, null), vm).ShouldBeNull("it names no policy");
+        VmPolicies.Annotated(VmPolicies.Allowed(asks, names with { AllowedVmAnnotations = [VmPolicies.OnNotMigratable] }), vm).ShouldBeNull();
+        VmPolicies.Allowed(asks with { AllowedAnnotations = [VmPolicies.OnStuck] }, null).AllowedAnnotations.ShouldBeEmpty("a request cannot allow itself");
     }
 
     [Theory]
@@ -41,9 +48,9 @@ public sealed class VmPoliciesTests
         var policy = new VirtualMachinePolicy { AllowAnnotations = true };
 
         VmPolicies.Annotated(policy, Annotated(text))!.OnStuck.ShouldBeNull();
-        VmPolicies.Problems(policy, Annotated(text)).ShouldHaveSingleItem().ShouldBe(
+        VmPolicies.Problems(policy, Annotated(text), isAsked: true).ShouldHaveSingleItem().ShouldBe(
             $"Annotation drydock.dev/on-stuck of virtual machine vms/one is '{text}'; allowed: Wait, ShutDown, Fail, Skip. The request's policy holds.");
-        VmPolicies.Problems(new VirtualMachinePolicy(), Annotated(text)).ShouldBeEmpty();
+        VmPolicies.Problems(new VirtualMachinePolicy(), Annotated(text), isAsked: false).ShouldBeEmpty();
     }
 
     private static VmSnapshot Annotated(string onStuck) =>

@@ -87,7 +87,12 @@ public sealed class ActionDoorTests : IAsyncLifetime
     [InlineData("""{"node":"worker-a","hooks":{"afterDrain":[{"template":"x"}]}}""", "hooks.afterDrain[0].kind")]
     [InlineData("""{"node":"worker-a","approval":{"gates":["Lunch"]}}""", "approval.gates[0]")]
     [InlineData("""{"node":"worker-a","health":{"kubeletVersion":"newest"}}""", "health.kubeletVersion")]
-    [InlineData("""{"node":"worker-a","actionOptions":{"manifest":"{}"}}""", "actionOptions.manifest")]
+    [InlineData("""{"node":"worker-a","action":"Job","actionOptions":{"manifest":"{}"}}""", "actionOptions.manifest")]
+    [InlineData("""{"node":"worker-a","action":"Job","actionOptions":{"manifest":{"spec":{}}}}""", "actionOptions.manifest.metadata.namespace")]
+    [InlineData("""{"node":"worker-a","action":"Job","actionOptions":{"manifest":{"metadata":{"namespace":"ops"},"spec":{}}}}""", "actionOptions.manifest")]
+    [InlineData("""{"node":"worker-a","action":"Reboot","actionOptions":{"manifest":{"metadata":{"namespace":"ops"},"spec":{"template":{"spec":{"containers":[{}]}}}}}}""", "actionOptions.manifest")]
+    [InlineData("""{"node":"worker-a","action":"Job","actionOptions":{"template":"x","manifest":{"metadata":{"namespace":"ops"},"spec":{"template":{"spec":{"containers":[{}]}}}}}}""", "actionOptions.manifest")]
+    [InlineData("""{"node":"worker-a","virtualMachines":{"onCancel":"perhaps"}}""", "virtualMachines.onCancel")]
     public async Task A_wrong_field_is_named_and_nothing_is_started(string json, string field)
     {
         using var content = new StringContent(json, Encoding.UTF8, "application/json");

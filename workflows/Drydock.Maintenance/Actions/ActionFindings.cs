@@ -38,6 +38,9 @@ internal sealed class ActionFindings(
     {
         switch (step.Kind)
         {
+            case MaintenanceAction.Job when step.Options.Job is { } own:
+                ReadJob($"The job of the request in {own.Namespace}", own);
+                break;
             case MaintenanceAction.Job:
                 ReadJob(step.ToString(), step.Options.Template);
                 break;
@@ -74,9 +77,17 @@ internal sealed class ActionFindings(
         {
             Missing(what, "job", name, policy?.Jobs.Keys);
         }
-        else if (JobManifest.Problem(job) is { } problem)
+        else
         {
-            Refuse("job-invalid", $"Job {name} of policy {policy.Name} cannot be run: {problem}.");
+            ReadJob($"Job {name} of policy {policy.Name}", job);
+        }
+    }
+
+    private void ReadJob(string what, JobTemplate job)
+    {
+        if (JobManifest.Problem(job) is { } problem)
+        {
+            Refuse("job-invalid", $"{what} cannot be run: {problem}.");
         }
         else
         {

@@ -21,6 +21,9 @@ internal sealed record ActionPlan(IReadOnlyList<PlanFinding> Findings)
 public sealed class ActionPlanner(
     ICluster cluster, INeighbours neighbours, IMaintenancePolicies policies, IHttpTargets targets, ISecretFiles secrets, CallbackAddress callbacks)
 {
+    /// <summary>What is wrong with a Job that a request brings itself, or null.</summary>
+    public static string? JobProblem(JobTemplate job) => JobManifest.Problem(job);
+
     /// <summary>The refusals that need no cluster: what makes no sense.</summary>
     internal static IEnumerable<PlanFinding> Check(MaintenanceRequest request)
     {

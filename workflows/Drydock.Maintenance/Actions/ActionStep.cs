@@ -31,6 +31,12 @@ public sealed record ActionOptions
     /// <summary>Job, Webhook: which one of the policy.</summary>
     public string? Template { get; init; }
 
+    /// <summary>
+    /// Job: one that the request brings itself, instead of <see cref="Template"/>. Whoever asks must be allowed to create Jobs in its namespace:
+    /// the door has seen to that before this is stored.
+    /// </summary>
+    public JobTemplate? Job { get; init; }
+
     /// <summary>How long it may take, or null: what the policy says; a hold has no deadline, a reboot or power-cycle 30 minutes.</summary>
     public TimeSpan? Timeout { get; init; }
 
@@ -50,7 +56,12 @@ public sealed record ActionOptions
 public sealed record ActionStep(MaintenanceAction Kind, ActionOptions Options)
 {
     /// <summary>For people: <c>reboot</c>, <c>job firmware</c>.</summary>
-    public override string ToString() => Options.Template is { } template ? $"{Kebab.Of(Kind.ToString())} {template}" : Kebab.Of(Kind.ToString());
+    public override string ToString() => Options switch
+    {
+        { Template: { } template } => $"{Kebab.Of(Kind.ToString())} {template}",
+        { Job: { } job } => $"{Kebab.Of(Kind.ToString())} in {job.Namespace}",
+        _ => Kebab.Of(Kind.ToString()),
+    };
 }
 
 /// <summary>Where actions are taken. Serialised by name.</summary>

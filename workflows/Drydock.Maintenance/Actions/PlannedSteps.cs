@@ -39,18 +39,18 @@ internal static class PlannedSteps
             MaintenanceAction.Hold => "Hold the node until somebody says complete",
             MaintenanceAction.Reboot => $"Reboot the node by a Job{(policy?.RebootJob is { } job ? $" ({job} of policy {policy.Name})" : "")}",
             MaintenanceAction.PowerCycle => $"Switch BareMetalHost {host} off and on again, off for {Off(step.Options)}",
+            MaintenanceAction.Job when step.Options.Job is { } own => $"Run the Job of the request in namespace {own.Namespace} on the node",
             MaintenanceAction.Job => $"Run Job {step.Options.Template} of policy {policy?.Name} on the node",
             _ => $"Call webhook {step.Options.Template} of policy {policy?.Name}",
         };
-        var template = step.Kind is not (MaintenanceAction.Job or MaintenanceAction.Webhook) || policy is not null;
-        var timeout = template && IsKnown(step, policy) ? Resolve.Timeout(step, policy) : step.Options.Timeout;
+        var timeout = IsKnown(step, policy) ? Resolve.Timeout(step, policy) : step.Options.Timeout;
         return $"{what}, {when}{(timeout is { } within ? $", within {Spoken.Of(within)}" : "")}.";
     }
 
     // A plan that refuses is shown too.
     private static bool IsKnown(ActionStep step, MaintenancePolicy? policy) => step.Kind switch
     {
-        MaintenanceAction.Job => policy?.Jobs.ContainsKey(step.Options.Template ?? "") == true,
+        MaintenanceAction.Job => step.Options.Job is not null || policy?.Jobs.ContainsKey(step.Options.Template ?? "") == true,
         MaintenanceAction.Webhook => policy?.Webhooks.ContainsKey(step.Options.Template ?? "") == true,
         MaintenanceAction.Reboot => policy?.RebootJob is not { } named || policy.Jobs.ContainsKey(named),
         _ => true,

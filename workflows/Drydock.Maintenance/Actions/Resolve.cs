@@ -16,7 +16,7 @@ internal static class Resolve
     /// <summary>The job of a step, or null if it has none.</summary>
     public static JobTemplate? Job(ActionStep step, MaintenancePolicy? policy) => step.Kind switch
     {
-        MaintenanceAction.Job => policy?.Jobs[step.Options.Template!],
+        MaintenanceAction.Job => step.Options.Job ?? policy?.Jobs[step.Options.Template!],
         MaintenanceAction.Reboot => policy?.RebootJob is { } named ? policy.Jobs[named] : JobManifest.BuiltInReboot,
         _ => null,
     };

@@ -10,6 +10,10 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
 
     private static readonly TimeSpan StopMustFinishWithin = TimeSpan.FromMinutes(5);
 
+    private static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
+
+    private const string StillHere = "The maintenance ended before it left.";
+
     private readonly Task<string> _end = context.WaitForExternalEvent<string>(ChildEvents.End);
 
     private MoveVmState _state = input.State;
@@ -76,6 +80,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
                 MaxInboundPerNode = input.Policy.MaxInboundPerNode,
                 WantsTargets = Ladder.FailedTargets.Count > 0,
                 ReadsAnnotations = input.Policy.AllowAnnotations,
+                AllowedAnnotations = input.Policy.AllowedAnnotations,
             },
             input.Node,
             _end);
@@ -326,20 +331,50 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
             }
         }
 
-        if (seen.Instance?.EvacuationNode is not null && Ladder.AskedAt is not null)
+        var (now, message) = Ladder.AskedAt is null ? (seen, StillHere) : await WithdrawAsync(seen, aborts: await _end == ChildEvents.Abort);
+        return VmLadder.Decide(now, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
+            ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
+            : Finish(VmOutcome.StillThere, message, null, isFailure: false);
+    }
+
+    /// <summary>Withdraws what was asked for, and aborts a migration that runs if that is wanted. Somebody else's migration is left alone.</summary>
+    private async Task<(VmObservation Seen, string Message)> WithdrawAsync(VmObservation seen, bool aborts)
+    {
+        var isEvacuating = seen.Instance?.EvacuationNode is not null;
+        if (isEvacuating)
         {
             await context.Do<ActResult>(Activities.CancelEvacuation, Vm);
-            if (seen.Migration is { IsFinished: false, IsBeingDeleted: false } migration && (migration.IsWaiting || migration.IsScheduling))
-            {
-                await context.Do<ActResult>(
-                    Activities.DeleteMigration,
-                    new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
-            }
         }
 
-        return VmLadder.Decide(seen, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
-            ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
-            : Finish(VmOutcome.StillThere, "The maintenance ended before it left.", null, isFailure: false);
+        if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration || !(isEvacuating || Ladder.PinnedTo is not null))
+        {
+            return (seen, StillHere);
+        }
+
+        if (!aborts && !migration.IsWaiting && !migration.IsScheduling)
+        {
+            return (seen, $"The maintenance ended before it left; its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is left to finish.");
+        }
+
+        await context.Do<ActResult>(
+            Activities.DeleteMigration,
+            new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
+        if (!aborts)
+        {
+            return (seen, StillHere);
+        }
+
+        // The last moment of a copy cannot be aborted: only its end tells where the machine is.
+        var until = context.Now() + AbortMustFinishWithin;
+        do
+        {
+            seen = await context.Do<VmObservation>(
+                Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, seen.Fingerprint(), seen.Cursor, until));
+        }
+        while (seen.Migration is { IsFinished: false } && context.Now() < until);
+        return (seen, seen.Migration is { IsFinished: false }
+            ? $"Its migration was to be aborted and has not ended within {Spoken.Of(AbortMustFinishWithin)}."
+            : "Its migration was aborted, as the cancel asked: it runs where it was.");
     }
 
     private bool IsDone(ActResult act, bool refusedIsDone = false)

@@ -22,6 +22,9 @@ internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, st
 
     /// <summary>The machine's annotations count.</summary>
     public bool ReadsAnnotations { get; init; }
+
+    /// <summary>Those that count; null in what was stored before they were chosen: all.</summary>
+    public IReadOnlyList<string>? AllowedAnnotations { get; init; }
 }
 
 /// <summary>Waits until something about the machine differs from what is known. Changes nothing.</summary>

@@ -36,7 +36,8 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
     private static ObservedMachine MachineOf(VmSnapshot vm, AwaitVmInput input) => new(VmForecasts.RunStrategyOf(vm)!, vm.PrintableStatus)
     {
         HasBothKeys = vm is { Running: not null, RunStrategy: not null },
-        Annotated = VmPolicies.Annotated(new VirtualMachinePolicy { AllowAnnotations = input.ReadsAnnotations }, vm),
+        Annotated = VmPolicies.Annotated(
+            new VirtualMachinePolicy { AllowAnnotations = input.ReadsAnnotations, AllowedAnnotations = input.AllowedAnnotations }, vm),
     };
 
     private static ObservedInstance InstanceOf(VmiSnapshot vmi, KubeVirtSnapshot? kubeVirt) =>
