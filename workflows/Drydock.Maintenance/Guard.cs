@@ -24,6 +24,9 @@ internal enum Verdict
 internal sealed record ActResult(Verdict Verdict, string? Message = null)
 {
     public static ActResult Done { get; } = new(Verdict.Done);
+
+    /// <summary>Stable name of why it was refused, where somebody decides by it; else null.</summary>
+    public string? Kind { get; init; }
 }
 
 /// <summary>

@@ -11,7 +11,11 @@ namespace Drydock.Maintenance;
 /// <param name="Outcome">How.</param>
 /// <param name="Message">One sentence.</param>
 /// <param name="KeepNode">The node stays cordoned whatever the policy says: it is not healthy.</param>
-internal sealed record MaintenanceEnd(MaintenanceOutcome Outcome, string Message, bool KeepNode = false);
+internal sealed record MaintenanceEnd(MaintenanceOutcome Outcome, string Message, bool KeepNode = false)
+{
+    /// <summary>What it was refused for although the plan had found nothing: somebody else was faster.</summary>
+    public PlanFinding? Finding { get; init; }
+}
 
 /// <summary>One run of <see cref="MaintenanceOrchestrator"/>: the runbook. Each step gives null to go on, or how it ended.</summary>
 internal sealed class MaintenanceRun
@@ -125,7 +129,7 @@ internal sealed class MaintenanceRun
                 var held = $"The lease of node {_request.Node} is held by {Holder.Describe(outcome.Holder)} until {outcome.ExpiresAt:u}.";
                 if (_context.Now() >= until)
                 {
-                    return new MaintenanceEnd(MaintenanceOutcome.Refused, held);
+                    return Refused("lease-held", held, $"lease/medik8s-leases/node-{_request.Node}", "Wait until it is over, or cancel it there.");
                 }
 
                 _progress.Say(held);
@@ -162,6 +166,11 @@ internal sealed class MaintenanceRun
             if (await CancelledAsync() is { } cancelled)
             {
                 return cancelled;
+            }
+
+            if (marked.Kind == ControlPlane.Busy)
+            {
+                return Refused(ControlPlane.Busy, marked.Message!, null, "Wait until it is back.");
             }
 
             if (marked.Verdict != Verdict.LeaseLost || _context.Now() >= giveUpAt)
@@ -305,11 +314,14 @@ internal sealed class MaintenanceRun
             VirtualMachines = [.. _children.VirtualMachines.Select(vm => MaintenanceChildren.WithRestore(vm, restored))],
             Approvals = _progress.Approvals,
             Actions = _progress.Actions,
-            Findings = end.Outcome == MaintenanceOutcome.Refused ? _plan?.Findings ?? [] : [.. _plan?.Findings ?? [], .. _children.Findings],
+            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings],
             IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored.LeftBehind.Count == 0,
             LeftBehind = restored.LeftBehind,
         };
     }
+
+    private static MaintenanceEnd Refused(string kind, string message, string? lookAt, string nextStep) =>
+        new(MaintenanceOutcome.Refused, message) { Finding = new PlanFinding(FindingSeverity.Refuses, kind, message, lookAt, nextStep) };
 
     private Task<MaintenanceEnd?> CancelledAsync() => _cancel.EndAsync();
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -102,6 +103,29 @@ public sealed class ActionTests
 
         result.LeftBehind.ShouldBeEmpty();
         await NothingIsHeldAsync(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_lost_hub_leaves_no_job_behind_restore_deletes_the_one_under_way_and_no_other()
+    {
+        var slow = Quick.Replace("\"5s\"", "\"32400s\"");
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Job, ActionOptions = new ActionOptions { Job = new JobTemplate("default", slow), Timeout = TimeSpan.FromHours(12) },
+            LeaseDuration = TimeSpan.FromMinutes(1),
+        });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        await world.Neighbours.CreateJobAsync(new("default", "theirs"), slow.Replace("{\"spec\"", "{\"metadata\":{\"name\":\"theirs\"},\"spec\""), default);
+
+        await world.LoseHubAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var result = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, default);
+
+        result.LeftBehind.ShouldBeEmpty();
+        result.Done.ShouldContain(sentence => sentence.Contains("which is deleted"));
+        world.Cluster.Store.List(ResourceTypes.Jobs).Select(job => (string?)job["metadata"]!["name"]).ShouldBe(["theirs"]);
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -281,7 +305,7 @@ public sealed class ActionTests
         }
     }
 
-    private static int Events(World world, string reason) => world.Cluster.Store.List(Drydock.Simulator.Store.ResourceTypes.Events)
+    private static int Events(World world, string reason) => world.Cluster.Store.List(ResourceTypes.Events)
         .Where(found => (string?)found["reason"] == reason).Sum(found => (int?)found["count"] ?? 1);
 }
 

@@ -15,6 +15,9 @@ internal sealed record ControlPlaneProblem(string Kind, string Message, string? 
 /// </summary>
 internal static class ControlPlane
 {
+    /// <summary>Kind of the problem that another control-plane node is out: it passes by itself.</summary>
+    public const string Busy = "control-plane-busy";
+
     private const string EtcdNamespace = "openshift-etcd";
 
     /// <summary>What forbids it, or null: also for a node that is none of the control plane.</summary>
@@ -44,7 +47,7 @@ internal static class ControlPlane
         return other is null
             ? null
             : new(
-                "control-plane-busy",
+                Busy,
                 $"Control-plane node {other.Name} is {(other.Mark is { } mark ? $"under maintenance by {Holder.Describe(mark.HeldBy)}" : "cordoned")}: never two at once.",
                 $"node/{other.Name}",
                 "Wait until it is back.");

@@ -106,6 +106,11 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             }
         }
 
+        if (holder is null)
+        {
+            done.AddRange(await EndJobsAsync(node, cancellationToken));
+        }
+
         return new(Verdict.Done, done.Count == 0 ? null : $"Let go: {string.Join(", ", done)}.");
     }
 
@@ -116,6 +121,24 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
         {
             throw NodeUndo.KeepsChanging(held.Kind.ToString(), held.Ref.ToString());
         }
+    }
+
+    // A maintenance ends its jobs itself. Where its hub is lost they are found by their pods on the node: whoever restores a node by hand has
+    // made sure that no maintenance runs on it.
+    private async Task<IReadOnlyList<string>> EndJobsAsync(string node, CancellationToken cancellationToken)
+    {
+        var done = new List<string>();
+        var pods = (await neighbours.ListPodsAsync(@namespace: null, Actions.JobManifest.Label, cancellationToken)).Where(pod => pod.Node == node);
+        foreach (var name in pods.Select(pod => new ObjectRef(pod.Ref.Namespace, pod.Labels[Actions.JobManifest.Label])).Distinct())
+        {
+            if (await neighbours.GetJobAsync(name, cancellationToken) is { } job && job.Annotations.ContainsKey(Actions.JobManifest.MaintenanceAnnotation))
+            {
+                await neighbours.DeleteJobAsync(name, job.Uid, cancellationToken);
+                done.Add($"Job {name}, which is deleted");
+            }
+        }
+
+        return done;
     }
 
     private async Task<bool> ReleaseAsync(NeighbourSnapshot found, string node, string? holder, CancellationToken cancellationToken)

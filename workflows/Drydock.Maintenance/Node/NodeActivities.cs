@@ -75,7 +75,7 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
 
             if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem)
             {
-                return new(Verdict.Refused, problem.Message);
+                return new(Verdict.Refused, problem.Message) { Kind = problem.Kind };
             }
 
             if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
@@ -101,7 +101,7 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
         }
 
         await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, cancellationToken);
-        return new(Verdict.Refused, other.Message);
+        return new(Verdict.Refused, other.Message) { Kind = other.Kind };
     }
 }
 

@@ -33,6 +33,12 @@ internal sealed class RolloutBook
     /// <summary>Some node waits for its turn.</summary>
     public bool IsWaiting => Count(RolloutNodeState.Waiting) > 0;
 
+    /// <summary>
+    /// It is paused, and nodes that failed or were left out could be taken again: it stays until somebody says retry, resume (which ends it) or
+    /// cancel.
+    /// </summary>
+    public bool IsHeldOpen => State is { PausedBecause: not null, StoppingBecause: null } && State.Nodes.Any(CanBeRetried);
+
     /// <summary>The nodes under maintenance.</summary>
     public IEnumerable<RolloutNode> Running => State.Nodes.Where(node => node.State == RolloutNodeState.UnderMaintenance);
 
@@ -149,8 +155,7 @@ internal sealed class RolloutBook
     /// <summary>Takes a node again that failed, was cancelled or left out; one that was maintained, or is, is left as it is.</summary>
     public void Retry(RolloutNodeOrder order)
     {
-        if (State.StoppingBecause is null && Find(order.Node) is { } node
-            && (node.State == RolloutNodeState.Skipped || (node.State == RolloutNodeState.Done && node.Outcome != MaintenanceOutcome.Completed)))
+        if (State.StoppingBecause is null && Find(order.Node) is { } node && CanBeRetried(node))
         {
             Change(node, (node.StartedAt is null ? node : NewTry(node)) with
             {
@@ -236,6 +241,9 @@ internal sealed class RolloutBook
 
     // Whoever says "go on" after the canary wave ended has looked at it.
     private bool IsCanaryDone() => State.Nodes.Count(node => node is { IsCanary: true, State: RolloutNodeState.Done }) >= _request.Canary;
+
+    private static bool CanBeRetried(RolloutNode node) =>
+        node.State == RolloutNodeState.Skipped || (node.State == RolloutNodeState.Done && node.Outcome != MaintenanceOutcome.Completed);
 
     private RolloutNode NewNode(string node, int attempt) =>
         new(node, RolloutNodeState.Waiting, InstanceIds.Node(_id, node, attempt)) { Attempt = attempt };

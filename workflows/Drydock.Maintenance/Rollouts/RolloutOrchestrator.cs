@@ -51,7 +51,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
             }
 
             Tell();
-            if (!_book.IsRunning && !_book.IsWaiting && (_sawAll || _book.State.StoppingBecause is not null))
+            if (!_book.IsRunning && !_book.IsWaiting && !_book.IsHeldOpen && (_sawAll || _book.State.StoppingBecause is not null))
             {
                 return _book.Result(context.Now());
             }

@@ -56,7 +56,7 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
     }
 
     private static bool IsHeldByOther(MaintenanceReport report) =>
-        report.Outcome == MaintenanceOutcome.Refused && report.Findings.Any(finding => finding.Kind == "lease-held");
+        report.Outcome == MaintenanceOutcome.Refused && report.Findings.Any(finding => finding.Kind is "lease-held" or Node.ControlPlane.Busy);
 }
 
 /// <summary>Runs the rollout of an opening and tells the window by an event that it is over. Not a child, for the same reason.</summary>
