@@ -6,10 +6,12 @@ using Xunit;
 namespace Drydock.UnitTests.Maintenance;
 
 /// <summary>Waits for changes end when their maintenance has news, and when the process is told to stop.</summary>
-public sealed class WakeupsTests
+public sealed class WakeupsTests : IDisposable
 {
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
     private readonly CancellationTokenSource _stop = new();
+
+    public void Dispose() => _stop.Dispose();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -62,7 +64,7 @@ public sealed class WakeupsTests
 
     private static async Task<string> NothingAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken)
     {
-        await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
         return cursor ?? "";
     }
 }
