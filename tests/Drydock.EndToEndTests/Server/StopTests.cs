@@ -13,7 +13,7 @@ namespace Drydock.EndToEndTests.Server;
 public sealed class StopTests
 {
     private const string Resource = "/apis/nodemaintenance.medik8s.io/v1beta1/nodemaintenances";
-    private const string Leases = "/apis/coordination.k8s.io/v1/namespaces/node-maintenance/leases";
+    private const string Leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
 
     private CancellationToken Token { get; } = Harbour.Deadline();
 
@@ -47,7 +47,7 @@ public sealed class StopTests
         await using var harbour = await Harbour.OpenAsync(Token, services: services => services.AddLogging(logging => logging.AddProvider(log)));
         await harbour.StopServerAsync();
         await PostAsync(harbour, Leases, $$$"""
-            {"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"135b1886.medik8s.io","namespace":"node-maintenance"},
+            {"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"135b1886.medik8s.io","namespace":"default"},
              "spec":{"holderIdentity":"nmo-0","leaseDurationSeconds":3600,"renewTime":"{{{TimeProvider.System.GetUtcNow().UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}}}"}}
             """);
         await PostAsync(harbour, Resource, """
@@ -71,7 +71,7 @@ public sealed class StopTests
         byRest.State.ShouldBe(MaintenanceState.Completed, "the other doors are open");
         theirs!["status"].ShouldBeNull();
         theirs["metadata"]!["finalizers"].ShouldBeNull();
-        log.All.ShouldContain(static line => line.Contains("nmo-0 (lease node-maintenance/135b1886.medik8s.io)") && line.Contains("uninstall it, or run Drydock without its operator"));
+        log.All.ShouldContain(static line => line.Contains("nmo-0 (lease default/135b1886.medik8s.io)") && line.Contains("uninstall it, or run Drydock without its operator"));
         ours!["metadata"]!["finalizers"].ShouldNotBeNull();
     }
 

@@ -165,6 +165,7 @@ public sealed class ActionTests
         report.Actions.Select(action => (action.Key, action.Step.ToString(), action.Outcome))
             .ShouldBe([("after-drain-1", "job in default", ActionOutcome.Done), ("action", "job in default", ActionOutcome.Done)]);
         world.Api.RequestLog.Of("create", "jobs.batch").Count(request => request.Code == 201).ShouldBe(2);
+        world.AcceptedEvictions().ShouldNotContain(pod => pod.Contains("drydock-"), "its own job is not drained");
         world.WhatIsWrong().ShouldBeEmpty();
     }
 

@@ -72,7 +72,11 @@ internal static class JobManifest
         spec["backoffLimit"] ??= 0;
         spec["ttlSecondsAfterFinished"] ??= KeptSeconds;
         var podTemplate = Ensure(spec, "template");
-        Ensure(Ensure(podTemplate, "metadata"), "labels")[Label] = name.Name;
+        var labels = Ensure(Ensure(podTemplate, "metadata"), "labels");
+        labels[Label] = name.Name;
+
+        // A node that is kept empty while the job runs must not be emptied of the job.
+        labels[Planning.PodRules.DrainLabel] = "skip";
         var pod = Ensure(podTemplate, "spec");
         pod["restartPolicy"] ??= "Never";
 
