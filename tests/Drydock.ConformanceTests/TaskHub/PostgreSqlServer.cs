@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -6,17 +7,20 @@ using Drydock.DurableTask.TaskHub;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
+[assembly: AssemblyFixture(typeof(Drydock.ConformanceTests.TaskHub.PostgreSqlServers))]
+
 namespace Drydock.ConformanceTests.TaskHub;
 
 /// <summary>
 /// A PostgreSQL of this run's own: made by initdb in a temporary folder, on a free port of this machine, as a user without privilege,
-/// and gone with the process.
+/// and gone when the tests have ended.
 /// </summary>
 internal sealed class PostgreSqlServer : IDisposable
 {
     private const string Password = "for-tests-only";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly Lazy<PostgreSqlServer> Only = new(Create);
+    private static readonly ConcurrentBag<PostgreSqlServer> All = [];
     private readonly string _folder;
     private readonly string _programs;
     private static int _databases;
@@ -49,8 +53,8 @@ internal sealed class PostgreSqlServer : IDisposable
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"\nlisten_addresses = '127.0.0.1'\nport = {server.Port}\nunix_socket_directories = ''\nmax_connections = 200\nshared_buffers = 64MB\n"));
+        All.Add(server);
         server.Start();
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Dispose();
         return server;
     }
 
@@ -86,6 +90,15 @@ internal sealed class PostgreSqlServer : IDisposable
 
     /// <summary>Stops at once, as a crash does.</summary>
     public void Stop() => Program("pg_ctl", "stop", "-D", Data, "-w", "-m", "immediate");
+
+    /// <summary>Stops all that were made and removes what they stored.</summary>
+    public static void DisposeAll()
+    {
+        foreach (var server in All)
+        {
+            server.Dispose();
+        }
+    }
 
     public void Dispose()
     {
@@ -141,6 +154,16 @@ internal sealed class PostgreSqlServer : IDisposable
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
+}
+
+/// <summary>
+/// Ends the servers when the last test has. At the exit of the process it is too late: the runner ends a process that takes longer than ten
+/// seconds to exit, calls that a failure, and the server stays.
+/// </summary>
+public sealed class PostgreSqlServers : IDisposable
+{
+    /// <inheritdoc/>
+    public void Dispose() => PostgreSqlServer.DisposeAll();
 }
 
 /// <summary>Hubs on a database of the test's own.</summary>
