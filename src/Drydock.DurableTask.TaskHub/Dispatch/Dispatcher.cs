@@ -53,8 +53,9 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
     /// <summary>Who takes work.</summary>
     public IReadOnlyList<WorkStream> Streams => _streams;
 
-    /// <summary>The fencing tokens of what is handed out.</summary>
-    public IEnumerable<long> LeaseTokens => _handOuts.Values.Select(handOut => handOut.LeaseToken);
+    /// <summary>The fencing tokens of what this process keeps: what is handed out, and what was abandoned and is not ready again yet.</summary>
+    public IEnumerable<long> LeaseTokens =>
+        _handOuts.Values.Concat(_delayed.UnorderedItems.Select(delayed => delayed.Element)).Select(handOut => handOut.LeaseToken);
 
     /// <summary>The completion tokens of what was handed out under these fencing tokens.</summary>
     public IEnumerable<string> TokensOf(IReadOnlyCollection<long> leaseTokens) =>

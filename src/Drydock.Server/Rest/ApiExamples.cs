@@ -47,6 +47,7 @@ internal static class ApiExamples
         },
         new PlanCreate { Nodes = ["node-7", "node-8"], Drain = new DrainSettings { Timeout = "1h" } },
         new CancelRequest("the spare part is missing"),
+        new MaintenanceCancelRequest("the spare part is missing", "Finish"),
         new CompleteRequest(),
         new DecisionRequest("CHG-4711 is approved"),
         new CallbackRequest(Succeeded: true, "Firmware 2.1 is on."),

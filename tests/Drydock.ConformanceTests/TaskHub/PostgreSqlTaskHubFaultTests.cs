@@ -2,6 +2,7 @@ using Drydock.DurableTask;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub;
 using Grpc.Core;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Shouldly;
 
@@ -57,6 +58,31 @@ public sealed class PostgreSqlTaskHubFaultTests
             history.Count(e => e.TaskCompleted is not null).ShouldBe(ReplicaLoad.Steps);
             history.Count(e => e.ExecutionCompleted is not null).ShouldBe(1);
         }
+    }
+
+    [Fact]
+    public async Task An_abandoned_item_does_not_come_early_because_a_connection_was_lost()
+    {
+        var address = PostgreSqlServer.Shared.NewDatabase();
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        await using var hub = await PostgreSqlHubs.OpenAsync(address, clock);
+        await using var worker = new HandWorker(hub);
+        await StartAsync(hub, "a");
+        var (_, token) = await worker.TurnAsync();
+        await hub.AbandonOrchestratorTaskAsync(new AbandonOrchestrationTaskRequest { CompletionToken = token }, Token);
+
+        // Back on a new connection, the hub frees what a lost transaction may have taken.
+        Cut(address);
+        await StartAsync(hub, "b");
+        var (other, last) = await worker.TurnAsync();
+        await hub.HelloAsync(Token);
+        await hub.HelloAsync(Token);
+
+        other.InstanceId.ShouldBe("b");
+        (await ((ITaskHubExtensions)hub).GetCountsAsync(Token)).OutstandingItems.ShouldBe(1);
+        await worker.CompleteAsync(last);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        (await worker.TurnAsync()).Request.InstanceId.ShouldBe("a");
     }
 
     [Fact]
