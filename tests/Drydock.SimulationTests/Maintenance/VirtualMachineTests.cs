@@ -4,6 +4,7 @@ using Drydock.Maintenance;
 using Drydock.Maintenance.VirtualMachines;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -82,6 +83,23 @@ public sealed class VirtualMachineTests
 
         report.VirtualMachines.Single().ShouldSatisfyAllConditions(
             vm => vm.Outcome.ShouldBe(VmOutcome.Migrated), vm => vm.Node.ShouldBe(pinned), vm => vm.Attempts.ShouldBe(2));
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_migration_that_waits_although_a_slot_is_free_says_what_KubeVirts_event_says()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { FailingMigrations = 1 }));
+        await world.BeginAsync(Request(world, Quick with { MaxAttempts = 3 }));
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Events).Any(one => (string?)one["reason"] == "MigrationBackoff"));
+
+        // KubeVirt makes the next one at once and begins it after 20 s.
+        await world.RunForAsync(TimeSpan.FromSeconds(6));
+        var vm = await VmAsync(world, "one");
+        var report = await world.EndAsync();
+
+        (vm.Progress, vm.MigrationPhase, vm.Message).ShouldBe((VmProgress.Migrating, "Pending", "Pending: backoff migrating vmi vms/one (MigrationBackoff)."));
+        RecordedCalls.Of(world.Api).ShouldContain(call => call.StartsWith("list events", StringComparison.Ordinal));
+        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.Migrated);
     }
 
     [Fact(Timeout = World.Timeout)]

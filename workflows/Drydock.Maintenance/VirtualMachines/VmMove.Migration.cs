@@ -3,7 +3,7 @@ namespace Drydock.Maintenance.VirtualMachines;
 /// <summary>The rungs that are about a migration.</summary>
 internal sealed partial class VmMove
 {
-    // A target pod that is scheduled at once is none to look at.
+    // A target pod that is scheduled at once is none to look at, and KubeVirt's Event comes after the migration it is about.
     private static readonly TimeSpan LookAgainForReason = TimeSpan.FromSeconds(5);
 
     /// <summary>Its migration was told to end; KubeVirt itself would wait for that for ever.</summary>
@@ -132,8 +132,14 @@ internal sealed partial class VmMove
                 $"Its migration is Pending for {policy.PendingTimeout} although a slot is free: {seen.PendingReason ?? "no reason is given"}.");
         }
 
-        var message = seen.PendingReason is { } reason ? $"Pending: {reason}" : "Pending without a reason: see virt-controller's log.";
-        return Wait(migration is null ? VmProgress.Requested : VmProgress.Migrating, message, deadline, clock);
+        var progress = migration is null ? VmProgress.Requested : VmProgress.Migrating;
+        if (seen.PendingReason is { } reason)
+        {
+            return Wait(progress, $"Pending: {reason}", deadline, clock);
+        }
+
+        var look = clock.ClockSince!.Value + LookAgainForReason;
+        return Wait(progress, "Pending without a reason: see virt-controller's log.", look > now && look < deadline ? look : deadline, clock);
     }
 
     private string Tried() =>
