@@ -224,7 +224,8 @@ internal sealed class ClusterParts
     public void BeginFaults(ControllerLoop loop, SimulatedApiServer api)
     {
         _effects.Api = api;
-        api.Pages = new FaultPage(_faults, Wake, CheckTarget).Answer;
+        var (faults, requests) = (new FaultPage(_faults, Wake, CheckTarget), new RequestPage(api.RequestLog));
+        api.Pages = request => faults.Answer(request) ?? requests.Answer(request);
         _faults.Begin(Wake);
 
         void Wake(ObjectKey key) => loop.Wake(_faults, key);

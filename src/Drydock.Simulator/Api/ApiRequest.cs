@@ -51,5 +51,13 @@ internal sealed record ApiAnswer(int Code, string? ContentType, ReadOnlyMemory<b
 
     public static ApiAnswer NoSuchPage() => Text(404, "404 page not found\n");
 
+    /// <summary>With the tag of its body; 304 and nothing more for a client that has it already.</summary>
+    public ApiAnswer UnlessKnown(ApiRequest request)
+    {
+        var tag = $"\"{Convert.ToHexString(System.Security.Cryptography.SHA512.HashData(Body.Span))}\"";
+
+        return (request.IfNoneMatch == tag ? new ApiAnswer(304, null, default) : this).With("Etag", tag);
+    }
+
     public ApiAnswer With(string header, string value) => this with { Headers = [.. Headers, (header, value)] };
 }

@@ -49,7 +49,9 @@ internal sealed class Discovery(IObjectStore store, IReadOnlyList<IAggregatedApi
             _ => null,
         };
 
-        return node is null ? null : Rendering.Node(Accept.Of(request.Accept), node, 200);
+        var answer = node is null ? null : Rendering.Node(Accept.Of(request.Accept), node, 200);
+
+        return parts.Length == 1 && Accept.Of(request.Accept).Form is Form.Discovery ? answer?.UnlessKnown(request) : answer;
     }
 
     /// <summary>Whether anything is served under a group and version.</summary>

@@ -17,6 +17,10 @@ internal static class KestrelFront
             kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 64 * 1024 * 1024;
+
+            // An API server does not break the connection of a client that reads or sends slowly, as one on a busy machine does.
+            kestrel.Limits.MinRequestBodyDataRate = null;
+            kestrel.Limits.MinResponseDataRate = null;
         });
 
         var app = builder.Build();

@@ -5,8 +5,8 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.Api;
 
 /// <summary>
-/// Reads the few objects that current kubectl sends as protobuf (reviews of its own access, and what <c>kubectl create</c> makes of a
-/// name). Other kinds are refused with a way out.
+/// Reads the few objects that kubectl sends as protobuf (reviews of its own access, what <c>kubectl create</c> makes of a name, and the
+/// options of the deletions of a drain; fields by number as in the API's generated.proto). Other kinds are refused with a way out.
 /// </summary>
 internal static class Protobuf
 {
@@ -40,6 +40,13 @@ internal static class Protobuf
         ["Namespace"] = new() { [1] = _metadata },
         ["ServiceAccount"] = new() { [1] = _metadata },
         ["ConfigMap"] = new() { [1] = _metadata, [2] = new("data", IsMap: true) },
+        ["DeleteOptions"] = new()
+        {
+            [1] = new("gracePeriodSeconds", IsNumber: true),
+            [2] = new("preconditions", new() { [1] = new("uid"), [2] = new("resourceVersion") }),
+            [4] = new("propagationPolicy"),
+            [5] = new("dryRun", IsList: true),
+        },
     };
 
     /// <summary>The object, or null if this is no protobuf of Kubernetes.</summary>
@@ -55,7 +62,7 @@ internal static class Protobuf
         {
             byte[] type = [];
             byte[] raw = [];
-            for (var rest = body[4..]; Next(ref rest, out var number, out var content);)
+            for (var rest = body[4..]; Next(ref rest, out var number, out var content, out _);)
             {
                 (type, raw) = number switch { 1 => (content.ToArray(), raw), 2 => (type, content.ToArray()), _ => (type, raw) };
             }
@@ -84,14 +91,24 @@ internal static class Protobuf
     private static JsonObject Object(ReadOnlySpan<byte> message, Dictionary<int, Field> fields)
     {
         var result = new JsonObject();
-        while (Next(ref message, out var number, out var content))
+        while (Next(ref message, out var number, out var content, out var value))
         {
             if (!fields.TryGetValue(number, out var field))
             {
                 continue;
             }
 
-            if (field.IsMap)
+            if (field.IsNumber)
+            {
+                result[field.Name] = (long)value;
+            }
+            else if (field.IsList)
+            {
+                var list = result[field.Name] as JsonArray ?? [];
+                list.Add(Encoding.UTF8.GetString(content));
+                result[field.Name] = list;
+            }
+            else if (field.IsMap)
             {
                 var entry = Object(content, new() { [1] = new("key"), [2] = new("value") });
                 var map = result[field.Name] as JsonObject ?? [];
@@ -112,9 +129,11 @@ internal static class Protobuf
         return result;
     }
 
-    /// <summary>The next field that has a length; numbers are passed over, none of those read here matters.</summary>
-    private static bool Next(ref ReadOnlySpan<byte> rest, out int number, out ReadOnlySpan<byte> content)
+    /// <summary>The next field: its content if it has a length, else its number; fields of fixed width are passed over, none is read here.</summary>
+    private static bool Next(ref ReadOnlySpan<byte> rest, out int number, out ReadOnlySpan<byte> content, out ulong value)
     {
+        content = default;
+        value = 0;
         while (rest.Length > 0)
         {
             var tag = Varint(ref rest);
@@ -127,8 +146,8 @@ internal static class Protobuf
                     rest = rest[length..];
                     return true;
                 case 0:
-                    Varint(ref rest);
-                    break;
+                    value = Varint(ref rest);
+                    return true;
                 case 1:
                     rest = rest[8..];
                     break;
@@ -141,7 +160,6 @@ internal static class Protobuf
         }
 
         number = 0;
-        content = default;
         return false;
     }
 
@@ -160,5 +178,5 @@ internal static class Protobuf
         }
     }
 
-    private sealed record Field(string Name, Dictionary<int, Field>? Fields = null, bool IsMap = false);
+    private sealed record Field(string Name, Dictionary<int, Field>? Fields = null, bool IsMap = false, bool IsNumber = false, bool IsList = false);
 }

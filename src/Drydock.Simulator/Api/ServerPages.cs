@@ -1,9 +1,8 @@
-using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Drydock.Simulator.Api;
 
-/// <summary>Paths that are about the server: version, health, OpenAPI.</summary>
+/// <summary>Paths that are about the server: version and health.</summary>
 internal static class ServerPages
 {
     private static readonly string[] _checks =
@@ -21,7 +20,6 @@ internal static class ServerPages
             "apiservice-discovery-controller", "kube-apiserver-autoregistration"]).Select(hook => $"poststarthook/{hook}"),
         "autoregister-completion", "poststarthook/apiservice-openapi-controller", "poststarthook/apiservice-openapiv3-controller", "shutdown",
     ];
-
 
     public static ApiAnswer? Answer(ApiRequest request)
     {
@@ -43,12 +41,7 @@ internal static class ServerPages
             return ApiAnswer.Text(200, "ok");
         }
 
-        return path switch
-        {
-            "/openapi/v2" => OpenApiV2(request),
-            "/openapi/v3" => ApiAnswer.Text(200, "{\"paths\":{}}"),
-            _ => null,
-        };
+        return null;
     }
 
     private static JsonObject Version() => new()
@@ -70,21 +63,4 @@ internal static class ServerPages
 
     private static string Verbose(string check) =>
         string.Concat(_checks.Select(c => $"[+]{c} ok\n")) + $"{check} check passed\n";
-
-    /// <summary>
-    /// A document without any schema. kubectl then leaves checking to the server and merges built-in types by its own knowledge.
-    /// kubectl asks for protobuf: swagger "2.0", and an Info of title and version.
-    /// </summary>
-    private static ApiAnswer OpenApiV2(ApiRequest request)
-    {
-        if (!request.Accept.Contains("protobuf", StringComparison.Ordinal))
-        {
-            return new ApiAnswer(200, "application/json",
-                Encoding.UTF8.GetBytes("{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36.2\"},\"paths\":{}}"));
-        }
-
-        byte[] info = [0x0A, 10, .. "Kubernetes"u8, 0x12, 7, .. "v1.36.2"u8];
-
-        return new ApiAnswer(200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", (byte[])[0x0A, 3, .. "2.0"u8, 0x12, (byte)info.Length, .. info]);
-    }
 }

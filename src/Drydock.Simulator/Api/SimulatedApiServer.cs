@@ -23,6 +23,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     private readonly Evictions _evictions;
     private readonly Subresources _subresources;
     private readonly Discovery _discovery;
+    private readonly OpenApi _openApi;
     private readonly Reviews _reviews;
     private readonly Housekeeping _housekeeping;
     private readonly WebhookClient _webhooks;
@@ -54,6 +55,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         _evictions = new Evictions(store, [.. evictionAdmissions], _writes, time);
         _subresources = new Subresources(store, _writes);
         _discovery = new Discovery(store, _aggregated);
+        _openApi = new OpenApi(store);
         _reviews = new Reviews(store, Access, time);
         _housekeeping = new Housekeeping(store, _logger);
     }
@@ -248,7 +250,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         {
             Access.AuthorizePath(caller, request.Method.ToLowerInvariant(), request.Path);
 
-            return ServerPages.Answer(request) ?? _discovery.Answer(request) ?? ApiAnswer.NoSuchPage();
+            return ServerPages.Answer(request) ?? _openApi.Answer(request) ?? _discovery.Answer(request) ?? ApiAnswer.NoSuchPage();
         }
 
         if (!_discovery.Knows(path.Group.Length == 0 ? path.Version : $"{path.Group}/{path.Version}") && path.Version != "")

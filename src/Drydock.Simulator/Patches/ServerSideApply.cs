@@ -153,9 +153,12 @@ internal static class FieldSet
         return fields;
     }
 
-    /// <summary>The fields without fields of their own, each as its names joined by line feeds.</summary>
-    public static IEnumerable<string> Leaves(JsonObject? fields) => fields is null ? [] : fields.SelectMany(f =>
-        f.Value is JsonObject { Count: > 0 } child
+    /// <summary>
+    /// The fields without fields of their own, each as its names joined by line feeds. In ownership that a client wrote itself, <c>.</c> is
+    /// the map as such, and a list by keys (<c>k:</c>, <c>v:</c>) is one field here.
+    /// </summary>
+    public static IEnumerable<string> Leaves(JsonObject? fields) => fields is null ? [] : fields.Where(f => f.Key != ".").SelectMany(f =>
+        f.Value is JsonObject { Count: > 0 } child && child.All(c => c.Key == "." || c.Key.StartsWith("f:", StringComparison.Ordinal))
             ? Leaves(child).Select(l => f.Key[2..] + Separator + l)
             : [f.Key[2..]]);
 

@@ -54,6 +54,15 @@ public sealed class KubectlCluster : IAsyncLifetime
         return run;
     }
 
+    /// <summary>Waits with kubectl until the pods of a label in the namespace shop are gone, as some or all may be before it looks.</summary>
+    internal async Task WaitUntilGoneAsync(string label)
+    {
+        var waited = await TryAsync(null, "wait", "--for=delete", "pod", "-l", label, "-n", "shop", "--timeout=50s");
+
+        // What kubectl 1.20 says if there is nothing left to wait for.
+        (waited.Code == 0 || waited.Error.Contains("no matching resources found", StringComparison.Ordinal)).ShouldBeTrue(waited.Error + waited.Output);
+    }
+
     /// <summary>Runs kubectl, whatever comes of it.</summary>
     internal async Task<KubectlRun> TryAsync(string? input, params string[] arguments)
     {

@@ -99,7 +99,7 @@ public sealed class KubectlWriteTests(KubectlCluster cluster) : IClassFixture<Ku
         (await cluster.RunAsync("get", "deployment", "applied", "-n", "shop", "-o", "jsonpath={.spec.replicas}")).Output.ShouldBe("3");
 
         await cluster.RunAsync("delete", "deployment", "applied", "-n", "shop");
-        await cluster.RunAsync("wait", "--for=delete", "pod", "-l", "app=applied", "-n", "shop", "--timeout=40s");
+        await cluster.WaitUntilGoneAsync("app=applied");
 
         cluster.Simulation.Store.List(ResourceTypes.Pods, "shop").ShouldNotContain(pod => pod.NameOf().StartsWith("applied-", StringComparison.Ordinal));
     }

@@ -33,6 +33,22 @@ public sealed class ProtobufTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_options_of_a_deletion_are_read_with_their_precondition_and_dry_run()
+    {
+        var pod = _cluster.Store.List(ResourceTypes.Pods, "shop")[0];
+        byte[] none = Envelope("DeleteOptions", [8, 5, .. Message(2, Text(1, "another"))]);
+        byte[] dry = Envelope("DeleteOptions", [8, 5, .. Message(2, Text(1, pod.UidOf())), .. Text(5, "All")]);
+        byte[] real = Envelope("DeleteOptions", [8, 5, .. Message(2, Text(1, pod.UidOf()))]);
+        var path = $"namespaces/shop/pods/{pod.NameOf()}";
+
+        (await SendAsync(HttpMethod.Delete, path, none)).Code.ShouldBe(HttpStatusCode.Conflict);
+        (await SendAsync(HttpMethod.Delete, path, dry)).Code.ShouldBe(HttpStatusCode.OK);
+        _cluster.Store.Get(ResourceTypes.Pods, "shop", pod.NameOf()).At("metadata", "deletionTimestamp").ShouldBeNull();
+        (await SendAsync(HttpMethod.Delete, path, real)).Code.ShouldBe(HttpStatusCode.OK);
+        _cluster.Store.Get(ResourceTypes.Pods, "shop", pod.NameOf()).Number("metadata", "deletionGracePeriodSeconds").ShouldBe(5);
+    }
+
+    [Fact]
     public async Task A_kind_that_is_not_read_is_named_with_a_way_out()
     {
         var (code, answer) = await PostAsync("namespaces/default/services", Envelope("Service", Message(1, Text(1, "web"))));
@@ -56,12 +72,14 @@ public sealed class ProtobufTests : IAsyncLifetime
 
     private static byte[] Message(int field, byte[] content) => [(byte)((field << 3) | 2), (byte)content.Length, .. content];
 
-    private async Task<(HttpStatusCode Code, string Answer)> PostAsync(string path, byte[] body)
+    private Task<(HttpStatusCode Code, string Answer)> PostAsync(string path, byte[] body) => SendAsync(HttpMethod.Post, path, body);
+
+    private async Task<(HttpStatusCode Code, string Answer)> SendAsync(HttpMethod method, string path, byte[] body)
     {
         using var client = new HttpClient(_cluster.Api.CreateHandler()) { BaseAddress = new Uri("http://simulated") };
-        using var content = new ByteArrayContent(body);
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/vnd.kubernetes.protobuf");
-        var answer = await client.PostAsync("/api/v1/" + path, content, Token);
+        using var request = new HttpRequestMessage(method, "/api/v1/" + path) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/vnd.kubernetes.protobuf");
+        var answer = await client.SendAsync(request, Token);
 
         return (answer.StatusCode, await answer.Content.ReadAsStringAsync(Token));
     }

@@ -1,0 +1,188 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Drydock.Simulator.Controllers;
+using Drydock.Simulator.Store;
+
+namespace Drydock.Simulator.Api;
+
+/// <summary>
+/// The OpenAPI documents, as far as clients ask them: which operations take <c>dryRun</c> and <c>fieldValidation</c> (kubectl looks at the
+/// patch of a kind before it sends one), and the schemas of custom resources (<c>kubectl explain</c>, kubectl's own check of a manifest).
+/// Built-in kinds have no schema: kubectl then leaves checking to the server and merges by its own knowledge.
+/// </summary>
+internal sealed class OpenApi(IObjectStore store)
+{
+    private const string Protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    private static readonly string[] _kept = ["type", "format", "description", "required", "enum", "pattern", "minimum", "maximum"];
+
+    /// <summary>The answer to a path of OpenAPI, or null if the path is none.</summary>
+    public ApiAnswer? Answer(ApiRequest request) => Document(request)?.UnlessKnown(request);
+
+    private ApiAnswer? Document(ApiRequest request)
+    {
+        var path = request.Path.TrimEnd('/');
+        if (path == "/openapi/v2")
+        {
+            var document = Version2();
+
+            return request.Accept.Contains("protobuf", StringComparison.Ordinal)
+                ? new ApiAnswer(200, Protobuf, OpenApiProtobuf.Document(document))
+                : new ApiAnswer(200, "application/json", Wire.Bytes(document));
+        }
+
+        if (path == "/openapi/v3")
+        {
+            var paths = GroupVersions().Select(served => KeyValuePair.Create<string, JsonNode?>(
+                Prefix(served.Key)[1..], new JsonObject { ["serverRelativeURL"] = $"/openapi/v3{Prefix(served.Key)}?hash={Hash(Version3(served))}" }));
+
+            return ApiAnswer.Text(200, new JsonObject { ["paths"] = new JsonObject(paths) }.ToJsonString());
+        }
+
+        return path.StartsWith("/openapi/v3/", StringComparison.Ordinal)
+            && GroupVersions().FirstOrDefault(served => Prefix(served.Key) == path["/openapi/v3".Length..]) is { } found
+            ? new ApiAnswer(200, "application/json", Wire.Bytes(Version3(found)))
+            : null;
+    }
+
+    private IEnumerable<IGrouping<string, ResourceType>> GroupVersions() => store.Types
+        .SelectMany(type => Discovery.ServedVersions(store, type).Select(version => (Type: type, Version: version)))
+        .GroupBy(served => served.Type.Group.Length == 0 ? served.Version : $"{served.Type.Group}/{served.Version}", served => served.Type);
+
+    private static string Prefix(string groupVersion) => groupVersion.Contains('/') ? $"/apis/{groupVersion}" : $"/api/{groupVersion}";
+
+    private static string Hash(JsonObject document) => Convert.ToHexString(SHA512.HashData(Wire.Bytes(document)));
+
+    private static JsonObject Info() => new() { ["title"] = "Kubernetes", ["version"] = "v1.36.2" };
+
+    private JsonObject Version2()
+    {
+        var (paths, definitions) = (new JsonObject(), new JsonObject());
+        foreach (var served in GroupVersions())
+        {
+            AddPaths(paths, served, inQuery: name => new JsonObject { ["in"] = "query", ["name"] = name, ["type"] = "string", ["uniqueItems"] = true });
+            AddSchemas(definitions, served);
+        }
+
+        return new JsonObject { ["swagger"] = "2.0", ["info"] = Info(), ["paths"] = paths, ["definitions"] = definitions };
+    }
+
+    private JsonObject Version3(IGrouping<string, ResourceType> served)
+    {
+        var (paths, schemas) = (new JsonObject(), new JsonObject());
+        AddPaths(paths, served, inQuery: name => new JsonObject
+        {
+            ["in"] = "query",
+            ["name"] = name,
+            ["schema"] = new JsonObject { ["type"] = "string", ["uniqueItems"] = true },
+        });
+        AddSchemas(schemas, served);
+
+        return new JsonObject
+        {
+            ["openapi"] = "3.0.0",
+            ["info"] = Info(),
+            ["paths"] = paths,
+            ["components"] = new JsonObject { ["schemas"] = schemas },
+        };
+    }
+
+    private static void AddPaths(JsonObject paths, IGrouping<string, ResourceType> served, Func<string, JsonObject> inQuery)
+    {
+        foreach (var type in served)
+        {
+            var collection = $"{Prefix(served.Key)}{(type.Namespaced ? "/namespaces/{namespace}" : "")}/{type.Plural}";
+            paths[collection] = new JsonObject
+            {
+                ["get"] = Operation("list", served.Key, type),
+                ["post"] = Operation("post", served.Key, type, inQuery("dryRun"), inQuery("fieldManager"), inQuery("fieldValidation")),
+            };
+            paths[$"{collection}/{{name}}"] = new JsonObject
+            {
+                ["get"] = Operation("get", served.Key, type),
+                ["put"] = Operation("put", served.Key, type, inQuery("dryRun"), inQuery("fieldManager"), inQuery("fieldValidation")),
+                ["delete"] = Operation("delete", served.Key, type, inQuery("dryRun")),
+                ["patch"] = Operation("patch", served.Key, type,
+                    inQuery("dryRun"), inQuery("fieldManager"), inQuery("fieldValidation"), inQuery("force")),
+            };
+        }
+    }
+
+    private static JsonObject Operation(string action, string groupVersion, ResourceType type, params JsonNode[] parameters) => new()
+    {
+        ["parameters"] = new JsonArray(parameters),
+        ["responses"] = new JsonObject { ["200"] = new JsonObject { ["description"] = "OK" } },
+        ["x-kubernetes-action"] = action,
+        ["x-kubernetes-group-version-kind"] = Kind(groupVersion, type),
+    };
+
+    private static JsonObject Kind(string groupVersion, ResourceType type) =>
+        new() { ["group"] = type.Group, ["kind"] = type.Kind, ["version"] = groupVersion.Split('/')[^1] };
+
+    private void AddSchemas(JsonObject schemas, IGrouping<string, ResourceType> served)
+    {
+        foreach (var type in served.Where(type => type.IsCustom))
+        {
+            var version = served.Key.Split('/')[^1];
+            var definition = store.Get(ResourceTypes.CustomResourceDefinitions, null, type.GroupResource);
+            if (definition.Objects("spec", "versions").FirstOrDefault(v => v.Text("name") == version).Object("schema", "openAPIV3Schema") is { } schema)
+            {
+                var shown = WithObjectFields(Schema(schema));
+                shown["x-kubernetes-group-version-kind"] = new JsonArray(Kind(served.Key, type));
+                schemas[$"{string.Join('.', type.Group.Split('.').Reverse())}.{version}.{type.Kind}"] = shown;
+            }
+        }
+    }
+
+    // Every object has these, though hardly any definition says so.
+    private static JsonObject WithObjectFields(JsonObject schema)
+    {
+        var properties = schema.Child("properties");
+        foreach (var name in (string[])["apiVersion", "kind"])
+        {
+            properties.Default(name, new JsonObject { ["type"] = "string" });
+        }
+
+        // A schema that says no more of it than that it is an object.
+        properties["metadata"] = new JsonObject { ["type"] = "object", ["description"] = "Standard object's metadata." };
+
+        return schema;
+    }
+
+    /// <summary>
+    /// What both versions of OpenAPI can say of a structural schema. Unknown fields, null and either of two types are nothing that version 2
+    /// knows: such a field is described and nothing more (apiextensions-apiserver, ToStructuralOpenAPIV2).
+    /// </summary>
+    private static JsonObject Schema(JsonObject structural)
+    {
+        var result = new JsonObject();
+        var isOpen = structural.Flag("x-kubernetes-preserve-unknown-fields");
+        var isUntyped = isOpen || structural.Flag("nullable") || structural.Flag("x-kubernetes-int-or-string");
+        foreach (var name in isUntyped ? ["description"] : _kept)
+        {
+            if (structural[name] is { } value)
+            {
+                result[name] = value.CopyNode();
+            }
+        }
+
+        if (isUntyped)
+        {
+            return result;
+        }
+
+        if (structural["properties"] is JsonObject properties)
+        {
+            result["properties"] = new JsonObject(properties.Select(p => KeyValuePair.Create<string, JsonNode?>(p.Key, Schema(p.Value!.AsObject()))));
+        }
+
+        foreach (var name in (string[])["items", "additionalProperties"])
+        {
+            if (structural[name] is JsonObject inner)
+            {
+                result[name] = Schema(inner);
+            }
+        }
+
+        return result;
+    }
+}
