@@ -19,6 +19,11 @@ internal sealed class DrainNumbers(string program)
     private const int Nodes = 50;
     private const int PodsOfNode = 20;
 
+    private const int Machines = 12;
+
+    /// <summary>KubeVirt's default of <c>parallelOutboundMigrationsPerNode</c>.</summary>
+    private const int MachinesAtOnce = 2;
+
     /// <summary>How many evictions may be under way in the process: fewer than its default, so that the bound is felt.</summary>
     private const int AtOnce = 25;
 
@@ -37,6 +42,10 @@ internal sealed class DrainNumbers(string program)
             figures.Add(new($"{row.Name}, times faster than kubectl", null, kubectl / ours));
             figures.Add(new($"{row.Name}, requests for each pod", row.MostRequests, requests));
         }
+
+        var (move, one) = await MachinesAsync();
+        var bound = one * Machines / MachinesAtOnce;
+        figures.Add(new($"{Machines} VMs, {MachinesAtOnce} at a time by KubeVirt's limit, {one:0.0} s each, times the bound of {bound:0} s", 1.1, move / bound));
 
         var (took, most, memory) = await FiftyNodesAsync();
         figures.Add(new($"{Nodes * PodsOfNode} pods on {Nodes} nodes, most evictions under way at once ({AtOnce} configured)", AtOnce, most));
@@ -81,10 +90,8 @@ internal sealed class DrainNumbers(string program)
     private async Task<(double Seconds, double Requests)> DrydockAsync(Scenario scene)
     {
         await using var world = await BenchCluster.StartAsync(scene);
-        var output = await world.RunAsync("dotnet", program, "maintain", "node-1", "--kubeconfig", world.Kubeconfig, "--stable-for", "0s", "-o", "json");
-        var summary = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)
-            .Single(line => line.GetProperty("type").GetString() == "summary").GetProperty("maintenance");
-        var drain = summary.GetProperty("steps").EnumerateArray().First(step => step.GetProperty("step").GetString() == "Drain").GetProperty("from").GetDateTimeOffset();
+        var summary = await MaintainAsync(world);
+        var drain = DrainOf(summary);
         var pods = summary.GetProperty("report").GetProperty("pods").EnumerateArray().Select(pod => pod.GetProperty("goneAt").GetDateTimeOffset()).ToList();
         return ((pods.Max() - drain).TotalSeconds, (double)RequestsOf(world, drain, pods.Max()) / pods.Count);
     }
@@ -101,6 +108,35 @@ internal sealed class DrainNumbers(string program)
         await world.RunAsync("kubectl", "drain", "node-1", "--ignore-daemonsets");
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
+
+    /// <summary>Until the last machine has moved, and what one takes from Scheduling to Succeeded, in seconds; KubeVirt writes whole ones.</summary>
+    private async Task<(double Seconds, double One)> MachinesAsync()
+    {
+        await using var world = await BenchCluster.StartAsync(Scene([]) with
+        {
+            EvictionStrategy = "LiveMigrate",
+            VirtualMachines = [.. Enumerable.Range(1, Machines).Select(number => new VirtualMachineSpec("vms", $"vm-{number}") { On = "node-1", Copy = TimeSpan.FromSeconds(8) })],
+        });
+        var drain = DrainOf(await MaintainAsync(world));
+        using var http = new HttpClient(world.Cluster.Api.CreateHandler()) { BaseAddress = new Uri("http://simulated") };
+        await using var answer = await http.GetStreamAsync(new Uri("/apis/kubevirt.io/v1/virtualmachineinstancemigrations", UriKind.Relative));
+        using var migrations = await JsonDocument.ParseAsync(answer);
+        var times = migrations.RootElement.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("status").GetProperty("phaseTransitionTimestamps").EnumerateArray()
+            .ToDictionary(time => time.GetProperty("phase").GetString()!, time => time.GetProperty("phaseTransitionTimestamp").GetDateTimeOffset())).ToList();
+        return times.Count == Machines
+            ? ((times.Max(each => each["Succeeded"]) - drain).TotalSeconds, times.Average(each => (each["Succeeded"] - each["Scheduling"]).TotalSeconds))
+            : throw new InvalidOperationException($"{times.Count} migrations for {Machines} virtual machines.");
+    }
+
+    private async Task<JsonElement> MaintainAsync(BenchCluster world)
+    {
+        var output = await world.RunAsync("dotnet", program, "maintain", "node-1", "--kubeconfig", world.Kubeconfig, "--stable-for", "0s", "-o", "json");
+        return output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)
+            .Single(line => line.GetProperty("type").GetString() == "summary").GetProperty("maintenance");
+    }
+
+    private static DateTimeOffset DrainOf(JsonElement summary) =>
+        summary.GetProperty("steps").EnumerateArray().First(step => step.GetProperty("step").GetString() == "Drain").GetProperty("from").GetDateTimeOffset();
 
     private async Task<(double Seconds, double MostAtOnce, double Megabytes)> FiftyNodesAsync()
     {

@@ -74,8 +74,8 @@ foreach (var figure in figures.GroupBy(figure => (figure.Name, figure.Limit)))
 {
     var values = figure.Select(one => one.Value).Order().ToList();
     var median = values[values.Count / 2];
-    var limit = figure.Key.Limit is { } most ? $"limit {most:0.#}, {(median <= most ? "kept" : "MISSED")}" : "";
-    Console.WriteLine($"{figure.Key.Name,-76} {median,8:0.0}  ({values[0]:0.0} to {values[^1]:0.0})  {limit}");
+    var limit = figure.Key.Limit is { } most ? $"limit {most:0.##}, {(median <= most ? "kept" : "MISSED")}" : "";
+    Console.WriteLine($"{figure.Key.Name,-76} {median,8:0.0#}  ({values[0]:0.0#} to {values[^1]:0.0#})  {limit}");
 }
 
 // Launcher pods of migrated machines go when their machine has gone: they are no part of "250 pods".

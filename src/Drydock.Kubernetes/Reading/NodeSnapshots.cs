@@ -8,6 +8,7 @@ internal static class NodeSnapshots
     public static NodeSnapshot From(JsonElement node)
     {
         var annotations = node.Map("metadata", "annotations");
+        var allocatable = node.Map("status", "allocatable");
         return new NodeSnapshot(node.Name(), node.Uid(), node.ResourceVersion())
         {
             Unschedulable = node.Flag("spec", "unschedulable") == true,
@@ -18,8 +19,11 @@ internal static class NodeSnapshots
             BootId = node.Text("status", "nodeInfo", "bootID"),
             KubeletVersion = node.Text("status", "nodeInfo", "kubeletVersion"),
             CreatedAt = node.CreatedAt(),
-            AllocatableMilliCpu = Quantities.Milli(node.Text("status", "allocatable", "cpu")),
-            AllocatableMemory = Quantities.Whole(node.Text("status", "allocatable", "memory")),
+            AllocatableMilliCpu = Quantities.Milli(allocatable.GetValueOrDefault("cpu")),
+            AllocatableMemory = Quantities.Whole(allocatable.GetValueOrDefault("memory")),
+            AllocatablePods = allocatable.TryGetValue("pods", out var pods) ? Quantities.Whole(pods) : null,
+            OtherAllocatable = allocatable.Where(pair => pair.Key is not ("cpu" or "memory" or "pods"))
+                .ToDictionary(pair => pair.Key, pair => Quantities.Whole(pair.Value), StringComparer.Ordinal),
             Mark = Marks.From(annotations),
         };
     }

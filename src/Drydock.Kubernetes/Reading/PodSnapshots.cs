@@ -28,6 +28,8 @@ internal static class PodSnapshots
             TerminationGracePeriodSeconds = pod.Number("spec", "terminationGracePeriodSeconds") ?? DefaultGrace,
             RequestedMilliCpu = Requested(pod, "cpu", Quantities.Milli),
             RequestedMemory = Requested(pod, "memory", Quantities.Whole),
+            OtherRequests = OtherRequests(pod),
+            Placement = Placements.From(pod.At("spec")),
             CreatedAt = pod.CreatedAt(),
         };
     }
@@ -41,6 +43,14 @@ internal static class PodSnapshots
         volume.Text("persistentVolumeClaim", "claimName")
         ?? (volume.At("ephemeral").ValueKind == JsonValueKind.Object ? $"{pod.Name()}-{volume.Text("name")}" : null);
 
+    private static Dictionary<string, long> OtherRequests(JsonElement pod)
+    {
+        var containers = pod.At("spec", "containers").Items().Concat(pod.At("spec", "initContainers").Items());
+        var names = containers.SelectMany(container => container.Map("resources", "requests").Keys).Concat(pod.Map("spec", "overhead").Keys);
+        return names.Except(["cpu", "memory"], StringComparer.Ordinal)
+            .ToDictionary(name => name, name => Requested(pod, name, Quantities.Whole), StringComparer.Ordinal);
+    }
+
     /// <summary>What the scheduler counts: containers and sidecars together, or the largest init container, plus the overhead.</summary>
     private static long Requested(JsonElement pod, string resource, Func<string?, long> amount)
     {
@@ -52,6 +62,28 @@ internal static class PodSnapshots
         var starting = init.Select(Of).DefaultIfEmpty().Max();
         return Math.Max(running, starting) + amount(pod.Text("spec", "overhead", resource));
     }
+}
+
+/// <summary>What a pod asks of the node it is placed on.</summary>
+internal static class Placements
+{
+    public static PodPlacement From(JsonElement spec)
+    {
+        var required = spec.At("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution");
+        return new PodPlacement
+        {
+            NodeSelector = spec.Map("nodeSelector"),
+            RequiredAffinity = required.ValueKind == JsonValueKind.Object ? [.. required.At("nodeSelectorTerms").Items().Select(Term)] : null,
+            Tolerations =
+            [
+                .. spec.At("tolerations").Items().Select(each => new Toleration(
+                    each.Text("key"), each.Text("operator") ?? "Equal", each.Text("value"), each.Text("effect"))),
+            ],
+        };
+    }
+
+    private static NodeSelectorTerm Term(JsonElement term) =>
+        new(SelectorReading.Requirements(term.At("matchExpressions")), SelectorReading.Requirements(term.At("matchFields")));
 }
 
 /// <summary>Disruption budgets.</summary>
@@ -74,10 +106,11 @@ internal static class BudgetSnapshots
 /// <summary>Label selectors as they stand in objects.</summary>
 internal static class SelectorReading
 {
-    public static LabelSelector From(JsonElement selector) => new(
-        selector.Map("matchLabels"),
-        [
-            .. selector.At("matchExpressions").Items().Select(expression => new LabelRequirement(
-                expression.Text("key") ?? "", expression.Text("operator") ?? "", expression.Texts("values"))),
-        ]);
+    public static LabelSelector From(JsonElement selector) => new(selector.Map("matchLabels"), Requirements(selector.At("matchExpressions")));
+
+    public static IReadOnlyList<LabelRequirement> Requirements(JsonElement expressions) =>
+    [
+        .. expressions.Items().Select(expression => new LabelRequirement(
+            expression.Text("key") ?? "", expression.Text("operator") ?? "", expression.Texts("values"))),
+    ];
 }

@@ -99,7 +99,22 @@ public sealed class VirtualMachineTests
 
         (vm.Progress, vm.MigrationPhase, vm.Message).ShouldBe((VmProgress.Migrating, "Pending", "Pending: backoff migrating vmi vms/one (MigrationBackoff)."));
         RecordedCalls.Of(world.Api).ShouldContain(call => call.StartsWith("list events", StringComparison.Ordinal));
-        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.Migrated);
+        report.VirtualMachines.Single().ShouldSatisfyAllConditions(
+            one => one.Outcome.ShouldBe(VmOutcome.Migrated), one => one.Attempts.ShouldBe(2, "the one that failed counts although the next was there at once"));
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(2, VmOutcome.Stopped)]
+    [InlineData(3, VmOutcome.Migrated)]
+    public async Task Migrations_that_fail_one_after_the_other_are_counted_and_then_the_policy_decides(int attempts, VmOutcome outcome)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { FailingMigrations = 2 }));
+
+        var report = await world.MaintainAsync(Request(world, Quick with { MaxAttempts = attempts, OnStuck = StuckVmPolicy.ShutDown }));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.Single().ShouldSatisfyAllConditions(vm => vm.Outcome.ShouldBe(outcome), vm => vm.Attempts.ShouldBe(attempts));
+        Migrations(world, "one").Count(migration => (string?)migration["status"]!["phase"] == "Failed").ShouldBe(2);
     }
 
     [Fact(Timeout = World.Timeout)]

@@ -26,7 +26,8 @@ public sealed class ClusterFindingsTests
             []).Single(finding => finding.Kind == "no-room");
 
         (finding.Severity, finding.Object).ShouldBe((FindingSeverity.Blocks, "pod/shop/web-2"));
-        finding.Message.ShouldBe("1 pod finds no room on the other nodes by CPU and memory requests, the first shop/web-2 (1 CPU, 3 GiB).");
+        finding.Message.ShouldBe("1 pod finds no room on the other nodes, the first shop/web-2 (1 CPU, 3 GiB): "
+            + "0/3 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.");
     }
 
     [Fact]

@@ -46,16 +46,16 @@ internal sealed class ClusterFindings(
 
     private IEnumerable<PlanFinding> Capacity()
     {
-        var room = new Room([.. nodes.Where(node => !_names.Contains(node.Name) && TakesPods(node))], pods);
-        var homeless = Leaving().OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
-            .Where(pod => !room.Take(pod)).ToList();
-        if (homeless is [var first, ..])
+        var room = new Room(nodes.Where(node => !_names.Contains(node.Name)), pods);
+        var homeless = Leaving().Where(pod => !pod.IsFinished).OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
+            .Select(pod => (Pod: pod, Why: room.Take(pod))).Where(placed => placed.Why is not null).ToList();
+        if (homeless is [var (first, why), ..])
         {
             yield return new(
                 FindingSeverity.Blocks,
                 "no-room",
-                $"{homeless.Count} {(homeless.Count == 1 ? "pod finds" : "pods find")} no room on the other nodes by CPU and memory requests, the first {first.Ref}"
-                + $" ({first.RequestedMilliCpu / 1000.0:0.##} CPU, {first.RequestedMemory / 1073741824.0:0.##} GiB).",
+                $"{homeless.Count} {(homeless.Count == 1 ? "pod finds" : "pods find")} no room on the other nodes, the first {first.Ref}"
+                + $" ({first.RequestedMilliCpu / 1000.0:0.##} CPU, {first.RequestedMemory / 1073741824.0:0.##} GiB): {why}",
                 $"pod/{first.Ref}",
                 "Add nodes, scale something down, or uncordon a node; until then their replacements stay Pending.");
         }
@@ -91,44 +91,5 @@ internal sealed class ClusterFindings(
         var staying = planned.SelectMany(one => one.Plan.VirtualMachines)
             .Where(vm => vm.Fate is not (VmFate.Migrates or VmFate.RestartsElsewhere)).Select(vm => vm.Vmi).ToHashSet();
         return pods.Where(pod => uids.Contains(pod.Uid) && !(pod.Vmi is { } vmi && staying.Contains(vmi)));
-    }
-
-    private static bool TakesPods(NodeSnapshot node) =>
-        node is { Unschedulable: false, IsReady: true } && !node.Taints.Any(taint => taint.Effect is "NoSchedule" or "NoExecute");
-
-    /// <summary>What is free on the nodes that take pods.</summary>
-    private sealed class Room
-    {
-        private readonly List<Free> _free;
-
-        public Room(IReadOnlyList<NodeSnapshot> nodes, IReadOnlyList<PodSnapshot> pods)
-        {
-            var used = pods.Where(pod => pod.Node is not null).ToLookup(pod => pod.Node!, StringComparer.Ordinal);
-            _free = [.. nodes.Select(node => new Free
-            {
-                MilliCpu = node.AllocatableMilliCpu - used[node.Name].Sum(pod => pod.RequestedMilliCpu),
-                Memory = node.AllocatableMemory - used[node.Name].Sum(pod => pod.RequestedMemory),
-            })];
-        }
-
-        public bool Take(PodSnapshot pod)
-        {
-            var best = _free.Where(free => free.MilliCpu >= pod.RequestedMilliCpu && free.Memory >= pod.RequestedMemory).MaxBy(free => free.Memory);
-            if (best is null)
-            {
-                return false;
-            }
-
-            best.MilliCpu -= pod.RequestedMilliCpu;
-            best.Memory -= pod.RequestedMemory;
-            return true;
-        }
-    }
-
-    private sealed class Free
-    {
-        public long MilliCpu { get; set; }
-
-        public long Memory { get; set; }
     }
 }

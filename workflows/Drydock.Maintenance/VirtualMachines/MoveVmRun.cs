@@ -241,7 +241,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         Ladder = Ladder with
         {
             Attempts = attempts,
-            CountedMigration = abort.MigrationUid ?? Ladder.CountedMigration,
+            CountedMigration = abort.Counted ?? abort.MigrationUid ?? Ladder.CountedMigration,
             AskedAt = null,
             RetryAt = context.Now() + VmLadder.Pause(Policy, attempts),
             ClockFor = null,

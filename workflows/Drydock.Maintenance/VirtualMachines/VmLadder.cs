@@ -77,8 +77,8 @@ internal abstract record VmStep
     /// <summary>Migrate it to this node: another target failed.</summary>
     internal sealed record MigrateTo(ObservedTarget Target, string Why) : VmStep;
 
-    /// <summary>Withdraw the evacuation, delete the migration, count it and pause.</summary>
-    internal sealed record Abort(string? Migration, string? MigrationUid, string Why, string? Target = null) : VmStep;
+    /// <summary>Withdraw the evacuation, delete the migration, count it, or the one before it that failed, and pause.</summary>
+    internal sealed record Abort(string? Migration, string? MigrationUid, string Why, string? Target = null, string? Counted = null) : VmStep;
 
     /// <summary>Count a migration that failed by itself, then decide again.</summary>
     internal sealed record Count(string MigrationUid, string? Why) : VmStep;

@@ -26,8 +26,8 @@ internal sealed partial class VmMove
     /// <summary>A migration failed that was not counted yet.</summary>
     public VmStep? MigrationThatFailed()
     {
-        // The API's times have no fractions of a second.
-        if (state.AskedAt is null || _migration is not { Phase: "Failed" } failed || failed.Uid == state.CountedMigration
+        // KubeVirt makes the next one at once: the one that failed may be behind it already. The API's times have no fractions of a second.
+        if (state.AskedAt is null || (seen.LastFailure ?? _migration) is not { Phase: "Failed" } failed || failed.Uid == state.CountedMigration
             || failed.Since < state.AskedAt - TimeSpan.FromSeconds(1))
         {
             return null;
@@ -35,12 +35,16 @@ internal sealed partial class VmMove
 
         // As long as the mark is there KubeVirt tries again by itself, for ever: after the last attempt the request is withdrawn.
         var attempts = state.Attempts + 1;
+        var next = _migration is { IsFinished: false } ? _migration : null;
+        if (next is { IsWaiting: false } || (attempts < policy.MaxAttempts && _instance?.EvacuationNode is not null))
+        {
+            return new VmStep.Count(failed.Uid, failed.FailureReason);
+        }
+
         var reason = failed.FailureReason ?? "no reason given";
-        return attempts < policy.MaxAttempts && _instance?.EvacuationNode is not null
-            ? new VmStep.Count(failed.Uid, failed.FailureReason)
-            : new VmStep.Abort(
-                null, failed.Uid, attempts == 1 ? $"Its migration failed ({reason})." : $"{attempts} migrations did not succeed (the last: {reason}).",
-                failed.TargetNode);
+        return new VmStep.Abort(
+            next?.Name, next?.Uid, attempts == 1 ? $"Its migration failed ({reason})." : $"{attempts} migrations did not succeed (the last: {reason}).",
+            failed.TargetNode, failed.Uid);
     }
 
     /// <summary>Its migrations did not succeed as often as the policy allows, and the policy does not wait.</summary>

@@ -142,6 +142,12 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
                 VmOutcome.StaysDown, state.RunStrategy is null ? "It is down; nothing starts it again." : $"It is down, as run strategy {state.RunStrategy} says.");
         }
 
+        if (state.OtherOwner is { } owner)
+        {
+            // What its owner makes instead has another name: like the pod of a ReplicaSet, it is not followed.
+            return new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down; its {owner} makes another.");
+        }
+
         if (_instance is { Phase: "Running" } && !IsTheSame)
         {
             return new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down and runs on {_instance.Node} now.", _instance.Node);

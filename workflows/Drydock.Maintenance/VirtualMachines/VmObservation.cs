@@ -17,6 +17,9 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>The migration under way, else the newest that ended.</summary>
     public ObservedMigration? Migration { get; init; }
 
+    /// <summary>The newest migration that failed, also where KubeVirt has made another by now; or null.</summary>
+    public ObservedMigration? LastFailure { get; init; }
+
     /// <summary>The virtual machine, or null for a bare instance.</summary>
     public ObservedMachine? Machine { get; init; }
 
@@ -45,7 +48,8 @@ internal sealed record VmObservation(DateTimeOffset At)
     public string Fingerprint() => string.Join(
         '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
         Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
-        Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null);
+        Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
+        + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "");
 }
 
 /// <summary>A running instance.</summary>

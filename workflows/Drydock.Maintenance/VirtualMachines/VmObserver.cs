@@ -21,11 +21,13 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var launcher = (await cluster.ListLaunchersOnNodeAsync(input.Node, cancellationToken))
             .FirstOrDefault(pod => pod is { IsFinished: false } && pod.Vmi == input.Vm);
 
+        var own = migrations.Where(migration => migration.Vmi == input.Vm).Select(migration => migration.PlacedBy(vmi)).ToList();
         var observation = new VmObservation(clock.GetUtcNow())
         {
             Instance = vmi is null ? null : InstanceOf(vmi, kubeVirt),
             Launcher = launcher is null ? null : new(launcher.Ref, launcher.Uid, launcher.DeletionRequestedAt is not null),
-            Migration = MigrationOf(migrations.Where(migration => migration.Vmi == input.Vm).Select(migration => migration.PlacedBy(vmi))),
+            Migration = MigrationOf(own),
+            LastFailure = MigrationOf(own.Where(migration => migration.Phase == "Failed")),
             Machine = vm is null ? null : MachineOf(vm, input),
         };
         observation = await WithQueueAsync(observation, input, migrations, kubeVirt, cancellationToken);

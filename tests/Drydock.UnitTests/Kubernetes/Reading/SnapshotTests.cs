@@ -19,6 +19,29 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void What_a_node_has_and_a_pod_asks_for_besides_cpu_and_memory()
+    {
+        var node = NodeSnapshots.From(JsonReading.Parse("""{"status":{"allocatable":{"cpu":"4","pods":"110","ephemeral-storage":"1Gi","example.com/gpu":"2"}}}"""u8));
+        var pod = PodSnapshots.From(JsonReading.Parse("""
+            {"spec":{"nodeSelector":{"disk":"fast"},"tolerations":[{"key":"gpu","value":"yes","effect":"NoSchedule"},{"operator":"Exists"}],
+             "affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[
+               {"matchExpressions":[{"key":"zone","operator":"In","values":["a","b"]}],"matchFields":[{"key":"metadata.name","operator":"NotIn","values":["c"]}]}]}}},
+             "initContainers":[{"resources":{"requests":{"example.com/gpu":"2"}}}],
+             "containers":[{"resources":{"requests":{"cpu":"1","example.com/gpu":"1"}}},{"resources":{"requests":{"ephemeral-storage":"1Gi"}}}]}}
+            """u8));
+
+        node.AllocatablePods.ShouldBe(110);
+        node.OtherAllocatable.ShouldBe(new Dictionary<string, long> { ["ephemeral-storage"] = 1L << 30, ["example.com/gpu"] = 2 }, ignoreOrder: true);
+        pod.OtherRequests.ShouldBe(new Dictionary<string, long> { ["example.com/gpu"] = 2, ["ephemeral-storage"] = 1L << 30 }, ignoreOrder: true);
+        pod.Placement.NodeSelector.ShouldHaveSingleItem().ShouldBe(new("disk", "fast"));
+        pod.Placement.Tolerations.ShouldBe([new Toleration("gpu", "Equal", "yes", "NoSchedule"), new Toleration(null, "Exists", null, null)]);
+        var term = pod.Placement.RequiredAffinity.ShouldNotBeNull().ShouldHaveSingleItem();
+        var (label, field) = (term.Labels.ShouldHaveSingleItem(), term.Fields.ShouldHaveSingleItem());
+        (label.Key, label.Operator, string.Join(',', label.Values)).ShouldBe(("zone", "In", "a,b"));
+        (field.Key, field.Operator, string.Join(',', field.Values)).ShouldBe(("metadata.name", "NotIn", "c"));
+    }
+
+    [Fact]
     public void A_running_and_an_unschedulable_pod()
     {
         var running = PodSnapshots.From(Recording.Json("pod"));

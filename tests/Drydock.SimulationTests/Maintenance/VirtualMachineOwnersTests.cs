@@ -1,0 +1,143 @@
+using System.Text.Json.Nodes;
+using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>Instances of a replica set, of a pool, and of nobody: what the plan says of them is what then happens to them.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class VirtualMachineOwnersTests
+{
+    private const string Set = "VirtualMachineInstanceReplicaSet";
+    private const string Pool = "VirtualMachinePool";
+    private const string Bare = "VirtualMachineInstance";
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(Set, "LiveMigrate", true, VmFate.Migrates, VmOutcome.Migrated, "It migrates")]
+    [InlineData(Set, "None", true, VmFate.RestartsElsewhere, VmOutcome.RestartedElsewhere, "its VirtualMachineInstanceReplicaSet replaces it")]
+    [InlineData(Set, "LiveMigrate", false, VmFate.RestartsElsewhere, VmOutcome.RestartedElsewhere, "its VirtualMachineInstanceReplicaSet web makes another")]
+    [InlineData(Pool, "LiveMigrate", true, VmFate.Migrates, VmOutcome.Migrated, "It belongs to VirtualMachinePool web")]
+    [InlineData(Pool, "None", true, VmFate.RestartsElsewhere, VmOutcome.RestartedElsewhere, "run strategy Always starts it elsewhere. It belongs to VirtualMachinePool web")]
+    [InlineData(Pool, "LiveMigrate", false, VmFate.StoppedAndRestored, VmOutcome.Stopped, "It belongs to VirtualMachinePool web")]
+    [InlineData(Bare, "LiveMigrate", true, VmFate.Migrates, VmOutcome.Migrated, "It migrates")]
+    [InlineData(Bare, "None", true, VmFate.StaysDown, VmOutcome.StaysDown, "it has no VirtualMachine that could start it again")]
+    [InlineData(Bare, "LiveMigrate", false, VmFate.Blocks, VmOutcome.StillThere, "It has no VirtualMachine: stopping it would delete it for good")]
+    public async Task What_the_plan_says_of_an_instance_by_its_owner_is_what_then_happens(
+        string owner, string strategy, bool canMigrate, VmFate fate, VmOutcome outcome, string reason)
+    {
+        await using var world = await WorldAsync(owner, strategy, canMigrate);
+        var before = Instances(world).ShouldHaveSingleItem();
+        var request = Request(world, DeadlinePolicy.Fail);
+
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
+        var report = await world.MaintainAsync(request);
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        var planned = plan.VirtualMachines.ShouldHaveSingleItem();
+        (planned.Fate, report.VirtualMachines.ShouldHaveSingleItem().Outcome).ShouldBe((fate, outcome), $"{report.Message} {report.VirtualMachines[0].Message}");
+        planned.Reason.ShouldContain(reason);
+        var after = Instances(world).SingleOrDefault(vmi => vmi.InstancePhase() == "Running");
+        (after?.UidOf() == before.UidOf(), after.InstanceNode() is { } node && node != "node-1").ShouldBe(fate switch
+        {
+            VmFate.Migrates => (true, true),
+            VmFate.RestartsElsewhere => (false, true),
+            VmFate.Blocks => (true, false),
+            VmFate.StaysDown => (false, false),
+            _ => (false, after.InstanceNode() != "node-1"),
+        });
+        world.Api.RequestLog.Of("delete", "virtualmachineinstances.kubevirt.io").Count.ShouldBe(owner == Set && !canMigrate ? 1 : 0);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_bare_instance_that_cannot_migrate_is_deleted_only_by_force_and_only_at_the_deadline()
+    {
+        await using var world = await WorldAsync(Bare, "LiveMigrate", canMigrate: false);
+        await world.BeginAsync(Request(world, DeadlinePolicy.Force));
+
+        await world.RunForAsync(TimeSpan.FromSeconds(110));
+        Instances(world).ShouldHaveSingleItem().InstancePhase().ShouldBe("Running");
+        var report = await world.EndAsync();
+
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.StaysDown);
+        world.Api.RequestLog.Of("delete", "virtualmachineinstances.kubevirt.io").Count.ShouldBe(1);
+        Instances(world).ShouldBeEmpty();
+    }
+
+    /// <summary>One instance, on node-1: the other nodes are open only after it has started there.</summary>
+    private static async Task<World> WorldAsync(string owner, string strategy, bool canMigrate)
+    {
+        var world = await World.StartAsync(new Scenario
+        {
+            Name = "owners",
+            EvictionStrategy = "None",
+            Nodes = [.. Enumerable.Range(1, 3).Select(n => new NodeSpec($"node-{n}"))],
+            VirtualMachines = [new VirtualMachineSpec("vms", "elsewhere") { On = "node-3" }],
+            Maintain = "node-1",
+        });
+        Cordon(world, true);
+        var (type, item) = Owner(owner, Template(strategy, canMigrate));
+        world.Cluster.Store.Create(type, item);
+        await world.RunUntilAsync(() => Instances(world) is [var one] && one.InstancePhase() == "Running");
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+        Cordon(world, false);
+        return world;
+    }
+
+    private static void Cordon(World world, bool unschedulable)
+    {
+        foreach (var node in (string[])["node-2", "node-3"])
+        {
+            world.Cluster.Store.Update(ResourceTypes.Nodes, null, node, each =>
+            {
+                each["spec"]!["unschedulable"] = unschedulable;
+                return true;
+            });
+        }
+    }
+
+    private static (ResourceType Type, JsonObject Item) Owner(string kind, JsonObject template)
+    {
+        JsonObject Item(string apiVersion, JsonObject spec) => new()
+        {
+            ["apiVersion"] = apiVersion,
+            ["kind"] = kind,
+            ["metadata"] = new JsonObject { ["name"] = "web", ["namespace"] = "vms", ["annotations"] = template["metadata"]!["annotations"]!.DeepClone() },
+            ["spec"] = spec,
+        };
+
+        return kind switch
+        {
+            Set => (KubeVirtTypes.ReplicaSets, Item("kubevirt.io/v1", new() { ["replicas"] = 1, ["template"] = template })),
+            Pool => (KubeVirtTypes.Pools, Item("pool.kubevirt.io/v1beta1", new()
+            {
+                ["replicas"] = 1,
+                ["virtualMachineTemplate"] = new JsonObject { ["spec"] = new JsonObject { ["runStrategy"] = "Always", ["template"] = template } },
+            })),
+            _ => (KubeVirtTypes.Instances, Item("kubevirt.io/v1", template["spec"]!.DeepClone().AsObject())),
+        };
+    }
+
+    private static JsonObject Template(string strategy, bool canMigrate) => new()
+    {
+        ["metadata"] = new JsonObject
+        {
+            ["labels"] = new JsonObject { ["app"] = "web" },
+            ["annotations"] = canMigrate ? [] : new JsonObject { ["fake-virt-handler/not-migratable"] = "HostDeviceNotLiveMigratable" },
+        },
+        ["spec"] = new JsonObject { ["evictionStrategy"] = strategy, ["domain"] = new JsonObject { ["memory"] = new JsonObject { ["guest"] = "1Gi" } } },
+    };
+
+    private static List<JsonObject> Instances(World world) =>
+        [.. world.Cluster.Store.List(KubeVirtTypes.Instances).Where(vmi => vmi.NameOf().StartsWith("web", StringComparison.Ordinal))];
+
+    private static MaintenanceRequest Request(World world, DeadlinePolicy onTimeout) => world.Request() with
+    {
+        Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = onTimeout },
+        VirtualMachines = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown },
+        Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) },
+    };
+}
