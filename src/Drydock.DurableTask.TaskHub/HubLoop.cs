@@ -264,6 +264,11 @@ internal sealed class HubLoop : IHubLoop, IDisposable
         Interlocked.Add(ref _pending, -writes.Count);
         Count();
         writes.ForEach(command => command.Acknowledge());
+        PublishChanges();
+    }
+
+    private void PublishChanges()
+    {
         Feed.Publish(_state.Changed);
         Waiters.Signal(_state.Changed, _state);
         _state.Changed.Clear();
@@ -366,11 +371,15 @@ internal sealed class HubLoop : IHubLoop, IDisposable
         {
             Restore();
             Dispatcher.Dispatch(Now);
+            _writer.Commit();
+            Dispatcher.LetGo();
+            PublishChanges();
             _state.Trim(_options.CachedInstances);
         }
         catch (Exception e)
         {
             // The next round, at the latest after the longest sleep, tries again.
+            Dispatcher.TakeBack();
             _imageLost = true;
             _logger.LogError(e, "The task hub {Path} cannot be read.", _database.Path);
         }
@@ -453,9 +462,24 @@ internal sealed class HubLoop : IHubLoop, IDisposable
 
     private void Stop()
     {
-        Dispatcher.CloseAll();
+        CloseStreams();
         Waiters.FailAll(Closed());
         _idleWaiters.ForEach(waiter => waiter.TrySetException(Closed()));
+    }
+
+    private void CloseStreams()
+    {
+        try
+        {
+            Restore();
+            Dispatcher.CloseAll();
+            _writer.Commit();
+        }
+        catch (SqliteException e)
+        {
+            // The next process counts what was in hand as lost once more than it was.
+            _logger.LogWarning(e, "The task hub {Path} could not note that it ended in order.", _database.Path);
+        }
     }
 
     private TaskHubException Closed() => new(StatusCode.Unavailable, $"The task hub '{_database.Path}' is closed.");

@@ -25,6 +25,14 @@ public abstract class TaskHubOptions
     /// <summary>How many operations of an entity are handed out at once. The default is 100.</summary>
     public int EntityBatch { get; set; } = 100;
 
+    /// <summary>
+    /// How often a turn, an activity or an operation of an entity is given out without an answer before it counts as poisoned: it is then
+    /// not given out again but fails, with an error that says so and is not retriable. An item has no answer if its worker's stream or the whole process ended first; one
+    /// that a worker gave back, as our workers do when they stop in order, is not counted. The count survives a restart. 0 means no
+    /// limit. The default is 10.
+    /// </summary>
+    public int MaximumDeliveries { get; set; } = 10;
+
     /// <summary>Called at each moment around a commit. The default does nothing.</summary>
     public ICrashPoints? CrashPoints { get; set; }
 }

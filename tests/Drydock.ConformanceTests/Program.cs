@@ -6,6 +6,7 @@ return args switch
 {
     [HubKillLoopTests.Verb, ..] => await HubKillLoopTests.RunAsync(args),
     [CrashChild.Verb, ..] => await CrashChild.RunAsync(args),
+    [PoisonTests.Verb, ..] => await PoisonTests.RunAsync(args),
     [KillLoop.Verb, ..] => await KillLoop.RunLoadAsync(args),
     _ => await ConsoleRunner.Run(args),
 };

@@ -24,9 +24,12 @@ internal static class HubVerb
             + "on a SQLite file. The header 'taskhub' names a hub; each has a file of its own. Ctrl-C lets workers finish what they hold, and ends it.",
             "drydock hub                                                   # 127.0.0.1:4001, where SDKs look; state in taskhub.db",
             "drydock hub --listen 127.0.0.1:4100 --db /var/lib/drydock/orders.db",
+            "drydock hub --retain completed=30d --retain failed=90d         # what has ended is not kept for ever",
             "drydock hub --listen 0.0.0.0:4001 --token-file /run/secrets/hub   # other machines: with a bearer token",
             "new TaskHubGrpcClient({ hostAddress: '127.0.0.1:4001' })      # JavaScript: npm install @microsoft/durabletask-js",
             "builder.UseGrpc(\"http://127.0.0.1:4001\")                      # .NET: Microsoft.DurableTask.Worker.Grpc") { listen, database, token, deletion, stopWithStdin, output };
+        var limits = new HubLimitOptions();
+        limits.AddTo(verb);
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             var options = new TaskHubServerOptions
@@ -45,7 +48,7 @@ internal static class HubVerb
             using var loggers = LoggerFactory.Create(logging => logging
                 .SetMinimumLevel(terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug)
                 .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
-            await using var hubs = new TaskHubDirectory(file, null, terminal.Clock, loggers);
+            await using var hubs = new TaskHubDirectory(file, limits.Read(parsed), terminal.Clock, loggers);
             await using var server = new TaskHubServer(hubs, options, terminal.Clock, loggers);
 
             // Not disposed: stdin may end at any moment until the process does.

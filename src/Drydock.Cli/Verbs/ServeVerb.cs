@@ -59,6 +59,8 @@ internal static class ServeVerb
         };
         var files = new PolicyFileOptions();
         files.AddTo(verb);
+        var limits = new HubLimitOptions();
+        limits.AddTo(verb);
         var publicUrl = new Option<string?>("--public-url") { Description = "The address under which others reach this server: where webhooks call back.", HelpName = "url" };
         verb.Options.Add(publicUrl);
         verb.Validators.Add(result =>
@@ -77,6 +79,7 @@ internal static class ServeVerb
                 : null;
             var hub = await HubVerb.ReadTokenAsync(parsed.GetValue(hubToken), cancellationToken);
             var file = parsed.GetValue(config);
+            var configureHub = limits.Read(parsed);
             var options = Read();
             return await ServeAsync(
                 options with { Reload = file is null ? null : new OptionsSource(Path.GetFullPath(file), Read) }, simulated, parsed.GetValue(stopWithStdin), paper, cancellationToken);
@@ -107,6 +110,7 @@ internal static class ServeVerb
                     MaxParallelEvictions = parsed.GetValue(parallel) ?? read.MaxParallelEvictions,
                     HubListen = parsed.GetValue(hubListen),
                     HubToken = hub,
+                    ConfigureHub = configureHub,
                     PoliciesFile = files.Read(parsed).Policies,
                     PublicUrl = parsed.GetValue(publicUrl),
                     Webhook = parsed.GetValue(webhook) is { } listen ? new WebhookOptions(listen) { CertificateFolder = parsed.GetValue(webhookCertificates)?.FullName } : null,

@@ -9,7 +9,7 @@ namespace Drydock.DurableTask.TaskHub.Dispatch;
 /// stored: in a hub of one process the file lock proves that after a restart nobody holds anything, in a shared one the leases say who
 /// does. Used by the hub's thread only.
 /// </summary>
-internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions options, TimeProvider clock, ILeasedWork? leases = null)
+internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHubOptions options, TimeProvider clock, ILeasedWork? leases = null)
 {
     // Tokens of an earlier run of this hub must not match.
     private readonly string _run = Guid.NewGuid().ToString("N");
@@ -72,6 +72,7 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         {
             Outstanding--;
             handOut.Stream = null;
+            (handOut.Unit.IsSuspect, handOut.Unit.WasLost) = (true, true);
             MakeReady(handOut.Unit);
             if (handOut.Unit.Phase != Phase.Ready)
             {
@@ -82,8 +83,14 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         stream.Held.Clear();
     }
 
+    /// <summary>The hub ends in order: that a worker did not come to an answer is not the fault of what it had.</summary>
     public void CloseAll()
     {
+        foreach (var handOut in _streams.SelectMany(stream => stream.Held))
+        {
+            Excuse(handOut);
+        }
+
         while (_streams.Count > 0)
         {
             Close(_streams[^1]);
@@ -124,6 +131,7 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return;
         }
 
+        Excuse(handOut);
         Release(handOut);
         switch (handOut.Unit)
         {
@@ -245,7 +253,7 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         {
             while (stream.OrchestratorRoom > 0 && state.Turns.TryTake(stream.Orchestrators, out var instance))
             {
-                if (instance.HistoryWrittenIn == state.Batch)
+                if (instance.HistoryWrittenIn == state.Batch || instance.IsSuspect)
                 {
                     later.Add(instance);
                     continue;
@@ -301,7 +309,15 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return false;
         }
 
+        if (CountDelivery(instance, instance.Key, 0) is var deliveries && IsTooOften(deliveries))
+        {
+            Forget(instance);
+            state.FailPoisoned(instance, deliveries);
+            return true;
+        }
+
         HandOutTurn(stream, instance);
+        instance.HandOut!.IsCounted = instance.IsSuspect;
         return true;
     }
 
@@ -320,9 +336,17 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
             return false;
         }
 
+        if (CountDelivery(unit, unit.InstanceKey, unit.Seq) is var deliveries && IsTooOften(deliveries))
+        {
+            Forget(unit);
+            state.FailPoisoned(unit, deliveries);
+            return true;
+        }
+
         unit.Request ??= store.ReadTask(unit.InstanceKey, unit.Seq);
         stream.ActivityRoom--;
         HandOut(unit, stream, new WorkItem { ActivityRequest = WithProgress(unit) });
+        unit.HandOut!.IsCounted = unit.IsSuspect;
         return true;
     }
 
@@ -334,11 +358,21 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         }
 
         entity.TakeBackTurn();
-        var operations = state.TakeOperations(entity, options.EntityBatch);
+        var deliveries = CountDelivery(entity, entity.Key, 0);
+
+        // One that was lost may have been lost because of one operation: that one alone is to fail.
+        var operations = state.TakeOperations(entity, deliveries > 0 ? 1 : options.EntityBatch);
         if (operations.Count == 0)
         {
             // Taken because something came due, which a lock keeps back.
             entity.Phase = Phase.Idle;
+            return true;
+        }
+
+        if (IsTooOften(deliveries))
+        {
+            Forget(entity);
+            state.FailPoisoned(entity, operations[0], deliveries);
             return true;
         }
 
@@ -347,6 +381,7 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         var request = new EntityRequest { InstanceId = entity.Id, ExecutionId = entity.ExecutionId, EntityState = entity.Entity!.State };
         request.OperationRequests.Add(operations.Select(operation => operation.Event));
         HandOut(entity, stream, new WorkItem { EntityRequestV2 = request });
+        entity.HandOut!.IsCounted = entity.IsSuspect;
         return true;
     }
 
@@ -378,7 +413,15 @@ internal sealed class Dispatcher(HubState state, IHubStore store, TaskHubOptions
         stream.Held.Add(handOut);
         Outstanding++;
         item.CompletionToken = handOut.Token;
-        stream.Items.Writer.TryWrite(item);
+        if (_holdsBack)
+        {
+            _heldBack.Add((handOut, item));
+        }
+        else
+        {
+            stream.Items.Writer.TryWrite(item);
+        }
+
         _crashPoints.Hit(CrashPoints.DispatchAfterHandOut);
     }
 

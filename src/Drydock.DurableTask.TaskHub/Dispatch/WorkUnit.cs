@@ -32,6 +32,15 @@ internal abstract class WorkUnit
     /// <summary>The fencing token of the lease under which this process has it; 0 if no other process could have it.</summary>
     public long LeaseToken { get; set; }
 
+    /// <summary>It may have been given out before, and whoever had it ended without an answer.</summary>
+    public bool IsSuspect { get; set; }
+
+    /// <summary>It was given out in this life of the hub, and whoever had it ended without an answer.</summary>
+    public bool WasLost { get; set; }
+
+    /// <summary>How often it was given out and neither answered nor given back, if the store says so with the unit.</summary>
+    public int Deliveries { get; set; }
+
     public abstract string Name { get; }
 
     public abstract string? Version { get; }
@@ -117,6 +126,9 @@ internal sealed class HandOut(string token, WorkUnit unit, WorkStream stream)
 
     /// <summary>The number of the transaction in which it was handed out, if that waits for the answer.</summary>
     public long? SpeculatedIn { get; set; }
+
+    /// <summary>The store has counted it, because an earlier one had no answer.</summary>
+    public bool IsCounted { get; set; }
 
     /// <summary>The commit that ends this hand-out is on its way.</summary>
     public bool IsEnding { get; set; }

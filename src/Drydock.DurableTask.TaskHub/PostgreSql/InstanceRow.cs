@@ -10,7 +10,7 @@ internal sealed class InstanceRow
     public const string Columns =
         """
         key, id, status, execution_id, generation, updated_at, history_length, history_bytes, trace, started, holder, token, last_turn,
-        arrived_at, has_locks, is_entity, entity_state, locked_by, critical_section
+        arrived_at, has_locks, is_entity, entity_state, locked_by, critical_section, deliveries
         """;
 
     // Somebody has it in hand; what exactly is known to that process.
@@ -57,6 +57,7 @@ internal sealed class InstanceRow
             Started = ExecutionStartedEvent.Parser.ParseFrom((byte[])reader[9]),
             LastTurn = reader.Text(12),
             LeaseToken = reader.GetInt64(11),
+            Deliveries = reader.GetInt32(19),
         };
         if (reader.GetBoolean(15) && instance.Exists)
         {

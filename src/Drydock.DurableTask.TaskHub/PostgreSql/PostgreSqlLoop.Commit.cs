@@ -76,10 +76,16 @@ internal sealed partial class PostgreSqlLoop
         var now = Now;
         _state.Load(now);
         var returning = _givenBack.ToArray();
-        var number = Begin(now, writes, returning.Length > 0);
+        var failing = _poisoned.ToArray();
+        var number = Begin(now, writes, returning.Length + failing.Length > 0);
         foreach (var unit in returning)
         {
             GiveBack(unit);
+        }
+
+        foreach (var unit in failing)
+        {
+            FailPoisoned(unit);
         }
 
         Dispatcher.Expire(now);
@@ -97,6 +103,7 @@ internal sealed partial class PostgreSqlLoop
         _committing = null;
         _tellOthers = false;
         _givenBack.ExceptWith(returning);
+        _poisoned.ExceptWith(failing);
         Settle(writes);
         return taker;
     }
@@ -157,9 +164,15 @@ internal sealed partial class PostgreSqlLoop
 
         // What the decisions made ready is in the database; in memory is only what was taken.
         _state.Load(now);
-        taker.Turns.ForEach(_state.Turns.Add);
-        taker.Entities.ForEach(_state.Entities.Add);
-        taker.Activities.ForEach(_state.Activities.Add);
+        foreach (var unit in taker.Units.Where(unit => Dispatcher.IsTooOften(unit.Deliveries - 1)))
+        {
+            _poisoned.Add(unit);
+            Wake();
+        }
+
+        taker.Turns.FindAll(IsSound).ForEach(_state.Turns.Add);
+        taker.Entities.FindAll(IsSound).ForEach(_state.Entities.Add);
+        taker.Activities.FindAll(IsSound).ForEach(_state.Activities.Add);
         try
         {
             Dispatcher.Dispatch(now);
@@ -172,9 +185,9 @@ internal sealed partial class PostgreSqlLoop
         }
         finally
         {
-            foreach (var unit in taker.Turns.Concat<WorkUnit>(taker.Entities).Concat(taker.Activities))
+            foreach (var unit in taker.Units)
             {
-                if (unit.HandOut is null)
+                if (unit.HandOut is null && IsSound(unit))
                 {
                     Return(unit);
                 }

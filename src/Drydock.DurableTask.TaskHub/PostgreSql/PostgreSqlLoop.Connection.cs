@@ -41,12 +41,12 @@ internal sealed partial class PostgreSqlLoop
     /// <summary>Work that a lost transaction took and nobody knows of is free again.</summary>
     private void GiveUpUnknown(NpgsqlConnection connection)
     {
-        var known = Dispatcher.LeaseTokens.Concat(_givenBack.Select(unit => unit.LeaseToken)).ToArray();
+        var known = Dispatcher.LeaseTokens.Concat(_givenBack.Concat(_poisoned).Select(unit => unit.LeaseToken)).ToArray();
         using var batch = new NpgsqlBatch(connection);
         foreach (var table in (string[])["instances", "tasks"])
         {
             batch.BatchCommands.Add(new NpgsqlBatchCommand(
-                $"UPDATE {table} SET holder = NULL WHERE holder = $1 AND NOT token = ANY($2)")
+                $"UPDATE {table} SET holder = NULL, deliveries = deliveries - 1 WHERE holder = $1 AND NOT token = ANY($2)")
             {
                 Parameters = { new() { Value = _replica }, new() { Value = known } },
             });
@@ -188,8 +188,8 @@ internal sealed partial class PostgreSqlLoop
             Connect();
             using var command = new NpgsqlCommand(
                 """
-                WITH turns AS (UPDATE instances SET holder = NULL WHERE holder = $1),
-                  activities AS (UPDATE tasks SET holder = NULL WHERE holder = $1),
+                WITH turns AS (UPDATE instances SET holder = NULL, deliveries = deliveries - 1 WHERE holder = $1),
+                  activities AS (UPDATE tasks SET holder = NULL, deliveries = deliveries - 1 WHERE holder = $1),
                   gone AS (DELETE FROM replicas WHERE id = $1)
                 SELECT pg_notify($2, $3)
                 """,

@@ -6,6 +6,7 @@ namespace Drydock.DurableTask.TaskHub.PostgreSql;
 internal sealed partial class PostgreSqlLoop
 {
     private readonly HashSet<WorkUnit> _givenBack = [];
+    private readonly HashSet<WorkUnit> _poisoned = [];
     private long _replica;
     private long _lastToken;
 
@@ -35,6 +36,7 @@ internal sealed partial class PostgreSqlLoop
         {
             _replica = replica;
             _givenBack.Clear();
+            _poisoned.Clear();
             Dispatcher.DropAll();
             Volatile.Write(ref _taken, Dispatcher.Outstanding);
             return true;
@@ -115,6 +117,40 @@ internal sealed partial class PostgreSqlLoop
             case Instance instance:
                 _store.GiveBack(instance);
                 break;
+        }
+    }
+
+    private bool IsSound(WorkUnit unit) => !_poisoned.Contains(unit);
+
+    /// <summary>In a transaction: what was taken so often that it is given to nobody any more ends, if it is still ours.</summary>
+    private void FailPoisoned(WorkUnit unit)
+    {
+        if (unit is ActivityUnit activity)
+        {
+            if (_store.TokenOf(activity) == activity.LeaseToken)
+            {
+                _state.FailPoisoned(activity, activity.Deliveries - 1);
+            }
+
+            return;
+        }
+
+        if (_state.Find(((Instance)unit).Key) is not { } instance || _store.RowOf(instance).Token != unit.LeaseToken)
+        {
+            return;
+        }
+
+        (instance.Turn, instance.Phase) = (null, Phase.Idle);
+        if (!instance.IsEntity)
+        {
+            _state.FailPoisoned(instance, unit.Deliveries - 1);
+            return;
+        }
+
+        _store.EndLease(instance);
+        if (_state.TakeOperations(instance, 1) is [{ } operation])
+        {
+            _state.FailPoisoned(instance, operation, unit.Deliveries - 1);
         }
     }
 

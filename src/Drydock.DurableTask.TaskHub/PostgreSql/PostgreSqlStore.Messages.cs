@@ -161,10 +161,11 @@ internal sealed partial class PostgreSqlStore
     public void GiveBack(ActivityUnit unit)
     {
         Add(
-            "UPDATE tasks SET holder = NULL WHERE instance_key = $1 AND seq = $2 AND token = $3",
+            "UPDATE tasks SET holder = NULL, deliveries = deliveries - $4 WHERE instance_key = $1 AND seq = $2 AND token = $3 AND holder IS NOT NULL",
             unit.InstanceKey,
             unit.Seq,
-            unit.LeaseToken);
+            unit.LeaseToken,
+            Excused(unit));
         MadeReady = true;
     }
 
@@ -172,11 +173,15 @@ internal sealed partial class PostgreSqlStore
     public void GiveBack(Instance instance)
     {
         Add(
-            "UPDATE instances SET holder = NULL WHERE key = $1 AND token = $2 AND holder IS NOT NULL",
+            "UPDATE instances SET holder = NULL, deliveries = deliveries - $3 WHERE key = $1 AND token = $2 AND holder IS NOT NULL",
             instance.Key,
-            instance.LeaseToken);
+            instance.LeaseToken,
+            Excused(instance));
         MadeReady = true;
     }
+
+    /// <summary>Work whose worker ended without a word stays counted as given out.</summary>
+    private static int Excused(WorkUnit unit) => unit.WasLost ? 0 : 1;
 
     private List<Message> ReadArrived(long key)
     {

@@ -25,7 +25,7 @@ internal sealed partial class PostgreSqlStore
     private const string Turn =
         """
         status = $5, execution_id = $6, generation = $7, version = $8, updated_at = $9, completed_at = $10, history_length = $11,
-        history_bytes = $12, custom_status = $13, trace = $14, last_turn = $15, holder = NULL, token = 0
+        history_bytes = $12, custom_status = $13, trace = $14, last_turn = $15, holder = NULL, token = 0, deliveries = 0
         """;
 
     /// <summary>Writes the rows that changed, each once.</summary>
@@ -95,7 +95,7 @@ internal sealed partial class PostgreSqlStore
         // While it is in hand it counts as ready, so that whoever takes it over looks at it.
         var ready = entity.Phase == Phase.Ready || (row.Holder is not null && !row.Ends);
         MadeReady |= ready;
-        var lease = row.Ends ? ", holder = NULL, token = 0" : "";
+        var lease = row.Ends ? ", holder = NULL, token = 0, deliveries = 0" : "";
         if (row.Ends)
         {
             (row.Holder, row.Token) = (null, 0);

@@ -37,6 +37,9 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
 
     public List<ActivityUnit> Activities { get; } = [];
 
+    /// <summary>All that was taken.</summary>
+    public IEnumerable<WorkUnit> Units => Turns.Concat<WorkUnit>(Entities).Concat(Activities);
+
     /// <summary>The largest token that this process has got.</summary>
     public long LastToken { get; private set; } = lastToken;
 
@@ -119,15 +122,15 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
             ? $"""
               WITH ready AS (SELECT instance_key, seq FROM tasks WHERE ready_at <= $1 AND holder IS NULL AND {Alive}{named}
                 ORDER BY ready_at, seq LIMIT $2 FOR UPDATE SKIP LOCKED)
-              UPDATE tasks t SET holder = $3, token = nextval('hub_tokens') FROM ready r
+              UPDATE tasks t SET holder = $3, token = nextval('hub_tokens'), deliveries = deliveries + 1 FROM ready r
               WHERE t.instance_key = r.instance_key AND t.seq = r.seq
-              RETURNING t.instance_key, t.seq, t.generation, t.name, t.version, t.payload, t.token
+              RETURNING t.instance_key, t.seq, t.generation, t.name, t.version, t.payload, t.token, t.deliveries
               """
             : $"""
               WITH ready AS (SELECT key AS ready_key FROM instances
                 WHERE ready_at <= $1 AND holder IS NULL AND {(kind == Kind.Entity ? "" : "NOT ")}is_entity AND {Alive}{named}
                 ORDER BY ready_at, key LIMIT $2 FOR UPDATE SKIP LOCKED)
-              UPDATE instances SET holder = $3, token = nextval('hub_tokens') FROM ready WHERE key = ready_key
+              UPDATE instances SET holder = $3, token = nextval('hub_tokens'), deliveries = deliveries + 1 FROM ready WHERE key = ready_key
               RETURNING {InstanceRow.Columns}
               """;
         store.Add(sql, [now.Ticks, (long)limit, replica, .. filtered]);
@@ -142,6 +145,7 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
             {
                 Request = ActivityRequest.Parser.ParseFrom((byte[])reader[5]),
                 LeaseToken = reader.GetInt64(6),
+                Deliveries = reader.GetInt32(7),
             };
             LastToken = Math.Max(LastToken, unit.LeaseToken);
             Activities.Add(unit);

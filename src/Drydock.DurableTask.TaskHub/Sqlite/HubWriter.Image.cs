@@ -20,6 +20,7 @@ internal sealed partial class HubWriter
         _activities.Clear();
         _nextSeq = 1;
         LoadLocks();
+        LoadDeliveries();
         List<long> active = [];
         foreach (var place in Places(_allMessages))
         {

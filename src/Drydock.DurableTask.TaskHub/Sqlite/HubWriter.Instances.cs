@@ -82,6 +82,7 @@ internal sealed partial class HubWriter
         _deleteInstance.Bind(1, key).Execute();
         _deleteValues.Bind(1, key).Execute();
         DeleteHistory(key);
+        ForgetDeliveries(key, 0);
     }
 
     public List<long> Children(long parentKey)

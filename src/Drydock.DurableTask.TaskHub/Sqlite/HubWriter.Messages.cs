@@ -96,6 +96,7 @@ internal sealed partial class HubWriter
     {
         Begin();
         _deleteTask.Bind(1, unit.InstanceKey).Bind(2, unit.Seq).Execute();
+        ForgetDeliveries(unit.InstanceKey, unit.Seq);
         _activities.Remove(unit.Seq);
     }
 
@@ -108,6 +109,7 @@ internal sealed partial class HubWriter
         {
             if (_activities.Remove(_deleteTasks.Int64(0), out var unit))
             {
+                ForgetDeliveries(key, unit.Seq);
                 units.Add(unit);
             }
         }

@@ -27,6 +27,7 @@ internal sealed partial class HubWriter : IHubStore, IDisposable
         PrepareInstances();
         PrepareMessages();
         PrepareEntities();
+        PrepareDeliveries();
     }
 
     public bool IsInTransaction { get; private set; }

@@ -101,10 +101,10 @@ internal sealed partial class HubState
             return;
         }
 
-        EndNow(instance, terminated, output);
+        EndNow(instance, terminated, OrchestrationStatus.Terminated, output, null);
     }
 
-    private void EndNow(Instance instance, HistoryEvent terminated, string? output)
+    private void EndNow(Instance instance, HistoryEvent? cause, OrchestrationStatus status, string? output, Failure? failure)
     {
         _chunk.Clear();
         _chunk.Add(OrchestratorStarted());
@@ -113,10 +113,14 @@ internal sealed partial class HubState
             _chunk.Add(store.ReadStart(instance.Key));
         }
 
-        _chunk.Add(terminated);
-        _chunk.Add(Completed(-1, OrchestrationStatus.Terminated, output, null));
+        if (cause is not null)
+        {
+            _chunk.Add(cause);
+        }
+
+        _chunk.Add(Completed(-1, status, output, failure));
         AppendHistory(instance);
-        Finish(instance, OrchestrationStatus.Terminated, output, null, store.ReadCustomStatus(instance.Key));
+        Finish(instance, status, output, failure, store.ReadCustomStatus(instance.Key));
     }
 
     /// <summary>
@@ -131,7 +135,7 @@ internal sealed partial class HubState
 
         var terminated = NewEvent(-1);
         terminated.ExecutionTerminated = new ExecutionTerminatedEvent { Input = reason };
-        EndNow(instance, terminated, reason);
+        EndNow(instance, terminated, OrchestrationStatus.Terminated, reason, null);
         return true;
     }
 
@@ -159,6 +163,7 @@ internal sealed partial class HubState
         store.UpdateInstance(instance, customStatus, Now);
         store.UpdateResult(instance.Key, output, failure);
         Turns.Withdraw(instance, Phase.Idle);
+        store.ForgetDeliveries(instance.Key, 0);
         ReleaseLocks(instance);
         DropMessages(instance);
         if (status == OrchestrationStatus.Terminated)

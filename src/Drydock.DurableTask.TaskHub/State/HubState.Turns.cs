@@ -62,12 +62,16 @@ internal sealed partial class HubState
         var unit = (ActivityUnit)handOut.Unit;
         Ending.Add(handOut);
         handOut.IsEnding = true;
-        if (unit.Phase == Phase.Gone)
+        if (unit.Phase != Phase.Gone)
         {
-            // The instance was purged, replaced or terminated meanwhile: nobody waits for the result.
-            return;
+            Answer(unit, response);
         }
 
+        // Otherwise the instance was purged, replaced or terminated meanwhile: nobody waits for the result.
+    }
+
+    private void Answer(ActivityUnit unit, ActivityResponse response)
+    {
         store.DeleteTask(unit);
         Activities.Withdraw(unit, Phase.Gone);
         if (Find(unit.InstanceKey) is not { IsFinished: false } instance || instance.Generation != unit.Generation)
@@ -95,6 +99,8 @@ internal sealed partial class HubState
         handOut.IsEnding = true;
         instance.Turn = null;
         instance.LastTurn = handOut.Token;
+        (instance.IsSuspect, instance.WasLost) = (false, false);
+        store.ForgetDeliveries(instance.Key, 0);
         instance.HistoryWrittenIn = Batch;
         if (handOut.SpeculatedIn == Batch)
         {

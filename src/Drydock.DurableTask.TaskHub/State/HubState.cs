@@ -64,11 +64,13 @@ internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints
         var (instances, activities) = store.LoadActive(now);
         foreach (var key in instances)
         {
-            Find(key);
+            // Whoever had this work may have died of it.
+            Find(key)?.IsSuspect = true;
         }
 
         foreach (var unit in activities)
         {
+            unit.IsSuspect = true;
             Activities.Add(unit);
         }
     }

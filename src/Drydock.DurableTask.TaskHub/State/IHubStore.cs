@@ -102,6 +102,23 @@ internal interface IHubStore
 
     ActivityRequest ReadTask(long key, long seq);
 
+    /// <summary>
+    /// Counts that an item is given out which may have been lost before; returns how often it certainly was. A store whose work is leased
+    /// counts when it leases.
+    /// </summary>
+    /// <param name="key">The instance.</param>
+    /// <param name="seq">The activity; 0 for a turn.</param>
+    /// <param name="wasLost">It was given out in this life of the hub, and whoever had it ended.</param>
+    int CountDelivery(long key, long seq, bool wasLost) => 0;
+
+    /// <summary>Takes back one that was counted, because the item was given back in order; returns what is left.</summary>
+    int UncountDelivery(long key, long seq) => 0;
+
+    /// <summary>An item was answered, or has gone: what was counted of it is forgotten.</summary>
+    void ForgetDeliveries(long key, long seq)
+    {
+    }
+
     void WriteEntity(long key, EntityState entity, DateTime now);
 
     void DeleteEntity(long key);

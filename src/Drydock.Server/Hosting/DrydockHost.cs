@@ -84,7 +84,7 @@ public static class DrydockHost
         services.AddSingleton(provider =>
         {
             var path = Path.ChangeExtension(options.HubPath, TaskHubDirectory.DefaultName + Path.GetExtension(options.HubPath));
-            var hubs = new TaskHubDirectory(path, null, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>());
+            var hubs = new TaskHubDirectory(path, options.ConfigureHub, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>());
             hubs.Lend(MaintenanceHub, provider.GetRequiredService<SqliteTaskHub>());
             return hubs;
         });

@@ -81,8 +81,8 @@ public sealed record DrydockOptions
     /// <summary>Who is told what.</summary>
     public NotificationOptions Notifications { get; init; } = new();
 
-    /// <summary>More settings of the SQLite hub, for tests.</summary>
-    public Action<SqliteTaskHubOptions>? ConfigureHub { get; init; }
+    /// <summary>More settings of the hub, and of those that it serves to others: what is not kept or given out for ever.</summary>
+    public Action<TaskHubOptions>? ConfigureHub { get; init; }
 
     /// <summary>The file of the SQLite hub.</summary>
     /// <exception cref="DrydockOptionsException">The connection string names none.</exception>

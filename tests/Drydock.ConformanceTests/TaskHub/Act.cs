@@ -22,6 +22,15 @@ internal static class Act
         SendEvent = new SendEventAction { Instance = new OrchestrationInstance { InstanceId = to }, Name = name, Data = data },
     };
 
+    public static OrchestratorAction Call(int id, string entity, string operation) => new()
+    {
+        Id = id,
+        SendEntityMessage = new SendEntityMessageAction
+        {
+            EntityOperationCalled = new EntityOperationCalledEvent { RequestId = Guid.NewGuid().ToString(), Operation = operation, TargetInstanceId = entity },
+        },
+    };
+
     public static OrchestratorAction Complete(int id, string? result = null) => End(id, OrchestrationStatus.Completed, result);
 
     public static OrchestratorAction Terminated(int id, string? result = null) => End(id, OrchestrationStatus.Terminated, result);

@@ -166,6 +166,24 @@ public sealed class PostgreSqlTaskHubFaultTests
     }
 
     [Fact]
+    public async Task An_older_schema_is_brought_up_with_the_work_in_it()
+    {
+        var address = PostgreSqlServer.Shared.NewDatabase();
+        await using (var old = await PostgreSqlHubs.OpenAsync(address))
+        {
+            await old.StartInstanceAsync(new CreateInstanceRequest { InstanceId = "a", Name = "O" }, CancellationToken.None);
+        }
+
+        Sql(address, "ALTER TABLE drydock.instances DROP COLUMN deliveries");
+        Sql(address, "ALTER TABLE drydock.tasks DROP COLUMN deliveries");
+        Sql(address, "UPDATE drydock.schema_version SET version = 1");
+
+        await using var hub = await PostgreSqlHubs.OpenAsync(address);
+        await using var worker = new HandWorker(hub);
+        (await worker.DoTurnAsync(Act.Complete(0))).InstanceId.ShouldBe("a");
+    }
+
+    [Fact]
     public async Task A_newer_schema_is_refused()
     {
         var address = PostgreSqlServer.Shared.NewDatabase();

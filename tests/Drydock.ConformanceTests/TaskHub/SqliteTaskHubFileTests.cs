@@ -120,6 +120,23 @@ public sealed class SqliteTaskHubFileTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_of_an_older_version_is_brought_up_with_the_work_in_it()
+    {
+        await using (var old = await _folder.OpenAsync())
+        {
+            await StartAsync(old, "a");
+        }
+
+        Sql("DROP TABLE deliveries");
+        Sql("UPDATE schema_version SET version = 2");
+
+        await using var hub = await _folder.OpenAsync();
+        await using var worker = new HandWorker(hub);
+        (await worker.DoTurnAsync(Act.Complete(0))).InstanceId.ShouldBe("a");
+        Sql("SELECT version FROM schema_version").ShouldBe("3");
+    }
+
+    [Fact]
     public async Task A_missing_folder_is_named()
     {
         var hub = new SqliteTaskHub(

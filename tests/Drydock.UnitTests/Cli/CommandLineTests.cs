@@ -17,6 +17,8 @@ public sealed class CommandLineTests
     [InlineData("list --server ftp://x", "drydock: 'ftp://x' is not an address of a server; give one such as http://127.0.0.1:5480.")]
     [InlineData("demo --speed 1000", "drydock: '1000' is not allowed for --speed; give a number from 0.1 to 100.")]
     [InlineData("simulate --listen 0.0.0.0:1", "drydock: '0.0.0.0:1' is not allowed for --listen; give 127.0.0.1:PORT (there is no login, so only this machine may connect).")]
+    [InlineData("hub --retain done=1d", "drydock: 'done=1d' is not allowed for --retain; give completed, failed, terminated or all, =, and a duration such as 90s, 10m, 1h30m, 2d or PT10M.")]
+    [InlineData("serve --max-deliveries -1", "drydock: '-1' is not allowed for --max-deliveries; give 0 to 1000.")]
     [InlineData("serve --kubeconfig a --in-cluster", "drydock: Give one of --kubeconfig, --in-cluster and --simulate.")]
     [InlineData("", "drydock: Required command was not provided.")]
     public async Task A_wrong_command_line_is_answered_in_one_sentence_and_where_to_read_on(string line, string sentence)

@@ -18,11 +18,15 @@ internal sealed class CrashHost : IAsyncDisposable
 
     public SqliteTaskHub Hub => _host.Services.GetRequiredService<SqliteTaskHub>();
 
-    public static async Task<CrashHost> StartAsync(string folder, Ledger ledger, ICrashPoints? points = null)
+    public static async Task<CrashHost> StartAsync(string folder, Ledger ledger, ICrashPoints? points = null, Action<SqliteTaskHubOptions>? configure = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(settings: null);
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning));
-        builder.Services.AddSqliteTaskHub(Path.Combine(folder, "hub.db"), options => options.CrashPoints = points);
+        builder.Services.AddSqliteTaskHub(Path.Combine(folder, "hub.db"), options =>
+        {
+            options.CrashPoints = points;
+            configure?.Invoke(options);
+        });
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks => CrashTasks.Register(tasks, ledger)).UseTaskHub());
         builder.Services.AddDurableTaskWorker().Configure(static options => options.EnableEntitySupport = true);

@@ -16,6 +16,9 @@ internal static class CrashTasks
     public const string Forever = "Forever";
     public const string Fragile = "Fragile";
     public const string Mended = "mended";
+    public const string Survivor = "Survivor";
+    public const string Deadly = "Deadly";
+    public const string Dies = "dies";
     private const string Step = "Step";
     private const string Break = "Break";
 
@@ -29,6 +32,9 @@ internal static class CrashTasks
         });
         tasks.AddActivityFunc<int, int>(Break, (_, number) =>
             ledger.Has(Mended) ? number : throw new InvalidOperationException("It is not mended yet."));
+        tasks.AddActivityFunc<string>(Deadly, _ => Die<string>(ledger));
+        tasks.AddOrchestratorFunc<string>(Deadly, _ => Task.FromResult(Die<string>(ledger)));
+        tasks.AddOrchestratorFunc<string>(Survivor, RunSurvivorAsync);
         tasks.AddEntity<Counter>(nameof(Counter));
         tasks.AddOrchestratorFunc<int>(Chain, context => StepsAsync(context, 3));
         tasks.AddOrchestratorFunc<int>(FanOut, async context =>
@@ -57,6 +63,27 @@ internal static class CrashTasks
         }
 
         return count;
+    }
+
+    private static async Task<string> RunSurvivorAsync(TaskOrchestrationContext context)
+    {
+        try
+        {
+            return await context.CallActivityAsync<string>(Deadly, options: TaskOptions.FromRetryPolicy(new RetryPolicy(3, TimeSpan.FromMilliseconds(1))));
+        }
+        catch (TaskFailedException failed)
+        {
+            return failed.FailureDetails.ErrorType;
+        }
+    }
+
+    private static T Die<T>(Ledger ledger)
+    {
+        ledger.Write(Dies);
+        using var self = System.Diagnostics.Process.GetCurrentProcess();
+        self.Kill();
+        Thread.CurrentThread.Join();
+        throw new InvalidOperationException("Nobody gets here.");
     }
 
     private static async Task<string> RunTimerAsync(TaskOrchestrationContext context)

@@ -1,6 +1,10 @@
 using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub;
 using Grpc.Core;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Drydock.ConformanceTests.TaskHub.Crashes;
 
@@ -10,6 +14,9 @@ namespace Drydock.ConformanceTests.TaskHub.Crashes;
 /// </summary>
 internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsync, IReadOnlyDictionary<string, string?> Outputs)
 {
+    /// <summary>What lies in the folder before the first process starts.</summary>
+    public Func<string, Task> PrepareAsync { get; init; } = _ => Task.CompletedTask;
+
     /// <summary>An instance that must be gone in the end.</summary>
     public const string Purged = "(purged)";
 
@@ -23,7 +30,7 @@ internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsyn
         Simple("timer", CrashTasks.Timer, "\"in time\""),
         Simple("entity", CrashTasks.Entities, "22"),
         Simple("continue-as-new", CrashTasks.Generations, "3", input: 0),
-        Simple("schema migration", CrashTasks.Chain, "3"),
+        Simple("schema migration", CrashTasks.Chain, "3") with { PrepareAsync = PrepareOldFileAsync },
         new("sub-orchestration", calls => calls.RunAsync(CrashTasks.Parent), Ends(("it", "9"), ("it.0", "3"), ("it.1", "3"), ("it.2", "3"))),
         new("event", RunEventsAsync, Ends(("it", "\"onetwo\""))),
         new("terminate", TerminateAsync, Ends(("it", Terminated), ("it.0", Terminated))),
@@ -36,6 +43,24 @@ internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsyn
 
     private static Dictionary<string, string?> Ends(params (string Id, string? Output)[] outputs) =>
         outputs.ToDictionary(output => output.Id, output => output.Output, StringComparer.Ordinal);
+
+    /// <summary>A file as version 2 of the schema left it, with work in it.</summary>
+    private static async Task PrepareOldFileAsync(string folder)
+    {
+        var path = Path.Combine(folder, "hub.db");
+        await using (var hub = new SqliteTaskHub(new SqliteTaskHubOptions { Path = path }, TimeProvider.System, NullLogger<SqliteTaskHub>.Instance))
+        {
+            await hub.OpenAsync(CancellationToken.None);
+            await hub.StartInstanceAsync(new CreateInstanceRequest { InstanceId = "it", Name = CrashTasks.Chain }, CancellationToken.None);
+        }
+
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "DROP TABLE deliveries; UPDATE schema_version SET version = 2";
+        command.ExecuteNonQuery();
+        new Ledger(folder).Write("started it");
+    }
 
     private static async Task RunEventsAsync(CrashCalls calls)
     {

@@ -47,6 +47,7 @@ public sealed class HubCrashTests(CrashPaths paths) : IClassFixture<CrashPaths>
     {
         using var folder = new HubFolder().Create();
         var what = $"{workload.Name}, killed at passage {passage} of {point}";
+        await workload.PrepareAsync(folder.Folder);
         var code = await CrashChild.StartAsync(folder.Folder, workload.Name, point, passage);
 
         // Timing decides how often a point is passed: a run that passed it less often came to its end.
@@ -82,6 +83,7 @@ public sealed class CrashPaths : IAsyncLifetime
         foreach (var workload in CrashWorkload.All)
         {
             using var folder = new HubFolder().Create();
+            await workload.PrepareAsync(folder.Folder);
             var ledger = new Ledger(folder.Folder);
             var counter = new Counter(point => _passages.AddOrUpdate((workload.Name, point), 1, (_, count) => count + 1));
             await using (var host = await CrashHost.StartAsync(folder.Folder, ledger, counter))

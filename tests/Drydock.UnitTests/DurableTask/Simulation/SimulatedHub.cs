@@ -29,7 +29,7 @@ internal sealed class SimulatedHub : IDisposable
         _connectionString = $"Data Source={path};Pooling=False";
         _clock = clock;
         _faults = faults;
-        _options = new SqliteTaskHubOptions { Path = path, CrashPoints = faults };
+        _options = new SqliteTaskHubOptions { Path = path, CrashPoints = faults, MaximumDeliveries = 1000 };
         Open();
     }
 
@@ -129,9 +129,13 @@ internal sealed class SimulatedHub : IDisposable
         {
             Restore();
             _dispatcher.Dispatch(_clock.Now);
+            _writer.Commit();
+            _dispatcher.LetGo();
+            _state.Changed.Clear();
         }
         catch (SimulatedFaultException)
         {
+            _dispatcher.TakeBack();
             _imageLost = true;
         }
     }
