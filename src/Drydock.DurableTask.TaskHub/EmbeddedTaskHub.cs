@@ -29,6 +29,9 @@ public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, IS
     /// <summary>What is in the hub just now; of a hub that several processes share, the part of this one.</summary>
     public abstract TaskHubCounts Counts { get; }
 
+    /// <summary>Another process of the same hub has told something; see <see cref="TellAsync"/>.</summary>
+    public event Action<string>? Told;
+
     private protected abstract IHubLoop Loop { get; }
 
     private protected abstract IHubReads Reads { get; }
@@ -47,8 +50,19 @@ public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, IS
     /// <exception cref="TaskHubException">It could not be written.</exception>
     public abstract Task ProveWritableAsync(CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Returns when this process is the one of the hub's that should do what only one should do; the token is cancelled when it may not
+    /// be any more. A hub of one process answers at once, with a token that never is.
+    /// </summary>
+    public virtual Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => Task.FromResult(CancellationToken.None);
+
+    /// <summary>Tells the other processes of the hub something short that is no loss if it gets lost. A hub of one process has no others.</summary>
+    public virtual Task TellAsync(string message, CancellationToken cancellationToken) => Task.CompletedTask;
+
     /// <summary>Commits what was asked before, ends the streams and lets go of the store.</summary>
     public abstract ValueTask DisposeAsync();
+
+    private protected void Hear(string message) => Told?.Invoke(message);
 
     Task IHostedLifecycleService.StartingAsync(CancellationToken cancellationToken) => OpenAsync(cancellationToken);
 

@@ -25,6 +25,10 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
     private Parts? _parts;
     private bool _closed;
 
+    /// <summary>Checks that a text is a connection string of PostgreSQL; nothing is opened.</summary>
+    /// <exception cref="TaskHubOpenException">It is not.</exception>
+    public static void CheckConnectionString(string connectionString) => PostgreSqlDatabase.Read(connectionString);
+
     /// <inheritdoc/>
     public override string Description => _parts?.Database.Description ?? "on PostgreSQL";
 
@@ -78,6 +82,12 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
     }
 
     /// <inheritdoc/>
+    public override Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => Open.Watch.LeadAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public override Task TellAsync(string message, CancellationToken cancellationToken) => Open.Watch.TellAsync(message, cancellationToken);
+
+    /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
         await _opening.WaitAsync();
@@ -104,7 +114,7 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
             await database.PrepareAsync(cancellationToken);
             var databaseClock = _time == TimeProvider.System ? new DatabaseClock(_time) : null;
             var reads = new PostgreSqlReads(database);
-            var watch = new PostgreSqlWatch(database, options, databaseClock, _log);
+            var watch = new PostgreSqlWatch(database, options, databaseClock, _log) { Told = Hear };
             var hubId = Guid.Parse(await reads.InfoAsync(HubIdKey, Guid.NewGuid().ToString(), cancellationToken), CultureInfo.InvariantCulture);
             var replica = await watch.JoinAsync(cancellationToken);
             var loop = new PostgreSqlLoop(database, reads, options, databaseClock ?? _time, replica, _log);

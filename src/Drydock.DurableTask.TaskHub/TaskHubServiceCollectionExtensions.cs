@@ -25,9 +25,33 @@ public static class TaskHubServiceCollectionExtensions
             var logger = provider.GetService<ILogger<SqliteTaskHub>>() ?? NullLogger<SqliteTaskHub>.Instance;
             return new SqliteTaskHub(options, provider.GetRequiredService<TimeProvider>(), logger);
         });
-        services.AddSingleton<ITaskHub>(provider => provider.GetRequiredService<SqliteTaskHub>());
-        services.AddSingleton<ITaskHubExtensions>(provider => provider.GetRequiredService<SqliteTaskHub>());
-        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<SqliteTaskHub>());
+        return services.AddEmbedded<SqliteTaskHub>();
+    }
+
+    /// <summary>
+    /// Likewise, <see cref="PostgreSqlTaskHub"/> in a PostgreSQL database that several processes may share.
+    /// </summary>
+    public static IServiceCollection AddPostgreSqlTaskHub(
+        this IServiceCollection services, string connectionString, Action<PostgreSqlTaskHubOptions>? configure = null)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(provider =>
+        {
+            var options = new PostgreSqlTaskHubOptions { ConnectionString = connectionString };
+            configure?.Invoke(options);
+            var logger = provider.GetService<ILogger<PostgreSqlTaskHub>>() ?? NullLogger<PostgreSqlTaskHub>.Instance;
+            return new PostgreSqlTaskHub(options, provider.GetRequiredService<TimeProvider>(), logger);
+        });
+        return services.AddEmbedded<PostgreSqlTaskHub>();
+    }
+
+    private static IServiceCollection AddEmbedded<T>(this IServiceCollection services)
+        where T : EmbeddedTaskHub
+    {
+        services.AddSingleton<EmbeddedTaskHub>(static provider => provider.GetRequiredService<T>());
+        services.AddSingleton<ITaskHub>(static provider => provider.GetRequiredService<T>());
+        services.AddSingleton<ITaskHubExtensions>(static provider => provider.GetRequiredService<T>());
+        services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<T>());
         return services;
     }
 }

@@ -65,5 +65,6 @@ public static class OperatorRegistration
             other?.Invoke(provider),
             provider.GetRequiredService<IInstanceFeed>(),
             provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<ResourceOperator>>()));
+            provider.GetRequiredService<ILogger<ResourceOperator>>(),
+            provider.GetService<ILeadership>()));
 }

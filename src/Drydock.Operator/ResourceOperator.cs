@@ -25,7 +25,8 @@ internal interface IReconciler
 /// restarts and duplicates change nothing.
 /// </summary>
 internal sealed class ResourceOperator(
-    IReconciler reconciler, OtherOperator? other, IInstanceFeed feed, TimeProvider clock, ILogger<ResourceOperator> logger) : BackgroundService
+    IReconciler reconciler, OtherOperator? other, IInstanceFeed feed, TimeProvider clock, ILogger<ResourceOperator> logger, ILeadership? leadership = null)
+    : BackgroundService
 {
     private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
@@ -44,11 +45,30 @@ internal sealed class ResourceOperator(
                 await other.WaitUntilGoneAsync(stoppingToken);
             }
 
-            await Task.WhenAll(WatchResourcesAsync(stoppingToken), WatchInstancesAsync(stoppingToken), ReconcileAsync(stoppingToken));
+            while (true)
+            {
+                await LeadAsync(stoppingToken);
+                logger.LogInformation("{Kind} resources are left to another server.", reconciler.Kind);
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // The end that was asked for. A host that is disposed without a stop would take it for a fault.
+        }
+    }
+
+    /// <summary>Acts for as long as this server is the one that does; the next one reads everything afresh.</summary>
+    private async Task LeadAsync(CancellationToken stoppingToken)
+    {
+        var leads = leadership is null ? CancellationToken.None : await leadership.LeadAsync(stoppingToken);
+        using var term = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, leads);
+        try
+        {
+            await Task.WhenAll(WatchResourcesAsync(term.Token), WatchInstancesAsync(term.Token), ReconcileAsync(term.Token));
+        }
+        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+        {
+            // The term is over, not the process.
         }
     }
 

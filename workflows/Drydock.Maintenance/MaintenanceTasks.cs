@@ -26,7 +26,9 @@ public static class MaintenanceTasks
         Wakeups? wakeups = null;
         Wakeups Shared(IServiceProvider services) =>
             LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(
-                services.GetRequiredService<TimeProvider>(), services.GetService<WaitsEnd>()?.Stopping ?? CancellationToken.None));
+                services.GetRequiredService<TimeProvider>(),
+                services.GetService<WaitsEnd>()?.Stopping ?? CancellationToken.None,
+                services.GetService<IWakeupRelay>()));
         return registry.AddOrchestrations().AddActivities(Shared).AddActionActivities(Shared);
     }
 

@@ -6,8 +6,8 @@ namespace Drydock.Maintenance;
 /// <summary>
 /// Waits for changes of the cluster that can be cut short when the maintenance itself has news (a cancel, the end of a hold). An
 /// orchestration ends only when its activities have; without this a cancel would take as long as the longest wait. A wait in another
-/// process is not reached and ends by itself, after a minute at the latest. All of them end when the process is told to stop: what an
-/// activity then returns is kept, and a stop takes no longer than that.
+/// process is reached if there is a relay; else it ends by itself, after a minute at the latest. All of them end when the process is told
+/// to stop: what an activity then returns is kept, and a stop takes no longer than that.
 /// </summary>
 internal sealed class Wakeups
 {
@@ -18,20 +18,33 @@ internal sealed class Wakeups
 
     private readonly TimeProvider _clock;
     private readonly CancellationToken _stopping;
-
+    private readonly IWakeupRelay? _relay;
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _nodes = new(StringComparer.Ordinal);
 
     /// <summary>Waits until something happens, and no longer than until <paramref name="stopping"/>.</summary>
-    public Wakeups(TimeProvider clock, CancellationToken stopping)
+    public Wakeups(TimeProvider clock, CancellationToken stopping, IWakeupRelay? relay = null)
     {
-        (_clock, _stopping) = (clock, stopping);
+        (_clock, _stopping, _relay) = (clock, stopping, relay);
+        if (relay is not null)
+        {
+            relay.Woken += WakeHere;
+        }
 
         // For as long as the process: nothing to unregister.
         stopping.Register(WakeAll);
     }
 
     /// <summary>Ends every wait for this node that runs now.</summary>
-    public void Wake(string node)
+    public async Task WakeAsync(string node, CancellationToken cancellationToken)
+    {
+        WakeHere(node);
+        if (_relay is not null)
+        {
+            await _relay.WakeAsync(node, cancellationToken);
+        }
+    }
+
+    private void WakeHere(string node)
     {
         // The cancelled source is not disposed: waits may still be linking to its token.
         if (_nodes.TryRemove(node, out var waits))
@@ -62,7 +75,7 @@ internal sealed class Wakeups
         if (_stopping.IsCancellationRequested)
         {
             // It began meanwhile, and this source may have been added after all others were cancelled.
-            Wake(node);
+            WakeHere(node);
         }
 
         return woken;
@@ -83,7 +96,7 @@ internal sealed class Wakeups
     {
         foreach (var node in _nodes.Keys)
         {
-            Wake(node);
+            WakeHere(node);
         }
     }
 

@@ -3,6 +3,7 @@ using System.Net;
 using Drydock.Cli.CommandLine;
 using Drydock.Cli.Processes;
 using Drydock.DurableTask.TaskHub.Endpoint;
+using Drydock.Server;
 using Microsoft.Extensions.Logging;
 
 namespace Drydock.Cli.Verbs;
@@ -13,7 +14,7 @@ internal static class HubVerb
     public static Command Create(Terminal terminal)
     {
         var listen = Listen("--listen", "Where it listens, in clear text HTTP/2 (gRPC); port 0 takes a free one.", TaskHubServerOptions.DefaultAddress);
-        var database = new Option<string>("--db") { Description = "The file of the default task hub; its folder must exist. Other hubs are files beside it.", HelpName = "file", DefaultValueFactory = _ => "taskhub.db" };
+        var database = new Option<string>("--db") { Description = "The file of the default task hub, whose folder exists; other hubs are files beside it. Or a PostgreSQL database that several processes share, with a schema for each hub: 'Host=…;Database=…;Username=…;Passfile=…'.", HelpName = "file|connection", DefaultValueFactory = _ => "taskhub.db" };
         var token = TokenFile();
         var deletion = new Option<bool>("--allow-hub-deletion") { Description = "Let callers delete a task hub and everything in it (DeleteTaskHub, CreateTaskHub with recreate)." };
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
@@ -21,7 +22,7 @@ internal static class HubVerb
         var verb = new Verb(
             "hub",
             "Run only the durable task hub: a gRPC endpoint (TaskHubSidecarService) for workers and clients of any Durable Task SDK, in any language, "
-            + "on a SQLite file. The header 'taskhub' names a hub; each has a file of its own. Ctrl-C lets workers finish what they hold, and ends it.",
+            + "on a SQLite file or a PostgreSQL database. The header 'taskhub' names a hub; each has a file or schema of its own. Ctrl-C lets workers finish what they hold, and ends it.",
             "drydock hub                                                   # 127.0.0.1:4001, where SDKs look; state in taskhub.db",
             "drydock hub --listen 127.0.0.1:4100 --db /var/lib/drydock/orders.db",
             "drydock hub --retain completed=30d --retain failed=90d         # what has ended is not kept for ever",
@@ -44,11 +45,14 @@ internal static class HubVerb
             }
 
             var paper = terminal.Paper(parsed.GetValue(output));
-            var file = Path.GetFullPath(parsed.GetValue(database)!);
+            var store = Read(parsed.GetValue(database)!);
+            var place = store is HubStore.Sqlite { Path: var file } ? file : "on PostgreSQL";
             using var loggers = LoggerFactory.Create(logging => logging
                 .SetMinimumLevel(terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug)
                 .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
-            await using var hubs = new TaskHubDirectory(file, limits.Read(parsed), terminal.Clock, loggers);
+            await using var hubs = store is HubStore.PostgreSql { ConnectionString: var connection }
+                ? TaskHubDirectory.OnPostgreSql(connection, limits.Read(parsed), terminal.Clock, loggers)
+                : new TaskHubDirectory(place, limits.Read(parsed), terminal.Clock, loggers);
             await using var server = new TaskHubServer(hubs, options, terminal.Clock, loggers);
 
             // Not disposed: stdin may end at any moment until the process does.
@@ -56,8 +60,8 @@ internal static class HubVerb
             await server.StartAsync(end.Token);
             paper.Say(
                 "listening",
-                $"Task hub '{file}' at {server.Address.Authority} for any Durable Task SDK{(options.Token is null ? "" : ", with the bearer token")}. Ctrl-C ends it.",
-                new { address = server.Address, file, process = Environment.ProcessId });
+                $"Task hub '{place}' at {server.Address.Authority} for any Durable Task SDK{(options.Token is null ? "" : ", with the bearer token")}. Ctrl-C ends it.",
+                new { address = server.Address, file = place, process = Environment.ProcessId });
             if (parsed.GetValue(stopWithStdin))
             {
                 ParentWatch.WhenParentDies(end.Cancel);
@@ -69,6 +73,10 @@ internal static class HubVerb
         });
         return verb;
     }
+
+    private static HubStore Read(string place) => HubStore.Read(HubStore.FromPlace(place), out var store) is { } error
+        ? throw new CommandFailedException(ExitCodes.BadInput, error, "Give --db FILE or --db 'Host=…;Database=…;Username=…'.")
+        : store!;
 
     /// <summary>An option that says where to listen.</summary>
     public static Option<IPEndPoint?> Listen(string name, string description, IPEndPoint? otherwise)

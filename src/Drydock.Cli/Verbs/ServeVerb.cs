@@ -25,7 +25,7 @@ internal static class ServeVerb
             HelpName = "scenario",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var database = new Option<string>("--db") { Description = "The file of the task hub; its folder must exist.", HelpName = "file", DefaultValueFactory = _ => "drydock.db" };
+        var database = new Option<string>("--db") { Description = "The task hub: a file whose folder exists, or a PostgreSQL database that several servers share: 'Host=…;Database=…;Username=…;Passfile=…'.", HelpName = "file|connection", DefaultValueFactory = _ => "drydock.db" };
         var urls = new Option<string[]>("--urls") { Description = "Where it listens; port 0 takes a free one.", HelpName = "url", DefaultValueFactory = _ => [DrydockOptions.DefaultUrl] };
         var hubListen = HubVerb.Listen("--hub-listen", "Also serve task hubs to any Durable Task SDK (gRPC); the one of the maintenances is named 'drydock', callers without a name get another.", null);
         var hubToken = HubVerb.TokenFile();
@@ -49,6 +49,7 @@ internal static class ServeVerb
             "Run the server: REST under /api/v1, the NodeMaintenance operator and the worker, on an embedded durable task hub. SIGTERM or Ctrl-C ends it; maintenances go on at the next start.",
             "drydock serve                                            # the cluster of your kubeconfig",
             "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
+            "drydock serve --db 'Host=db;Database=drydock;Username=drydock;Passfile=/run/secrets/pgpass'   # run as many as you like",
             "drydock serve --access none --anyone-on-this-machine     # only you are on this machine",
             "drydock serve --urls https://0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
             "drydock serve --simulate healthy",
@@ -89,7 +90,7 @@ internal static class ServeVerb
             {
                 var read = SettingsFile.Read(file, Variables(), new DrydockOptions
                 {
-                    Hub = $"Data Source={parsed.GetValue(database)}",
+                    Hub = HubStore.FromPlace(parsed.GetValue(database)!),
                     Access = new AccessOptions { Mode = parsed.GetValue(access) is { } wanted ? Enum.Parse<AccessMode>(wanted) : simulated is null ? AccessMode.Kubernetes : AccessMode.None },
                     SecretsFolder = files.Read(parsed).Secrets,
                     LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
@@ -103,7 +104,7 @@ internal static class ServeVerb
 
                 return read with
                 {
-                    Hub = Given(database) ? $"Data Source={parsed.GetValue(database)}" : read.Hub,
+                    Hub = Given(database) ? HubStore.FromPlace(parsed.GetValue(database)!) : read.Hub,
                     Cluster = simulated?.Connection
                         ?? CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)) with { InCluster = parsed.GetValue(inCluster) },
                     Urls = Given(urls) ? parsed.GetValue(urls)! : read.Urls,

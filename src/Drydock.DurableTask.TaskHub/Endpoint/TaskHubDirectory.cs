@@ -1,20 +1,15 @@
 using System.Text.RegularExpressions;
 using Grpc.Core;
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
 namespace Drydock.DurableTask.TaskHub.Endpoint;
 
 /// <summary>
 /// The hubs that one endpoint serves, by name. Each is a SQLite file of its own beside the first one (<c>drydock.db</c>,
-/// <c>drydock.orders.db</c>), opened when it is first asked for, so that nothing in one hub can touch another.
+/// <c>drydock.orders.db</c>), or a schema of its own in a PostgreSQL database (<c>drydock_default</c>, <c>drydock_orders</c>), opened when it is
+/// first asked for, so that nothing in one hub can touch another.
 /// </summary>
-/// <param name="path">The file of the default hub.</param>
-/// <param name="configure">More settings of every hub.</param>
-/// <param name="clock">The clock of every hub.</param>
-/// <param name="loggers">Where hubs log.</param>
-public sealed partial class TaskHubDirectory(
-    string path, Action<SqliteTaskHubOptions>? configure, TimeProvider clock, ILoggerFactory loggers) : IAsyncDisposable
+public sealed partial class TaskHubDirectory : IAsyncDisposable
 {
     /// <summary>The name of the hub of callers that name none.</summary>
     public const string DefaultName = "default";
@@ -23,6 +18,28 @@ public sealed partial class TaskHubDirectory(
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<string, ITaskHub> _hubs = new(StringComparer.Ordinal);
     private readonly HashSet<string> _lent = new(StringComparer.Ordinal);
+    private readonly IHubPlaces _places;
+
+    /// <summary>Hubs in SQLite files.</summary>
+    /// <param name="path">The file of the default hub.</param>
+    /// <param name="configure">More settings of every hub.</param>
+    /// <param name="clock">The clock of every hub.</param>
+    /// <param name="loggers">Where hubs log.</param>
+    public TaskHubDirectory(string path, Action<SqliteTaskHubOptions>? configure, TimeProvider clock, ILoggerFactory loggers)
+        : this(new SqlitePlaces(path, configure, clock, loggers))
+    {
+    }
+
+    private TaskHubDirectory(IHubPlaces places) => _places = places;
+
+    /// <summary>Hubs in schemas of a PostgreSQL database.</summary>
+    /// <param name="connectionString">The database.</param>
+    /// <param name="configure">More settings of every hub.</param>
+    /// <param name="clock">The clock of every hub.</param>
+    /// <param name="loggers">Where hubs log.</param>
+    public static TaskHubDirectory OnPostgreSql(
+        string connectionString, Action<PostgreSqlTaskHubOptions>? configure, TimeProvider clock, ILoggerFactory loggers) =>
+        new(new PostgreSqlPlaces(connectionString, configure, clock, loggers));
 
     /// <summary>Serves a hub that belongs to somebody else under a name.</summary>
     public void Lend(string name, ITaskHub hub)
@@ -33,7 +50,7 @@ public sealed partial class TaskHubDirectory(
 
     /// <summary>Gives the hub of a name, and opens or makes it first if need be.</summary>
     /// <exception cref="TaskHubException"><c>InvalidArgument</c>: this is no name of a hub. <c>ResourceExhausted</c>: there are too many.</exception>
-    /// <exception cref="TaskHubOpenException">Its file cannot be used.</exception>
+    /// <exception cref="TaskHubOpenException">Its file or database cannot be used.</exception>
     public async ValueTask<ITaskHub> GetAsync(string? name, CancellationToken cancellationToken)
     {
         var wanted = Checked(name);
@@ -51,7 +68,7 @@ public sealed partial class TaskHubDirectory(
                     StatusCode.ResourceExhausted, $"This endpoint serves {LargestCount} task hubs already; '{wanted}' would be one more.");
             }
 
-            return _hubs[wanted] = await OpenAsync(PathOf(wanted), cancellationToken);
+            return _hubs[wanted] = await OpenAsync(wanted, cancellationToken);
         }
         finally
         {
@@ -73,22 +90,10 @@ public sealed partial class TaskHubDirectory(
 
             if (_hubs.Remove(wanted, out var hub))
             {
-                await ((SqliteTaskHub)hub).DisposeAsync();
+                await ((EmbeddedTaskHub)hub).DisposeAsync();
             }
 
-            var file = PathOf(wanted);
-            if (!File.Exists(file))
-            {
-                return false;
-            }
-
-            SqliteConnection.ClearAllPools();
-            foreach (var part in (string[])["-wal", "-shm", ""])
-            {
-                File.Delete(file + part);
-            }
-
-            return true;
+            return await _places.DeleteAsync(wanted, cancellationToken);
         }
         finally
         {
@@ -121,14 +126,9 @@ public sealed partial class TaskHubDirectory(
                 $"'{name}' in the header taskhub is not a name of a task hub: 1 to 64 letters, digits and hyphens, beginning with a letter or digit.");
     }
 
-    private string PathOf(string name) => name == DefaultName ? path : Path.ChangeExtension(path, name + Path.GetExtension(path));
-
-    private async Task<SqliteTaskHub> OpenAsync(string file, CancellationToken cancellationToken)
+    private async Task<EmbeddedTaskHub> OpenAsync(string name, CancellationToken cancellationToken)
     {
-        var options = new SqliteTaskHubOptions();
-        configure?.Invoke(options);
-        options.Path = file;
-        var hub = new SqliteTaskHub(options, clock, loggers.CreateLogger<SqliteTaskHub>());
+        var hub = _places.Create(name);
         try
         {
             await hub.OpenAsync(cancellationToken);

@@ -11,6 +11,7 @@ internal sealed class PostgreSqlWatch(
     PostgreSqlDatabase database, PostgreSqlTaskHubOptions options, DatabaseClock? clock, ILogger logger) : IAsyncDisposable
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+    private readonly Leadership _leadership = new();
     private readonly CancellationTokenSource _stop = new();
     private PostgreSqlLoop? _loop;
     private Task _running = Task.CompletedTask;
@@ -31,6 +32,27 @@ internal sealed class PostgreSqlWatch(
         return _replica;
     }
 
+    /// <summary>Another process told something.</summary>
+    public Action<string>? Told { get; set; }
+
+    /// <summary>See <see cref="EmbeddedTaskHub.LeadAsync"/>.</summary>
+    public Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => _leadership.LeadAsync(cancellationToken);
+
+    /// <summary>Tells the other processes something.</summary>
+    public async Task TellAsync(string message, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand("SELECT pg_notify($1, $2)", connection)
+        {
+            Parameters =
+            {
+                new() { Value = database.Channel },
+                new() { Value = new ReplicaNotice(_replica, [], Work: false, [], message).Write() },
+            },
+        };
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
     public void Start(PostgreSqlLoop loop)
     {
         _loop = loop;
@@ -41,6 +63,7 @@ internal sealed class PostgreSqlWatch(
     {
         await _stop.CancelAsync();
         await _running;
+        _leadership.Dispose();
         _stop.Dispose();
     }
 
@@ -113,6 +136,7 @@ internal sealed class PostgreSqlWatch(
     private async Task LookAsync(NpgsqlConnection connection)
     {
         var loop = _loop!;
+        var renewed = TimeProvider.System.GetTimestamp();
         if (!await RenewAsync(connection))
         {
             logger.LogWarning(
@@ -123,6 +147,7 @@ internal sealed class PostgreSqlWatch(
         }
 
         await LearnTimeAsync(connection, _stop.Token);
+        await StandAsync(connection, renewed);
 
         // After a time without the database all leases are over: each gets the time to renew its own.
         if (TimeProvider.System.GetElapsedTime(_since) >= options.Lease)
@@ -133,6 +158,15 @@ internal sealed class PostgreSqlWatch(
         loop.Signals.SignalAll();
         loop.Wake();
         await loop.AgeAsync();
+    }
+
+    private async Task StandAsync(NpgsqlConnection connection, long renewed)
+    {
+        await using var command = new NpgsqlCommand(
+            "SELECT min(id) FROM replicas WHERE NOT lost AND lease_until > clock_timestamp()", connection);
+        var oldest = await command.ExecuteScalarAsync(_stop.Token) as long?;
+        var left = options.Lease - TimeProvider.System.GetElapsedTime(renewed);
+        _leadership.Set(oldest == _replica && left > TimeSpan.Zero, left);
     }
 
     private void Hear(string payload)
@@ -150,6 +184,11 @@ internal sealed class PostgreSqlWatch(
         else
         {
             loop.Signals.SignalAll();
+        }
+
+        if (notice.Message is { } message)
+        {
+            Told?.Invoke(message);
         }
 
         if (notice.Lost.Count > 0)

@@ -7,7 +7,8 @@ namespace Drydock.DurableTask.TaskHub.PostgreSql;
 /// <param name="Changed">The instances that changed; null: so many that anything may have.</param>
 /// <param name="Work">Something is ready that this process does not take.</param>
 /// <param name="Lost">The fencing tokens of activities whose result nobody waits for any more.</param>
-internal sealed record ReplicaNotice(long From, IReadOnlyList<string>? Changed, bool Work, IReadOnlyList<long> Lost)
+/// <param name="Message">Something that is not the hub's own.</param>
+internal sealed record ReplicaNotice(long From, IReadOnlyList<string>? Changed, bool Work, IReadOnlyList<long> Lost, string? Message = null)
 {
     // PostgreSQL takes less than 8000 bytes.
     private const int Largest = 7900;

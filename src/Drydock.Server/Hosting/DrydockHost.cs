@@ -83,9 +83,8 @@ public static class DrydockHost
 
         services.AddSingleton(provider =>
         {
-            var path = Path.ChangeExtension(options.HubPath, TaskHubDirectory.DefaultName + Path.GetExtension(options.HubPath));
-            var hubs = new TaskHubDirectory(path, options.ConfigureHub, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>());
-            hubs.Lend(MaintenanceHub, provider.GetRequiredService<SqliteTaskHub>());
+            var hubs = Others(options, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>());
+            hubs.Lend(MaintenanceHub, provider.GetRequiredService<EmbeddedTaskHub>());
             return hubs;
         });
         services.AddSingleton(provider => new TaskHubServer(
@@ -95,6 +94,14 @@ public static class DrydockHost
             provider.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<TaskHubServer>());
     }
+
+    private static TaskHubDirectory Others(DrydockOptions options, TimeProvider clock, ILoggerFactory loggers) => options.HubStore switch
+    {
+        HubStore.PostgreSql database => TaskHubDirectory.OnPostgreSql(database.ConnectionString, options.ConfigureHub, clock, loggers),
+        HubStore.Sqlite file => new TaskHubDirectory(
+            Path.ChangeExtension(file.Path, TaskHubDirectory.DefaultName + Path.GetExtension(file.Path)), options.ConfigureHub, clock, loggers),
+        _ => throw new InvalidOperationException($"There are no other hubs beside {options.HubStore}."),
+    };
 
     private static void Listen(KestrelServerOptions kestrel, string url, bool withAccess)
     {

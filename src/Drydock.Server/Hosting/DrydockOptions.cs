@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Net;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
@@ -21,7 +20,7 @@ public sealed record DrydockOptions
     /// <summary>How many evictions may be under way at once unless said otherwise.</summary>
     public const int DefaultMaxParallelEvictions = EvictionSlots.DefaultAtOnce;
 
-    /// <summary>The task hub. The default is <c>Data Source=drydock.db</c>.</summary>
+    /// <summary>The task hub: <c>Data Source=FILE</c>, or <c>Host=…;Database=…;Username=…</c> for several servers on one PostgreSQL. The default is <c>Data Source=drydock.db</c>.</summary>
     public string Hub { get; init; } = "Data Source=drydock.db";
 
     /// <summary>The cluster. The default is what kubectl would take.</summary>
@@ -84,15 +83,15 @@ public sealed record DrydockOptions
     /// <summary>More settings of the hub, and of those that it serves to others: what is not kept or given out for ever.</summary>
     public Action<TaskHubOptions>? ConfigureHub { get; init; }
 
-    /// <summary>The file of the SQLite hub.</summary>
-    /// <exception cref="DrydockOptionsException">The connection string names none.</exception>
-    internal string HubPath => ReadHub(out var path) is { } error ? throw new DrydockOptionsException([error]) : path;
+    /// <summary>Where the hub is.</summary>
+    /// <exception cref="DrydockOptionsException">The connection string does not say.</exception>
+    internal HubStore HubStore => HubStore.Read(Hub, out var store) is { } error ? throw new DrydockOptionsException([error]) : store!;
 
     /// <summary>What is wrong with these options, one sentence each; empty if nothing.</summary>
     public IReadOnlyList<string> Validate()
     {
         var errors = new List<string>();
-        if (ReadHub(out _) is { } hubError)
+        if (HubStore.Read(Hub, out _) is { } hubError)
         {
             errors.Add(hubError);
         }
@@ -169,43 +168,6 @@ public sealed record DrydockOptions
         }
 
         (endpoint, isHttps) = (new IPEndPoint(address, uri.Port), uri.Scheme == Uri.UriSchemeHttps);
-        return null;
-    }
-
-    private string? ReadHub(out string path)
-    {
-        path = "";
-        var builder = new DbConnectionStringBuilder();
-        try
-        {
-            builder.ConnectionString = Hub;
-        }
-        catch (ArgumentException)
-        {
-            return $"hub: '{Hub}' is not a connection string; write Data Source=FILE.";
-        }
-
-        if (builder.ContainsKey("Host") || builder.ContainsKey("Server"))
-        {
-            return "hub: PostgreSQL (Host=…) is not in this version; write Data Source=FILE.";
-        }
-
-        if (builder.ContainsKey("Endpoint"))
-        {
-            return "hub: the Durable Task Scheduler (Endpoint=…) is not in this version; write Data Source=FILE.";
-        }
-
-        if (!builder.TryGetValue("Data Source", out var file) || file is not string { Length: > 0 } text)
-        {
-            return $"hub: '{Hub}' names no file; write Data Source=FILE.";
-        }
-
-        if (builder.Keys.Cast<string>().FirstOrDefault(static key => !key.Equals("Data Source", StringComparison.OrdinalIgnoreCase)) is { } unknown)
-        {
-            return $"hub: '{unknown}' is not known; only Data Source=FILE is.";
-        }
-
-        path = Path.GetFullPath(text);
         return null;
     }
 }

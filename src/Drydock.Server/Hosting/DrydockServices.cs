@@ -47,7 +47,15 @@ public static class DrydockServices
         services.AddKubernetesCluster(options.Cluster);
 
         // The order of the hosted services is the order of the start: hub, checks, worker, operator.
-        services.AddSqliteTaskHub(options.HubPath, options.ConfigureHub);
+        _ = options.HubStore switch
+        {
+            HubStore.Sqlite file => services.AddSqliteTaskHub(file.Path, options.ConfigureHub),
+            HubStore.PostgreSql database => services.AddPostgreSqlTaskHub(database.ConnectionString, options.ConfigureHub),
+            var other => throw new DrydockOptionsException([$"hub: {other} is not known."]),
+        };
+        services.AddSingleton<HubReplicas>();
+        services.AddSingleton<ILeadership>(static provider => provider.GetRequiredService<HubReplicas>());
+        services.AddSingleton<IWakeupRelay>(static provider => provider.GetRequiredService<HubReplicas>());
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
         services.AddPolicies(options);
@@ -123,7 +131,7 @@ public static class DrydockServices
 
     private static void AddDoors(this IServiceCollection services)
     {
-        services.AddSingleton(static provider => new HubIdentity(() => provider.GetRequiredService<SqliteTaskHub>().HubId));
+        services.AddSingleton(static provider => new HubIdentity(() => provider.GetRequiredService<EmbeddedTaskHub>().HubId));
         services.AddSingleton<HistoryReader>();
         services.AddSingleton<InstanceFeed>();
         services.AddSingleton<Subjects>();

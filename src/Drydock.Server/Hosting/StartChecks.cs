@@ -8,7 +8,7 @@ namespace Drydock.Server;
 /// what Drydock does. Each failure stops the start with one sentence.
 /// </summary>
 internal sealed class StartChecks(
-    DrydockOptions options, ICluster cluster, SqliteTaskHub hub, ClusterState state) : IHostedLifecycleService
+    DrydockOptions options, ICluster cluster, EmbeddedTaskHub hub, ClusterState state) : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {

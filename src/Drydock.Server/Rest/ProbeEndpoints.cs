@@ -29,7 +29,7 @@ internal static class ProbeEndpoints
     {
         using var limit = new CancellationTokenSource(Patience, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-        var writes = hub is SqliteTaskHub embedded ? embedded.ProveWritableAsync(stop.Token) : hub.HelloAsync(stop.Token);
+        var writes = hub is EmbeddedTaskHub embedded ? embedded.ProveWritableAsync(stop.Token) : hub.HelloAsync(stop.Token);
         var checks = await Task.WhenAll(
             CheckAsync("The task hub", writes.WaitAsync(stop.Token), cancellationToken),
             CheckAsync("The API server", cluster.GetIdentityAsync(stop.Token), cancellationToken));

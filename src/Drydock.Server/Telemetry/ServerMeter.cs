@@ -50,7 +50,7 @@ internal sealed class ServerMeter : IDisposable
     private static IEnumerable<Measurement<int>> Items(ITaskHub hub)
     {
         // Another hub counts for itself.
-        if (hub is not SqliteTaskHub { Counts: var counts })
+        if (hub is not EmbeddedTaskHub { Counts: var counts })
         {
             return [];
         }

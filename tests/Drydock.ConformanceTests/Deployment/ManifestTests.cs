@@ -12,6 +12,7 @@ public sealed class ManifestTests
     [InlineData("base")]
     [InlineData("overlays/sqlite")]
     [InlineData("overlays/openshift")]
+    [InlineData("overlays/postgresql")]
     public async Task An_overlay_builds_and_every_field_of_built_in_kinds_is_known(string overlay)
     {
         var built = await KustomizeAsync(overlay);
@@ -47,6 +48,25 @@ public sealed class ManifestTests
         container.SecurityContext.Capabilities.Drop.ShouldBe(["ALL"]);
         container.Image.ShouldContain(":");
         (container.ReadinessProbe.HttpGet.Path, container.LivenessProbe.HttpGet.Path).ShouldBe(("/readyz", "/healthz"));
+    }
+
+    [Fact]
+    public async Task On_PostgreSQL_there_are_three_that_take_their_password_from_a_file_and_stay_apart()
+    {
+        var built = await KustomizeAsync("overlays/postgresql");
+        var objects = KubernetesYaml.LoadAllFromString(built, typeMap: null, strict: false);
+        var deployment = objects.OfType<k8s.Models.V1Deployment>().Single().Spec;
+        var pod = deployment.Template.Spec;
+        var container = pod.Containers.ShouldHaveSingleItem();
+
+        deployment.Replicas.ShouldBe(3);
+        deployment.Strategy.Type.ShouldBe("RollingUpdate");
+        pod.Affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution.Count.ShouldBe(2);
+        container.Args[container.Args.IndexOf("--db") + 1].ShouldContain("Passfile=/postgresql/pgpass");
+        container.VolumeMounts.ShouldContain(mount => mount.MountPath == "/postgresql" && mount.ReadOnlyProperty == true);
+        pod.Volumes.ShouldContain(volume => volume.Secret != null && volume.Secret.SecretName == "drydock-postgresql");
+        objects.OfType<k8s.Models.V1PersistentVolumeClaim>().ShouldBeEmpty();
+        objects.OfType<k8s.Models.V1NetworkPolicy>().Single().Spec.Egress.SelectMany(rule => rule.Ports).ShouldContain(port => port.Port.Value == "5432");
     }
 
     private static bool IsBuiltIn(string apiVersion) =>

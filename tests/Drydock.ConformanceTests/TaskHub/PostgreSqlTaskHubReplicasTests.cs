@@ -196,6 +196,37 @@ public sealed class PostgreSqlTaskHubReplicasTests
         names.ShouldBe(["e0", "e1", "e2", "e3", "e4", "e5"]);
     }
 
+    [Fact]
+    public async Task What_one_tells_the_others_hear()
+    {
+        await using var one = await OpenAsync();
+        await using var other = await OpenAsync();
+        var heard = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        other.Told += heard.SetResult;
+        one.Told += _ => heard.TrySetException(new InvalidOperationException("It heard itself."));
+
+        await one.TellAsync("wake:node-1", Token);
+
+        (await heard.Task.WaitAsync(Patience, Token)).ShouldBe("wake:node-1");
+    }
+
+    [Fact]
+    public async Task One_leads_and_the_next_follows_when_it_has_gone()
+    {
+        await using var first = await OpenAsync(options => options.Lease = TimeSpan.FromSeconds(1));
+        var leads = await first.LeadAsync(Token).WaitAsync(Patience, Token);
+        await using var second = await OpenAsync(options => options.Lease = TimeSpan.FromSeconds(1));
+        var next = second.LeadAsync(Token);
+        await second.ProveWritableAsync(Token);
+        next.IsCompleted.ShouldBeFalse();
+        leads.IsCancellationRequested.ShouldBeFalse();
+
+        await first.DisposeAsync();
+
+        leads.IsCancellationRequested.ShouldBeTrue();
+        (await next.WaitAsync(Patience, Token)).IsCancellationRequested.ShouldBeFalse();
+    }
+
     /// <summary>What the other processes write when the lease of one is over.</summary>
     private void Forget() => Sql(
         """

@@ -51,11 +51,11 @@ public sealed class WakeupsTests : IDisposable
         var (one, other) = (Open(wakeups, "node-1"), Open(wakeups, "node-2"));
         var (first, second) = (one.NextAsync(null, Token), other.NextAsync(null, Token));
 
-        wakeups.Wake("node-1");
+        await wakeups.WakeAsync("node-1", TestContext.Current.CancellationToken);
         await first.WaitAsync(TimeSpan.FromSeconds(30), Token);
 
         (one.IsOver, other.IsOver, second.IsCompleted).ShouldBe((true, false, false));
-        wakeups.Wake("node-2");
+        await wakeups.WakeAsync("node-2", TestContext.Current.CancellationToken);
         await second;
     }
 

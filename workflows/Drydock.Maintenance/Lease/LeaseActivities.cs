@@ -26,7 +26,7 @@ internal sealed class CancelLeaseActivity(ICluster cluster, Wakeups wakeups) : C
     protected override async Task<bool> RunAsync(NodeInput input, CancellationToken cancellationToken)
     {
         var marked = await cluster.MarkLeaseCancelledAsync(input.Node, input.Holder, cancellationToken);
-        wakeups.Wake(input.Node);
+        await wakeups.WakeAsync(input.Node, cancellationToken);
         return marked;
     }
 }

@@ -123,12 +123,12 @@ internal sealed class RecordEventActivity(ICluster cluster) : ClusterActivity<No
     }
 }
 
-/// <summary>Ends the waits for a node in this process.</summary>
+/// <summary>Ends the waits for a node.</summary>
 internal sealed class WakeWaitsActivity(Wakeups wakeups) : ClusterActivity<string, bool>
 {
-    protected override Task<bool> RunAsync(string input, CancellationToken cancellationToken)
+    protected override async Task<bool> RunAsync(string input, CancellationToken cancellationToken)
     {
-        wakeups.Wake(input);
-        return Task.FromResult(true);
+        await wakeups.WakeAsync(input, cancellationToken);
+        return true;
     }
 }
