@@ -30,7 +30,7 @@ public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, IS
     public abstract TaskHubCounts Counts { get; }
 
     /// <summary>Another process of the same hub has told something; see <see cref="TellAsync"/>.</summary>
-    public event Action<string>? Told;
+    public Action<string>? Told { get; set; }
 
     private protected abstract IHubLoop Loop { get; }
 

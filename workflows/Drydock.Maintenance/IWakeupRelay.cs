@@ -4,7 +4,7 @@ namespace Drydock.Maintenance;
 public interface IWakeupRelay
 {
     /// <summary>Another process says that the waits for this node are over.</summary>
-    event Action<string>? Woken;
+    Action<string>? Woken { get; set; }
 
     /// <summary>Tells the other processes, as well as it can.</summary>
     Task WakeAsync(string node, CancellationToken cancellationToken);

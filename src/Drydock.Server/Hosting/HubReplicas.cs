@@ -18,7 +18,7 @@ internal sealed class HubReplicas : ILeadership, IWakeupRelay, IDisposable
     }
 
     /// <inheritdoc/>
-    public event Action<string>? Woken;
+    public Action<string>? Woken { get; set; }
 
     /// <inheritdoc/>
     public Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => _hub.LeadAsync(cancellationToken);
