@@ -27,7 +27,7 @@ internal sealed class Wakeups
         (_clock, _stopping, _relay) = (clock, stopping, relay);
         if (relay is not null)
         {
-            relay.Woken += WakeHere;
+            relay.Woken = WakeHere;
         }
 
         // For as long as the process: nothing to unregister.

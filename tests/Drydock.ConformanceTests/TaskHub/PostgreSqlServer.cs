@@ -7,7 +7,7 @@ using Drydock.DurableTask.TaskHub;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
-[assembly: AssemblyFixture(typeof(Drydock.ConformanceTests.TaskHub.PostgreSqlServers))]
+[assembly: Xunit.AssemblyFixture(typeof(Drydock.ConformanceTests.TaskHub.PostgreSqlServers))]
 
 namespace Drydock.ConformanceTests.TaskHub;
 
