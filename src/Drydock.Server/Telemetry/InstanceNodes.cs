@@ -13,9 +13,20 @@ internal sealed class InstanceNodes
     /// <summary>It is over.</summary>
     public void Forget(string maintenance) => _nodes.TryRemove(maintenance, out _);
 
-    /// <summary>The node of a maintenance or one of its parts, or null.</summary>
-    public string? Of(string instance) => _nodes.GetValueOrDefault(Root(instance));
+    /// <summary>
+    /// The node of a maintenance or one of its parts, or null. A part is named after what it is part of, and so is a maintenance of a
+    /// rollout, or a rollout of a window: <c>WINDOW:OPENING:NODE:pods</c>.
+    /// </summary>
+    public string? Of(string instance)
+    {
+        for (var end = instance.Length; end > 0; end = instance.LastIndexOf(':', end - 1))
+        {
+            if (_nodes.TryGetValue(instance[..end], out var node))
+            {
+                return node;
+            }
+        }
 
-    /// <summary>The maintenance that an instance is, or belongs to: parts are named <c>MAINTENANCE:…</c>.</summary>
-    public static string Root(string instance) => instance.IndexOf(':', StringComparison.Ordinal) is > 0 and var end ? instance[..end] : instance;
+        return null;
+    }
 }

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Drydock.Api;
 using Drydock.Maintenance;
-using Drydock.Operator;
 
 namespace Drydock.Server.Telemetry;
 
@@ -10,10 +9,11 @@ namespace Drydock.Server.Telemetry;
 /// happen: a maintenance that was over at the start is not counted again.
 /// </summary>
 internal sealed class MaintenanceMetrics(
-    DurableTaskClient client, IInstanceFeed feed, ServerMeter meter, InstanceNodes nodes, TimeProvider clock, ILogger<MaintenanceMetrics> logger)
+    DurableTaskClient client, Subjects subjects, ServerMeter meter, InstanceNodes nodes, TimeProvider clock, ILogger<MaintenanceMetrics> logger)
     : BackgroundService
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    // For a hub whose feed cannot say which instance changed.
+    private static readonly TimeSpan Round = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, MaintenanceView> _known = new(StringComparer.Ordinal);
@@ -41,53 +41,11 @@ internal sealed class MaintenanceMetrics(
         }
     }
 
-    private async Task FollowAsync(CancellationToken cancellationToken)
-    {
-        await foreach (var running in Instances.QueryAsync(client, Orchestrations.Maintenance, onlyRunning: true, cancellationToken))
-        {
-            await ReadAsync(running.InstanceId, cancellationToken);
-        }
-
-        // A drain changes many times a second: what changed is gathered and read once a second.
-        var changed = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var gathering = GatherAsync(changed, stop.Token);
-        try
-        {
-            while (!gathering.IsCompleted)
-            {
-                await Task.Delay(Pause, clock, cancellationToken);
-                foreach (var root in changed.Keys)
-                {
-                    changed.TryRemove(root, out _);
-                    await ReadAsync(root, cancellationToken);
-                }
-            }
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await gathering;
-        }
-    }
-
-    private async Task GatherAsync(ConcurrentDictionary<string, bool> changed, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await foreach (var id in feed.WatchAsync(cancellationToken))
-            {
-                foreach (var root in id is null ? [.. _known.Keys] : new[] { InstanceNodes.Root(id) })
-                {
-                    changed[root] = true;
-                }
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // Whoever gathers has stopped.
-        }
-    }
+    private Task FollowAsync(CancellationToken cancellationToken) => subjects.FollowAsync(
+        Round,
+        _startedAt,
+        (instance, stop) => instance.Name == Orchestrations.Maintenance ? ReadAsync(instance.InstanceId, stop) : Task.CompletedTask,
+        cancellationToken);
 
     private async Task ReadAsync(string id, CancellationToken cancellationToken)
     {
