@@ -44,6 +44,15 @@ internal sealed class ReplicaLoad
 
     private async Task AnswerAsync(WorkItem item)
     {
+        while (!await IsTakenAsync(item))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, CancellationToken.None);
+        }
+    }
+
+    /// <summary>False: whether the hub stored it is not known, so that it is to be said again.</summary>
+    private async Task<bool> IsTakenAsync(WorkItem item)
+    {
         try
         {
             if (item.ActivityRequest is { } activity)
@@ -65,7 +74,13 @@ internal sealed class ReplicaLoad
         }
         catch (TaskHubException refusal) when (refusal.Status is StatusCode.NotFound)
         {
-            // Somebody else has it now.
+            // Somebody else has it now, or an answer that nobody knew of was stored.
         }
+        catch (TaskHubException refusal) when (refusal.Status is StatusCode.Unavailable && !_stop.IsCancellationRequested)
+        {
+            return false;
+        }
+
+        return true;
     }
 }

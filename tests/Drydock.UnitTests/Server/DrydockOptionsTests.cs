@@ -48,7 +48,6 @@ public sealed class DrydockOptionsTests
         new DrydockOptions { Access = new AccessOptions { Mode = AccessMode.Oidc } }.Validate().Count.ShouldBe(3);
 
     [Theory]
-    [InlineData("Host=db;Database=drydock", "PostgreSQL (Host=…) is not in this version")]
     [InlineData("Endpoint=https://x.durabletask.io;TaskHub=t", "the Durable Task Scheduler (Endpoint=…) is not in this version")]
     [InlineData("drydock.db", "is not a connection string")]
     [InlineData("Data Source=", "names no file")]
