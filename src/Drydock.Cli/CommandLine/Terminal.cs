@@ -1,3 +1,4 @@
+using System.Text;
 using Drydock.Cli.Output;
 
 namespace Drydock.Cli.CommandLine;
@@ -7,7 +8,11 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TimeProvider
 {
     /// <summary>This process's own console.</summary>
     public static Terminal System { get; } = new(
-        Console.Out, Console.Error, TimeProvider.System, Environment.GetEnvironmentVariable, !Console.IsOutputRedirected && !Console.IsInputRedirected);
+        Lines(Console.OpenStandardOutput()), Console.Error, TimeProvider.System, Environment.GetEnvironmentVariable, !Console.IsOutputRedirected && !Console.IsInputRedirected);
+
+    // Console.Out hands on 256 bytes at a time: whoever reads our lines would find half a one when this process is killed.
+    private static TextWriter Lines(Stream output) => TextWriter.Synchronized(
+        new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), bufferSize: 1 << 16) { AutoFlush = true });
 
     /// <summary>Standard output.</summary>
     public TextWriter Output { get; } = output;

@@ -20,6 +20,7 @@ internal sealed class DrydockProcess : IAsyncDisposable
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _error));
     }
 
+    /// <summary>Stdout in whole lines: a process that is killed may have written a part of its last one.</summary>
     public string Output => Text(_output);
 
     public string Error => Text(_error);
@@ -108,11 +109,12 @@ internal sealed class DrydockProcess : IAsyncDisposable
 
     private static async Task ReadAsync(StreamReader reader, StringBuilder text)
     {
-        while (await reader.ReadLineAsync() is { } line)
+        var buffer = new char[4096];
+        while (await reader.ReadAsync(buffer) is > 0 and var read)
         {
             lock (text)
             {
-                text.Append(line).Append('\n');
+                text.Append(buffer, 0, read);
             }
         }
     }
@@ -121,7 +123,8 @@ internal sealed class DrydockProcess : IAsyncDisposable
     {
         lock (text)
         {
-            return text.ToString();
+            var written = text.ToString();
+            return written[..(written.LastIndexOf('\n') + 1)];
         }
     }
 }
