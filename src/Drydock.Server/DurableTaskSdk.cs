@@ -3,6 +3,7 @@
 #if OFFICIAL_DURABLETASK_SDK
 global using Microsoft.DurableTask;
 global using Microsoft.DurableTask.Client;
+global using Microsoft.DurableTask.Converters;
 global using ITaskHub = Drydock.DurableTask.ITaskHub;
 global using ITaskHubExtensions = Drydock.DurableTask.ITaskHubExtensions;
 global using TaskHubException = Drydock.DurableTask.TaskHubException;
@@ -10,4 +11,5 @@ global using OrchestrationAlreadyExistsException = DurableTask.Core.Exceptions.O
 #else
 global using Drydock.DurableTask;
 global using Drydock.DurableTask.Client;
+global using Drydock.DurableTask.Converters;
 #endif

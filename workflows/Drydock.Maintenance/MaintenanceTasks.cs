@@ -24,8 +24,10 @@ public static class MaintenanceTasks
 
         // One for all waits of the worker, so that a wake-up reaches them.
         Wakeups? wakeups = null;
+        var isMade = false;
+        object? gate = null;
         Wakeups Shared(IServiceProvider services) =>
-            LazyInitializer.EnsureInitialized(ref wakeups, () => new Wakeups(
+            LazyInitializer.EnsureInitialized<Wakeups>(ref wakeups!, ref isMade, ref gate, () => new Wakeups(
                 services.GetRequiredService<TimeProvider>(),
                 services.GetService<WaitsEnd>()?.Stopping ?? CancellationToken.None,
                 services.GetService<IWakeupRelay>()));

@@ -41,6 +41,7 @@ public static class DrydockHost
         builder.Services.AddDrydock(options);
         builder.Services.AddHostedService(static services => new IdleMemory(
             services.GetRequiredService<IInstanceFeed>(), IdleMemory.Collect, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddHostedService<FirstUse>();
         AddHubServer(builder.Services, options);
         builder.Services.ConfigureHttpJsonOptions(static json => ApiJson.Apply(json.SerializerOptions));
         builder.Services.AddAccess(options.Access);
