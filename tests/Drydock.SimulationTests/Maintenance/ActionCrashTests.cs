@@ -5,85 +5,71 @@ using Xunit;
 
 namespace Drydock.SimulationTests.Maintenance;
 
-/// <summary>The process dies just before and just after every change an action makes through the API: each happens once.</summary>
+/// <summary>
+/// The process dies just before and just after every change that a maintenance makes through the API and every call of a webhook, for
+/// each kind of action; and every change that the kind itself makes, as each hook it may be. Everything happens once, nothing stays behind.
+/// </summary>
 [Collection(VirtualTimeTests.Name)]
 public sealed class ActionCrashTests
 {
-    private static readonly ActionStep Change = new(MaintenanceAction.Webhook, new ActionOptions { Template = "change" });
+    private const string Quick = """{"spec":{"template":{"metadata":{"annotations":{"fake-kubelet/complete-after":"2s"}},"spec":{"containers":[{"name":"c","image":"i","command":["true"]}]}}}}""";
+
+    private const string Leases = "leases.coordination.k8s.io";
 
     private static readonly MaintenancePolicy Policy = new("p")
     {
+        Jobs = new Dictionary<string, JobTemplate> { ["quick"] = new("default", Quick) },
         Webhooks = new Dictionary<string, WebhookTemplate> { ["change"] = new("https://hooks.example/{node}", "key") { WaitsForCallback = false } },
     };
 
-    [Theory(Timeout = World.Timeout)]
-    [InlineData("/jobs", 1, false)]
-    [InlineData("/jobs", 1, true)]
-    [InlineData("/jobs", 2, false)]
-    [InlineData("/jobs", 2, true)]
-    [InlineData("/jobs", 3, true)]
-    public async Task A_node_is_rebooted_once_whenever_the_process_dies(string path, int nth, bool after)
+    /// <summary>What each kind is told, and what it does to the world for each time it is taken. A kind that is not here fails its test.</summary>
+    private static readonly Dictionary<MaintenanceAction, Row> Table = new()
     {
-        await using var world = await World.StartAsync("healthy");
-        world.KillAtRequest(request => request.RequestUri!.AbsolutePath.Contains(path), nth, after);
+        [MaintenanceAction.None] = new(new ActionOptions(), ["nodes", Leases]),
+        [MaintenanceAction.Hold] = new(new ActionOptions { RemindEvery = TimeSpan.FromSeconds(4) }, ["events"]),
+        [MaintenanceAction.Reboot] = new(new ActionOptions(), ["jobs.batch"]) { Jobs = 1 },
+        [MaintenanceAction.PowerCycle] = new(new ActionOptions { PowerOffFor = TimeSpan.FromSeconds(5) }, ["baremetalhosts.metal3.io"]) { PowerPatches = 2 },
+        [MaintenanceAction.Job] = new(new ActionOptions { Template = "quick" }, ["jobs.batch"]) { Jobs = 1 },
+        [MaintenanceAction.Webhook] = new(new ActionOptions { Template = "change" }, [DyingTargets.Call]) { Calls = 1 },
+    };
 
-        var report = await world.MaintainAsync(world.Request() with { Action = MaintenanceAction.Reboot });
+    public static TheoryData<MaintenanceAction, ActionPoint, bool> EverythingEverywhere
+    {
+        get
+        {
+            var data = new TheoryData<MaintenanceAction, ActionPoint, bool>();
+            foreach (var (kind, point) in from kind in Enum.GetValues<MaintenanceAction>() from point in Enum.GetValues<ActionPoint>() where IsPossible(kind, point) select (kind, point))
+            {
+                data.Add(kind, point, false);
+                data.Add(kind, point, true);
+            }
 
-        world.Deaths.ShouldBe(1);
-        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
-        world.Api.RequestLog.Of("create", "jobs.batch").Count(request => request.Code == 201).ShouldBe(1);
-        world.WhatIsWrong().ShouldBeEmpty();
+            return data;
+        }
     }
 
     [Theory(Timeout = World.Timeout)]
-    [InlineData(1, false)]
-    [InlineData(1, true)]
-    [InlineData(2, false)]
-    [InlineData(2, true)]
-    public async Task A_machine_is_switched_off_once_and_never_left_off_whenever_the_process_dies(int nth, bool after)
+    [MemberData(nameof(EverythingEverywhere))]
+    public async Task Everything_happens_once_wherever_the_process_dies(MaintenanceAction kind, ActionPoint point, bool after)
     {
-        await using var world = await World.StartAsync(ActionTests.Hardware);
-        world.KillAtRequest(request => request.Method == HttpMethod.Patch && request.RequestUri!.AbsolutePath.Contains("/baremetalhosts"), nth, after);
-
-        var report = await world.MaintainAsync(world.Request() with
+        var wrong = new List<string>();
+        for (var nth = 1; ; nth++)
         {
-            Action = MaintenanceAction.PowerCycle, ActionOptions = new ActionOptions { PowerOffFor = TimeSpan.FromSeconds(30) },
-        });
+            var targets = new DyingTargets();
+            await using var world = await World.StartAsync(Small, configure: Policies.Of(Policy, targets));
+            var crash = RequestCrash.Arm(world, request => point == ActionPoint.Action || Table[kind].Makes.Contains(request.Resource), nth, after);
+            targets.Crash = crash;
+            await world.BeginAsync(Request(world, kind, point));
+            var report = await EndAsync(world);
+            wrong.AddRange((await WhatIsWrongAsync(world, kind, point, report, targets)).Select(what => $"killed {nth} {crash.At}: {what}"));
+            if (crash.At is null)
+            {
+                nth.ShouldBeGreaterThan(Table[kind].Makes.Count, "there were changes to die at");
+                break;
+            }
+        }
 
-        world.Deaths.ShouldBe(1);
-        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
-        world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io").Count(request => request.Code == 200).ShouldBe(2);
-        await ActionTests.NothingIsHeldAsync(world);
-        world.WhatIsWrong().ShouldBeEmpty();
-    }
-
-    [Theory(Timeout = World.Timeout)]
-    [InlineData(1, false)]
-    [InlineData(1, true)]
-    [InlineData(2, false)]
-    [InlineData(2, true)]
-    [InlineData(3, false)]
-    [InlineData(3, true)]
-    public async Task A_webhook_has_one_effect_for_each_action_whenever_the_process_dies(int nth, bool after)
-    {
-        // The first call of each key is answered 503: three calls of two keys, and one more for the death.
-        var targets = new DyingTargets(nth, after);
-        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(Policy, targets));
-        targets.World = world;
-
-        var report = await world.MaintainAsync(world.Request() with
-        {
-            Policy = "p",
-            Action = MaintenanceAction.Webhook,
-            ActionOptions = Change.Options,
-            Hooks = new MaintenanceHooks { BeforeDrain = [Change] },
-        });
-
-        world.Deaths.ShouldBe(1);
-        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
-        targets.Effects.ShouldBe(["m1/before-drain-1", "m1/action"]);
-        targets.BodiesPerKey.ShouldBe(1, "a repetition says the same");
-        world.WhatIsWrong().ShouldBeEmpty();
+        wrong.ShouldBeEmpty();
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -105,36 +91,138 @@ public sealed class ActionCrashTests
         targets.Calls.Count.ShouldBe(1);
     }
 
-    [Theory(Timeout = World.Timeout)]
-    [InlineData("/nodehealthchecks/", 1, false)]
-    [InlineData("/nodehealthchecks/", 1, true)]
-    [InlineData("/nodehealthchecks/", 2, true)]
-    [InlineData("/machinehealthchecks/", 1, true)]
-    [InlineData("/machinehealthchecks/", 2, false)]
-    [InlineData("/machinehealthchecks/", 2, true)]
-    public async Task Remediation_is_paused_and_let_go_whenever_the_process_dies(string path, int nth, bool after)
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_complete_that_was_taken_is_not_lost_when_the_process_dies()
     {
-        await using var world = await World.StartAsync(ActionTests.Hardware);
-        world.KillAtRequest(request => request.Method == HttpMethod.Patch && request.RequestUri!.AbsolutePath.Contains(path), nth, after);
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
 
-        var report = await world.MaintainAsync();
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), default);
+        await world.CrashAsync();
+        var report = await world.EndAsync();
 
-        world.Deaths.ShouldBe(1);
-        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        (report.Outcome, report.Actions.Single().Message).ShouldBe((MaintenanceOutcome.Completed, "ann said complete."));
+    }
+
+    private static bool IsPossible(MaintenanceAction kind, ActionPoint point) => kind switch
+    {
+        // A node is not taken down while it is full, or after its health was checked.
+        MaintenanceAction.Reboot or MaintenanceAction.PowerCycle => point is ActionPoint.Action or ActionPoint.AfterDrain,
+        MaintenanceAction.None => point == ActionPoint.Action,
+        _ => true,
+    };
+
+    private static string KeyOf(ActionPoint point) => point switch
+    {
+        ActionPoint.BeforeDrain => "before-drain-1",
+        ActionPoint.AfterDrain => "after-drain-1",
+        ActionPoint.BeforeUncordon => "before-uncordon-1",
+        _ => "action",
+    };
+
+    private static MaintenanceRequest Request(World world, MaintenanceAction kind, ActionPoint point)
+    {
+        var step = new ActionStep(kind, Table[kind].Options);
+        var request = world.Request() with { Policy = "p", Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) } };
+        return point switch
+        {
+            ActionPoint.BeforeDrain => request with { Hooks = new MaintenanceHooks { BeforeDrain = [step] } },
+            ActionPoint.AfterDrain => request with { Hooks = new MaintenanceHooks { AfterDrain = [step] } },
+            ActionPoint.BeforeUncordon => request with { Hooks = new MaintenanceHooks { BeforeUncordon = [step] } },
+            _ => request with { Action = kind, ActionOptions = step.Options },
+        };
+    }
+
+    /// <summary>To the end, through a death; somebody who looks every ten seconds says complete when it is held.</summary>
+    private static async Task<MaintenanceReport> EndAsync(World world)
+    {
+        while (true)
+        {
+            var until = world.Time.GetUtcNow() + TimeSpan.FromSeconds(10);
+            await using var look = world.Time.CreateTimer(_ => { }, null, TimeSpan.FromSeconds(10), System.Threading.Timeout.InfiniteTimeSpan);
+            await world.RunUntilAsync(() => world.IsDead || world.Time.GetUtcNow() >= until);
+            if (world.IsDead)
+            {
+                await world.CrashAsync();
+                continue;
+            }
+
+            var instance = await world.Client.GetInstanceAsync("m1", true, CancellationToken.None);
+            if (instance!.IsCompleted)
+            {
+                return instance.ReadOutputAs<MaintenanceReport>()!;
+            }
+
+            if (instance.ReadCustomStatusAs<MaintenanceStatus>() is { IsHolding: true })
+            {
+                await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+            }
+        }
+    }
+
+    private static async Task<IReadOnlyList<string>> WhatIsWrongAsync(
+        World world, MaintenanceAction kind, ActionPoint point, MaintenanceReport report, DyingTargets targets)
+    {
+        var row = Table[kind];
         await ActionTests.NothingIsHeldAsync(world);
-        world.WhatIsWrong().ShouldBeEmpty();
+        return
+        [
+            .. Differs("outcome", report.Outcome, MaintenanceOutcome.Completed, report.Message),
+            .. Differs("actions", Told(report), kind == MaintenanceAction.None ? "" : $"{KeyOf(point)} Done", ""),
+            .. Differs("jobs created", Answered(world, "create", "jobs.batch", 201), row.Jobs, ""),
+            .. Differs("patches of the machine's power", Answered(world, "patch", "baremetalhosts.metal3.io", 200), row.PowerPatches, ""),
+            .. Differs("webhooks taken", string.Join(' ', targets.Effects), row.Calls == 0 ? "" : $"m1/{KeyOf(point)}", ""),
+            .. Differs("bodies for one key", targets.BodiesPerKey, row.Calls, ""),
+            .. Differs("patches of the node", Answered(world, "patch", "nodes", 200), 2, ""),
+            .. Differs("evictions", string.Join(' ', world.AcceptedEvictions().Select(pod => pod.Split('-')[0])), "shop/web", ""),
+            .. report.LeftBehind,
+            .. world.WhatIsWrong(),
+        ];
+    }
+
+    private static string Told(MaintenanceReport report) => string.Join(' ', report.Actions.Select(action => $"{action.Key} {action.Outcome}"));
+
+    private static int Answered(World world, string verb, string resource, int code) =>
+        world.Api.RequestLog.Of(verb, resource).Count(request => request.Code == code);
+
+    private static IEnumerable<string> Differs<T>(string what, T saw, T wanted, string why) =>
+        Equals(saw, wanted) ? [] : [$"{what}: {saw}, not {wanted}. {why}"];
+
+    private static Scenario Small { get; } = new()
+    {
+        Name = "small",
+        Nodes = [.. ActionTests.Hardware.Nodes.Take(2).Select(node => node with { RebootTakes = TimeSpan.FromSeconds(3) })],
+        Workloads = [.. Scenario.Named("healthy").Workloads.Where(workload => workload.Name == "web").Select(workload => workload with { Replicas = 1, On = ["node-1"] })],
+        NodeHealthChecks = ActionTests.Hardware.NodeHealthChecks,
+        MachineHealthChecks = ActionTests.Hardware.MachineHealthChecks,
+        Maintain = "node-1",
+    };
+
+    /// <summary>A kind of action.</summary>
+    /// <param name="Options">What it is told.</param>
+    /// <param name="Makes">What it changes: the resources.</param>
+    private sealed record Row(ActionOptions Options, IReadOnlyList<string> Makes)
+    {
+        public int Jobs { get; init; }
+
+        public int PowerPatches { get; init; }
+
+        public int Calls { get; init; }
     }
 }
 
-/// <summary>A change system that does a thing once for each idempotency key; its first answer for each is 503. The process dies at a call.</summary>
-internal sealed class DyingTargets(int nth, bool after) : IHttpTargets
+/// <summary>A change system that does a thing once for each idempotency key; its first answer for each is 503. The process may die at a call.</summary>
+internal sealed class DyingTargets : IHttpTargets
 {
+    public const string Call = "call webhook";
+
     private readonly Lock _lock = new();
     private readonly List<HttpTargetCall> _received = [];
     private readonly List<string> _effects = [];
-    private int _left = nth;
 
-    public World? World { get; set; }
+    public RequestCrash? Crash { get; set; }
 
     /// <summary>The keys for which it did something, in order.</summary>
     public IReadOnlyList<string> Effects
@@ -155,7 +243,7 @@ internal sealed class DyingTargets(int nth, bool after) : IHttpTargets
         {
             lock (_lock)
             {
-                return _received.GroupBy(Key).Max(static calls => calls.Select(static call => call.Body).Distinct().Count());
+                return _received.GroupBy(Key).Select(static calls => calls.Select(static call => call.Body).Distinct().Count()).DefaultIfEmpty().Max();
             }
         }
     }
@@ -164,19 +252,13 @@ internal sealed class DyingTargets(int nth, bool after) : IHttpTargets
 
     public async Task<HttpTargetAnswer> SendAsync(HttpTargetCall call, CancellationToken cancellationToken)
     {
-        var dies = Interlocked.Decrement(ref _left) == 0;
-        if (dies && !after)
+        if (await Crash!.DiesAsync(Call, isDone: false))
         {
-            await World!.KillAsync();
             return new HttpTargetAnswer(null, "The process died before it was sent.");
         }
 
         var answer = Receive(call);
-        if (dies)
-        {
-            await World!.KillAsync();
-        }
-
+        await Crash.DiesAsync(Call, isDone: true);
         return answer;
     }
 

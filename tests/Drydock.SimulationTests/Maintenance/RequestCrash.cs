@@ -7,34 +7,18 @@ namespace Drydock.SimulationTests.Maintenance;
 internal sealed class RequestCrash
 {
     private readonly List<string> _done = [];
+    private readonly World _world;
+    private readonly bool _after;
     private int _left;
 
     private RequestCrash(World world, Func<InterceptedRequest, bool> which, int nth, bool after)
     {
-        _left = nth;
+        (_world, _left, _after) = (world, nth, after);
         world.Api.Intercept = async request =>
         {
-            if (!request.IsChange || !which(request))
+            if (request.IsChange && which(request) && await DiesAsync(NameOf(request), request.IsDone) && !after)
             {
-                return;
-            }
-
-            if (request.IsDone)
-            {
-                lock (_done)
-                {
-                    _done.Add(NameOf(request));
-                }
-            }
-
-            if (request.IsDone == after && Interlocked.Decrement(ref _left) == 0)
-            {
-                At = $"{(after ? "after" : "before")} {NameOf(request)}";
-                await world.KillAsync();
-                if (!after)
-                {
-                    throw new ApiException(503, "ServiceUnavailable", "The process died before this was carried out.");
-                }
+                throw new ApiException(503, "ServiceUnavailable", "The process died before this was carried out.");
             }
         };
     }
@@ -44,6 +28,27 @@ internal sealed class RequestCrash
 
     /// <summary>Arms it for the nth such change, counting from one.</summary>
     public static RequestCrash Arm(World world, Func<InterceptedRequest, bool> which, int nth, bool after) => new(world, which, nth, after);
+
+    /// <summary>Asked before and after each change, also of those that go elsewhere; true: the process is dead now.</summary>
+    public async Task<bool> DiesAsync(string what, bool isDone)
+    {
+        if (isDone)
+        {
+            lock (_done)
+            {
+                _done.Add(what);
+            }
+        }
+
+        if (isDone != _after || Interlocked.Decrement(ref _left) != 0)
+        {
+            return false;
+        }
+
+        At = $"{(_after ? "after" : "before")} {what}";
+        await _world.KillAsync();
+        return true;
+    }
 
     /// <summary>How often something was carried out, such as <c>update virtualmachines.subresources.kubevirt.io/stop</c>.</summary>
     public int Count(string what)
