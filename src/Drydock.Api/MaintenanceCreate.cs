@@ -54,7 +54,7 @@ public record MaintenanceSettings
     /// <summary>What becomes of the node if the maintenance fails: <c>Restore</c> or <c>KeepCordoned</c>.</summary>
     public string? OnFailure { get; init; }
 
-    /// <summary>How long to wait for a lease that somebody else holds; <c>0</c> refuses at once.</summary>
+    /// <summary>How long to wait for a lease that somebody else holds, or for another control-plane node to be back; <c>0</c> refuses at once.</summary>
     public string? LeaseWait { get; init; }
 }
 

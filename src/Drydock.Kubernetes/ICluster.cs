@@ -157,6 +157,15 @@ public interface ICluster
     /// <summary>Deletes the lease if it is ours; done too if it is gone or somebody else's.</summary>
     Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Takes the turn to take a control-plane node out: the lease <c>drydock-control-plane</c> beside those of the nodes, one for the whole
+    /// cluster. Renews it if it is ours already; takes over one that expired.
+    /// </summary>
+    Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken);
+
+    /// <summary>Gives the turn back if it is ours; done too if it is gone or somebody else's.</summary>
+    Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken);
+
     /// <summary>Records a Kubernetes Event on the node. Never throws for a refusal: an event is a courtesy.</summary>
     Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken);
 

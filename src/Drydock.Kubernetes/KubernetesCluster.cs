@@ -16,9 +16,12 @@ namespace Drydock.Kubernetes;
 /// <summary>The cluster behind one API server.</summary>
 public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDisposable
 {
+    private const string ControlPlane = "control-plane";
+
     private readonly ApiClient _api;
     private readonly Evictions _evictions;
     private readonly NodeLeases _leases;
+    private readonly NodeLeases _turns;
     private readonly NodeEvents _events;
     private readonly VirtualMachines _vms;
     private readonly ChangeFeed _changes;
@@ -28,6 +31,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
         _api = api;
         _evictions = new Evictions(api);
         _leases = new NodeLeases(api, connection.LeaseNamespace);
+        _turns = new NodeLeases(api, connection.LeaseNamespace, prefix: "drydock-");
         _events = new NodeEvents(api, loggers.CreateLogger<NodeEvents>());
         _vms = new VirtualMachines(api);
         _changes = new ChangeFeed(api, loggers.CreateLogger<ChangeFeed>());
@@ -187,6 +191,14 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     /// <inheritdoc/>
     public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) =>
         _leases.ReleaseAsync(node, holder, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        _turns.AcquireAsync(ControlPlane, nodeUid: null, holder, duration, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken) =>
+        _turns.ReleaseAsync(ControlPlane, holder, cancellationToken);
 
     /// <inheritdoc/>
     public Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken) => _events.RecordAsync(nodeEvent, cancellationToken);

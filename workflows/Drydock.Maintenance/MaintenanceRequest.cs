@@ -47,7 +47,7 @@ public sealed record MaintenanceRequest(string Node)
     /// <summary>What becomes of the node if the maintenance fails.</summary>
     public FailurePolicy OnFailure { get; init; } = FailurePolicy.Restore;
 
-    /// <summary>How long to wait for a lease that somebody else holds; zero: refuse at once.</summary>
+    /// <summary>How long to wait for a lease that somebody else holds, or for another control-plane node to be back; zero: refuse at once.</summary>
     public TimeSpan LeaseWait { get; init; }
 
     /// <summary>How long the lease lasts without renewal. The default is that of the Node Maintenance Operator.</summary>

@@ -36,6 +36,7 @@ internal sealed class MaintenanceRun
     private MaintenancePlan? _plan;
     private NodeReading? _node;
     private IReadOnlyList<NamedProbe> _probes = [];
+    private DateTimeOffset _waitsUntil;
 
     public MaintenanceRun(TaskOrchestrationContext context, MaintenanceRequest request)
     {
@@ -107,8 +108,8 @@ internal sealed class MaintenanceRun
 
     private async Task<MaintenanceEnd?> AcquireLeaseAsync()
     {
-        var until = _context.Now() + _request.LeaseWait;
-        _progress.Enter(MaintenanceStep.Lease, "Taking the lease of the node.", _request.LeaseWait > TimeSpan.Zero ? until : null);
+        _waitsUntil = _context.Now() + _request.LeaseWait;
+        _progress.Enter(MaintenanceStep.Lease, "Taking the lease of the node.", _request.LeaseWait > TimeSpan.Zero ? _waitsUntil : null);
         var lease = new LeaseInput(_request.Node, _plan!.NodeUid, _holder, _request.LeaseDuration);
         try
         {
@@ -127,7 +128,7 @@ internal sealed class MaintenanceRun
                 }
 
                 var held = $"The lease of node {_request.Node} is held by {Holder.Describe(outcome.Holder)} until {outcome.ExpiresAt:u}.";
-                if (_context.Now() >= until)
+                if (_context.Now() >= _waitsUntil)
                 {
                     return Refused("lease-held", held, $"lease/medik8s-leases/node-{_request.Node}", "Wait until it is over, or cancel it there.");
                 }
@@ -154,7 +155,8 @@ internal sealed class MaintenanceRun
                 _node.Uid is null ? $"Node {_request.Node} is gone." : $"Node {_request.Node} is held by {Holder.Describe(_node.HeldBy)}.");
         }
 
-        var giveUpAt = _context.Now() + LongestWaitForLease;
+        var began = _context.Now();
+        var giveUpAt = began + LongestWaitForLease;
         while (true)
         {
             var marked = await _context.Do<ActResult>(Activities.MarkNode, new MarkNodeInput(_request.Node, _holder, prior));
@@ -168,20 +170,22 @@ internal sealed class MaintenanceRun
                 return cancelled;
             }
 
-            if (marked.Kind == ControlPlane.Busy)
+            var passes = marked.Verdict == Verdict.LeaseLost || marked.Kind is ControlPlane.Deciding or ControlPlane.Busy;
+            if (!passes || _context.Now() >= (marked.Kind == ControlPlane.Busy ? _waitsUntil : giveUpAt))
             {
-                return Refused(ControlPlane.Busy, marked.Message!, null, "Wait until it is back.");
-            }
-
-            if (marked.Verdict != Verdict.LeaseLost || _context.Now() >= giveUpAt)
-            {
-                return new MaintenanceEnd(MaintenanceOutcome.Failed, marked.Message ?? $"Node {_request.Node} could not be marked.");
+                return marked.Kind is ControlPlane.Deciding or ControlPlane.Busy
+                    ? Refused(ControlPlane.Busy, marked.Message!, null, "Wait until it is back.")
+                    : new MaintenanceEnd(MaintenanceOutcome.Failed, marked.Message ?? $"Node {_request.Node} could not be marked.");
             }
 
             _progress.Say(marked.Message!);
-            await PauseAsync(LeaseRetry);
+            await PauseAsync(marked.Kind == ControlPlane.Busy ? Patiently(_context.Now() - began) : LeaseRetry);
         }
     }
+
+    // Another maintenance lasts minutes or days: seldom enough that the history stays short, soon enough that it is a tenth of the wait.
+    private static TimeSpan Patiently(TimeSpan waited) =>
+        TimeSpan.FromTicks(Math.Clamp(waited.Ticks / 10, LeaseRetry.Ticks, TimeSpan.FromMinutes(5).Ticks));
 
     /// <summary>Keeps the marks on the node and remediation away from it, and counts what the probes will ask for again.</summary>
     private async Task<MaintenanceEnd?> KeepMarkedAsync(NodePrior prior)

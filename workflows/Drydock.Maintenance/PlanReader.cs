@@ -38,7 +38,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
 
         var lease = await cluster.GetLeaseAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfNode(request, node, lease, holder, now));
-        findings.AddRange(await OfControlPlaneAsync(node, cancellationToken));
+        findings.AddRange(await OfControlPlaneAsync(request, node, cancellationToken));
         var planned = await actions.ReadAsync(request, node, cancellationToken);
         findings.AddRange(planned.Findings);
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
@@ -86,9 +86,10 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         return new NodesPlan([.. planned.Select(one => one.Plan)]) { Findings = together };
     }
 
-    private async Task<IEnumerable<PlanFinding>> OfControlPlaneAsync(NodeSnapshot node, CancellationToken cancellationToken) =>
+    private async Task<IEnumerable<PlanFinding>> OfControlPlaneAsync(
+        MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken) =>
         await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem
-            ? [new(FindingSeverity.Refuses, problem.Kind, problem.Message, problem.Object, problem.NextStep)]
+            ? [new(problem.Kind == ControlPlane.Busy && request.LeaseWait > TimeSpan.Zero ? FindingSeverity.Blocks : FindingSeverity.Refuses, problem.Kind, problem.Message, problem.Object, problem.NextStep)]
             : [];
 
     private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(MaintenanceRequest request, CancellationToken cancellationToken)

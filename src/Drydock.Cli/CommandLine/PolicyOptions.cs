@@ -63,7 +63,7 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _onFailure = CommonOptions.Choice(
         "--on-failure", "If it fails: put everything back, or keep the node cordoned. Default restore.", ("restore", "Restore"), ("keep-cordoned", "KeepCordoned"));
 
-    private readonly Option<string?> _leaseWait = CommonOptions.Duration("--lease-wait", "How long to wait for a node that somebody else maintains. Default 0: refuse at once.");
+    private readonly Option<string?> _leaseWait = CommonOptions.Duration("--lease-wait", "How long to wait for a node that somebody else maintains, or for another control-plane node to be back. Default 0: refuse at once.");
 
     /// <summary>Gives a command all of these options.</summary>
     public void AddTo(Command command)

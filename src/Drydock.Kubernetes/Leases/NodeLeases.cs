@@ -7,7 +7,10 @@ using Drydock.Kubernetes.Reading;
 namespace Drydock.Kubernetes.Leases;
 
 /// <summary>The maintenance leases, named and filled as the medik8s library does, so that its operators and we exclude each other.</summary>
-internal sealed class NodeLeases(ApiClient api, string leaseNamespace)
+/// <param name="api">The API server.</param>
+/// <param name="leaseNamespace">Where they are.</param>
+/// <param name="prefix">Before what they are about, in their names.</param>
+internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string prefix = "node-")
 {
     /// <summary>Two writers of one lease cannot lose to each other more often than this without a third.</summary>
     private const int Tries = 4;
@@ -144,7 +147,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace)
 
     private static bool IsRace(ApiAnswer answer) => answer.Code == 409;
 
-    private static string NameOf(string node) => "node-" + node;
+    private string NameOf(string node) => prefix + node;
 
     private static LeaseOutcome Ours(JsonElement written)
     {

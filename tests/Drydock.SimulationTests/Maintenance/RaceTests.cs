@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -15,41 +16,101 @@ public sealed class RaceTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task Of_two_control_plane_nodes_at_the_same_time_never_two_are_drained_and_the_refusal_says_why(int seed)
+    public async Task Of_two_control_plane_nodes_at_the_same_time_one_is_maintained_and_the_other_refused_in_words(int seed)
     {
         await using var world = await World.StartAsync(ControlPlane, seed);
-        var drained = new List<string>();
-        var together = false;
-        world.Api.Intercept = request =>
-        {
-            lock (drained)
-            {
-                if (request is { Verb: "create", Resource: "pods", Subresource: "eviction", IsDone: true })
-                {
-                    drained.Add(request.Name!);
-                    together |= world.Cluster.Store.List(ResourceTypes.Nodes).Count(node => node["spec"]!["unschedulable"] is not null) > 1;
-                }
-            }
-
-            return Task.CompletedTask;
-        };
+        var watch = new Watch(world);
 
         await world.BeginAsync(Request(world, "cp-1"), "m1");
         await world.BeginAsync(Request(world, "cp-2"), "m2");
-        var (one, two) = (await world.EndAsync("m1"), await world.EndAsync("m2"));
+        MaintenanceReport[] both = [await world.EndAsync("m1"), await world.EndAsync("m2")];
 
-        together.ShouldBeFalse("two control-plane nodes were out when a pod was evicted");
-        MaintenanceReport[] both = [one, two];
-        both.ShouldAllBe(report => report.Outcome == MaintenanceOutcome.Completed || report.Outcome == MaintenanceOutcome.Refused);
-        both.Count(report => report.Outcome == MaintenanceOutcome.Refused).ShouldBeGreaterThan(0);
-        foreach (var refused in both.Where(report => report.Outcome == MaintenanceOutcome.Refused))
+        watch.SawTwo.ShouldBeFalse("two control-plane nodes were out at once");
+        both.Select(report => report.Outcome).Order().ShouldBe([MaintenanceOutcome.Completed, MaintenanceOutcome.Refused]);
+        var refused = both.Single(report => report.Outcome == MaintenanceOutcome.Refused);
+        refused.Findings.ShouldContain(finding => finding.Kind == "control-plane-busy");
+        refused.Message.ShouldContain("never two at once");
+        NothingIsLeft(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Of_two_control_plane_nodes_at_the_same_time_the_other_waits_if_that_is_asked()
+    {
+        await using var world = await World.StartAsync(ControlPlane);
+        var watch = new Watch(world);
+
+        await world.BeginAsync(Request(world, "cp-1") with { LeaseWait = TimeSpan.FromHours(1) }, "m1");
+        await world.BeginAsync(Request(world, "cp-2") with { LeaseWait = TimeSpan.FromHours(1) }, "m2");
+        MaintenanceReport[] both = [await world.EndAsync("m1"), await world.EndAsync("m2")];
+
+        watch.SawTwo.ShouldBeFalse("two control-plane nodes were out at once");
+        both.ShouldAllBe(report => report.Outcome == MaintenanceOutcome.Completed);
+        NothingIsLeft(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_is_asked_to_wait_for_the_other_control_plane_node_is_not_refused_by_the_plan_and_not_for_ever()
+    {
+        await using var world = await World.StartAsync(ControlPlane);
+        await world.BeginAsync(Request(world, "cp-1") with { Action = MaintenanceAction.Hold }, "m1");
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        await world.BeginAsync(Request(world, "cp-2") with { LeaseWait = TimeSpan.FromHours(2) }, "m2");
+        await world.RunForAsync(TimeSpan.FromHours(1));
+        var waiting = (await world.StatusAsync<MaintenanceStatus>("m2"))!;
+        var report = await world.EndAsync("m2");
+
+        (waiting.Step, waiting.Message).ShouldBe((MaintenanceStep.Mark, "Control-plane node cp-1 is under maintenance by maintenance m1: never two at once."));
+        report.Outcome.ShouldBe(MaintenanceOutcome.Refused);
+        (report.Steps.Last().From - World.Start).ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(2.5));
+        (await world.HistoryEventsAsync("m2")).ShouldBeLessThan(700);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Of_two_control_plane_nodes_one_goes_on_wherever_the_process_dies_while_they_race(bool after)
+    {
+        var wrong = new List<string>();
+        for (var nth = 1; ; nth++)
         {
-            refused.Findings.ShouldContain(finding => finding.Kind == "control-plane-busy");
-            refused.Message.ShouldContain("never two at once");
+            await using var world = await World.StartAsync(ControlPlane, seed: nth);
+            var watch = new Watch(world);
+            var crash = RequestCrash.Arm(world, request => request.Resource is "nodes" or "leases.coordination.k8s.io", nth, after, watch.See);
+            await world.BeginAsync(Request(world, "cp-1"), "m1");
+            await world.BeginAsync(Request(world, "cp-2"), "m2");
+            MaintenanceOutcome[] both = [(await world.EndAsync("m1")).Outcome, (await world.EndAsync("m2")).Outcome];
+            if (watch.SawTwo || !both.Order().SequenceEqual([MaintenanceOutcome.Completed, MaintenanceOutcome.Refused]))
+            {
+                wrong.Add($"killed {nth} {crash.At}: {string.Join(", ", both)}, {(watch.SawTwo ? "two were out" : "never two")}");
+            }
+
+            NothingIsLeft(world);
+            if (crash.At is null)
+            {
+                nth.ShouldBeGreaterThan(8, "there were changes to die at");
+                break;
+            }
         }
 
-        world.Cluster.Store.List(ResourceTypes.Nodes).ShouldAllBe(node => node["spec"]!["unschedulable"] == null);
-        world.Cluster.Store.List(ResourceTypes.Leases).ShouldAllBe(lease => Holder(lease) == null || !Holder(lease)!.StartsWith("drydock/"));
+        wrong.ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Who_died_for_good_before_it_took_a_control_plane_node_out_is_in_nobodys_way_after_a_minute()
+    {
+        await using var world = await World.StartAsync(ControlPlane);
+        (await world.Kubernetes.AcquireControlPlaneTurnAsync("drydock/other/m9", TimeSpan.FromMinutes(1), CancellationToken.None)).IsOurs.ShouldBeTrue();
+
+        await world.BeginAsync(Request(world, "cp-1"), "m1");
+        await world.RunForAsync(TimeSpan.FromSeconds(30));
+        var waiting = (await world.StatusAsync<MaintenanceStatus>("m1"))!;
+        var report = await world.EndAsync("m1");
+
+        (waiting.Step, waiting.Message).ShouldBe(
+            (MaintenanceStep.Mark, "maintenance m9 is about to take out a control-plane node: never two at once."));
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        NothingIsLeft(world);
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -142,6 +203,12 @@ public sealed class RaceTests
     private static bool IsOfDaemonSetOnNode1(JsonObject pod) =>
         (string?)pod["spec"]!["nodeName"] == "node-1" && (string?)pod["metadata"]!["ownerReferences"]?[0]?["kind"] == "DaemonSet";
 
+    private static void NothingIsLeft(World world)
+    {
+        world.Cluster.Store.List(ResourceTypes.Nodes).ShouldAllBe(node => node["spec"]!["unschedulable"] == null);
+        world.Cluster.Store.List(ResourceTypes.Leases).ShouldAllBe(lease => Holder(lease) == null || !Holder(lease)!.StartsWith("drydock/"));
+    }
+
     private static string? Holder(JsonObject lease) => (string?)lease["spec"]?["holderIdentity"];
 
     private static Scenario ControlPlane { get; } = Scenario.Named("healthy") with
@@ -149,5 +216,28 @@ public sealed class RaceTests
         Nodes = [.. Scenario.Named("healthy").Nodes, .. Enumerable.Range(1, 3).Select(n => new NodeSpec($"cp-{n}") { ControlPlane = true })],
     };
 
-    private static MaintenanceRequest Request(World world, string node) => world.Request() with { Node = node };
+    // Longer than anything the loser waits for before it has been told.
+    private static MaintenanceRequest Request(World world, string node) =>
+        world.Request() with { Node = node, Health = new HealthPolicy { StableFor = TimeSpan.FromMinutes(5) } };
+
+    /// <summary>Looks, after each change, whether two nodes are cordoned.</summary>
+    private sealed class Watch
+    {
+        private readonly World _world;
+
+        public Watch(World world)
+        {
+            _world = world;
+            world.Api.Intercept = request =>
+            {
+                See(request);
+                return Task.CompletedTask;
+            };
+        }
+
+        public bool SawTwo { get; private set; }
+
+        public void See(InterceptedRequest request) => SawTwo |= request is { IsChange: true, IsDone: true }
+            && _world.Cluster.Store.List(ResourceTypes.Nodes).Count(node => node["spec"]!["unschedulable"] is not null) > 1;
+    }
 }

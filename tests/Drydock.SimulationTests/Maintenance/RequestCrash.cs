@@ -11,11 +11,12 @@ internal sealed class RequestCrash
     private readonly bool _after;
     private int _left;
 
-    private RequestCrash(World world, Func<InterceptedRequest, bool> which, int nth, bool after)
+    private RequestCrash(World world, Func<InterceptedRequest, bool> which, int nth, bool after, Action<InterceptedRequest>? see)
     {
         (_world, _left, _after) = (world, nth, after);
         world.Api.Intercept = async request =>
         {
+            see?.Invoke(request);
             if (request.IsChange && which(request) && await DiesAsync(NameOf(request), request.IsDone) && !after)
             {
                 throw new ApiException(503, "ServiceUnavailable", "The process died before this was carried out.");
@@ -26,8 +27,9 @@ internal sealed class RequestCrash
     /// <summary>Where it died, or null.</summary>
     public string? At { get; private set; }
 
-    /// <summary>Arms it for the nth such change, counting from one.</summary>
-    public static RequestCrash Arm(World world, Func<InterceptedRequest, bool> which, int nth, bool after) => new(world, which, nth, after);
+    /// <summary>Arms it for the nth such change, counting from one; <paramref name="see"/> sees every request before.</summary>
+    public static RequestCrash Arm(
+        World world, Func<InterceptedRequest, bool> which, int nth, bool after, Action<InterceptedRequest>? see = null) => new(world, which, nth, after, see);
 
     /// <summary>Asked before and after each change, also of those that go elsewhere; true: the process is dead now.</summary>
     public async Task<bool> DiesAsync(string what, bool isDone)

@@ -115,6 +115,10 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<bool> MarkLeaseCancelledAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
 
+    public Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken) => throw Unexpected();
+
+    public Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken) => throw Unexpected();
+
     public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>

@@ -18,6 +18,9 @@ internal static class ControlPlane
     /// <summary>Kind of the problem that another control-plane node is out: it passes by itself.</summary>
     public const string Busy = "control-plane-busy";
 
+    /// <summary>Kind of the refusal that another maintenance is about to take out a control-plane node: it passes within a minute.</summary>
+    public const string Deciding = "control-plane-deciding";
+
     private const string EtcdNamespace = "openshift-etcd";
 
     /// <summary>What forbids it, or null: also for a node that is none of the control plane.</summary>

@@ -50,17 +50,39 @@ internal sealed class ReadNodeActivity(ICluster cluster, INeighbours neighbours)
 internal sealed record MarkNodeInput(string Node, string Holder, NodePrior Prior);
 
 /// <summary>
-/// Cordons, taints, labels and marks a node as ours in one patch. Safe to run twice: its own mark means it is done. Of two control-plane
-/// nodes that are marked at the same time each sees the other afterwards, and gives way.
+/// Cordons, taints, labels and marks a node as ours in one patch. Safe to run twice: its own mark means it is done. Nodes of the control
+/// plane are marked one at a time, by the turn that one lease of the cluster gives: of two that want it at the same moment the first
+/// marks its node and the second sees the mark. Who died with the turn finds it again, or loses it when it expires.
 /// </summary>
 internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
 {
+    // A few requests long; the API server may be slow.
+    private static readonly TimeSpan TurnLasts = TimeSpan.FromMinutes(1);
+
     protected override async Task<ActResult> RunAsync(MarkNodeInput input, CancellationToken cancellationToken)
+    {
+        var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
+        if (node is not { IsControlPlane: true })
+        {
+            return await MarkAsync(node, input, cancellationToken);
+        }
+
+        var turn = await cluster.AcquireControlPlaneTurnAsync(input.Holder, TurnLasts, cancellationToken);
+        if (!turn.IsOurs)
+        {
+            return new(Verdict.Refused, $"{Holder.Describe(turn.Holder)} is about to take out a control-plane node: never two at once.") { Kind = ControlPlane.Deciding };
+        }
+
+        var result = await MarkAsync(node, input, cancellationToken);
+        await cluster.ReleaseControlPlaneTurnAsync(input.Holder, cancellationToken);
+        return result;
+    }
+
+    private async Task<ActResult> MarkAsync(NodeSnapshot? node, MarkNodeInput input, CancellationToken cancellationToken)
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
         for (var attempt = 0; attempt < NodeUndo.MaxConflicts; attempt++)
         {
-            var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
             if (node is null)
             {
                 return new(Verdict.Refused, $"Node {input.Node} is gone.");
@@ -87,11 +109,14 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
             {
                 return await GiveWayAsync(marked, input, cancellationToken);
             }
+
+            node = await cluster.GetNodeAsync(input.Node, cancellationToken);
         }
 
         throw NodeUndo.KeepsChanging("nodes", input.Node);
     }
 
+    // Whoever cordons a node by hand takes no turn, and a turn may have expired under a process that stood still.
     private async Task<ActResult> GiveWayAsync(NodeSnapshot marked, MarkNodeInput input, CancellationToken cancellationToken)
     {
         if (!marked.IsControlPlane
