@@ -13,6 +13,9 @@ public static class NodeMaintenanceAnnotations
     /// </summary>
     public const string Action = "drydock.dev/action";
 
+    /// <summary>A Job of one's own: never followed, always refused, since an object does not say who wrote it.</summary>
+    public const string Manifest = "drydock.dev/manifest";
+
     /// <summary>The <see cref="MaintenancePolicy"/> it is under.</summary>
     public const string Policy = "drydock.dev/policy";
 
@@ -55,7 +58,10 @@ internal sealed record NodeMaintenanceWish(
     }
 
     /// <summary>What is wrong with the action that the annotations ask for, or null.</summary>
-    public static string? ActionProblem(IReadOnlyDictionary<string, string> annotations) => ReadAction(annotations) is null
+    public static string? ActionProblem(IReadOnlyDictionary<string, string> annotations) =>
+        annotations.ContainsKey(NodeMaintenanceAnnotations.Manifest)
+        ? $"Annotation {NodeMaintenanceAnnotations.Manifest}: a NodeMaintenance brings no Job of its own; start that by REST, as somebody who may create Jobs."
+        : ReadAction(annotations) is null
         ? $"Annotation {NodeMaintenanceAnnotations.Action}: '{annotations[NodeMaintenanceAnnotations.Action]}' is not allowed; allowed: {string.Join(", ", Allowed)}."
         : null;
 

@@ -52,6 +52,7 @@ public sealed class AdmissionTests : IAsyncLifetime
         var twice = await ApplyAsync("b", "node-1");
         var moved = await ApplyAsync("a", "node-2");
         var misspelt = await ApplyAsync("c", "node-3", "drydock.dev/action: Explode");
+        var own = await ApplyAsync("c", "node-3", "drydock.dev/manifest: '{kind: Job}'");
         var again = await ApplyAsync("a", "node-1", "note: second");
 
         const string Denied = "admission webhook \"nodemaintenances.drydock.dev\" denied the request: ";
@@ -61,6 +62,7 @@ public sealed class AdmissionTests : IAsyncLifetime
         twice.Error.ShouldContain(Denied + "invalid nodeName, a NodeMaintenance for node node-1 already exists");
         moved.Error.ShouldContain(NotChanged + "updating spec.NodeName isn't allowed");
         misspelt.Error.ShouldContain(Denied + "Annotation drydock.dev/action: 'Explode' is not allowed");
+        own.Error.ShouldContain(Denied + "Annotation drydock.dev/manifest: a NodeMaintenance brings no Job of its own");
         again.Code.ShouldBe(0, again.Error);
     }
 

@@ -89,6 +89,7 @@ public sealed class ResourceTests : IAsyncLifetime
     [InlineData("{nodes: [node-1], maintenance: {drain: {timeout: soon}}}", "spec.rollout.maintenance.drain.timeout: 'soon' is not allowed; allowed: a duration")]
     [InlineData("{nodes: [node-1], maintenance: {action: Reboot}}", "spec.rollout.maintenance: allowed: no forced deletion and no action but None and Hold")]
     [InlineData("{nodes: [node-1], maintenance: {actionOptions: {manifest: {metadata: {namespace: ops}}}}}", "spec.rollout.maintenance: allowed: no forced deletion and no action but None and Hold")]
+    [InlineData("{nodes: [node-1], maintenance: {hooks: {beforeDrain: [{kind: Job, manifest: {metadata: {namespace: ops}}}]}}}", "spec.rollout.maintenance: allowed: no forced deletion and no action but None and Hold")]
     public async Task What_the_definition_cannot_know_is_told_in_a_condition(string rollout, string sentence)
     {
         await ServeAsync();
@@ -100,6 +101,19 @@ public sealed class ResourceTests : IAsyncLifetime
         (accepted["status"]!.ToString(), accepted["reason"]!.ToString()).ShouldBe(("False", "Invalid"));
         accepted["message"]!.ToString().ShouldStartWith(sentence);
         await _kubectl.RunAsync("delete", "mro", "lost", "--timeout=60s");
+    }
+
+    [Fact]
+    public async Task A_window_brings_no_job_of_its_own_either()
+    {
+        await ServeAsync();
+        await ApplyAsync(
+            "MaintenanceWindow", "nightly", "cron: 0 2 1 1 *, duration: 3h, rollout: {nodes: [node-1], maintenance: {hooks: {afterDrain: [{kind: Job, manifest: {metadata: {namespace: ops}}}]}}}");
+
+        var status = await UntilAsync("nightly", static status => status["phase"]?.ToString() == "Invalid", "mwi");
+
+        status["conditions"]![0]!["message"]!.ToString().ShouldStartWith("spec.maintenance: allowed: no forced deletion and no action but None and Hold");
+        await _kubectl.RunAsync("delete", "mwi", "nightly", "--timeout=60s");
     }
 
     [Fact]

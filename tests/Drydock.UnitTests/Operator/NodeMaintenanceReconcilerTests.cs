@@ -217,15 +217,18 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
         (request.Action, request.Policy).ShouldBe((action, "quiet"));
     }
 
-    [Fact]
-    public async Task An_annotation_that_says_nothing_known_fails_with_what_is_allowed_and_starts_nothing()
+    [Theory]
+    [InlineData("drydock.dev/action", "Reboot", "Annotation drydock.dev/action: 'Reboot' is not allowed; allowed: Hold, None.")]
+    [InlineData("drydock.dev/action", "Job", "Annotation drydock.dev/action: 'Job' is not allowed; allowed: Hold, None.")]
+    [InlineData("drydock.dev/manifest", "{\"kind\":\"Job\"}", "Annotation drydock.dev/manifest: a NodeMaintenance brings no Job of its own; start that by REST")]
+    public async Task An_annotation_that_cannot_be_followed_fails_in_words_and_starts_nothing(string annotation, string value, string sentence)
     {
-        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, "Reboot"));
+        _resources.Create(Name, "worker-a", "uid-1", (annotation, value));
 
         await ReconcileAsync(2);
 
         _resources[Name]!.Status.Phase.ShouldBe("Failed");
-        _resources[Name]!.Status.LastError.ShouldNotBeNull().ShouldStartWith("Annotation drydock.dev/action: 'Reboot' is not allowed; allowed: Hold, None.");
+        _resources[Name]!.Status.LastError.ShouldNotBeNull().ShouldStartWith(sentence);
         _client.Started.ShouldBeEmpty();
     }
 
