@@ -32,8 +32,8 @@ internal sealed class ResourceRequests(RolloutRequests rollouts, WindowRequests 
         }
 
         var body = Read<WindowCreate>(window);
-        return (body.Problem ?? Forbidden(body.Value)) is { } malformed
-            ? Wrong<WindowRequest>("spec", malformed)
+        return body.Problem is { } malformed ? Wrong<WindowRequest>("spec", malformed)
+            : Forbidden(body.Value) is { } forbidden ? Wrong<WindowRequest>("spec.rollout", forbidden)
             : Said("spec", await windows.ReadAsync(body.Value, requestedBy, cancellationToken));
     }
 

@@ -112,7 +112,7 @@ public sealed class ResourceTests : IAsyncLifetime
 
         var status = await UntilAsync("nightly", static status => status["phase"]?.ToString() == "Invalid", "mwi");
 
-        status["conditions"]![0]!["message"]!.ToString().ShouldStartWith("spec.maintenance: allowed: no forced deletion and no action but None and Hold");
+        status["conditions"]![0]!["message"]!.ToString().ShouldStartWith("spec.rollout.maintenance: allowed: no forced deletion and no action but None and Hold");
         await _kubectl.RunAsync("delete", "mwi", "nightly", "--timeout=60s");
     }
 
