@@ -24,6 +24,8 @@ internal static class PodSnapshots
             Labels = pod.Map("metadata", "labels"),
             Annotations = annotations,
             IsReady = pod.Condition("Ready")?.Status == "True",
+            ExitCode = pod.At("status", "containerStatuses").Items().Select(container => container.Number("state", "terminated", "exitCode"))
+                .FirstOrDefault(code => code is not (null or 0)),
             UnschedulableMessage = scheduled is { Status: "False" } ? scheduled.Message ?? scheduled.Reason : null,
             TerminationGracePeriodSeconds = pod.Number("spec", "terminationGracePeriodSeconds") ?? DefaultGrace,
             RequestedMilliCpu = Requested(pod, "cpu", Quantities.Milli),

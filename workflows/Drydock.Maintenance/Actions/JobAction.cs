@@ -29,7 +29,7 @@ internal sealed class JobAction(ActionRun run)
             {
                 return ActionRun.Failed(seen.IsGone
                     ? $"Somebody deleted Job {job} before it was done; it is not started again."
-                    : $"Job {job} failed ({seen.Failure!.TrimEnd('.')}). Its logs are kept for a day: kubectl logs -n {job.Namespace} job/{job.Name}");
+                    : $"Job {job} failed ({seen.Failure!.TrimEnd('.')}). {(seen.Pod is null ? "" : seen.Pod + " ")}Its logs are kept for a day: kubectl logs -n {job.Namespace} job/{job.Name}");
             }
 
             if (run.End.IsCompleted || run.IsOverdue)

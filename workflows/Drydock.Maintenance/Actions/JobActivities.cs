@@ -84,7 +84,7 @@ internal sealed class AwaitJobActivity(ICluster cluster, INeighbours neighbours,
     private async Task<string?> PodAsync(AwaitJobInput input, CancellationToken cancellationToken)
     {
         var pods = await neighbours.ListPodsAsync(input.Job.Namespace, $"{JobManifest.Label}={input.Job.Name}", cancellationToken);
-        return pods.MaxBy(pod => pod.CreatedAt) is { } pod ? $"Its pod {pod.Ref} is {pod.Phase}." : null;
+        return pods.MaxBy(pod => pod.CreatedAt) is { } pod ? $"Its pod {pod.Ref} is {pod.Phase}{(pod.ExitCode is { } code ? $" with exit code {code}" : "")}." : null;
     }
 }
 
