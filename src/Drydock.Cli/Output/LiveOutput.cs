@@ -59,7 +59,8 @@ internal sealed class LiveOutput(TextWriter writer, TimeProvider clock) : IOutpu
                 parts.Add(VmTable(view));
             }
 
-            parts.AddRange(view.Blockers.Take(8).Select(blocker => new Markup($"[yellow]held[/] {Markup.Escape(ProgressLines.BlockerText(blocker))}")));
+            parts.AddRange(view.Blockers.Take(8).Select(blocker => new Markup(
+                $"[yellow]held[/] {Markup.Escape(ProgressLines.BlockerText(blocker))} [grey]{Markup.Escape(ProgressLines.BlockerTimes(blocker, clock.GetUtcNow()))}[/]")));
         }
 
         parts.AddRange(notes.TakeLast(6).Select(note => new Markup($"[grey]{Markup.Escape(note)}[/]")));

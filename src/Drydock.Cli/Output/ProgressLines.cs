@@ -3,12 +3,16 @@ using Drydock.Api;
 namespace Drydock.Cli.Output;
 
 /// <summary>Turns each view of a maintenance into the lines that say what changed since the last one.</summary>
-internal sealed class ProgressLines(TimeProvider clock)
+/// <param name="clock">The time.</param>
+/// <param name="worthSaying">How long something must have been in the way to be said; null: two seconds, since what is over sooner is the ordinary course of a drain.</param>
+internal sealed class ProgressLines(TimeProvider clock, TimeSpan? worthSaying = null)
 {
-    // What is over sooner is the ordinary course of a drain, not something in its way.
-    private static readonly TimeSpan WorthSaying = TimeSpan.FromSeconds(2);
+    // What stays in the way is said again after a minute, then whenever it has lasted twice as long.
+    private static readonly TimeSpan SaidAgainAfter = TimeSpan.FromMinutes(1);
+
+    private readonly TimeSpan _worthSaying = worthSaying ?? TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, string> _vms = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, BlockerView> _blockers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (BlockerView Blocker, DateTimeOffset SayAgainAt)> _blockers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _actions = new(StringComparer.Ordinal);
     private MaintenanceView? _last;
 
@@ -81,19 +85,26 @@ internal sealed class ProgressLines(TimeProvider clock)
 
     private IEnumerable<(string Kind, string Text)> BlockerChanges(MaintenanceView view)
     {
-        var now = view.Blockers.Where(blocker => _blockers.ContainsKey($"{blocker.Kind} {blocker.Pod}") || clock.GetUtcNow() - blocker.Since >= WorthSaying).GroupBy(blocker => $"{blocker.Kind} {blocker.Pod}").ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
-        foreach (var (key, blocker) in now.Where(pair => !_blockers.ContainsKey(pair.Key)).ToList())
+        var now = clock.GetUtcNow();
+        var held = view.Blockers.GroupBy(KeyOf, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
+        foreach (var (key, blocker) in held.Where(pair => IsToBeSaid(pair.Key, pair.Value, now)).ToList())
         {
-            _blockers[key] = blocker;
-            yield return ("held", BlockerText(blocker) + Deadline(blocker.Deadline));
+            var lasted = now - blocker.Since;
+            _blockers[key] = (blocker, now + (lasted > SaidAgainAfter ? lasted : SaidAgainAfter));
+            yield return ("held", $"{BlockerText(blocker)} [{BlockerTimes(blocker, now)}]");
         }
 
-        foreach (var (key, blocker) in _blockers.Where(pair => !now.ContainsKey(pair.Key)).ToList())
+        foreach (var (key, (blocker, _)) in _blockers.Where(pair => !held.ContainsKey(pair.Key)).ToList())
         {
             _blockers.Remove(key);
             yield return ("freed", $"{blocker.Pod} is no longer held ({blocker.Kind})");
         }
     }
+
+    private bool IsToBeSaid(string key, BlockerView blocker, DateTimeOffset now) =>
+        _blockers.TryGetValue(key, out var said) ? now >= said.SayAgainAt : now - blocker.Since >= _worthSaying;
+
+    private static string KeyOf(BlockerView blocker) => $"{blocker.Kind} {blocker.Pod}";
 
     /// <summary><c>3/10 gone, 2 terminating</c>.</summary>
     public static string PodsText(PodCounts pods) =>
@@ -121,6 +132,26 @@ internal sealed class ProgressLines(TimeProvider clock)
     /// <summary>What holds a pod or VM, and what a person can do.</summary>
     public static string BlockerText(BlockerView blocker) =>
         $"{blocker.Pod} by {blocker.Object ?? blocker.Kind}: {blocker.Message ?? blocker.Kind} -> {blocker.NextStep}";
+
+    /// <summary><c>held 2m05s since 12:00:00Z, tried 13 times, next try in 8.0 s, deadline 12:10:00Z in 7m55s</c>.</summary>
+    public static string BlockerTimes(BlockerView blocker, DateTimeOffset now)
+    {
+        var times = new List<string> { $"held {Elapsed.Format(now - blocker.Since)} since {blocker.Since.UtcDateTime:HH:mm:ss}Z" };
+        if (blocker.Attempts > 0)
+        {
+            times.Add(blocker.Attempts == 1 ? "tried once" : $"tried {blocker.Attempts} times");
+        }
+
+        if (blocker.NextTry is { } next)
+        {
+            times.Add(next > now ? $"next try in {Elapsed.Format(next - now)}" : "next try now");
+        }
+
+        times.Add(blocker.Deadline is not { } deadline ? "no deadline"
+            : deadline > now ? $"deadline {deadline.UtcDateTime:HH:mm:ss}Z in {Elapsed.Format(deadline - now)}"
+            : $"deadline {deadline.UtcDateTime:HH:mm:ss}Z passed");
+        return string.Join(", ", times);
+    }
 
     private string Deadline(DateTimeOffset? deadline) => deadline is { } at
         ? $" (until {at.UtcDateTime:HH:mm:ss}Z, in {Elapsed.Format(at - clock.GetUtcNow())})"

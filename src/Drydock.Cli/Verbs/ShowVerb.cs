@@ -14,7 +14,7 @@ internal static class ShowVerb
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {
             var view = await call.Client.GetMaintenanceAsync(call.Parsed.GetValue(id)!, cancellationToken);
-            call.Output.Document(view, view.IsOver ? SummaryText.Lines(view) : new ProgressLines(terminal.Clock).Next(view));
+            call.Output.Document(view, view.IsOver ? SummaryText.Lines(view) : new ProgressLines(terminal.Clock, worthSaying: TimeSpan.Zero).Next(view));
             return ExitCodes.Done;
         });
     }

@@ -62,7 +62,7 @@ public sealed class RaceTests
 
         (waiting.Step, waiting.Message).ShouldBe((MaintenanceStep.Mark, "Control-plane node cp-1 is under maintenance by maintenance m1: never two at once."));
         report.Outcome.ShouldBe(MaintenanceOutcome.Refused);
-        (report.Steps.Last().From - World.Start).ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(2.5));
+        (report.Steps[^1].From - World.Start).ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(2.5));
         (await world.HistoryEventsAsync("m2")).ShouldBeLessThan(700);
     }
 

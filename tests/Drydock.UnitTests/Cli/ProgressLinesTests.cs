@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Drydock.Api;
 using Drydock.Cli.Output;
 using Microsoft.Extensions.Time.Testing;
@@ -56,6 +57,80 @@ public sealed class ProgressLinesTests
         lines.Next(held).Single().ShouldContain("shop/web-1 by poddisruptionbudget/shop/web: Cannot evict pod. -> Wait for the other pods.");
         lines.Next(held).ShouldBeEmpty();
         lines.Next(_view).Single().ShouldContain("freed");
+    }
+
+    [Fact]
+    public void A_blocker_tells_since_when_how_often_when_again_until_when_and_what_to_do()
+    {
+        _clock.Advance(TimeSpan.FromSeconds(125));
+
+        new ProgressLines(_clock).Next(_view with { Blockers = [Held] })[^1].ShouldBe(
+            "[  2m05s] held      shop/web-1 by poddisruptionbudget/shop/web: Cannot evict pod. -> Wait for the other pods."
+            + " [held 2m05s since 12:00:00Z, tried 13 times, next try in 8.0 s, deadline 12:10:00Z in 7m55s]");
+    }
+
+    [Fact]
+    public void A_blocker_that_is_tried_now_and_has_no_deadline_says_so()
+    {
+        ProgressLines.BlockerTimes(Held with { Attempts = 1, NextTry = Start, Deadline = null }, Start.AddSeconds(4))
+            .ShouldBe("held 4.0 s since 12:00:00Z, tried once, next try now, no deadline");
+        ProgressLines.BlockerTimes(Held with { Attempts = 0, NextTry = null }, Start.AddMinutes(11)).ShouldBe("held 11m00s since 12:00:00Z, deadline 12:10:00Z passed");
+    }
+
+    [Fact]
+    public void A_blocker_that_lasts_is_said_again_more_and_more_seldom()
+    {
+        var lines = new ProgressLines(_clock);
+        var said = new List<int>();
+        for (var second = 0; second <= 600; second++)
+        {
+            if (lines.Next(_view with { Blockers = [Held] }).Any(line => line.Contains(" held ")))
+            {
+                said.Add(second);
+            }
+
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        said.ShouldBe([2, 62, 124, 248, 496]);
+    }
+
+    [Fact]
+    public void What_is_shown_once_leaves_out_no_blocker() =>
+        new ProgressLines(_clock, worthSaying: TimeSpan.Zero).Next(_view with { Blockers = [Held] })[^1].ShouldContain("held 0.0 s since 12:00:00Z");
+
+    [Fact]
+    public async Task On_a_terminal_each_blocker_has_its_times_beside_it()
+    {
+        _clock.Advance(TimeSpan.FromSeconds(125));
+        using var written = new StringWriter();
+
+        await new LiveOutput(written, _clock).FollowAsync(Once(_view with { Blockers = [Held] }), TestContext.Current.CancellationToken);
+
+        string.Join(' ', written.ToString().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).ShouldContain(
+            "held shop/web-1 by poddisruptionbudget/shop/web: Cannot evict pod. -> Wait for the other pods."
+            + " held 2m05s since 12:00:00Z, tried 13 times, next try in 8.0 s, deadline 12:10:00Z in 7m55s");
+    }
+
+    [Fact]
+    public async Task For_programs_each_blocker_has_its_times_as_instants()
+    {
+        using var written = new StringWriter();
+
+        await new JsonOutput(written, _clock).FollowAsync(Once(_view with { Blockers = [Held] }), TestContext.Current.CancellationToken);
+
+        var blocker = JsonNode.Parse(written.ToString())!["maintenance"]!["blockers"]![0]!;
+        (blocker["since"]!.ToString(), blocker["attempts"]!.ToString(), blocker["nextTry"]!.ToString(), blocker["deadline"]!.ToString(), blocker["nextStep"]!.ToString())
+            .ShouldBe(("2026-03-01T12:00:00+00:00", "13", "2026-03-01T12:02:13+00:00", "2026-03-01T12:10:00+00:00", "Wait for the other pods."));
+    }
+
+    private static BlockerView Held { get; } = new(
+        "budget-exhausted", "shop/web-1", "poddisruptionbudget/shop/web", "Cannot evict pod.", Start, 13, Start.AddSeconds(133), Start.AddMinutes(10), "Wait for the other pods.");
+
+    private static async IAsyncEnumerable<ProgressEvent> Once(MaintenanceView view)
+    {
+        yield return new ProgressEvent.Changed(view);
+        await Task.CompletedTask;
     }
 
     [Fact]
