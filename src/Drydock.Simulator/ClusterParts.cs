@@ -54,7 +54,8 @@ internal sealed class ClusterParts
         _kubelets = new KubeletController(_cluster, _machines, _heartbeats, _power, volumes);
         Controllers =
         [
-            new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), new EventExpiry(_cluster), _heartbeats,
+            new GarbageCollector(_cluster), new PodGarbageCollector(_cluster), new EventExpiry(_cluster),
+            new DefinitionController(_cluster), _heartbeats,
             new NodeLifecycleController(_cluster), new NodeTtlController(_cluster),
             new TaintEvictionController(_cluster), _scheduler, _kubelets,
             new DeploymentController(_cluster), new ReplicaSetController(_cluster), new StatefulSetController(_cluster),

@@ -6,18 +6,15 @@ using Drydock.Simulator.Store;
 namespace Drydock.Simulator.Api;
 
 /// <summary>
-/// What a cluster does about namespaces and definitions without being asked: gives each namespace its default service account, empties a
-/// namespace that ends, and removes the objects of a type that is deleted.
+/// What a cluster does about namespaces without being asked: gives each its default service account, and empties one that ends.
 /// </summary>
 internal sealed class Housekeeping : IAsyncDisposable
 {
-    private const string DefinitionFinalizer = "customresourcecleanup.apiextensions.k8s.io";
     private static readonly ResourceType _namespaces = ResourceTypes.Namespaces;
-    private static readonly ResourceType _definitions = ResourceTypes.CustomResourceDefinitions;
 
     private readonly IObjectStore _store;
     private readonly ILogger _logger;
-    private readonly Channel<(ResourceType Type, string Name)> _work = Channel.CreateUnbounded<(ResourceType Type, string Name)>();
+    private readonly Channel<string> _work = Channel.CreateUnbounded<string>();
     private readonly ConcurrentDictionary<string, bool> _ending = new();
     private readonly IDisposable _subscription;
     private readonly Task _loop;
@@ -52,26 +49,18 @@ internal sealed class Housekeeping : IAsyncDisposable
     {
         if (change.Type.Equals(_namespaces) && change.Kind is not ChangeKind.Deleted)
         {
-            Enqueue(_namespaces, change.Name);
-        }
-        else if (change.Type.Equals(_definitions) && change.Kind is ChangeKind.Modified)
-        {
-            Enqueue(_definitions, change.Name);
+            Enqueue(change.Name);
         }
         else if (change.Kind is ChangeKind.Deleted && change.Namespace is { } ns && _ending.ContainsKey(ns))
         {
-            Enqueue(_namespaces, ns);
-        }
-        else if (change.Kind is ChangeKind.Deleted && change.Type.IsCustom && _ending.ContainsKey(change.Type.GroupResource))
-        {
-            Enqueue(_definitions, change.Type.GroupResource);
+            Enqueue(ns);
         }
     }
 
-    private void Enqueue(ResourceType type, string name)
+    private void Enqueue(string name)
     {
         Interlocked.Increment(ref _pending);
-        if (!_work.Writer.TryWrite((type, name)))
+        if (!_work.Writer.TryWrite(name))
         {
             Interlocked.Decrement(ref _pending);
         }
@@ -79,18 +68,11 @@ internal sealed class Housekeeping : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        await foreach (var (type, name) in _work.Reader.ReadAllAsync())
+        await foreach (var name in _work.Reader.ReadAllAsync())
         {
             try
             {
-                if (type.Equals(_namespaces))
-                {
-                    Keep(name);
-                }
-                else
-                {
-                    Clean(name);
-                }
+                Keep(name);
             }
             catch (ApiException refusal)
             {
@@ -146,31 +128,9 @@ internal sealed class Housekeeping : IAsyncDisposable
     private static JsonObject Named(string @namespace, string name) =>
         new() { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = @namespace } };
 
-    private void Clean(string name)
-    {
-        if (_store.Get(_definitions, null, name) is not { } definition || definition.At("metadata", "deletionTimestamp") is null)
-        {
-            return;
-        }
-
-        _ending[name] = true;
-        if (Empty([CustomResource.TypeOf(definition)], null))
-        {
-            _ending.TryRemove(name, out _);
-            _store.Update(_definitions, null, name, d =>
-            {
-                var finalizers = d.At("metadata", "finalizers") as JsonArray ?? [];
-                d.Child("metadata")["finalizers"] = new JsonArray([.. finalizers
-                    .Select(f => (string?)f).Where(f => f != DefinitionFinalizer).Select(f => (JsonNode?)f)]);
-
-                return true;
-            });
-        }
-    }
-
     /// <summary>Deletes what is there.</summary>
     /// <returns>Whether nothing is left.</returns>
-    private bool Empty(IEnumerable<ResourceType> types, string? @namespace)
+    private bool Empty(IEnumerable<ResourceType> types, string @namespace)
     {
         var left = 0;
         foreach (var type in types.ToList())

@@ -130,9 +130,11 @@ internal sealed class Reviews(IObjectStore store, Access access, TimeProvider ti
     private JsonObject RulesOf(ApiRequest request, Caller caller)
     {
         var ns = Bodies.Required(request, "SelfSubjectRulesReview").Text("spec", "namespace") ?? "";
-        var rules = caller.Groups.Contains("system:masters")
+        var isMaster = caller.Groups.Contains("system:masters");
+        var resources = isMaster
             ? [new JsonObject { ["verbs"] = new JsonArray("*"), ["apiGroups"] = new JsonArray("*"), ["resources"] = new JsonArray("*") }]
             : Rbac.Rules(store, caller, ns).Select(r => r.Copy());
+        var paths = isMaster ? [new JsonObject { ["verbs"] = new JsonArray("*"), ["nonResourceURLs"] = new JsonArray("*") }] : (JsonObject[])[];
 
         return new JsonObject
         {
@@ -142,8 +144,8 @@ internal sealed class Reviews(IObjectStore store, Access access, TimeProvider ti
             ["spec"] = new JsonObject(),
             ["status"] = new JsonObject
             {
-                ["resourceRules"] = new JsonArray([.. rules]),
-                ["nonResourceRules"] = new JsonArray(),
+                ["resourceRules"] = new JsonArray([.. resources, .. DefaultRoles.ResourceRules(caller)]),
+                ["nonResourceRules"] = new JsonArray([.. paths, .. DefaultRoles.PathRules(caller)]),
                 ["incomplete"] = false,
             },
         };

@@ -345,6 +345,8 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             ? ApiAnswer.Text(refusal.Code, refusal.Message + "\n")
             : new ApiAnswer(refusal.Code, "application/json", Wire.Bytes(Wire.Status(refusal)));
 
+        answer = Writes.Warn(answer, refusal.Warnings);
+
         return refusal.RetryAfterSeconds is { } seconds ? answer.With("Retry-After", seconds.ToString()) : answer;
     }
 

@@ -17,7 +17,7 @@ internal sealed class Writes(
         ApiRequest request, ResourceRequest path, ServedType served, CancellationToken cancellationToken)
     {
         var type = served.Type;
-        var given = served.Take(Typed(served, Bodies.Required(request, type.Kind)));
+        var given = served.Take(Typed(served, Bodies.Required(request, type.Kind), request["fieldValidation"]));
         CheckValidationMode(request, "CreateOptions");
         var warnings = rules.CheckFields(served, given, Bodies.Duplicates(request), request["fieldValidation"]);
         SetNamespace(type, given, path);
@@ -270,7 +270,7 @@ internal sealed class Writes(
         }
     }
 
-    private static JsonObject Typed(ServedType served, JsonObject given)
+    private static JsonObject Typed(ServedType served, JsonObject given, string mode = "")
     {
         var (kind, apiVersion) = (given.Text("kind"), given.Text("apiVersion"));
         if (kind is { Length: > 0 } && kind != served.Type.Kind)
@@ -282,7 +282,13 @@ internal sealed class Writes(
 
         if (apiVersion is { Length: > 0 } && apiVersion != served.ApiVersion)
         {
-            throw Refusals.BadRequest($"the API version in the data ({apiVersion}) does not match the expected API version ({served.ApiVersion})");
+            // A version that is not served has no schema: none of its fields is known, and the client is told so first.
+            var unknown = served.Type.IsCustom && mode is "" or "Warn"
+                ? given.Select(p => p.Key).Except(["apiVersion", "kind", "metadata"]).Select(field => $"unknown field \"{field}\"").ToList()
+                : [];
+
+            throw new ApiException(
+                400, "BadRequest", $"the API version in the data ({apiVersion}) does not match the expected API version ({served.ApiVersion})") { Warnings = unknown };
         }
 
         given["apiVersion"] = served.ApiVersion;

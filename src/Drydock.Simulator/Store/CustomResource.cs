@@ -5,6 +5,9 @@ namespace Drydock.Simulator.Store;
 /// <summary>What a CustomResourceDefinition says.</summary>
 public static class CustomResource
 {
+    /// <summary>What keeps a deleted definition until its objects are gone.</summary>
+    public const string Finalizer = "customresourcecleanup.apiextensions.k8s.io";
+
     /// <summary>The type it defines, in its storage version.</summary>
     public static ResourceType TypeOf(JsonObject definition)
     {
@@ -50,6 +53,10 @@ public static class CustomResource
         ["acceptedNames"] = definition.At("spec", "names")?.DeepClone(),
         ["storedVersions"] = new JsonArray(StorageVersion(definition).Text("name")),
     };
+
+    /// <summary>The condition of a definition that is being deleted and whose objects are still there.</summary>
+    public static JsonObject Terminating(DateTimeOffset now) => Condition("Terminating", "InstanceDeletionPending",
+        "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon", now);
 
     private static JsonObject Condition(string type, string reason, string message, DateTimeOffset now) => new()
     {

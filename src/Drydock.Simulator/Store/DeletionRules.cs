@@ -7,7 +7,6 @@ namespace Drydock.Simulator.Store;
 internal sealed class DeletionRules(TimeProvider time)
 {
     private const string OrphanFinalizer = "orphan";
-    private const string DefinitionFinalizer = "customresourcecleanup.apiextensions.k8s.io";
     private const string ForegroundFinalizer = "foregroundDeletion";
 
     /// <summary>The object as the deletion leaves it, the very same if nothing changes, and whether it stays.</summary>
@@ -34,8 +33,10 @@ internal sealed class DeletionRules(TimeProvider time)
         if (!deleting && type.Equals(ResourceTypes.CustomResourceDefinitions))
         {
             // Its objects go first; who removes them removes this finalizer.
-            finalizers = [.. finalizers.Select(f => f.CopyNode()), DefinitionFinalizer];
+            finalizers = [.. finalizers.Select(f => f.CopyNode()), CustomResource.Finalizer];
             marked.Child("metadata")["finalizers"] = finalizers;
+            var conditions = marked.At("status", "conditions") as JsonArray ?? [];
+            marked.Child("status")["conditions"] = new JsonArray([.. conditions.Select(c => c.CopyNode()), CustomResource.Terminating(time.GetUtcNow())]);
         }
 
         if (!isPod && finalizers.Count == 0)
@@ -46,7 +47,7 @@ internal sealed class DeletionRules(TimeProvider time)
         var grace = isPod ? GraceOf(@object, deletion) : 0;
         Mark(type, marked, grace, deleting);
 
-        return (JsonNode.DeepEquals(marked, @object) ? @object : marked, grace > 0 || finalizers.Count > 0);
+        return (Json.Same(marked["metadata"], @object["metadata"]) ? @object : marked, grace > 0 || finalizers.Count > 0);
     }
 
     /// <summary>Whether nothing holds a deleted object any longer.</summary>

@@ -187,6 +187,9 @@ public sealed class ApiException(int code, string? reason, string message) : Exc
     /// <summary>How long the answer is held back: what a webhook that does not answer costs.</summary>
     public TimeSpan HeldBack { get; init; }
 
+    /// <summary>What the client is warned of besides.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>Whether the answer is the message as plain text instead of a Status, as that of the aggregator.</summary>
     public bool IsPlainText { get; init; }
 }

@@ -7,33 +7,11 @@ namespace Drydock.Simulator.Store;
 /// <summary>Reading and copying of JSON objects.</summary>
 public static class Json
 {
-    /// <summary>
-    /// A private copy without any lazily parsed part: <see cref="JsonObject"/> parses on first access, which two readers must not do at once.
-    /// </summary>
-    public static JsonObject Copy(this JsonObject source) => (JsonObject)CopyNode(source)!;
+    /// <summary>A private copy. What nobody has looked at yet is shared with the source until somebody does.</summary>
+    public static JsonObject Copy(this JsonObject source) => (JsonObject)source.DeepClone();
 
     /// <summary>A copy of any node, see <see cref="Copy"/>.</summary>
-    public static JsonNode? CopyNode(this JsonNode? node) =>
-        node switch
-        {
-            null => null,
-            JsonObject o => CopyObject(o),
-            JsonArray a => new JsonArray([.. a.Select(CopyNode)]),
-            _ => node.DeepClone(),
-        };
-
-    private static JsonObject CopyObject(JsonObject source)
-    {
-        // An array, whose length is known: the copy is made as large as it has to be, once.
-        var properties = new KeyValuePair<string, JsonNode?>[source.Count];
-        var count = 0;
-        foreach (var (name, value) in source)
-        {
-            properties[count++] = KeyValuePair.Create(name, CopyNode(value));
-        }
-
-        return new JsonObject(properties);
-    }
+    public static JsonNode? CopyNode(this JsonNode? node) => node?.DeepClone();
 
     /// <summary>The node at a path of property names, or null.</summary>
     public static JsonNode? At(this JsonNode? node, params ReadOnlySpan<string> path)
@@ -91,7 +69,7 @@ public static class Json
     }
 
     /// <summary>Whether two nodes say the same.</summary>
-    public static bool Same(JsonNode? one, JsonNode? other) => JsonNode.DeepEquals(one, other);
+    public static bool Same(JsonNode? one, JsonNode? other) => JsonBytes.Same(one, other);
 
     /// <summary>The moment as the API writes it: UTC, whole seconds.</summary>
     public static string Timestamp(this DateTimeOffset moment) =>

@@ -5,6 +5,9 @@ namespace Drydock.Simulator.Store;
 /// <summary>The store as it is put away and taken out again.</summary>
 public sealed partial class ObjectStore
 {
+    /// <summary>How often anybody looked into an object: what a test tells from that the work for one request does not grow with the cluster.</summary>
+    internal long Looks => _trees.Looks;
+
     /// <summary>The objects of all types, and the version they are of.</summary>
     internal (long ResourceVersion, IReadOnlyList<(string GroupResource, ObjectList Items)> Types) Everything()
     {

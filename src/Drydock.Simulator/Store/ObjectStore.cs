@@ -172,8 +172,6 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 Commit(ChangeKind.Deleted, type, marked.Copy(), before);
             }
 
-            Sweep(type);
-
             return marked;
         }
     }
@@ -278,8 +276,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     private JsonObject Write(ResourceType type, StoredObject stored, JsonObject after, bool dryRun)
     {
         var before = stored.Tree;
-        SystemFields.Keep(type, before, after);
-        if (JsonNode.DeepEquals(before, after))
+        if (!SystemFields.Keep(type, before, after))
         {
             return before;
         }
@@ -295,7 +292,6 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
             var last = before.Copy();
             Commit(ChangeKind.Deleted, type, last, stored);
             after.Child("metadata")["resourceVersion"] = last.VersionOf();
-            Sweep(type);
         }
         else
         {

@@ -4,7 +4,7 @@ namespace Drydock.Simulator.Store;
 
 /// <summary>
 /// One state of one object, as a write left it. It never changes. It is kept as bytes, and as a tree for as long as somebody has looked at
-/// it lately: a tree takes about ten times as much.
+/// it lately: a tree takes several times as much.
 /// </summary>
 public sealed class StoredObject
 {
@@ -38,6 +38,7 @@ public sealed class StoredObject
         get
         {
             WasUsed = true;
+            _cache?.Looked();
 
             return Volatile.Read(ref _tree) ?? Parsed();
         }
@@ -92,8 +93,8 @@ public sealed class StoredObject
 /// <summary>The objects whose trees are kept: the latest that were written or looked at. Thread-safe.</summary>
 internal sealed class TreeCache
 {
-    // A tree of a pod is about 30 kB.
-    private const int Capacity = 6000;
+    // So few that most are still young when they go: what grows old first costs the garbage collector far more than reading bytes again.
+    private const int Capacity = 1000;
 
     // How many in use it passes over before one of them has to go.
     private const int Patience = 32;
@@ -101,6 +102,12 @@ internal sealed class TreeCache
     private readonly StoredObject?[] _ring = new StoredObject?[Capacity];
     private readonly Lock _lock = new();
     private int _next;
+
+    /// <summary>How often a tree was looked at; exact as long as one thread does.</summary>
+    public long Looks { get; private set; }
+
+    /// <summary>Counts a look.</summary>
+    public void Looked() => Looks++;
 
     /// <summary>Keeps the tree of an object, and forgets one that was not looked at for long.</summary>
     public void Admit(StoredObject admitted)

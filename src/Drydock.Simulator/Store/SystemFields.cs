@@ -30,7 +30,8 @@ internal static class SystemFields
     }
 
     /// <summary>Puts those of the stored object back, and counts a change of its spec.</summary>
-    public static void Keep(ResourceType type, JsonObject before, JsonObject after)
+    /// <returns>Whether anything else was changed.</returns>
+    public static bool Keep(ResourceType type, JsonObject before, JsonObject after)
     {
         var (from, to) = (before.Child("metadata"), after.Child("metadata"));
         foreach (var field in _kept)
@@ -45,18 +46,16 @@ internal static class SystemFields
             }
         }
 
-        if (type.HasGeneration && SpecChanged(type, before, after))
+        var changed = before.Select(p => p.Key).Union(after.Select(p => p.Key)).Where(k => !Json.Same(before[k], after[k])).ToList();
+        if (type.HasGeneration
+            && changed.Exists(k => k != "metadata" && (k != "status" || !type.HasStatus))
+            && !(type.Equals(ResourceTypes.Pods) && IsBinding(before, after)))
         {
             to["generation"] = (from.Number("generation") ?? 0) + 1;
         }
-    }
 
-    private static bool SpecChanged(ResourceType type, JsonObject before, JsonObject after) =>
-        before.Select(p => p.Key)
-            .Union(after.Select(p => p.Key))
-            .Where(k => k != "metadata" && (k != "status" || !type.HasStatus))
-            .Any(k => !JsonNode.DeepEquals(before[k], after[k]))
-        && !(type.Equals(ResourceTypes.Pods) && IsBinding(before, after));
+        return changed.Count > 0;
+    }
 
     /// <summary>Being placed on a node does not count as a change of a pod's spec.</summary>
     private static bool IsBinding(JsonObject before, JsonObject after)
@@ -70,6 +69,6 @@ internal static class SystemFields
 
         return was.Select(p => p.Key).Union(now.Select(p => p.Key))
             .Where(k => k != "nodeName")
-            .All(k => JsonNode.DeepEquals(was[k], now[k]));
+            .All(k => Json.Same(was[k], now[k]));
     }
 }

@@ -13,7 +13,7 @@ public sealed class RecordedAnswersTests
 
     private static readonly Dictionary<string, string> _outOfScope = File
         .ReadAllLines(Path.Combine(_folder, "out-of-scope.txt"))
-        .Where(l => l.Length > 0 && l[0] != '#' && !l.StartsWith("kubectl/", StringComparison.Ordinal))
+        .Where(l => l.Length > 0 && l[0] != '#')
         .Select(l => l.Split(' ', 2))
         .ToDictionary(l => l[0], l => l.Length > 1 ? l[1].Trim() : "");
 

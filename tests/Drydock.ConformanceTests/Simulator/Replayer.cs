@@ -46,6 +46,8 @@ internal sealed partial class Replayer : IAsyncDisposable
             _cluster.Store.Delete(ResourceTypes.CustomResourceDefinitions, null, definition.NameOf(), new Deletion());
         }
 
+        Settle();
+
         _server = new SimulatedApiServer(_cluster.Store, [], [], [], _cluster.Clock, NullLoggerFactory.Instance);
         _client = new HttpClient(_server.CreateHandler()) { BaseAddress = new Uri("http://simulated/"), Timeout = Timeout.InfiniteTimeSpan };
     }

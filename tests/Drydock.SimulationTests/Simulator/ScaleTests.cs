@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
 using Drydock.Simulator;
+using Drydock.Simulator.Controllers;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -15,6 +16,7 @@ namespace Drydock.SimulationTests.Simulator;
 public sealed class ScaleTests
 {
     private const int Watchers = 50;
+    private const int Replicas = 40;
 
     private static readonly Scenario Large = Scenario.Load(
         "name: large\nnodes: [{name: 'node-{n}', count: 500}]\nworkloads: [{deployment: web, replicas: 2500}, {deployment: api, replicas: 500}]\n");
@@ -49,6 +51,60 @@ public sealed class ScaleTests
 
         perNode.Count.ShouldBe(500);
         perNode.Max().ShouldBeLessThanOrEqualTo(7);
+    }
+
+    [Fact]
+    public async Task The_work_for_an_eviction_does_not_grow_with_the_cluster()
+    {
+        // More nodes than the scheduler looks at, in both.
+        var small = await LooksPerEvictionAsync(nodes: 110, workloads: 6);
+        var large = await LooksPerEvictionAsync(nodes: 330, workloads: 18);
+
+        large.ShouldBeLessThan(small * 1.25, $"{small:0.0} looks at objects in the small cluster, {large:0.0} in the large one");
+    }
+
+    [Fact]
+    public void The_work_for_a_pod_at_the_start_does_not_grow_with_the_cluster()
+    {
+        var small = ((ObjectStore)new TestCluster(Sized(110, 6)).Store).Looks / (6.0 * Replicas);
+        var large = ((ObjectStore)new TestCluster(Sized(330, 18)).Store).Looks / (18.0 * Replicas);
+
+        large.ShouldBeLessThan(small * 1.25, $"{small:0.0} looks at objects for each pod of the small cluster, {large:0.0} of the large one");
+    }
+
+    // Each workload has a namespace and a budget of its own; the machines of all have room.
+    private static Scenario Sized(int nodes, int workloads)
+    {
+        var numbers = Enumerable.Range(1, workloads).ToList();
+        return Scenario.Load(
+            $"name: sized\nnodes: [{{name: 'node-{{n}}', count: {nodes}}}]\n"
+            + $"workloads: [{string.Join(", ", numbers.Select(i => $"{{deployment: team-{i}/app, replicas: {Replicas}}}"))}]\n"
+            + $"budgets: [{string.Join(", ", numbers.Select(i => $"{{name: team-{i}/app, maxUnavailable: 50%}}"))}]\n");
+    }
+
+    // Until the pods are gone and their replacements run, less what happens in a cluster in that time anyhow.
+    private static async Task<double> LooksPerEvictionAsync(int nodes, int workloads)
+    {
+        const int Evictions = 10;
+        const double Long = 4;
+        var (quiet, cluster) = (new TestCluster(Sized(nodes, workloads)), new TestCluster(Sized(nodes, workloads)));
+        using var http = new HttpClient(cluster.Simulated.Api.CreateHandler()) { BaseAddress = new("http://simulated") };
+        var (before, quietBefore) = (Looks(cluster), Looks(quiet));
+
+        foreach (var pod in cluster.Store.List(ResourceTypes.Pods, "team-1").Take(Evictions).Select(pod => pod.NameOf()).ToList())
+        {
+            using var body = new StringContent(
+                $$$"""{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"{{{pod}}}","namespace":"team-1"}}""", Encoding.UTF8, "application/json");
+            (await http.PostAsync($"/api/v1/namespaces/team-1/pods/{pod}/eviction", body, CancellationToken.None)).EnsureSuccessStatusCode();
+        }
+
+        cluster.Pass(Long);
+        quiet.Pass(Long);
+        var looks = Looks(cluster) - before - (Looks(quiet) - quietBefore);
+        cluster.Store.List(ResourceTypes.Pods, "team-1").Count(pod => pod.IsReady()).ShouldBe(Replicas);
+        return looks / (double)Evictions;
+
+        static long Looks(TestCluster cluster) => ((ObjectStore)cluster.Store).Looks;
     }
 
     private static async Task<int> ListAllAsync(HttpClient http)
