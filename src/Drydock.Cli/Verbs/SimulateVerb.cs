@@ -32,7 +32,9 @@ internal static class SimulateVerb
             "drydock simulate --scenario three-zones --speed 10  # a fleet whose time passes ten times faster",
             "drydock simulate --show shop > mine.yaml; drydock simulate --scenario mine.yaml  # a cluster of your own",
             "kubectl --kubeconfig drydock-simulated.kubeconfig get nodes,pods,vmi -A",
-            "curl -d '{\"kubeletDies\": \"node-2\", \"for\": \"2m\"}' http://127.0.0.1:6443/simulator/faults  # more goes wrong while it runs") { scenario, listen, kubeconfigOut, state, speed, seed, show, output };
+            "curl -d '{\"kubeletDies\": \"node-2\", \"for\": \"2m\"}' http://127.0.0.1:6443/simulator/faults  # more goes wrong while it runs; GET lists, DELETE ends",
+            "curl -d '{\"requests\": \"create pods/eviction\", \"answer\": 429, \"retryAfter\": 5, \"share\": 50}' http://127.0.0.1:6443/simulator/faults",
+            "curl 'http://127.0.0.1:6443/simulator/requests?verb=create&subresource=eviction&limit=20'  # who asked for what, and how it was answered") { scenario, listen, kubeconfigOut, state, speed, seed, show, output };
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             if (parsed.GetValue(show) is { } name)
@@ -65,6 +67,7 @@ internal static class SimulateVerb
           drydock maintain {cluster.Scenario.Maintain ?? "NODE"}
           kubectl drain {cluster.Scenario.Maintain ?? "NODE"} --ignore-daemonsets --delete-emptydir-data
           curl {cluster.Address}simulator/faults
+          curl {cluster.Address}simulator/requests
         Ctrl-C ends it; {(state is null ? "nothing is kept" : $"{state} keeps it")}.
         """;
 

@@ -21,6 +21,11 @@ internal static class KestrelFront
             // An API server does not break the connection of a client that reads or sends slowly, as one on a busy machine does.
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
+
+            // Nor does it close an idle connection under the hands of a client that is about to POST: Go's transport does not send that again,
+            // and kubectl says EOF. Go gives idle connections up after 90 s; a client that was stopped for a while must still be the first.
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(30);
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromMinutes(30);
         });
 
         var app = builder.Build();
