@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Controllers;
@@ -7,13 +8,15 @@ namespace Drydock.Simulator.Api;
 
 /// <summary>
 /// The OpenAPI documents, as far as clients ask them: which operations take <c>dryRun</c> and <c>fieldValidation</c> (kubectl looks at the
-/// patch of a kind before it sends one), and the schemas of custom resources (<c>kubectl explain</c>, kubectl's own check of a manifest).
-/// Built-in kinds have no schema: kubectl then leaves checking to the server and merges by its own knowledge.
+/// patch of a kind before it sends one), and the schemas of kinds (<c>kubectl explain</c>, kubectl's own check of a manifest and the patch
+/// it makes of one). They are made once, and again when a definition has changed.
 /// </summary>
 internal sealed class OpenApi(IObjectStore store)
 {
     private const string Protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
     private static readonly string[] _kept = ["type", "format", "description", "required", "enum", "pattern", "minimum", "maximum"];
+
+    private Made _made = new([]);
 
     /// <summary>The answer to a path of OpenAPI, or null if the path is none.</summary>
     public ApiAnswer? Answer(ApiRequest request) => Document(request)?.UnlessKnown(request);
@@ -23,24 +26,22 @@ internal sealed class OpenApi(IObjectStore store)
         var path = request.Path.TrimEnd('/');
         if (path == "/openapi/v2")
         {
-            var document = Version2();
-
             return request.Accept.Contains("protobuf", StringComparison.Ordinal)
-                ? new ApiAnswer(200, Protobuf, OpenApiProtobuf.Document(document))
-                : new ApiAnswer(200, "application/json", Wire.Bytes(document));
+                ? new ApiAnswer(200, Protobuf, Once("protobuf", () => OpenApiProtobuf.Document(Version2())))
+                : new ApiAnswer(200, "application/json", Once(path, () => Wire.Bytes(Version2())));
         }
 
         if (path == "/openapi/v3")
         {
             var paths = GroupVersions().Select(served => KeyValuePair.Create<string, JsonNode?>(
-                Prefix(served.Key)[1..], new JsonObject { ["serverRelativeURL"] = $"/openapi/v3{Prefix(served.Key)}?hash={Hash(Version3(served))}" }));
+                Prefix(served.Key)[1..], new JsonObject { ["serverRelativeURL"] = $"/openapi/v3{Prefix(served.Key)}?hash={Hash(Bytes3(served))}" }));
 
             return ApiAnswer.Text(200, new JsonObject { ["paths"] = new JsonObject(paths) }.ToJsonString());
         }
 
         return path.StartsWith("/openapi/v3/", StringComparison.Ordinal)
             && GroupVersions().FirstOrDefault(served => Prefix(served.Key) == path["/openapi/v3".Length..]) is { } found
-            ? new ApiAnswer(200, "application/json", Wire.Bytes(Version3(found)))
+            ? new ApiAnswer(200, "application/json", Bytes3(found))
             : null;
     }
 
@@ -50,7 +51,20 @@ internal sealed class OpenApi(IObjectStore store)
 
     private static string Prefix(string groupVersion) => groupVersion.Contains('/') ? $"/apis/{groupVersion}" : $"/api/{groupVersion}";
 
-    private static string Hash(JsonObject document) => Convert.ToHexString(SHA512.HashData(Wire.Bytes(document)));
+    private static string Hash(byte[] document) => Convert.ToHexString(SHA512.HashData(document));
+
+    private byte[] Bytes3(IGrouping<string, ResourceType> served) => Once(served.Key, () => Wire.Bytes(Version3(served)));
+
+    // With every change of a definition the store has another collection of types.
+    private byte[] Once(string document, Func<byte[]> make)
+    {
+        if (!ReferenceEquals(_made.Of, store.Types))
+        {
+            _made = new(store.Types);
+        }
+
+        return _made.Documents.GetOrAdd(document, _ => make());
+    }
 
     private static JsonObject Info() => new() { ["title"] = "Kubernetes", ["version"] = "v1.36.2" };
 
@@ -60,7 +74,7 @@ internal sealed class OpenApi(IObjectStore store)
         foreach (var served in GroupVersions())
         {
             AddPaths(paths, served, inQuery: name => new JsonObject { ["in"] = "query", ["name"] = name, ["type"] = "string", ["uniqueItems"] = true });
-            AddSchemas(definitions, served);
+            AddSchemas(definitions, served, version: 2);
         }
 
         return new JsonObject { ["swagger"] = "2.0", ["info"] = Info(), ["paths"] = paths, ["definitions"] = definitions };
@@ -75,7 +89,7 @@ internal sealed class OpenApi(IObjectStore store)
             ["name"] = name,
             ["schema"] = new JsonObject { ["type"] = "string", ["uniqueItems"] = true },
         });
-        AddSchemas(schemas, served);
+        AddSchemas(schemas, served, version: 3);
 
         return new JsonObject
         {
@@ -118,17 +132,22 @@ internal sealed class OpenApi(IObjectStore store)
     private static JsonObject Kind(string groupVersion, ResourceType type) =>
         new() { ["group"] = type.Group, ["kind"] = type.Kind, ["version"] = groupVersion.Split('/')[^1] };
 
-    private void AddSchemas(JsonObject schemas, IGrouping<string, ResourceType> served)
+    private void AddSchemas(JsonObject schemas, IGrouping<string, ResourceType> served, int version)
     {
+        foreach (var type in served.Where(type => !type.IsCustom))
+        {
+            BuiltInSchemas.Add(schemas, served.Key, type, Kind(served.Key, type), version);
+        }
+
         foreach (var type in served.Where(type => type.IsCustom))
         {
-            var version = served.Key.Split('/')[^1];
+            var name = served.Key.Split('/')[^1];
             var definition = store.Get(ResourceTypes.CustomResourceDefinitions, null, type.GroupResource);
-            if (definition.Objects("spec", "versions").FirstOrDefault(v => v.Text("name") == version).Object("schema", "openAPIV3Schema") is { } schema)
+            if (definition.Objects("spec", "versions").FirstOrDefault(v => v.Text("name") == name).Object("schema", "openAPIV3Schema") is { } schema)
             {
                 var shown = WithObjectFields(Schema(schema));
                 shown["x-kubernetes-group-version-kind"] = new JsonArray(Kind(served.Key, type));
-                schemas[$"{string.Join('.', type.Group.Split('.').Reverse())}.{version}.{type.Kind}"] = shown;
+                schemas[$"{string.Join('.', type.Group.Split('.').Reverse())}.{name}.{type.Kind}"] = shown;
             }
         }
     }
@@ -184,5 +203,11 @@ internal sealed class OpenApi(IObjectStore store)
         }
 
         return result;
+    }
+
+    /// <summary>The documents made of one collection of types.</summary>
+    private sealed record Made(IReadOnlyCollection<ResourceType> Of)
+    {
+        public ConcurrentDictionary<string, byte[]> Documents { get; } = new();
     }
 }

@@ -37,6 +37,7 @@ internal static class OpenApiProtobuf
 
     private static byte[] Schema(JsonObject schema) =>
     [
+        .. Optional(1, schema.Text("$ref")),
         .. Optional(2, schema.Text("format")),
         .. Optional(4, schema.Text("description")),
         .. schema["required"] is JsonArray required ? required.SelectMany(name => Text(19, name!.ToString())) : [],

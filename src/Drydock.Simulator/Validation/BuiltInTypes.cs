@@ -22,6 +22,12 @@ internal static partial class BuiltInTypes
         return reader.ReadToEnd();
     }
 
+    /// <summary>The model of a kind, or null if the kind is not known.</summary>
+    public static string? ModelOf(string apiVersion, string kind) => _types.Value.Roots.GetValueOrDefault($"{apiVersion} {kind}");
+
+    /// <summary>The fields of a model with their shapes, or null if it is a shape and no model.</summary>
+    public static IReadOnlyDictionary<string, string>? FieldsOf(string model) => _types.Value.Models.GetValueOrDefault(model);
+
     /// <summary>Removes what a type does not know.</summary>
     /// <returns>The paths of what was removed, and what is wrong with the type of a field, or null.</returns>
     public static (List<string> Unknown, string? WrongType) Prune(string apiVersion, JsonObject @object)

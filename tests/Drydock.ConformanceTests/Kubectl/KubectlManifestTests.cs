@@ -132,6 +132,52 @@ public sealed class KubectlManifestTests(KubectlCluster cluster) : IClassFixture
         refused.Error.ShouldContain("reson");
     }
 
+    [Theory]
+    [InlineData("pod", "spec", "What is to run")]
+    [InlineData("pod.spec.containers", "image", "One program in a pod")]
+    [InlineData("node.spec", "unschedulable", "cordoned")]
+    [InlineData("node.status.conditions", "reason", "MemoryPressure")]
+    [InlineData("deployment.spec", "replicas", "How many pods there are to be")]
+    [InlineData("pdb.spec", "maxUnavailable", "may be missing")]
+    [InlineData("lease.spec", "holderIdentity", "Who holds it")]
+    public async Task A_built_in_kind_is_explained(string path, string field, string meaning)
+    {
+        var explained = (await cluster.RunAsync("explain", path)).Output;
+
+        explained.ShouldContain(field);
+        string.Join(' ', explained.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).ShouldContain(meaning);
+    }
+
+    [Fact]
+    public async Task An_apply_takes_back_what_it_gave_and_leaves_what_others_added()
+    {
+        const string Manifest = """
+            ---
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: merged, namespace: shop}
+            spec:
+              replicas: 0
+              selector: {matchLabels: {app: merged}}
+              template:
+                metadata: {labels: {app: merged}}
+                spec:
+                  containers:
+                  - {name: main, image: shop/main:1, env: [{name: KEPT, value: a}, {name: GONE, value: b}]}
+                  - {name: old, image: shop/old:1}
+            """;
+        await cluster.SendAsync(Manifest, "apply");
+        await cluster.RunAsync(
+            "patch", "deployment", "merged", "-n", "shop", "-p", """{"spec":{"template":{"spec":{"containers":[{"name":"injected","image":"mesh:1"}]}}}}""");
+
+        await cluster.SendAsync(
+            Manifest.Replace(", {name: GONE, value: b}", "").Replace("      - {name: old, image: shop/old:1}", "").TrimEnd(), "apply");
+
+        var containers = cluster.Simulation.Store.Get(ResourceTypes.Deployments, "shop", "merged").Objects("spec", "template", "spec", "containers").ToList();
+        containers.Select(each => each.Text("name")).ShouldBe(["main", "injected"], ignoreOrder: true);
+        containers.Single(each => each.Text("name") == "main").Objects("env").Select(each => each.Text("name")).ShouldBe(["KEPT"]);
+    }
+
     [Fact]
     public async Task A_drain_without_evictions_deletes_in_spite_of_a_budget()
     {
