@@ -18,10 +18,19 @@ internal sealed class MigrationRules(ClusterContext cluster)
         var active = cluster.Store.List(KubeVirtTypes.Migrations)
             .Where(each => !each.IsFinal() && each.InstancePhase() is not ("" or "Pending"))
             .ToList();
-        var sources = active.Select(each => cluster.Store.Get(KubeVirtTypes.Instances, each.NamespaceOf(), each.Text("spec", "vmiName")!).InstanceNode());
+        var sources = active.Select(SourceOf);
         var configuration = Configuration();
         return active.Count < configuration.Number("parallelMigrationsPerCluster")
             && sources.Count(node => node == vmi.InstanceNode()) < configuration.Number("parallelOutboundMigrationsPerNode");
+    }
+
+    // The machine is on its new node a moment before its migration has succeeded; until then the migration holds the slot of the old one.
+    private string? SourceOf(JsonObject migration)
+    {
+        var vmi = cluster.Store.Get(KubeVirtTypes.Instances, migration.NamespaceOf(), migration.Text("spec", "vmiName")!);
+        return vmi.Text("status", "migrationState", "migrationUid") == migration.UidOf()
+            ? vmi.Text("status", "migrationState", "sourceNode") ?? vmi.InstanceNode()
+            : vmi.InstanceNode();
     }
 
     /// <summary>An evacuation waits 20 s after a failed one, doubling with each failure in a row. Null: no wait.</summary>
