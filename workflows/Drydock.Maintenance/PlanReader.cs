@@ -46,6 +46,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
         var forecasts = await ForecastAsync(request, planned.Policy, findings, cancellationToken);
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
+        findings.AddRange(PlanFindings.OfForce(forecasts, request.Drain.OnTimeout));
 
         return empty with
         {
@@ -122,7 +123,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             var vm = vmi.Vm is { } name ? await cluster.GetVmAsync(name, cancellationToken) : null;
             findings.AddRange(VmPolicies.Problems(policy, vm, request.VirtualMachines.AllowAnnotations).Select(problem => new PlanFinding(
                 FindingSeverity.Notes, "vm-annotation", problem, $"virtualmachine/{vmi.Ref}", "Correct or remove the annotation.")));
-            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm))));
+            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm)), request.Drain.OnTimeout));
         }
 
         return forecasts;

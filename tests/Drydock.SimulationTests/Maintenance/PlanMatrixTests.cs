@@ -59,6 +59,35 @@ public sealed class PlanMatrixTests
         }
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(StuckVmPolicy.Wait)]
+    [InlineData(StuckVmPolicy.ShutDown)]
+    [InlineData(StuckVmPolicy.Fail)]
+    public async Task What_the_plan_says_of_force_is_what_then_happens(StuckVmPolicy policy)
+    {
+        await using var world = await World.StartAsync(SceneOf("LiveMigrate"));
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+        var request = world.Request() with
+        {
+            Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Force },
+            VirtualMachines = new VirtualMachinePolicy { OnNotMigratable = policy },
+        };
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
+        var before = await InstancesAsync(world);
+
+        var report = await world.MaintainAsync(request);
+        await world.RunForAsync(TimeSpan.FromSeconds(30));
+
+        var after = await InstancesAsync(world);
+        report.Outcome.ShouldBe(policy == StuckVmPolicy.Fail ? MaintenanceOutcome.Failed : MaintenanceOutcome.Completed, report.Message);
+        foreach (var forecast in plan.VirtualMachines.Where(vm => vm is { IsLiveMigratable: false, EvictionStrategy: "LiveMigrate" }))
+        {
+            var outcome = report.VirtualMachines.Single(vm => vm.Vmi == forecast.Vmi).Outcome;
+            (forecast.Fate, outcome, after[forecast.Vmi.Name].Uid == before[forecast.Vmi.Name].Uid).ShouldBe(
+                policy == StuckVmPolicy.Fail ? (VmFate.Blocks, VmOutcome.StillThere, true) : (VmFate.StoppedAndRestored, VmOutcome.Stopped, false), forecast.ToString());
+        }
+    }
+
     private static Scenario SceneOf(string? ofCluster) => new()
     {
         Name = "matrix",

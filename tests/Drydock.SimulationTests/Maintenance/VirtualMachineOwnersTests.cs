@@ -56,13 +56,18 @@ public sealed class VirtualMachineOwnersTests
     public async Task A_bare_instance_that_cannot_migrate_is_deleted_only_by_force_and_only_at_the_deadline()
     {
         await using var world = await WorldAsync(Bare, "LiveMigrate", canMigrate: false);
-        await world.BeginAsync(Request(world, DeadlinePolicy.Force));
+        var request = Request(world, DeadlinePolicy.Force);
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
+        await world.BeginAsync(request);
 
         await world.RunForAsync(TimeSpan.FromSeconds(110));
         Instances(world).ShouldHaveSingleItem().InstancePhase().ShouldBe("Running");
         var report = await world.EndAsync();
 
-        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.StaysDown);
+        var planned = plan.VirtualMachines.ShouldHaveSingleItem();
+        (planned.Fate, report.VirtualMachines.ShouldHaveSingleItem().Outcome).ShouldBe((VmFate.StaysDown, VmOutcome.StaysDown), planned.Reason);
+        planned.Reason.ShouldEndWith("At the deadline of the drain it is deleted by force, for good.");
+        plan.Findings.ShouldHaveSingleItem().Kind.ShouldBe("vm-deleted-by-force");
         world.Api.RequestLog.Of("delete", "virtualmachineinstances.kubevirt.io").Count.ShouldBe(1);
         Instances(world).ShouldBeEmpty();
     }

@@ -97,6 +97,24 @@ public sealed class VmForecastsTests
         VmForecasts.Forecast(Vmi("LiveMigrate", true), ofPool, null, policy).Reason.ShouldContain("It belongs to VirtualMachinePool desk.");
     }
 
+    [Theory]
+    [InlineData(StuckVmPolicy.Wait)]
+    [InlineData(StuckVmPolicy.ShutDown)]
+    public void What_blocks_is_ended_at_the_deadline_by_force_where_that_is_possible(StuckVmPolicy onNotMigratable)
+    {
+        var policy = new VirtualMachinePolicy { OnNotMigratable = onNotMigratable };
+        var ofSet = Vmi("LiveMigrate", false) with { Controller = new OwnerRef("VirtualMachineInstanceReplicaSet", "web", "rs") };
+
+        Forced(Vmi("LiveMigrate", false) with { Controller = null }, null).ShouldBe(VmFate.StaysDown);
+        Forced(ofSet, null).ShouldBe(VmFate.RestartsElsewhere);
+        Forced(Vmi("LiveMigrate", false), Vm("Manual")).ShouldBe(VmFate.StoppedAndRestored);
+        Forced(Vmi("LiveMigrate", false), Vm("WaitAsReceiver")).ShouldBe(VmFate.Blocks);
+        Forced(Vmi("LiveMigrate", false), Vm("Always") with { Running = true }).ShouldBe(VmFate.Blocks);
+        Forced(Vmi("LiveMigrate", true), Vm("Always")).ShouldBe(VmFate.Migrates);
+
+        VmFate Forced(VmiSnapshot vmi, VmSnapshot? vm) => VmForecasts.Forecast(vmi, vm, null, policy, DeadlinePolicy.Force).Fate;
+    }
+
     [Fact]
     public void A_machine_that_is_skipped_stays_on_the_node() =>
         VmForecasts.Forecast(Vmi("LiveMigrate", false), Vm("Always"), null, new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.Skip })

@@ -93,6 +93,17 @@ internal static class PlanFindings
                 ? "Stop it, make it migratable, or let the policy shut it down (on-not-migratable: ShutDown)."
                 : "Move it by whoever moves it.");
 
+    /// <summary>Instances that would be deleted for good: worth a word although nothing stands in the way.</summary>
+    public static IEnumerable<PlanFinding> OfForce(IEnumerable<VmForecast> forecasts, DeadlinePolicy onTimeout) =>
+        from forecast in forecasts
+        where onTimeout == DeadlinePolicy.Force && forecast is { Fate: VmFate.StaysDown, RunStrategy: null, EvictionStrategy: VmForecasts.LiveMigrate }
+        select new PlanFinding(
+            FindingSeverity.Notes,
+            "vm-deleted-by-force",
+            $"Virtual machine {forecast.Vmi}: {forecast.Reason}",
+            $"virtualmachineinstance/{forecast.Vmi}",
+            "Move it or give it a VirtualMachine before the deadline if it is to live on.");
+
     private static PlanFinding Exhausted(BudgetSnapshot budget, int covered)
     {
         var lookAt = $"poddisruptionbudget/{budget.Ref}";

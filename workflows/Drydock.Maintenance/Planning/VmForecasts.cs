@@ -31,7 +31,13 @@ public static class VmForecasts
         vm is null ? null : vm.RunStrategy ?? (vm.Running is true ? "Always" : "Halted");
 
     /// <summary>What will happen to it.</summary>
-    public static VmForecast Forecast(VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt, VirtualMachinePolicy policy)
+    /// <param name="vmi">The instance.</param>
+    /// <param name="vm">Its virtual machine, or null.</param>
+    /// <param name="kubeVirt">What holds for the cluster.</param>
+    /// <param name="policy">What holds for the machine.</param>
+    /// <param name="onTimeout">What the drain does at its deadline.</param>
+    public static VmForecast Forecast(
+        VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt, VirtualMachinePolicy policy, DeadlinePolicy onTimeout = DeadlinePolicy.Fail)
     {
         ArgumentNullException.ThrowIfNull(vmi);
         ArgumentNullException.ThrowIfNull(policy);
@@ -43,6 +49,10 @@ public static class VmForecasts
         }
 
         var (fate, reason) = Fate(strategy, vmi, vm, policy);
+        if (fate == VmFate.Blocks && onTimeout == DeadlinePolicy.Force && policy.OnNotMigratable != StuckVmPolicy.Fail)
+        {
+            (fate, reason) = Forced(reason, vmi, vm);
+        }
 
         return new VmForecast(
             vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt));
@@ -73,6 +83,16 @@ public static class VmForecasts
             (StuckVmPolicy.Fail, _) => (VmFate.Blocks, $"{WhyNot(vmi)} The policy fails the maintenance."),
             _ => (VmFate.Blocks, $"{WhyNot(vmi)} KubeVirt does not let it go."),
         };
+
+    // What blocks for good is not waited for longer than until the deadline.
+    private static (VmFate Fate, string Reason) Forced(string why, VmiSnapshot vmi, VmSnapshot? vm) => (vm, vmi.Controller) switch
+    {
+        ({ Running: not null, RunStrategy: not null } or { RunStrategy: "WaitAsReceiver" }, _) =>
+            (VmFate.Blocks, $"{why} At the deadline of the drain its launcher pod is deleted by force."),
+        (not null, _) => (VmFate.StoppedAndRestored, $"{why} At the deadline of the drain it is stopped by force, and started again after the maintenance."),
+        (null, { } owner) => (VmFate.RestartsElsewhere, $"{why} At the deadline of the drain it is deleted by force; its {owner.Kind} {owner.Name} makes another."),
+        (null, null) => (VmFate.StaysDown, $"{why} At the deadline of the drain it is deleted by force, for good."),
+    };
 
     private static (VmFate Fate, string Reason) ShutDown(string why, VmiSnapshot vmi, VmSnapshot? vm) =>
         (RunStrategyOf(vm), vmi.Controller?.Kind) switch
