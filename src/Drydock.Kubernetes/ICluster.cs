@@ -52,6 +52,9 @@ public interface ICluster
     /// <summary>The labels of a namespace; none if it is gone.</summary>
     Task<IReadOnlyDictionary<string, string>> GetNamespaceLabelsAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>Where the volumes of claims can be used, of those that cannot be used everywhere.</summary>
+    Task<IReadOnlyList<VolumePlace>> ListVolumePlacesAsync(CancellationToken cancellationToken);
+
     /// <summary>The volumes that are attached to the node (VolumeAttachment), but for those of pods that stay.</summary>
     /// <param name="node">The node.</param>
     /// <param name="stay">Pods that stay: the volumes of their claims stay with them.</param>

@@ -149,6 +149,10 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
             : new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<VolumePlace>> ListVolumePlacesAsync(CancellationToken cancellationToken) =>
+        [.. (await _api.ListAllAsync(Resource.Volumes, selector: null, cancellationToken)).Select(VolumePlaces.From).OfType<VolumePlace>()];
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<VolumeAttachmentSnapshot>> ListVolumeAttachmentsAsync(
         string node, IReadOnlyList<PodSnapshot> stay, CancellationToken cancellationToken) =>
         VolumeAttachments.ListAsync(_api, node, stay, cancellationToken);

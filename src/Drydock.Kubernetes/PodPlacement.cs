@@ -1,6 +1,6 @@
 namespace Drydock.Kubernetes;
 
-/// <summary>Which nodes a pod may be placed on, as the scheduler's filters NodeUnschedulable, TaintToleration and NodeAffinity read it.</summary>
+/// <summary>Which nodes a pod may be placed on, as the scheduler's filters read it: by the nodes themselves and by the pods on them.</summary>
 public sealed record PodPlacement
 {
     private static readonly NodeTaint Cordon = new("node.kubernetes.io/unschedulable", null, "NoSchedule");
@@ -18,6 +18,18 @@ public sealed record PodPlacement
 
     /// <summary><c>spec.tolerations</c>.</summary>
     public IReadOnlyList<Toleration> Tolerations { get; init; } = [];
+
+    /// <summary>The ports of its node that its containers take.</summary>
+    public IReadOnlyList<HostPort> HostPorts { get; init; } = [];
+
+    /// <summary>Required affinity to other pods: all terms must be met.</summary>
+    public IReadOnlyList<PodAffinityTerm> Affinity { get; init; } = [];
+
+    /// <summary>Required anti-affinity to other pods; it holds in both directions.</summary>
+    public IReadOnlyList<PodAffinityTerm> AntiAffinity { get; init; } = [];
+
+    /// <summary>How its like must be spread.</summary>
+    public IReadOnlyList<SpreadConstraint> Spread { get; init; } = [];
 
     /// <summary>Whether a cordon keeps it from the node.</summary>
     public bool IsKeptOffByCordon(NodeSnapshot node) => node.Unschedulable && !Tolerates(Cordon);

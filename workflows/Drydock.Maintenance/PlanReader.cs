@@ -77,14 +77,29 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         }
 
         // Who may not read cannot be told more than that.
-        var together = planned.Exists(one => one.Plan.NodeUid is null)
-            ? []
-            : new ClusterFindings(
-                planned,
-                await cluster.ListNodesAsync(cancellationToken),
-                await cluster.ListPodsAsync(cancellationToken),
-                await cluster.ListBudgetsAsync(cancellationToken)).All();
+        var together = planned.Exists(one => one.Plan.NodeUid is null) ? [] : await TogetherAsync(planned, cancellationToken);
         return new NodesPlan([.. planned.Select(one => one.Plan)]) { Findings = together };
+    }
+
+    private async Task<IReadOnlyList<PlanFinding>> TogetherAsync(IReadOnlyList<PlannedNode> planned, CancellationToken cancellationToken)
+    {
+        var pods = await cluster.ListPodsAsync(cancellationToken);
+        var nodes = planned.Select(one => one.Plan.Node).ToHashSet(StringComparer.Ordinal);
+        var haveVolumes = pods.Any(pod => pod.Claims.Count > 0 && pod.Node is { } node && nodes.Contains(node));
+        var unread = haveVolumes
+            ? await cluster.GetMissingAccessAsync([new AccessRule("list", "", "persistentvolumes")], cancellationToken)
+            : [];
+        var found = new ClusterFindings(
+            planned,
+            await cluster.ListNodesAsync(cancellationToken),
+            pods,
+            await cluster.ListBudgetsAsync(cancellationToken),
+            haveVolumes && unread.Count == 0 ? await cluster.ListVolumePlacesAsync(cancellationToken) : []).All();
+        return [.. found, .. unread.Select(rule => new PlanFinding(
+            FindingSeverity.Notes,
+            "volumes-not-read",
+            $"The account may not {rule}: whether the volumes of the pods can be used on the other nodes is not known.",
+            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}."))];
     }
 
     private async Task<IEnumerable<PlanFinding>> OfControlPlaneAsync(

@@ -10,6 +10,7 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource Namespaces = new("", "v1", "namespaces");
     public static readonly Resource Events = new("", "v1", "events");
     public static readonly Resource Claims = new("", "v1", "persistentvolumeclaims");
+    public static readonly Resource Volumes = new("", "v1", "persistentvolumes");
     public static readonly Resource VolumeAttachments = new("storage.k8s.io", "v1", "volumeattachments");
     public static readonly Resource Budgets = new("policy", "v1", "poddisruptionbudgets");
     public static readonly Resource DaemonSets = new("apps", "v1", "daemonsets");

@@ -31,7 +31,7 @@ internal static class PodSnapshots
             RequestedMilliCpu = Requested(pod, "cpu", Quantities.Milli),
             RequestedMemory = Requested(pod, "memory", Quantities.Whole),
             OtherRequests = OtherRequests(pod),
-            Placement = Placements.From(pod.At("spec")),
+            Placement = Placements.From(pod),
             CreatedAt = pod.CreatedAt(),
         };
     }
@@ -64,28 +64,6 @@ internal static class PodSnapshots
         var starting = init.Select(Of).DefaultIfEmpty().Max();
         return Math.Max(running, starting) + amount(pod.Text("spec", "overhead", resource));
     }
-}
-
-/// <summary>What a pod asks of the node it is placed on.</summary>
-internal static class Placements
-{
-    public static PodPlacement From(JsonElement spec)
-    {
-        var required = spec.At("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution");
-        return new PodPlacement
-        {
-            NodeSelector = spec.Map("nodeSelector"),
-            RequiredAffinity = required.ValueKind == JsonValueKind.Object ? [.. required.At("nodeSelectorTerms").Items().Select(Term)] : null,
-            Tolerations =
-            [
-                .. spec.At("tolerations").Items().Select(each => new Toleration(
-                    each.Text("key"), each.Text("operator") ?? "Equal", each.Text("value"), each.Text("effect"))),
-            ],
-        };
-    }
-
-    private static NodeSelectorTerm Term(JsonElement term) =>
-        new(SelectorReading.Requirements(term.At("matchExpressions")), SelectorReading.Requirements(term.At("matchFields")));
 }
 
 /// <summary>Disruption budgets.</summary>

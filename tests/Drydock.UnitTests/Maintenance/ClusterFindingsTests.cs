@@ -81,7 +81,7 @@ public sealed class ClusterFindingsTests
             {
                 Pods = [.. pods.Where(pod => pod.Node == node).Select(pod => new PodDecision(pod.Ref, pod.Uid, PodVerdict.Evict, "evict", ""))],
             }));
-        return new ClusterFindings([.. planned], nodes, pods, budgets).All();
+        return new ClusterFindings([.. planned], nodes, pods, budgets, []).All();
     }
 
     private static NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")

@@ -21,7 +21,7 @@ public sealed class InboundTests
         MigrationSnapshot[] migrations =
             [.. Enumerable.Range(0, toNode2).Select(n => Migration($"a{n}", "node-2")), .. Enumerable.Range(0, unplaced).Select(n => Migration($"b{n}", null))];
 
-        (Inbound.Hold(2, "node-1", Nodes, migrations, []) is not null).ShouldBe(holds);
+        (Inbound.Hold(2, "node-1", PodPlacement.Anywhere, Nodes, migrations, []) is not null).ShouldBe(holds);
     }
 
     [Fact]
@@ -29,10 +29,10 @@ public sealed class InboundTests
     {
         var marked = new VmiSnapshot(new("vms", "one"), "uid", "node-1") { EvacuationNode = "node-1", EvictionStrategy = "LiveMigrate" };
 
-        Inbound.Hold(1, "node-1", Nodes, [], [marked]).ShouldBe(
+        Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [], [marked]).ShouldBe(
             "Node node-2 has 0 inbound migrations, and 1 that have no target yet: no more than 1 at a time to one node.");
-        Inbound.Hold(1, "node-1", Nodes, [], [marked with { EvictionStrategy = "External" }]).ShouldBeNull();
-        Inbound.Hold(1, "node-1", Nodes, [Migration("one", null) with { Phase = "Succeeded" }], []).ShouldBeNull();
+        Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [], [marked with { EvictionStrategy = "External" }]).ShouldBeNull();
+        Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [Migration("one", null) with { Phase = "Succeeded" }], []).ShouldBeNull();
     }
 
     [Fact]
@@ -40,9 +40,9 @@ public sealed class InboundTests
     {
         var moving = new VmiSnapshot(new("vms", "one"), "uid", "node-1") { MigrationUid = "one", MigrationTarget = "node-3" };
 
-        Inbound.Hold(1, "node-1", Nodes, [Migration("one", null)], [moving]).ShouldBe(
+        Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [Migration("one", null)], [moving]).ShouldBe(
             "Node node-3 has 1 inbound migrations: no more than 1 at a time to one node.");
-        Inbound.Hold(2, "node-1", Nodes, [Migration("one", null)], [moving with { MigrationUid = "before" }]).ShouldBeNull();
+        Inbound.Hold(2, "node-1", PodPlacement.Anywhere, Nodes, [Migration("one", null)], [moving with { MigrationUid = "before" }]).ShouldBeNull();
     }
 
     [Fact]
@@ -54,13 +54,48 @@ public sealed class InboundTests
             Node("node-6") with { Labels = new Dictionary<string, string>() }, Node("node-7") with { Taints = [new("key", null, "NoSchedule")] },
         ];
 
-        Inbound.Targets("node-1", nodes, [Migration("a", "node-2")], []).Select(target => target.Node).ShouldBe(["node-3", "node-2"]);
-        Inbound.Targets("node-1", nodes, [], [])[0].ShouldBe(new ObservedTarget("node-2", "host-node-2"));
+        Inbound.Targets("node-1", PodPlacement.Anywhere, nodes, [Migration("a", "node-2")], []).Select(target => target.Node).ShouldBe(["node-3", "node-2"]);
+        Inbound.Targets("node-1", PodPlacement.Anywhere, nodes, [], [])[0].ShouldBe(new ObservedTarget("node-2", "host-node-2"));
+    }
+
+    [Fact]
+    public void What_the_launcher_asks_and_tolerates_decides_where_it_could_go()
+    {
+        NodeSnapshot[] nodes =
+        [
+            .. Nodes, Node("node-4") with { Taints = [new("gpu", "yes", "NoSchedule")] },
+            Node("node-5") with { Labels = new Dictionary<string, string> { ["kubevirt.io/schedulable"] = "true", ["zone"] = "east" } },
+        ];
+        var tolerant = PodPlacement.Anywhere with { Tolerations = [new("gpu", "Exists", null, null)] };
+        var eastern = PodPlacement.Anywhere with { NodeSelector = new Dictionary<string, string> { ["zone"] = "east" } };
+        MigrationSnapshot[] toFour = [Migration("a", "node-4")];
+
+        Inbound.Hold(1, "node-1", PodPlacement.Anywhere, nodes, toFour, []).ShouldBeNull("it cannot go to the busy one");
+        Inbound.Hold(1, "node-1", tolerant, nodes, toFour, []).ShouldBe("Node node-4 has 1 inbound migrations: no more than 1 at a time to one node.");
+        Inbound.Targets("node-1", eastern, nodes, [], []).Select(target => target.Node).ShouldBe(["node-5"]);
+    }
+
+    [Fact]
+    public void A_launcher_that_was_pinned_by_its_last_migration_is_not_pinned_by_the_next()
+    {
+        var launcher = new PodSnapshot(new("vms", "virt-launcher-one-x"), "uid", "node-1")
+        {
+            Phase = "Running",
+            Controller = new("VirtualMachineInstance", "one", "vmi"),
+            Labels = new Dictionary<string, string> { ["kubevirt.io"] = "virt-launcher", ["kubevirt.io/migrationJobUID"] = "m" },
+            Placement = PodPlacement.Anywhere with
+            {
+                NodeSelector = new Dictionary<string, string> { ["kubernetes.io/hostname"] = "node-1", ["kubevirt.io/schedulable"] = "true" },
+            },
+        };
+
+        Inbound.AsksOf([launcher], new("vms", "one")).NodeSelector.Keys.ShouldBe(["kubevirt.io/schedulable"]);
+        Inbound.AsksOf([launcher], new("vms", "two")).ShouldBe(PodPlacement.Anywhere);
     }
 
     [Fact]
     public void Without_a_node_to_go_to_nothing_is_held_back_so_that_the_scheduler_says_why() =>
-        Inbound.Hold(1, "node-1", [Nodes[0]], [Migration("a", null)], []).ShouldBeNull();
+        Inbound.Hold(1, "node-1", PodPlacement.Anywhere, [Nodes[0]], [Migration("a", null)], []).ShouldBeNull();
 
     private static MigrationSnapshot Migration(string vm, string? target) => new(new("vms", "m-" + vm), vm, new("vms", vm)) { Phase = "Running", TargetNode = target };
 

@@ -68,6 +68,103 @@ public sealed class RoomTests
     public void A_node_takes_a_pod_or_says_why_not(string what, PodSnapshot pod, NodeSnapshot node, string? reason) =>
         new Room([node], []).Take(pod).ShouldBe(reason is null ? null : $"0/1 nodes are available: 1 {reason}.", what);
 
+    public static TheoryData<string, PodSnapshot, PodSnapshot, string?> Neighbours() => new()
+    {
+        { "a port that is free", Taking(Port(80)), Taking(Port(81)), null },
+        { "a port that is taken", Taking(Port(80)), Taking(Port(80)), NoPort },
+        { "a port of another protocol", Taking(Port(80)), Taking(Port(80) with { Protocol = "UDP" }), null },
+        { "a port of two addresses", Taking(Port(80) with { Ip = "10.0.0.1" }), Taking(Port(80) with { Ip = "10.0.0.2" }), null },
+        { "a port of one address and of all", Taking(Port(80) with { Ip = "10.0.0.1" }), Taking(Port(80)), NoPort },
+        { "a pod to be with that is there", Placed(new PodPlacement { Affinity = [Zone("app=cache")] }), Labelled("cache"), null },
+        { "a pod to be with that is not there", Placed(new PodPlacement { Affinity = [Zone("app=cache")] }), Labelled("web"), NotFriends },
+        { "the first of its like", Labelled("web") with { Placement = new PodPlacement { Affinity = [Zone("app=web")] } }, Labelled("cache"), null },
+        { "a pod to be with elsewhere", Placed(new PodPlacement { Affinity = [Zone("app=cache") with { Namespaces = ["bank"] }] }), Labelled("cache"), NotFriends },
+        { "a pod to be with in all namespaces", Placed(new PodPlacement { Affinity = [Zone("app=cache") with { NamespaceSelector = LabelSelector.Everything }] }), Labelled("cache"), null },
+        { "a pod to keep away from", Placed(new PodPlacement { AntiAffinity = [Zone("app=web")] }), Labelled("web"), "node(s) didn't match pod anti-affinity rules" },
+        { "none to keep away from", Placed(new PodPlacement { AntiAffinity = [Zone("app=web")] }), Labelled("cache"), null },
+        { "a rule without a selector", Placed(new PodPlacement { AntiAffinity = [Zone("app=web") with { Selector = null }] }), Labelled("web"), null },
+        { "a rule by labels of namespaces", Placed(new PodPlacement { AntiAffinity = [Zone("app=web") with { NamespaceSelector = LabelSelector.Parse("team=a") }] }), Labelled("web"), null },
+        { "one that keeps others away", Labelled("web"), Labelled("cache") with { Placement = new PodPlacement { AntiAffinity = [Zone("app=web")] } }, "node(s) didn't satisfy existing pods anti-affinity rules" },
+        { "one that keeps others away from its node only", Labelled("web"), Labelled("cache") with { Placement = new PodPlacement { AntiAffinity = [Zone("app=web") with { TopologyKey = "rack" }] } }, null },
+    };
+
+    [Theory]
+    [MemberData(nameof(Neighbours))]
+    public void The_pods_that_run_on_a_node_let_another_in_or_keep_it_out(string what, PodSnapshot pod, PodSnapshot neighbour, string? reason) =>
+        new Room([Node], [neighbour with { Ref = new ObjectRef("shop", "neighbour"), Node = "b" }]).Take(pod)
+            .ShouldBe(reason is null ? null : $"0/1 nodes are available: 1 {reason}.", what);
+
+    [Fact]
+    public void Rules_between_pods_hold_for_the_whole_domain_and_for_those_that_were_placed()
+    {
+        var apart = Labelled("web") with { Placement = new PodPlacement { AntiAffinity = [Zone("app=web")] } };
+        var room = new Room([Node, Node with { Name = "c" }, Node with { Name = "d", Labels = Map("zone", "west") }], []);
+
+        room.Take(apart).ShouldBeNull();
+        room.Take(apart).ShouldBeNull();
+        room.Take(apart).ShouldBe("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.");
+    }
+
+    [Theory]
+    [InlineData(1, 1, "node(s) didn't match pod topology spread constraints")]
+    [InlineData(2, 1, null)]
+    [InlineData(1, 0, null)]
+    public void A_drained_node_is_a_domain_that_stays_empty(int maxSkew, int running, string? reason)
+    {
+        var spread = Labelled("web") with { Placement = new PodPlacement { Spread = [new SpreadConstraint("host", maxSkew, LabelSelector.Parse("app=web"))] } };
+        var here = Node with { Labels = Map("host", "b") };
+        var drained = Node with { Name = "a", Labels = Map("host", "a"), Unschedulable = true };
+
+        new Room([here], Enumerable.Repeat(spread with { Node = "b" }, running), [drained]).Take(spread)
+            .ShouldBe(reason is null ? null : $"0/1 nodes are available: 1 {reason}.");
+    }
+
+    [Fact]
+    public void A_constraint_of_spreading_says_which_nodes_and_pods_count()
+    {
+        var constraint = new SpreadConstraint("host", 1, LabelSelector.Parse("app=web"));
+        var here = Node with { Labels = Map("host", "b") };
+        var drained = Node with { Name = "a", Labels = Map("host", "a"), Unschedulable = true };
+        var running = Labelled("web") with { Node = "b" };
+
+        Take(constraint, running).ShouldNotBeNull();
+        Take(constraint with { HonorsTaints = true }, running).ShouldBeNull("a cordoned node does not count then");
+        Take(constraint, running with { Ref = new ObjectRef("bank", "web") }).ShouldBeNull("a pod of another namespace does not count");
+        Take(constraint, running with { DeletionRequestedAt = DateTimeOffset.UnixEpoch }).ShouldBeNull("a pod that goes does not count");
+        Take(constraint with { HonorsTaints = true, MinDomains = 2 }, running).ShouldNotBeNull("there are fewer domains than that");
+        Take(constraint with { TopologyKey = "zone" }, running).ShouldBe(
+            "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label).");
+
+        string? Take(SpreadConstraint rule, PodSnapshot there) =>
+            new Room([here], [there], [drained]).Take(Labelled("web") with { Placement = new PodPlacement { Spread = [rule] } });
+    }
+
+    [Fact]
+    public void A_volume_says_on_which_nodes_it_can_be_used()
+    {
+        var pod = Pod with { Claims = ["data"] };
+        VolumePlace Volume(string zone, string @namespace = "shop") => new(new ObjectRef(@namespace, "data"), [Term("zone", "In", zone)]);
+
+        new Room([Node], [], volumes: [Volume("west")]).Take(pod).ShouldBe("0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.");
+        new Room([Node], [], volumes: [Volume("east")]).Take(pod).ShouldBeNull();
+        new Room([Node], [], volumes: [Volume("west", "bank")]).Take(pod).ShouldBeNull();
+        new Room([Node], [], volumes: [Volume("west")]).Take(Pod).ShouldBeNull();
+    }
+
+    private const string NoPort = "node(s) didn't have free ports for the requested pod ports";
+
+    private const string NotFriends = "node(s) didn't match pod affinity rules";
+
+    private static HostPort Port(int port) => new("0.0.0.0", "TCP", port);
+
+    private static PodSnapshot Taking(HostPort port) => Placed(new PodPlacement { HostPorts = [port] });
+
+    private static PodSnapshot Placed(PodPlacement placement) => Pod with { Placement = placement };
+
+    private static PodSnapshot Labelled(string app) => Pod with { Labels = Map("app", app) };
+
+    private static PodAffinityTerm Zone(string selector) => new("zone", LabelSelector.Parse(selector));
+
     [Fact]
     public void What_runs_takes_room_what_has_finished_takes_none_and_what_was_placed_takes_it_too()
     {

@@ -115,6 +115,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<bool> MarkLeaseCancelledAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
 
+    public Task<IReadOnlyList<VolumePlace>> ListVolumePlacesAsync(CancellationToken cancellationToken) => throw Unexpected();
+
     public Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken) => throw Unexpected();

@@ -10,7 +10,8 @@ internal sealed record PlannedNode(MaintenanceRequest Request, MaintenancePlan P
 /// that cover several of the nodes, two nodes of the control plane. Pure.
 /// </summary>
 internal sealed class ClusterFindings(
-    IReadOnlyList<PlannedNode> planned, IReadOnlyList<NodeSnapshot> nodes, IReadOnlyList<PodSnapshot> pods, IReadOnlyList<BudgetSnapshot> budgets)
+    IReadOnlyList<PlannedNode> planned, IReadOnlyList<NodeSnapshot> nodes, IReadOnlyList<PodSnapshot> pods, IReadOnlyList<BudgetSnapshot> budgets,
+    IReadOnlyList<VolumePlace> volumes)
 {
     private static readonly PodVerdict[] Leaves = [PodVerdict.Evict, PodVerdict.MoveVm];
 
@@ -46,8 +47,10 @@ internal sealed class ClusterFindings(
 
     private IEnumerable<PlanFinding> Capacity()
     {
-        var room = new Room(nodes.Where(node => !_names.Contains(node.Name)), pods);
-        var homeless = Leaving().Where(pod => !pod.IsFinished).OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
+        var leaving = Leaving().ToList();
+        var room = new Room(
+            nodes.Where(node => !_names.Contains(node.Name)), pods.ExceptBy(leaving.Select(pod => pod.Uid), pod => pod.Uid), [.. nodes.Where(node => _names.Contains(node.Name))], volumes);
+        var homeless = leaving.Where(pod => !pod.IsFinished).OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
             .Select(pod => (Pod: pod, Why: room.Take(pod))).Where(placed => placed.Why is not null).ToList();
         if (homeless is [var (first, why), ..])
         {

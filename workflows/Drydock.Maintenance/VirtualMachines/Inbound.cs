@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Planning;
 
 namespace Drydock.Maintenance.VirtualMachines;
 
@@ -9,14 +10,21 @@ internal static class Inbound
     /// Why no further migration may begin, or null. KubeVirt limits what leaves a node and what moves in the cluster, not what comes to
     /// one node. A migration without a target yet could go to any, so it counts for each.
     /// </summary>
+    /// <param name="most">How many to one node at a time.</param>
+    /// <param name="source">Where the machine is.</param>
+    /// <param name="asks">Which nodes its launcher may be placed on.</param>
+    /// <param name="nodes">All nodes.</param>
+    /// <param name="migrations">All migrations.</param>
+    /// <param name="vmis">All instances.</param>
     public static string? Hold(
-        int most, string source, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IReadOnlyList<VmiSnapshot> vmis)
+        int most, string source, PodPlacement asks, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations,
+        IReadOnlyList<VmiSnapshot> vmis)
     {
         var underWay = UnderWay(migrations, vmis);
         var moving = underWay.Select(migration => migration.Vmi).ToHashSet();
         var unplaced = underWay.Count(migration => migration.TargetNode is null)
             + vmis.Count(vmi => vmi is { EvacuationNode: not null, EvictionStrategy: not "External" } && !moving.Contains(vmi.Ref));
-        var busiest = Eligible(source, nodes).Select(node => (node.Name, Count: Count(underWay, node.Name)))
+        var busiest = Eligible(source, asks, nodes).Select(node => (node.Name, Count: Count(underWay, node.Name)))
             .OrderByDescending(node => node.Count).FirstOrDefault();
         if (busiest.Name is null || busiest.Count + unplaced < most)
         {
@@ -29,12 +37,12 @@ internal static class Inbound
 
     /// <summary>The nodes that could take a machine, those with the fewest inbound migrations first.</summary>
     public static IReadOnlyList<ObservedTarget> Targets(
-        string source, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IReadOnlyList<VmiSnapshot> vmis)
+        string source, PodPlacement asks, IEnumerable<NodeSnapshot> nodes, IEnumerable<MigrationSnapshot> migrations, IReadOnlyList<VmiSnapshot> vmis)
     {
         var underWay = UnderWay(migrations, vmis);
         return
         [
-            .. Eligible(source, nodes).OrderBy(node => Count(underWay, node.Name)).ThenBy(node => node.Name, StringComparer.Ordinal)
+            .. Eligible(source, asks, nodes).OrderBy(node => Count(underWay, node.Name)).ThenBy(node => node.Name, StringComparer.Ordinal)
                 .Select(node => new ObservedTarget(node.Name, node.Labels.GetValueOrDefault("kubernetes.io/hostname") ?? node.Name)),
         ];
     }
@@ -45,9 +53,15 @@ internal static class Inbound
         return [.. migrations.Where(migration => !migration.IsFinished).Select(migration => migration.PlacedBy(instances.GetValueOrDefault(migration.Vmi)))];
     }
 
-    private static IEnumerable<NodeSnapshot> Eligible(string source, IEnumerable<NodeSnapshot> nodes) => nodes.Where(node =>
-        node.Name != source && node is { Unschedulable: false, IsReady: true, KubeVirtSchedulable: true }
-        && !node.Taints.Any(taint => taint.Effect is "NoSchedule" or "NoExecute"));
+    /// <summary>Which nodes the launcher of a machine may be placed on, as far as it says so; of several the newest.</summary>
+    public static PodPlacement AsksOf(IEnumerable<PodSnapshot> launchersOnSource, ObjectRef vm) =>
+        launchersOnSource.Where(pod => pod is { IsFinished: false } && pod.Vmi == vm).MaxBy(pod => pod.CreatedAt) is { } launcher
+            ? NodeFilters.AsksOf(launcher)
+            : PodPlacement.Anywhere;
+
+    // KubeVirt places launchers on nodes it calls schedulable, whatever they ask.
+    private static IEnumerable<NodeSnapshot> Eligible(string source, PodPlacement asks, IEnumerable<NodeSnapshot> nodes) =>
+        nodes.Where(node => node.Name != source && node.KubeVirtSchedulable is true && NodeFilters.WhyNot(asks, node) is null);
 
     private static int Count(List<MigrationSnapshot> underWay, string node) => underWay.Count(migration => migration.TargetNode == node);
 }
@@ -78,7 +92,9 @@ internal sealed class InboundGate
 
             // A rerun finds its own migration: that one has begun.
             var hasBegun = migrations.Any(one => one.Vmi == vm && !one.IsFinished) || vmis.Any(one => one.Ref == vm && one.EvacuationNode is not null);
-            var hold = hasBegun ? null : Inbound.Hold(limit, source, await cluster.ListNodesAsync(cancellationToken), migrations, vmis);
+            var hold = hasBegun ? null : Inbound.Hold(
+                limit, source, Inbound.AsksOf(await cluster.ListLaunchersOnNodeAsync(source, cancellationToken), vm),
+                await cluster.ListNodesAsync(cancellationToken), migrations, vmis);
             if (hold is null)
             {
                 await begin();

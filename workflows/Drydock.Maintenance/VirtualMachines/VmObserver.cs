@@ -31,7 +31,8 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             Machine = vm is null ? null : MachineOf(vm, input),
         };
         observation = await WithQueueAsync(observation, input, migrations, kubeVirt, cancellationToken);
-        observation = await WithTargetsAsync(observation, input, migrations, kubeVirt, cancellationToken);
+        var asks = launcher is null ? PodPlacement.Anywhere : NodeFilters.AsksOf(launcher);
+        observation = await WithTargetsAsync(observation, input, asks, migrations, kubeVirt, cancellationToken);
         return vmi is null ? observation : await WithReasonsAsync(observation, vmi, migrations, cancellationToken);
     }
 
@@ -89,7 +90,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
     }
 
     private async Task<VmObservation> WithTargetsAsync(
-        VmObservation observation, AwaitVmInput input, IReadOnlyList<MigrationSnapshot> migrations, KubeVirtSnapshot? kubeVirt,
+        VmObservation observation, AwaitVmInput input, PodPlacement asks, IReadOnlyList<MigrationSnapshot> migrations, KubeVirtSnapshot? kubeVirt,
         CancellationToken cancellationToken)
     {
         var wantsTargets = input.WantsTargets && kubeVirt?.IsOlderThan(1, 6) == false;
@@ -103,10 +104,10 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var isAskedFor = observation.Migration is { IsFinished: false } || observation.Instance?.EvacuationNode is not null;
         return observation with
         {
-            Targets = wantsTargets ? Inbound.Targets(input.Node, nodes, migrations, vmis) : [],
+            Targets = wantsTargets ? Inbound.Targets(input.Node, asks, nodes, migrations, vmis) : [],
             InboundHold = input.MaxInboundPerNode is not { } most || isAskedFor
                 ? null
-                : Inbound.Hold(most, input.Node, nodes, migrations, vmis),
+                : Inbound.Hold(most, input.Node, asks, nodes, migrations, vmis),
         };
     }
 

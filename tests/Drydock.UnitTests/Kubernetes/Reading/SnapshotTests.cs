@@ -42,6 +42,45 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void What_a_pod_asks_of_the_pods_beside_it()
+    {
+        var asks = PodSnapshots.From(JsonReading.Parse("""
+            {"metadata":{"labels":{"app":"web","rev":"7"}},"spec":{
+             "affinity":{
+              "podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"zone","labelSelector":{"matchLabels":{"app":"cache"}},"namespaces":["bank"]}]},
+              "podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"host","namespaceSelector":{}}],
+               "preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,"podAffinityTerm":{"topologyKey":"zone"}}]}},
+             "topologySpreadConstraints":[
+              {"topologyKey":"zone","maxSkew":2,"whenUnsatisfiable":"DoNotSchedule","labelSelector":{"matchLabels":{"app":"web"}},"matchLabelKeys":["rev"],"minDomains":3,"nodeAffinityPolicy":"Ignore","nodeTaintsPolicy":"Honor"},
+              {"topologyKey":"host","maxSkew":1,"whenUnsatisfiable":"ScheduleAnyway"}],
+             "initContainers":[{"ports":[{"containerPort":1,"hostPort":1}]},{"restartPolicy":"Always","ports":[{"containerPort":2,"hostPort":2,"protocol":"UDP","hostIP":"10.0.0.1"}]}],
+             "containers":[{"ports":[{"containerPort":80,"hostPort":8080},{"containerPort":81}]}]}}
+            """u8)).Placement;
+
+        asks.HostPorts.ShouldBe([new HostPort("0.0.0.0", "TCP", 8080), new HostPort("10.0.0.1", "UDP", 2)]);
+        var with = asks.Affinity.ShouldHaveSingleItem();
+        (with.TopologyKey, with.Selector!.MatchLabels["app"], with.Namespaces.Single(), with.NamespaceSelector).ShouldBe(("zone", "cache", "bank", null));
+        var apart = asks.AntiAffinity.ShouldHaveSingleItem();
+        (apart.TopologyKey, apart.Selector, apart.NamespaceSelector is { MatchLabels.Count: 0 }, apart.IsDecidable).ShouldBe(("host", null, true, true));
+        var spread = asks.Spread.ShouldHaveSingleItem();
+        (spread.TopologyKey, spread.MaxSkew, spread.MinDomains, spread.HonorsAffinity, spread.HonorsTaints).ShouldBe(("zone", 2, 3, false, true));
+        spread.Selector!.Matches(new Dictionary<string, string> { ["app"] = "web", ["rev"] = "6" }).ShouldBeFalse();
+        spread.Selector.Matches(new Dictionary<string, string> { ["app"] = "web", ["rev"] = "7" }).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_volume_that_can_be_used_on_some_nodes_only_names_its_claim_and_one_for_all_nodes_is_left_out()
+    {
+        var place = VolumePlaces.From(JsonReading.Parse("""
+            {"spec":{"claimRef":{"namespace":"shop","name":"data"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"zone","operator":"In","values":["a"]}]}]}}}}
+            """u8)).ShouldNotBeNull();
+
+        (place.Claim, place.Terms.ShouldHaveSingleItem().Labels.ShouldHaveSingleItem().Key).ShouldBe((new ObjectRef("shop", "data"), "zone"));
+        VolumePlaces.From(JsonReading.Parse("""{"spec":{"claimRef":{"namespace":"shop","name":"data"}}}"""u8)).ShouldBeNull();
+        VolumePlaces.From(JsonReading.Parse("""{"spec":{"nodeAffinity":{"required":{"nodeSelectorTerms":[]}}}}"""u8)).ShouldBeNull();
+    }
+
+    [Fact]
     public void A_running_and_an_unschedulable_pod()
     {
         var running = PodSnapshots.From(Recording.Json("pod"));
