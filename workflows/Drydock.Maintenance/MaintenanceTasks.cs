@@ -86,6 +86,7 @@ public static class MaintenanceTasks
         Add(Activities.CheckRestore, static (cluster, clock, _) => new CheckRestoreActivity(cluster, clock));
         Add(Activities.ReadNodes, static (cluster, clock, _) => new ReadNodesActivity(cluster, clock));
         registry.AddActivity(Activities.StartRun, static services => new StartRunActivity(services.GetRequiredService<DurableTaskClient>()));
+        registry.AddActivity(Activities.EndParts, static services => new EndPartsActivity(services.GetRequiredService<DurableTaskClient>()));
         return registry.AddActivity<NextWindowActivity>(Activities.NextWindow);
     }
 }

@@ -150,6 +150,9 @@ public static class InstanceIds
     /// <summary>The child that puts the node back.</summary>
     public static string Restore(string maintenance) => $"{maintenance}:restore";
 
+    /// <summary>What puts a node back after a maintenance that did not do so itself.</summary>
+    public static string PutBack(string maintenance) => $"{maintenance}:put-back";
+
     /// <summary>The maintenance of one node of a rollout.</summary>
     /// <param name="rollout">The rollout.</param>
     /// <param name="node">The node.</param>
@@ -199,6 +202,7 @@ internal static class Activities
     public const string NextWindow = "window.next";
     public const string ReadNodes = "rollout.read-nodes";
     public const string StartRun = "rollout.start-run";
+    public const string EndParts = "rollout.end-parts";
     public const string AwaitMarks = "node.await-marks";
     public const string ReassertNode = "node.reassert";
     public const string HoldNeighbours = "neighbours.hold";

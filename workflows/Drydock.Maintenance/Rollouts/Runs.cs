@@ -33,13 +33,13 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
             context.SendEvent(input.InstanceId, MaintenanceEvents.Cancel, await cancel);
         }
 
-        var done = await DoneAsync(input, running);
+        var done = await DoneAsync(context, input, running);
         context.SendEvent(input.Rollout, ChildEvents.NodeDone, done);
         return done.Message;
     }
 
     // A virtual machine that does not run where it was restarted counts against the failure budget too.
-    private static async Task<NodeDone> DoneAsync(RunNodeInput input, Task<MaintenanceReport> running)
+    private static async Task<NodeDone> DoneAsync(TaskOrchestrationContext context, RunNodeInput input, Task<MaintenanceReport> running)
     {
         try
         {
@@ -51,7 +51,8 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
         }
         catch (TaskFailedException failure)
         {
-            return new(input.Request.Node, input.InstanceId, MaintenanceOutcome.Failed, failure.Sentence());
+            var after = await Abandoned.PutBackAsync(context, input);
+            return new(input.Request.Node, input.InstanceId, MaintenanceOutcome.Failed, $"{failure.Sentence().TrimEnd('.')}. {after}");
         }
     }
 
