@@ -72,6 +72,45 @@ public sealed class VirtualMachineOwnersTests
         Instances(world).ShouldBeEmpty();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("None", true)]
+    [InlineData("LiveMigrate", false)]
+    public async Task What_a_replica_set_makes_in_place_of_an_instance_is_followed_until_it_runs(string strategy, bool canMigrate)
+    {
+        await using var world = await WorldAsync(Set, strategy, canMigrate);
+        var before = Instances(world).ShouldHaveSingleItem();
+
+        // Nothing else is open when it is shut down; the node it could go to opens five minutes later.
+        Cordon(world, true);
+        await world.BeginAsync(Request(world, DeadlinePolicy.Wait) with { Drain = new DrainPolicy { OnTimeout = DeadlinePolicy.Wait } });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var waiting = (await world.StatusAsync<MaintenanceStatus>())!;
+        var told = (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new("vms", before.NameOf()))))!;
+        Cordon(world, false);
+        var report = await world.EndAsync();
+
+        waiting.Step.ShouldBe(MaintenanceStep.Drain);
+        (told.Progress, told.Blocker?.Kind).ShouldBe((VmProgress.Starting, "vm-pending-after-restart"), told.Message);
+        told.Message.ShouldContain("nodes are available");
+        var after = Instances(world).ShouldHaveSingleItem();
+        var moved = report.VirtualMachines.ShouldHaveSingleItem();
+        (moved.Outcome, moved.Node).ShouldBe((VmOutcome.RestartedElsewhere, after.InstanceNode()), moved.Message);
+        moved.Message.ShouldBe($"It was shut down; its {Set} web made {after.NameOf()}, which runs on {after.InstanceNode()}.");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task What_a_replica_set_makes_and_nobody_can_place_is_told_as_not_running_again()
+    {
+        await using var world = await WorldAsync(Set, "None", canMigrate: true);
+        Cordon(world, true);
+
+        var report = await world.MaintainAsync(Request(world, DeadlinePolicy.Wait) with { Drain = new DrainPolicy { OnTimeout = DeadlinePolicy.Wait } });
+
+        var moved = report.VirtualMachines.ShouldHaveSingleItem();
+        moved.Outcome.ShouldBe(VmOutcome.NotRunningAgain);
+        moved.Message.ShouldStartWith("It was shut down and is not Running after 00:10:00 (0/");
+    }
+
     /// <summary>One instance, on node-1: the other nodes are open only after it has started there.</summary>
     private static async Task<World> WorldAsync(string owner, string strategy, bool canMigrate)
     {

@@ -81,6 +81,9 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
                 WantsTargets = Ladder.FailedTargets.Count > 0,
                 ReadsAnnotations = input.Policy.AllowAnnotations,
                 AllowedAnnotations = input.Policy.AllowedAnnotations,
+                ReadsSiblings = Ladder.OriginalUid is null,
+                FollowsOwner = Ladder.OtherOwnerName,
+                FollowsFrom = Ladder.NewestSibling,
             },
             input.Node,
             _end);
@@ -100,7 +103,14 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         if (seen.Instance is { } instance
             && (Ladder.OriginalUid is null || (instance.Uid != Ladder.OriginalUid && instance is { IsFinal: false } && instance.Node == input.Node)))
         {
-            Ladder = new VmLadderState { OriginalUid = instance.Uid, RunStrategy = seen.Machine?.RunStrategy, OtherOwner = instance.OtherOwner };
+            Ladder = new VmLadderState
+            {
+                OriginalUid = instance.Uid,
+                RunStrategy = seen.Machine?.RunStrategy,
+                OtherOwner = instance.OtherOwner,
+                OtherOwnerName = instance.OtherOwnerName,
+                NewestSibling = instance.NewestSibling,
+            };
         }
     }
 

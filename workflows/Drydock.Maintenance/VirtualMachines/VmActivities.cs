@@ -25,6 +25,15 @@ internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, st
 
     /// <summary>Those that count; null in what was stored before they were chosen: all.</summary>
     public IReadOnlyList<string>? AllowedAnnotations { get; init; }
+
+    /// <summary>Nothing is known of it yet: read when the newest of its owner's instances was made.</summary>
+    public bool ReadsSiblings { get; init; }
+
+    /// <summary>The owner that makes another in its place, or null: that is not followed.</summary>
+    public string? FollowsOwner { get; init; }
+
+    /// <summary>What that owner made after this is made in its place.</summary>
+    public DateTimeOffset? FollowsFrom { get; init; }
 }
 
 /// <summary>Waits until something about the machine differs from what is known. Changes nothing.</summary>

@@ -12,6 +12,12 @@ internal sealed record VmLadderState
     /// <summary>Something other than a VirtualMachine owns and replaces it.</summary>
     public string? OtherOwner { get; init; }
 
+    /// <summary>The name of that owner; null in what was stored before what it makes instead was followed.</summary>
+    public string? OtherOwnerName { get; init; }
+
+    /// <summary>What that owner made after this is made in its place.</summary>
+    public DateTimeOffset? NewestSibling { get; init; }
+
     /// <summary>Its launcher's eviction was accepted: it shuts down.</summary>
     public bool IsShuttingDown { get; init; }
 

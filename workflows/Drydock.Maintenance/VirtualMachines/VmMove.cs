@@ -144,8 +144,12 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
         if (state.OtherOwner is { } owner)
         {
-            // What its owner makes instead has another name: like the pod of a ReplicaSet, it is not followed.
-            return new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down; its {owner} makes another.");
+            // What was stored before this was followed ends as it did.
+            return state.OtherOwnerName is null || state.NewestSibling is null
+                ? new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down; its {owner} makes another.")
+                : seen.Successor is { Phase: "Running" } next
+                    ? new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down; its {owner} {state.OtherOwnerName} made {next.Name}, which runs on {next.Node}.", next.Node)
+                    : NotYetRunning(seen.Unschedulable ?? (seen.Successor is { } made ? $"{made.Name} is {made.Phase}" : $"its {owner} {state.OtherOwnerName} has not made another"));
         }
 
         if (_instance is { Phase: "Running" } && !IsTheSame)
@@ -158,14 +162,13 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return new VmStep.Done(VmOutcome.StaysDown, "Its guest shut down cleanly: RerunOnFailure does not start it again.");
         }
 
-        return NotYetRunning();
+        return NotYetRunning(seen.Unschedulable ?? seen.Machine?.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance");
     }
 
-    private VmStep NotYetRunning()
+    private VmStep NotYetRunning(string why)
     {
         var since = state.GoneSince ?? now;
         var deadline = since + policy.RestartTimeout;
-        var why = seen.Unschedulable ?? seen.Machine?.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance";
         if (now < deadline)
         {
             return Wait(

@@ -20,6 +20,9 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>The newest migration that failed, also where KubeVirt has made another by now; or null.</summary>
     public ObservedMigration? LastFailure { get; init; }
 
+    /// <summary>What the owner made in the place of an instance that was shut down, or null; read only where that is followed.</summary>
+    public ObservedSuccessor? Successor { get; init; }
+
     /// <summary>The virtual machine, or null for a bare instance.</summary>
     public ObservedMachine? Machine { get; init; }
 
@@ -49,6 +52,7 @@ internal sealed record VmObservation(DateTimeOffset At)
         '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
         Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
+        + (Successor is { } next ? $"|{next.Name}|{next.Phase}|{next.Node}" : "")
         + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "");
 }
 
@@ -64,11 +68,20 @@ internal sealed record ObservedInstance(string Uid, string? Node, string Phase, 
     /// <summary>The owner that replaces it, where that is not a VirtualMachine.</summary>
     public string? OtherOwner { get; init; }
 
+    /// <summary>The name of that owner, or null.</summary>
+    public string? OtherOwnerName { get; init; }
+
+    /// <summary>When the newest of that owner's instances was made; read only at the first look.</summary>
+    public DateTimeOffset? NewestSibling { get; init; }
+
     /// <summary>Over.</summary>
     public bool IsFinal => Phase is "Succeeded" or "Failed";
 
     public string Fingerprint() => string.Join('|', Uid, Node, Phase, Strategy, IsLiveMigratable, EvacuationNode);
 }
+
+/// <summary>An instance that was made in the place of another.</summary>
+internal sealed record ObservedSuccessor(string Name, string Phase, string? Node);
 
 /// <summary>A launcher pod that has not finished.</summary>
 internal sealed record ObservedLauncher(ObjectRef Pod, string Uid, bool IsTerminating);

@@ -30,6 +30,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             LastFailure = MigrationOf(own.Where(migration => migration.Phase == "Failed")),
             Machine = vm is null ? null : MachineOf(vm, input),
         };
+        observation = await WithOwnerAsync(observation, input, vmi, cancellationToken);
         observation = await WithQueueAsync(observation, input, migrations, kubeVirt, cancellationToken);
         var asks = launcher is null ? PodPlacement.Anywhere : NodeFilters.AsksOf(launcher);
         observation = await WithTargetsAsync(observation, input, asks, migrations, kubeVirt, cancellationToken);
@@ -43,12 +44,40 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             new VirtualMachinePolicy { AllowAnnotations = input.ReadsAnnotations, AllowedAnnotations = input.AllowedAnnotations }, vm),
     };
 
+    /// <summary>Of an instance that something other than a virtual machine owns: when the newest of its siblings was made, and what came in its place.</summary>
+    private async Task<VmObservation> WithOwnerAsync(
+        VmObservation observation, AwaitVmInput input, VmiSnapshot? vmi, CancellationToken cancellationToken)
+    {
+        if (input.ReadsSiblings && observation.Instance is { OtherOwner: not null } instance)
+        {
+            var siblings = (await cluster.ListVmisAsync(cancellationToken)).Where(one => one.Controller?.Uid == vmi!.Controller!.Uid);
+            return observation with { Instance = instance with { NewestSibling = siblings.Select(one => one.CreatedAt).Append(vmi!.CreatedAt).Max() } };
+        }
+
+        if (input.FollowsOwner is null || input.FollowsFrom is not { } from || observation.Launcher is not null || vmi is { Phase: not ("Succeeded" or "Failed") })
+        {
+            return observation;
+        }
+
+        // With several it has arrived when all have: which of them is in whose place cannot be told.
+        var made = (await cluster.ListVmisAsync(cancellationToken))
+            .Where(one => one.Ref.Namespace == input.Vm.Namespace && one.Controller is { Kind: not "VirtualMachine" } owner && owner.Name == input.FollowsOwner
+                && one.CreatedAt > from && one.Phase is not ("Succeeded" or "Failed"))
+            .OrderBy(one => one.Phase == "Running").ThenBy(one => one.Ref.Name, StringComparer.Ordinal).FirstOrDefault();
+        return made is null ? observation : observation with
+        {
+            Successor = new ObservedSuccessor(made.Ref.Name, made.Phase, made.Node),
+            Unschedulable = made.Phase == "Running" ? null : await WhyPendingAsync(cluster, made, null, cancellationToken),
+        };
+    }
+
     private static ObservedInstance InstanceOf(VmiSnapshot vmi, KubeVirtSnapshot? kubeVirt) =>
         new(vmi.Uid, vmi.Node, vmi.Phase, VmForecasts.Effective(vmi.EvictionStrategy, kubeVirt).Strategy, vmi.IsLiveMigratable)
         {
             WhyNot = vmi.IsLiveMigratable ? null : $"{vmi.LiveMigratable?.Reason ?? "no reason given"}: {vmi.LiveMigratable?.Message}",
             EvacuationNode = vmi.EvacuationNode,
             OtherOwner = vmi.Controller is { Kind: not "VirtualMachine" } owner ? owner.Kind : null,
+            OtherOwnerName = vmi.Controller is { Kind: not "VirtualMachine" } named ? named.Name : null,
         };
 
     private static ObservedMigration? MigrationOf(IEnumerable<MigrationSnapshot> migrations) =>
