@@ -108,7 +108,8 @@ internal sealed class MaintenanceRun
 
     private async Task<MaintenanceEnd?> AcquireLeaseAsync()
     {
-        _waitsUntil = _context.Now() + _request.LeaseWait;
+        var began = _context.Now();
+        _waitsUntil = began + _request.LeaseWait;
         _progress.Enter(MaintenanceStep.Lease, "Taking the lease of the node.", _request.LeaseWait > TimeSpan.Zero ? _waitsUntil : null);
         var lease = new LeaseInput(_request.Node, _plan!.NodeUid, _holder, _request.LeaseDuration);
         try
@@ -134,7 +135,7 @@ internal sealed class MaintenanceRun
                 }
 
                 _progress.Say(held);
-                await PauseAsync(LeaseRetry);
+                await PauseAsync(Patiently(began));
             }
         }
         catch (TaskFailedException failure)
@@ -179,13 +180,17 @@ internal sealed class MaintenanceRun
             }
 
             _progress.Say(marked.Message!);
-            await PauseAsync(marked.Kind == ControlPlane.Busy ? Patiently(_context.Now() - began) : LeaseRetry);
+            await PauseAsync(marked.Kind == ControlPlane.Busy ? Patiently(began) : LeaseRetry);
         }
     }
 
-    // Another maintenance lasts minutes or days: seldom enough that the history stays short, soon enough that it is a tenth of the wait.
-    private static TimeSpan Patiently(TimeSpan waited) =>
-        TimeSpan.FromTicks(Math.Clamp(waited.Ticks / 10, LeaseRetry.Ticks, TimeSpan.FromMinutes(5).Ticks));
+    // Another maintenance lasts minutes or days: asked so seldom that the history stays short, and so soon that it costs a tenth of the wait.
+    private TimeSpan Patiently(DateTimeOffset since)
+    {
+        var now = _context.Now();
+        var pause = TimeSpan.FromTicks(Math.Clamp((now - since).Ticks / 10, LeaseRetry.Ticks, TimeSpan.FromMinutes(5).Ticks));
+        return _waitsUntil > now && _waitsUntil - now < pause ? _waitsUntil - now : pause;
+    }
 
     /// <summary>Keeps the marks on the node and remediation away from it, and counts what the probes will ask for again.</summary>
     private async Task<MaintenanceEnd?> KeepMarkedAsync(NodePrior prior)

@@ -172,6 +172,21 @@ public sealed class RaceTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task Whoever_waits_for_a_lease_for_hours_is_refused_on_time_and_has_a_short_history()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold }, "m1");
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        await world.BeginAsync(world.Request() with { LeaseWait = TimeSpan.FromHours(2) }, "m2");
+        var report = await world.EndAsync("m2");
+
+        (report.Outcome, report.Findings[^1].Kind).ShouldBe((MaintenanceOutcome.Refused, "lease-held"));
+        (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(2.2));
+        (await world.HistoryEventsAsync("m2")).ShouldBeLessThan(700);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_rollout_that_is_paused_with_nothing_waiting_takes_a_node_again_when_told_so()
     {
         await using var world = await World.StartAsync("healthy");

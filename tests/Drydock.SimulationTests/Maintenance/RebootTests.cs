@@ -28,6 +28,24 @@ public sealed class RebootTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_is_to_be_rebooted_twice_is_rebooted_twice()
+    {
+        await using var world = await World.StartAsync("healthy");
+
+        var report = await world.MaintainAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Reboot,
+            Hooks = new MaintenanceHooks { AfterDrain = [new ActionStep(MaintenanceAction.Reboot, new ActionOptions())] },
+        });
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Actions.Select(action => action.Key).ShouldBe(["after-drain-1", "action"]);
+        report.Actions[1].Message.Split(' ')[^4].ShouldBe(report.Actions[0].Message.Split(' ')[^1].TrimEnd('.'), report.Actions[1].Message);
+        world.Api.RequestLog.Of("create", "jobs.batch").Count(request => request.Code == 201).ShouldBe(2);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_job_that_does_not_reboot_the_node_fails_the_maintenance_by_its_deadline()
     {
         await using var world = await World.StartAsync(

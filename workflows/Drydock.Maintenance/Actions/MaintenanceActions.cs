@@ -1,3 +1,5 @@
+using Drydock.Maintenance.Node;
+
 namespace Drydock.Maintenance.Actions;
 
 /// <summary>The actions and hooks of one maintenance, one after the other.</summary>
@@ -15,6 +17,9 @@ internal sealed class MaintenanceActions(
     /// <summary>Whoever ended the hold asked for no health check.</summary>
     public bool SkipHealth { get; private set; }
 
+    // A node that was taken down before has another boot ID than at the start: the next that takes it down must see one more.
+    private bool _wasTakenDown;
+
     /// <summary>Takes all actions of a point. Null if all did what they should; else how the maintenance ends.</summary>
     public async Task<MaintenanceEnd?> TakeAsync(ActionPoint point, MaintenancePlan plan, string? bootId)
     {
@@ -27,7 +32,7 @@ internal sealed class MaintenanceActions(
             progress.Begin(new ActionRecord(key, point, steps[index], "It begins.") { From = context.Now() }, deadline);
             var end = steps[index].Kind == MaintenanceAction.Hold
                 ? await HoldAsync(key, steps[index], deadline)
-                : await SeeThroughAsync(InputOf(key, steps[index], plan, bootId, deadline!.Value, timeout!.Value));
+                : await SeeThroughAsync(InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value));
             if (end is not null)
             {
                 return end;
@@ -35,6 +40,16 @@ internal sealed class MaintenanceActions(
         }
 
         return null;
+    }
+
+    private async Task<string?> BootIdAsync(ActionStep step, string? before)
+    {
+        var takesDown = step.Kind is MaintenanceAction.Reboot or MaintenanceAction.PowerCycle;
+        var bootId = takesDown && _wasTakenDown
+            ? (await context.Do<NodeReading>(Activities.ReadNode, new NodeInput(request.Node, holder))).Baseline?.BootId ?? before
+            : before;
+        _wasTakenDown |= takesDown;
+        return bootId;
     }
 
     private ActionInput InputOf(string key, ActionStep step, MaintenancePlan plan, string? bootId, DateTimeOffset deadline, TimeSpan timeout) =>

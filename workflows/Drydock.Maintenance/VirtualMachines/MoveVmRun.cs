@@ -103,14 +103,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         if (seen.Instance is { } instance
             && (Ladder.OriginalUid is null || (instance.Uid != Ladder.OriginalUid && instance is { IsFinal: false } && instance.Node == input.Node)))
         {
-            Ladder = new VmLadderState
-            {
-                OriginalUid = instance.Uid,
-                RunStrategy = seen.Machine?.RunStrategy,
-                OtherOwner = instance.OtherOwner,
-                OtherOwnerName = instance.OtherOwnerName,
-                NewestSibling = instance.NewestSibling,
-            };
+            Ladder = VmLadderState.Of(instance, seen.Machine);
         }
     }
 

@@ -68,6 +68,16 @@ internal sealed record VmLadderState
 
     /// <summary>What the last eviction was answered, where it says more than we see.</summary>
     public string? LastAnswer { get; init; }
+
+    /// <summary>For an instance for which nothing was done yet.</summary>
+    public static VmLadderState Of(ObservedInstance instance, ObservedMachine? machine) => new()
+    {
+        OriginalUid = instance.Uid,
+        RunStrategy = machine?.RunStrategy,
+        OtherOwner = instance.OtherOwner,
+        OtherOwnerName = instance.OtherOwnerName,
+        NewestSibling = instance.NewestSibling,
+    };
 }
 
 /// <summary>What is to be done next for a virtual machine.</summary>
