@@ -72,6 +72,37 @@ public sealed class ActionCrashTests
         wrong.ShouldBeEmpty();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [MemberData(nameof(EveryKind))]
+    public async Task Everything_happens_once_when_the_process_dies_at_every_eighth_reading(MaintenanceAction kind)
+    {
+        var wrong = new List<string>();
+        var deaths = 0;
+        for (var nth = 1 + (int)kind; ; nth += 8)
+        {
+            var targets = new DyingTargets();
+            await using var world = await World.StartAsync(Small, configure: Policies.Of(Policy, targets));
+            var crash = RequestCrash.ArmReadings(world, nth, after: nth % 2 == 0);
+            await world.BeginAsync(Request(world, kind, ActionPoint.Action));
+            var report = await EndAsync(world);
+
+            // What is read from here on is the test's.
+            world.Api.Intercept = null;
+            wrong.AddRange((await WhatIsWrongAsync(world, kind, ActionPoint.Action, report, targets)).Select(what => $"killed {nth} {crash.At}: {what}"));
+            if (crash.At is null)
+            {
+                break;
+            }
+
+            deaths++;
+        }
+
+        wrong.ShouldBeEmpty();
+        deaths.ShouldBeGreaterThan(2, "there were readings to die at");
+    }
+
+    public static TheoryData<MaintenanceAction> EveryKind => [.. Enum.GetValues<MaintenanceAction>()];
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_call_back_that_was_taken_is_not_lost_when_the_process_dies()
     {
@@ -252,7 +283,12 @@ internal sealed class DyingTargets : IHttpTargets
 
     public async Task<HttpTargetAnswer> SendAsync(HttpTargetCall call, CancellationToken cancellationToken)
     {
-        if (await Crash!.DiesAsync(Call, isDone: false))
+        if (Crash is null)
+        {
+            return Receive(call);
+        }
+
+        if (await Crash.DiesAsync(Call, isDone: false))
         {
             return new HttpTargetAnswer(null, "The process died before it was sent.");
         }

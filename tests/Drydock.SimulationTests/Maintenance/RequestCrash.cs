@@ -3,7 +3,10 @@ using Drydock.Simulator.Store;
 
 namespace Drydock.SimulationTests.Maintenance;
 
-/// <summary>Kills the process once, just before or just after one of its changes of the cluster is carried out, and notes what was carried out.</summary>
+/// <summary>
+/// Kills the process once, just before or just after one of its changes of the cluster, or of its readings, is carried out, and notes what
+/// was carried out.
+/// </summary>
 internal sealed class RequestCrash
 {
     private readonly List<string> _done = [];
@@ -11,13 +14,13 @@ internal sealed class RequestCrash
     private readonly bool _after;
     private int _left;
 
-    private RequestCrash(World world, Func<InterceptedRequest, bool> which, int nth, bool after, Action<InterceptedRequest>? see)
+    private RequestCrash(World world, Func<InterceptedRequest, bool> which, int nth, bool after, Action<InterceptedRequest>? see, bool readings)
     {
         (_world, _left, _after) = (world, nth, after);
         world.Api.Intercept = async request =>
         {
             see?.Invoke(request);
-            if (request.IsChange && which(request) && await DiesAsync(NameOf(request), request.IsDone) && !after)
+            if (request.IsChange != readings && request.Verb != "watch" && which(request) && await DiesAsync(NameOf(request), request.IsDone) && !after)
             {
                 throw new ApiException(503, "ServiceUnavailable", "The process died before this was carried out.");
             }
@@ -29,7 +32,11 @@ internal sealed class RequestCrash
 
     /// <summary>Arms it for the nth such change, counting from one; <paramref name="see"/> sees every request before.</summary>
     public static RequestCrash Arm(
-        World world, Func<InterceptedRequest, bool> which, int nth, bool after, Action<InterceptedRequest>? see = null) => new(world, which, nth, after, see);
+        World world, Func<InterceptedRequest, bool> which, int nth, bool after, Action<InterceptedRequest>? see = null) =>
+        new(world, which, nth, after, see, readings: false);
+
+    /// <summary>Arms it for the nth reading of the cluster, counting from one; watches are none.</summary>
+    public static RequestCrash ArmReadings(World world, int nth, bool after) => new(world, static _ => true, nth, after, see: null, readings: true);
 
     /// <summary>Asked before and after each change, also of those that go elsewhere; true: the process is dead now.</summary>
     public async Task<bool> DiesAsync(string what, bool isDone)
