@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Drydock.DurableTask.Client;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
-using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
