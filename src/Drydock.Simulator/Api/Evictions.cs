@@ -183,8 +183,12 @@ internal sealed class Evictions(IObjectStore store, IReadOnlyList<IEvictionAdmis
     {
         var (ns, name) = (pod.NamespaceOf(), pod.NameOf());
 
-        // A deletion asked for dry first answers whether the preconditions hold, before anything is written.
-        _ = store.Delete(_pods, ns, name, deletion, dryRun: true) ?? throw Refusals.NotFound(_pods, name);
+        if (dryRun || deletion.PreconditionUid is not null || deletion.PreconditionResourceVersion is not null)
+        {
+            // A deletion asked for dry first answers whether the preconditions hold, before anything is written.
+            _ = store.Delete(_pods, ns, name, deletion, dryRun: true) ?? throw Refusals.NotFound(_pods, name);
+        }
+
         if (dryRun)
         {
             return;

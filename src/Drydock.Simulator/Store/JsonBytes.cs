@@ -13,8 +13,12 @@ internal static class JsonBytes
     [ThreadStatic]
     private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? _own;
 
+    // Of the other one of two nodes that are compared.
+    [ThreadStatic]
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? _other;
+
     /// <summary>The bytes of a node, as the API server writes them.</summary>
-    public static byte[] Of(JsonNode? node) => Written(node).ToArray();
+    public static byte[] Of(JsonNode? node) => Written(node, ref _own).ToArray();
 
     /// <summary>A tree that takes parts out of the bytes only when they are looked at; any number of readers may look at once.</summary>
     /// <param name="bytes">What <see cref="Of"/> wrote of an object.</param>
@@ -28,14 +32,12 @@ internal static class JsonBytes
             return one == other;
         }
 
-        var text = Of(one);
-
-        return Written(other).SequenceEqual(text) || JsonNode.DeepEquals(one, other);
+        return Written(one, ref _own).SequenceEqual(Written(other, ref _other)) || JsonNode.DeepEquals(one, other);
     }
 
-    private static ReadOnlySpan<byte> Written(JsonNode? node)
+    private static ReadOnlySpan<byte> Written(JsonNode? node, ref (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? own)
     {
-        var (buffer, writer) = _own ??= Fresh();
+        var (buffer, writer) = own ??= Fresh();
         buffer.ResetWrittenCount();
         writer.Reset();
         if (node is null)
