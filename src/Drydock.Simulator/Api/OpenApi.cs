@@ -145,7 +145,7 @@ internal sealed class OpenApi(IObjectStore store)
             var definition = store.Get(ResourceTypes.CustomResourceDefinitions, null, type.GroupResource);
             if (definition.Objects("spec", "versions").FirstOrDefault(v => v.Text("name") == name).Object("schema", "openAPIV3Schema") is { } schema)
             {
-                var shown = WithObjectFields(Schema(schema));
+                var shown = WithObjectFields(Schema(schema, version));
                 shown["x-kubernetes-group-version-kind"] = new JsonArray(Kind(served.Key, type));
                 schemas[$"{string.Join('.', type.Group.Split('.').Reverse())}.{name}.{type.Kind}"] = shown;
             }
@@ -168,14 +168,15 @@ internal sealed class OpenApi(IObjectStore store)
     }
 
     /// <summary>
-    /// What both versions of OpenAPI can say of a structural schema. Unknown fields, null and either of two types are nothing that version 2
-    /// knows: such a field is described and nothing more (apiextensions-apiserver, ToStructuralOpenAPIV2).
+    /// What OpenAPI can say of a structural schema. Unknown fields, null and either of two types are nothing that version 2 knows: such a field
+    /// is described and nothing more (apiextensions-apiserver, ToStructuralOpenAPIV2). Version 3 names the fields of an object open for others.
     /// </summary>
-    private static JsonObject Schema(JsonObject structural)
+    private static JsonObject Schema(JsonObject structural, int openApi)
     {
         var result = new JsonObject();
         var isOpen = structural.Flag("x-kubernetes-preserve-unknown-fields");
-        var isUntyped = isOpen || structural.Flag("nullable") || structural.Flag("x-kubernetes-int-or-string");
+        var hidesFields = isOpen && (openApi == 2 || structural["properties"] is null);
+        var isUntyped = hidesFields || structural.Flag("nullable") || structural.Flag("x-kubernetes-int-or-string");
         foreach (var name in isUntyped ? ["description"] : _kept)
         {
             if (structural[name] is { } value)
@@ -191,14 +192,14 @@ internal sealed class OpenApi(IObjectStore store)
 
         if (structural["properties"] is JsonObject properties)
         {
-            result["properties"] = new JsonObject(properties.Select(p => KeyValuePair.Create<string, JsonNode?>(p.Key, Schema(p.Value!.AsObject()))));
+            result["properties"] = new JsonObject(properties.Select(p => KeyValuePair.Create<string, JsonNode?>(p.Key, Schema(p.Value!.AsObject(), openApi))));
         }
 
         foreach (var name in (string[])["items", "additionalProperties"])
         {
             if (structural[name] is JsonObject inner)
             {
-                result[name] = Schema(inner);
+                result[name] = Schema(inner, openApi);
             }
         }
 

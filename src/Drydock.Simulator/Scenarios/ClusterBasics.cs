@@ -23,7 +23,7 @@ internal static class ClusterBasics
         store.Create(ResourceTypes.CustomResourceDefinitions, NodeMaintenance());
         foreach (var type in KubeVirtTypes.All)
         {
-            store.Create(ResourceTypes.CustomResourceDefinitions, Definition(type, KubeVirtColumns(type), AnySchema()));
+            store.Create(ResourceTypes.CustomResourceDefinitions, Definition(type, KubeVirtColumns(type), KubeVirtSchemas.Of(type)));
         }
 
         foreach (var type in HardwareObjects.TypesOf(scenario))

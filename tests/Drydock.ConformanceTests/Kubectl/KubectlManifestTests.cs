@@ -140,6 +140,7 @@ public sealed class KubectlManifestTests(KubectlCluster cluster) : IClassFixture
     [InlineData("deployment.spec", "replicas", "How many pods there are to be")]
     [InlineData("pdb.spec", "maxUnavailable", "may be missing")]
     [InlineData("lease.spec", "holderIdentity", "Who holds it")]
+    [InlineData("vmi", "metadata", "A virtual machine that runs")]
     public async Task A_built_in_kind_is_explained(string path, string field, string meaning)
     {
         var explained = (await cluster.RunAsync("explain", path)).Output;

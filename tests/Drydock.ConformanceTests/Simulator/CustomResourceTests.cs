@@ -57,6 +57,15 @@ public sealed class CustomResourceTests : IAsyncLifetime
         await _cluster.DisposeAsync();
     }
 
+    [Fact]
+    public async Task OpenAPI_names_the_fields_of_an_object_that_is_open_for_others()
+    {
+        var document = JsonNode.Parse(await _client.GetStringAsync("openapi/v3/apis/kubevirt.io/v1", Token));
+
+        var spec = document.At("components", "schemas", "io.kubevirt.v1.VirtualMachineInstance", "properties", "spec", "properties");
+        spec.Text("evictionStrategy", "description").ShouldNotBeNull().ShouldContain("LiveMigrateIfPossible");
+    }
+
     [Theory]
     [InlineData("""{"least":7}""", "spec: Invalid value: \"object\": least may not be above most")]
     [InlineData("""{"least":1,"most":10,"mode":"strict"}""", "spec.most: Forbidden: strict allows 9, not 10")]
