@@ -92,6 +92,34 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<MaintenanceView>(
             HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", new CompleteRequest(skipHealth), null, cancellationToken);
 
+    /// <summary>Lets nothing new begin until it is resumed; returns when that is durable.</summary>
+    /// <param name="id">The maintenance.</param>
+    /// <param name="reason">Why, or null.</param>
+    /// <param name="idempotencyKey">Makes a repetition harmless, also after a resume; null: every call is a new wish.</param>
+    /// <param name="cancellationToken">Gives up waiting for the answer.</param>
+    public Task<MaintenanceView> SuspendMaintenanceAsync(string id, string? reason, string? idempotencyKey, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/suspend", new SteerRequest(reason), idempotencyKey, cancellationToken);
+
+    /// <summary>Lets a suspended one go on, its deadlines moved by the time it was suspended; returns when that is durable.</summary>
+    /// <param name="id">The maintenance.</param>
+    /// <param name="reason">Why, or null.</param>
+    /// <param name="idempotencyKey">Makes a repetition harmless; null: every call is a new wish.</param>
+    /// <param name="cancellationToken">Gives up waiting for the answer.</param>
+    public Task<MaintenanceView> ResumeMaintenanceAsync(string id, string? reason, string? idempotencyKey, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/resume", new SteerRequest(reason), idempotencyKey, cancellationToken);
+
+    /// <summary>Moves the deadline of the step in hand; returns when that is durable.</summary>
+    /// <param name="id">The maintenance.</param>
+    /// <param name="by">By how much, such as <c>30m</c>.</param>
+    /// <param name="reason">Why, or null.</param>
+    /// <param name="idempotencyKey">Makes a repetition harmless; null: each call moves it further.</param>
+    /// <param name="cancellationToken">Gives up waiting for the answer.</param>
+    public Task<MaintenanceView> ExtendMaintenanceAsync(
+        string id, string? by, string? reason, string? idempotencyKey, CancellationToken cancellationToken) => SendAsync<MaintenanceView>(
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/extend", new ExtendRequest(by, reason), idempotencyKey, cancellationToken);
+
     /// <summary>Approves the gate at which a maintenance waits; returns when that is durable.</summary>
     public Task<MaintenanceView> ApproveMaintenanceAsync(string id, string? reason, CancellationToken cancellationToken) =>
         SendAsync<MaintenanceView>(

@@ -269,6 +269,15 @@ public sealed record ApprovalSettings
 /// <param name="Reason">Why, in the words of whoever decides.</param>
 public sealed record DecisionRequest(string? Reason = null);
 
+/// <summary>Suspends or resumes a maintenance.</summary>
+/// <param name="Reason">Why, in the words of whoever asks.</param>
+public sealed record SteerRequest(string? Reason = null);
+
+/// <summary>Moves the deadline of the step in hand.</summary>
+/// <param name="By">By how much, from one second to 30 days, such as <c>30m</c>.</param>
+/// <param name="Reason">Why, in the words of whoever asks.</param>
+public sealed record ExtendRequest(string? By = null, string? Reason = null);
+
 /// <summary>A webhook calls back: signed, see the header <c>Drydock-Signature</c>.</summary>
 /// <param name="Succeeded">It did what it should.</param>
 /// <param name="Message">One sentence.</param>

@@ -21,7 +21,7 @@ public enum MaintenanceState
     /// <summary>The lease is somebody else's: nothing is changed until it is ours again.</summary>
     LeaseLost,
 
-    /// <summary>The engine does not advance it until it is resumed.</summary>
+    /// <summary>Somebody suspended it: nothing new is begun until it is resumed, and no deadline passes.</summary>
     Suspended,
 
     /// <summary>Everything was done and everything was put back.</summary>
@@ -81,6 +81,12 @@ public sealed record MaintenanceView(string Id, string Node, MaintenanceState St
     /// <summary>The actions that were taken, the last of them perhaps still under way.</summary>
     public IReadOnlyList<ActionView> Actions { get; init; } = [];
 
+    /// <summary>Who suspended it, why and since when; null: it goes on.</summary>
+    public SuspensionView? Suspension { get; init; }
+
+    /// <summary>Who suspended, resumed or extended it: the last ten times.</summary>
+    public IReadOnlyList<SteerView> Steers { get; init; } = [];
+
     /// <summary>The pods, counted.</summary>
     public PodCounts Pods { get; init; } = new(0, 0, 0, 0);
 
@@ -112,6 +118,26 @@ public sealed record MaintenanceView(string Id, string Node, MaintenanceState St
 /// <param name="AskedAt">Since when it waited.</param>
 /// <param name="At">When it was decided.</param>
 public sealed record ApprovalView(string Gate, bool IsApproved, string By, string? Reason, DateTimeOffset AskedAt, DateTimeOffset At);
+
+/// <summary>A suspension.</summary>
+/// <param name="By">Who.</param>
+/// <param name="Reason">Why, or null.</param>
+/// <param name="Since">Since when.</param>
+public sealed record SuspensionView(string By, string? Reason, DateTimeOffset Since);
+
+/// <summary>A word of somebody that a maintenance obeyed.</summary>
+/// <param name="Kind">Suspend, Resume or Extend.</param>
+/// <param name="By">Who.</param>
+/// <param name="Reason">Why, or null.</param>
+/// <param name="At">When it was obeyed.</param>
+public sealed record SteerView(string Kind, string By, string? Reason, DateTimeOffset At)
+{
+    /// <summary>Extend: the deadline before.</summary>
+    public DateTimeOffset? From { get; init; }
+
+    /// <summary>Extend: the deadline after.</summary>
+    public DateTimeOffset? To { get; init; }
+}
 
 /// <summary>An action.</summary>
 /// <param name="Key">Names it within the maintenance: <c>action</c>, <c>before-drain-1</c>; a call-back names it.</param>

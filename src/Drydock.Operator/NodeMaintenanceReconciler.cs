@@ -244,15 +244,15 @@ internal sealed class NodeMaintenanceReconciler(
     private async Task EndAsync(OrchestrationMetadata instance, string by, bool checksHealth, CancellationToken cancellationToken)
     {
         var status = instance.ReadCustomStatusAs<MaintenanceStatus>();
-        if (status is { IsCancelling: true } or { Step: MaintenanceStep.Health or MaintenanceStep.Restore or MaintenanceStep.Done }
+        if (status is { IsCancelling: true } or { Step: MaintenanceStep.Health, Suspension: null } or { Step: MaintenanceStep.Restore or MaintenanceStep.Done }
             || _told.Contains(instance.InstanceId))
         {
             return;
         }
 
         // Without a health gate unless it is asked for: whoever deletes it wants the node back.
-        // A cancel that arrives when the node is held by now restores it too, also without a health check.
-        if (status is { IsHolding: true })
+        // A cancel that arrives when the node is held by now restores it too, also without a health check, and ends a suspension.
+        if (status is { IsHolding: true, Suspension: null })
         {
             await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth), cancellationToken);
         }

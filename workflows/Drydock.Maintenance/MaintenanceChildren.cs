@@ -1,18 +1,18 @@
 using Drydock.Kubernetes;
-using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Drain;
-using Drydock.Maintenance.Health;
 using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
+using Drydock.Maintenance.Steering;
 using Drydock.Maintenance.VirtualMachines;
 
 namespace Drydock.Maintenance;
 
 /// <summary>The sub-orchestrations of a maintenance: the lease, the pods, each virtual machine, the restore.</summary>
-internal sealed class MaintenanceChildren(
+internal sealed partial class MaintenanceChildren(
     TaskOrchestrationContext context, MaintenanceRequest request, string holder, MaintenanceProgress progress)
 {
+    private readonly MaintenanceSteering _steering = new(context, progress);
     private readonly Dictionary<ObjectRef, Task<MoveVmResult>> _moving = [];
     private readonly List<MoveVmResult> _moved = [];
     private readonly Dictionary<ObjectRef, int> _lives = [];
@@ -25,7 +25,8 @@ internal sealed class MaintenanceChildren(
     private Task<int>? _drained;
     private Task<IReadOnlyList<ObjectRef>>? _vmsFound;
     private Task<LeaseNews>? _leaseNews;
-    private DateTimeOffset _deadline;
+    private SteeredDeadline _deadline = new(default, null);
+    private DateTimeOffset _drainSince;
     private VirtualMachinePolicy _vmPolicy = request.VirtualMachines;
     private bool _drainIsOver;
 
@@ -55,7 +56,7 @@ internal sealed class MaintenanceChildren(
 
     public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty, MaintenancePolicy? policy)
     {
-        _deadline = deadline;
+        (_deadline, _drainSince) = (new SteeredDeadline(deadline, progress.Suspension?.Since), context.Now());
         _vmPolicy = VmPolicies.Allowed(request.VirtualMachines, policy);
         _drained = context.WaitForExternalEvent<int>(ChildEvents.Drained);
         _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
@@ -70,7 +71,7 @@ internal sealed class MaintenanceChildren(
     /// <summary>Waits for news of any child, or for one of these, and books it.</summary>
     public async Task NextAsync(params Task[] others)
     {
-        List<Task> awaited = [.. others, .. _moving.Values];
+        List<Task> awaited = [.. others, .. _moving.Values, _steering.News];
         awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound, _leaseNews }.OfType<Task>());
         await Task.WhenAny(awaited);
         if (_leaseNews is { IsCompleted: true })
@@ -91,43 +92,33 @@ internal sealed class MaintenanceChildren(
 
         await BookVmsAsync();
         await BookDrainAsync();
+        await SteerAsync();
     }
 
     /// <summary>
-    /// Waits until that has happened or the deadline has passed, booking the news of the children meanwhile. Null then; else how the
-    /// maintenance ends: it was cancelled, or a child has failed.
+    /// Waits until that has happened or the deadline of the step has passed, booking the news of the children meanwhile. Null then; else
+    /// how the maintenance ends: it was cancelled, or a child has failed.
     /// </summary>
-    public async Task<MaintenanceEnd?> WaitAsync(Task awaited, DateTimeOffset? deadline, CancelWish cancel)
+    /// <param name="awaited">What is waited for.</param>
+    /// <param name="untilDeadline">False: whatever is waited for keeps the deadline itself.</param>
+    /// <param name="cancel">Whether somebody wants it to stop.</param>
+    public async Task<MaintenanceEnd?> WaitAsync(Task awaited, bool untilDeadline, CancelWish cancel)
     {
-        using var over = new CancellationTokenSource();
-        List<Task> others = [awaited, cancel.Said];
-        if (deadline is { } at)
-        {
-            others.Add(context.CreateTimer(at, over.Token));
-        }
-
+        using var timer = new DeadlineTimer(context);
         while (true)
         {
-            await NextAsync([.. others]);
+            timer.Set(untilDeadline ? _steering.Deadline : null);
+            await NextAsync([awaited, cancel.Said, .. timer.Tasks]);
             var end = await cancel.EndAsync() ?? Failure;
-            if (end is not null || awaited.IsCompleted || others[^1].IsCompleted)
+            if (end is not null || awaited.IsCompleted || timer.IsOver(_steering.Deadline))
             {
-                over.Cancel();
                 return end;
             }
         }
     }
 
-    /// <summary>Starts an action in an orchestration of its own.</summary>
-    public Task<ActionResult> StartAction(ActionInput input) =>
-        Start<ActionResult>(Orchestrations.Action, input, InstanceIds.Action(context.InstanceId, input.Key));
-
     /// <summary>Tells an action to let go and end.</summary>
     public void EndAction(string key) => context.SendEvent(InstanceIds.Action(context.InstanceId, key), ChildEvents.End, "end");
-
-    /// <summary>Starts the check of the node's health.</summary>
-    public Task<HealthResult> StartHealth(HealthGateInput input) =>
-        Start<HealthResult>(Orchestrations.HealthGate, input, InstanceIds.Health(context.InstanceId));
 
     /// <summary>Tells the health check to end.</summary>
     public void EndHealth() => context.SendEvent(InstanceIds.Health(context.InstanceId), ChildEvents.End, "end");
@@ -264,11 +255,12 @@ internal sealed class MaintenanceChildren(
         {
             // One that comes back to a node that was empty is moved again, with a time of its own.
             var life = _lives[vm] = _lives.GetValueOrDefault(vm) + 1;
-            var deadline = life == 1 || _deadline > context.Now() ? _deadline : context.Now() + request.Drain.Timeout;
+            var deadline = life == 1 || _deadline.IsSuspended || _deadline.Deadline > context.Now() ? _deadline.Deadline : context.Now() + request.Drain.Timeout;
             _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
                 Orchestrations.MoveVm,
                 new MoveVmInput(
-                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout, new MoveVmState()),
+                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout,
+                    new MoveVmState { SuspendedAt = _deadline.SuspendedAt }),
                 new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
         }
     }
@@ -316,7 +308,7 @@ internal sealed class MaintenanceChildren(
                 FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
             Failure ??= new MaintenanceEnd(
                 MaintenanceOutcome.Failed,
-                $"Node {request.Node} was not empty within {Spoken.Of(request.Drain.Timeout)}: {result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
+                $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: {result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
                 + (result.Blockers.Count > 0 ? $", the longest {result.Blockers[0].Pod} ({result.Blockers[0].Kind})." : "."));
         }
     }

@@ -3,6 +3,8 @@ namespace Drydock.Maintenance;
 /// <summary>The custom status of a maintenance: each change of it is told.</summary>
 internal sealed class MaintenanceProgress(TaskOrchestrationContext context, string node)
 {
+    private const int MostSteers = 10;
+
     private readonly List<StepTime> _steps = [];
 
     private MaintenanceStatus _status = new(node, MaintenanceStep.Plan, "");
@@ -12,6 +14,15 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
 
     /// <summary>The actions so far.</summary>
     public IReadOnlyList<ActionRecord> Actions => _status.Actions;
+
+    /// <summary>Who suspended it and since when, or null.</summary>
+    public Suspension? Suspension => _status.Suspension;
+
+    /// <summary>When the step in hand must be over; while it is suspended, as it was then.</summary>
+    public DateTimeOffset? Deadline => _status.Deadline;
+
+    /// <summary>Who steered it.</summary>
+    public IReadOnlyList<SteerRecord> Steers => _status.Steers;
 
     /// <summary>Steps that are over.</summary>
     public IReadOnlyList<StepTime> Steps => [.. _steps];
@@ -70,8 +81,24 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     /// <summary>Somebody said complete, and the action goes on.</summary>
     public void Resume(string message) => Set(_status with { Message = message, IsHolding = false });
 
-    /// <summary>A cancel was received.</summary>
-    public void Cancelling() => Set(_status with { IsCancelling = true });
+    /// <summary>A cancel was received; it ends a suspension.</summary>
+    public void Cancelling() => Set(_status with { IsCancelling = true, Suspension = null });
+
+    /// <summary>Somebody suspended it.</summary>
+    public void Suspend(SteerRecord record) => Set(Kept(record) with { Suspension = new Suspension(record.By, record.Reason, record.At) });
+
+    /// <summary>Somebody resumed it: the deadline moves by the time it was suspended.</summary>
+    public void Resume(SteerRecord record) => Set(Kept(record) with
+    {
+        Suspension = null,
+        Deadline = _status.Deadline + (record.At - (_status.Suspension?.Since ?? record.At)),
+    });
+
+    /// <summary>Somebody moved the deadline of the step in hand.</summary>
+    public void Extend(SteerRecord record, DateTimeOffset to) => Set(Kept(record) with { Deadline = to });
+
+    /// <summary>How long the step in hand was given, with what it was given since; without a deadline, what it was to be given.</summary>
+    public TimeSpan Given(TimeSpan otherwise) => _status.Deadline - _status.StepSince ?? otherwise;
 
     /// <summary>The lease is ours, or not.</summary>
     public void Lease(bool isLost) => Set(_status with { IsLeaseLost = isLost });
@@ -84,6 +111,9 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
             Set(_status with { Message = message });
         }
     }
+
+    // The status must stay under 16 KiB (design D13).
+    private MaintenanceStatus Kept(SteerRecord record) => _status with { Steers = [.. _status.Steers.TakeLast(MostSteers - 1), record] };
 
     private void Set(MaintenanceStatus status)
     {

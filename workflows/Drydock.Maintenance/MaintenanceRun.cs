@@ -52,7 +52,7 @@ internal sealed class MaintenanceRun
 
     public async Task<MaintenanceReport> RunAsync()
     {
-        var refused = await PlanAsync() ?? await ApproveAsync(ApprovalGate.Start) ?? await AcquireLeaseAsync();
+        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await NextAsync(AcquireLeaseAsync);
         if (refused is not null)
         {
             await _children.EndAllAsync(isCancel: false);
@@ -61,6 +61,7 @@ internal sealed class MaintenanceRun
 
         _children.StartLease(_plan!.NodeUid, _request.LeaseDuration);
         var end = await WorkAsync();
+        await _children.ResumedAsync(_cancel);
         var restored = await RestoreAsync(end);
         await _children.EndLeaseAsync();
         await ReleaseLeaseAsync();
@@ -71,16 +72,17 @@ internal sealed class MaintenanceRun
     {
         try
         {
-            return await MarkAsync()
+            return await NextAsync(MarkAsync)
                 ?? await ActAsync(ActionPoint.BeforeDrain)
-                ?? await DrainAsync()
+                ?? await NextAsync(DrainAsync)
                 ?? await ActAsync(ActionPoint.AfterDrain)
-                ?? await ApproveAsync(ApprovalGate.Action)
+                ?? await NextAsync(() => ApproveAsync(ApprovalGate.Action))
                 ?? await ActAsync(ActionPoint.Action)
-                ?? await EndDrainAsync()
-                ?? await HealthAsync()
+                ?? await NextAsync(EndDrainAsync)
+                ?? await NextAsync(HealthAsync)
                 ?? await ActAsync(ActionPoint.BeforeUncordon)
-                ?? await ApproveAsync(ApprovalGate.Uncordon)
+                ?? await NextAsync(() => ApproveAsync(ApprovalGate.Uncordon))
+                ?? await _children.PassAsync(_cancel)
                 ?? new MaintenanceEnd(MaintenanceOutcome.Completed, $"Node {_request.Node} was maintained and put back.");
         }
         catch (TaskFailedException failure)
@@ -88,6 +90,9 @@ internal sealed class MaintenanceRun
             return new MaintenanceEnd(MaintenanceOutcome.Failed, $"{failure.TaskName}: {failure.Sentence()}");
         }
     }
+
+    /// <summary>A step, once the maintenance is not suspended.</summary>
+    private async Task<MaintenanceEnd?> NextAsync(Func<Task<MaintenanceEnd?>> step) => await _children.PassAsync(_cancel) ?? await step();
 
     private async Task<MaintenanceEnd?> PlanAsync()
     {
@@ -116,6 +121,11 @@ internal sealed class MaintenanceRun
         {
             while (true)
             {
+                if (await _children.PassAsync(_cancel) is { } stopped)
+                {
+                    return stopped;
+                }
+
                 var outcome = await _context.Do<LeaseOutcome>(Activities.AcquireLease, lease);
                 if (await CancelledAsync() is { } cancelled)
                 {
@@ -129,6 +139,7 @@ internal sealed class MaintenanceRun
                 }
 
                 var held = $"The lease of node {_request.Node} is held by {Holder.Describe(outcome.Holder)} until {outcome.ExpiresAt:u}.";
+                _waitsUntil = _progress.Deadline ?? _waitsUntil;
                 if (_context.Now() >= _waitsUntil)
                 {
                     return Refused("lease-held", held, $"lease/medik8s-leases/node-{_request.Node}", "Wait until it is over, or cancel it there.");
@@ -181,6 +192,13 @@ internal sealed class MaintenanceRun
 
             _progress.Say(marked.Message!);
             await PauseAsync(marked.Kind == ControlPlane.Busy ? Patiently(began) : LeaseRetry);
+            var (since, stopped) = (_context.Now(), await _children.PassAsync(_cancel));
+            if (stopped is not null)
+            {
+                return stopped;
+            }
+
+            _waitsUntil += _context.Now() - since;
         }
     }
 
@@ -253,7 +271,7 @@ internal sealed class MaintenanceRun
         _progress.Enter(MaintenanceStep.Health, "Waiting until the node is healthy.", deadline);
         var demand = new HealthDemand(_node!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt);
         var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, _probes, deadline));
-        if (await _children.WaitAsync(checking, deadline: null, _cancel) is { } end)
+        if (await _children.WaitAsync(checking, untilDeadline: false, _cancel) is { } end)
         {
             _children.EndHealth();
             return end;
@@ -264,7 +282,7 @@ internal sealed class MaintenanceRun
             ? null
             : new MaintenanceEnd(
                 MaintenanceOutcome.Failed,
-                $"Node {_request.Node} was not healthy within {Spoken.Of(_request.Health.Timeout)}: {string.Join(" ", result.Failing.Take(5).Select(check => check.Saw))}",
+                $"Node {_request.Node} was not healthy within {Spoken.Of(_progress.Given(_request.Health.Timeout))}: {string.Join(" ", result.Failing.Take(5).Select(check => check.Saw))}",
                 // An unhealthy node must not take work: it stays cordoned, whatever the failure policy says.
                 KeepNode: true);
     }

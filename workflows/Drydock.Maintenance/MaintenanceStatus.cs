@@ -96,6 +96,12 @@ public sealed record MaintenanceStatus(string Node, MaintenanceStep Step, string
 
     /// <summary>The actions that were taken, the last of them perhaps still under way.</summary>
     public IReadOnlyList<ActionRecord> Actions { get; init; } = [];
+
+    /// <summary>Somebody suspended it; null: it goes on.</summary>
+    public Suspension? Suspension { get; init; }
+
+    /// <summary>Who suspended, resumed or extended it: the last ten times.</summary>
+    public IReadOnlyList<SteerRecord> Steers { get; init; } = [];
 }
 
 /// <summary>When a step began and ended.</summary>

@@ -57,6 +57,9 @@ public static class MaintenanceEvents
     /// <summary>The held node may go on to its health check and be restored. Payload: <see cref="Complete"/>.</summary>
     public const string Complete = "complete";
 
+    /// <summary>Suspend, resume or extend. Payload: <see cref="Maintenance.Steer"/>.</summary>
+    public const string Steer = "steer";
+
     /// <summary>Somebody decided at a gate. Payload: <see cref="Maintenance.Approval"/>.</summary>
     public static string Approval(ApprovalGate gate) => $"approval-{Kebab.Of(gate.ToString())}";
 }
@@ -234,6 +237,9 @@ internal static class ChildEvents
 
     /// <summary>To the drain: a virtual machine that stays; its launcher does not hold the drain.</summary>
     public const string VmSkipped = "vm-skipped";
+
+    /// <summary>To a child: the maintenance was suspended, resumed or extended.</summary>
+    public const string Steer = "steer";
 
     /// <summary>From the drain: virtual machines that no child moves yet.</summary>
     public const string VmsFound = "vms-found";

@@ -74,7 +74,7 @@ internal sealed class LiveOutput(TextWriter writer, TimeProvider clock) : IOutpu
         {
             MaintenanceState.Completed => "green",
             MaintenanceState.Failed or MaintenanceState.Refused or MaintenanceState.Abandoned or MaintenanceState.LeaseLost => "red",
-            MaintenanceState.Cancelling or MaintenanceState.Cancelled or MaintenanceState.Holding => "yellow",
+            MaintenanceState.Cancelling or MaintenanceState.Cancelled or MaintenanceState.Holding or MaintenanceState.Suspended => "yellow",
             _ => "blue",
         };
         var deadline = view.Deadline is { } until ? $", {Elapsed.Format(until - now)} left" : "";

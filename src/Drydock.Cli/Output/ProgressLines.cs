@@ -46,6 +46,11 @@ internal sealed class ProgressLines(TimeProvider clock, TimeSpan? worthSaying = 
             yield return ("state", $"{view.State}: {view.Message}");
         }
 
+        foreach (var steer in view.Steers.Where(steer => steer.Kind != "Suspend" && _last is not null && !_last.Steers.Contains(steer)))
+        {
+            yield return ("state", SteerText(steer) + Deadline(view.Deadline));
+        }
+
         if (_last?.Step != view.Step && !view.IsOver)
         {
             yield return ("step", $"{view.Step}: {view.Message}{Deadline(view.Deadline)}");
@@ -105,6 +110,9 @@ internal sealed class ProgressLines(TimeProvider clock, TimeSpan? worthSaying = 
         _blockers.TryGetValue(key, out var said) ? now >= said.SayAgainAt : now - blocker.Since >= _worthSaying;
 
     private static string KeyOf(BlockerView blocker) => $"{blocker.Kind} {blocker.Pod}";
+
+    private static string SteerText(SteerView steer) =>
+        $"{(steer.Kind == "Extend" ? "Extended" : "Resumed")} by {steer.By}{(steer.Reason is { Length: > 0 } why ? $": {why}" : "")}";
 
     /// <summary><c>3/10 gone, 2 terminating</c>.</summary>
     public static string PodsText(PodCounts pods) =>

@@ -31,11 +31,13 @@ internal static class MaintenanceViews
             StartedAt = root.CreatedAt,
             EndedAt = isOver ? root.LastUpdatedAt : null,
             StepSince = isOver ? null : status?.StepSince,
-            Deadline = isOver ? null : status?.Deadline,
+            Deadline = isOver || state == MaintenanceState.Suspended ? null : status?.Deadline,
             Steps = [.. (report?.Steps ?? status?.Steps ?? []).Select(static step => new StepView(step.Step.ToString(), step.From, step.To))],
             AwaitsApproval = isOver ? null : status?.AwaitsApproval?.ToString(),
             Approvals = ActionViews.Approvals(tree),
             Actions = ActionViews.Actions(tree),
+            Suspension = state == MaintenanceState.Suspended && status?.Suspension is { } suspension ? new(suspension.By, suspension.Reason, suspension.Since) : null,
+            Steers = [.. (status?.Steers ?? []).Select(static steer => new SteerView(steer.Kind.ToString(), steer.By, steer.Reason, steer.At) { From = steer.From, To = steer.To })],
             Pods = Count(status, drain, report),
             Vms = Vms(vms, report),
             Blockers = isOver ? [] : Blockers(drain, vms),
@@ -88,6 +90,7 @@ internal static class MaintenanceViews
         {
             { IsLeaseLost: true } => MaintenanceState.LeaseLost,
             { IsCancelling: true } => MaintenanceState.Cancelling,
+            { Suspension: not null } => MaintenanceState.Suspended,
             { AwaitsApproval: not null } => MaintenanceState.AwaitingApproval,
             { IsHolding: true } => MaintenanceState.Holding,
             _ => MaintenanceState.Running,
@@ -98,6 +101,9 @@ internal static class MaintenanceViews
     {
         MaintenanceState.Pending => "It is recorded and begins as soon as a worker is free.",
         MaintenanceState.Abandoned => "It was ended by force.",
+        MaintenanceState.Suspended when tree.Status is { Suspension: { } suspension } status =>
+            $"Suspended by {suspension.By} since {suspension.Since:u}{(suspension.Reason is { Length: > 0 } why ? $": {why.TrimEnd('.')}" : "")}. "
+            + $"Nothing new is begun and no deadline passes until it is resumed. {status.Message}",
         _ => tree.Report?.Message ?? tree.Root.FailureDetails?.ErrorMessage ?? ActionViews.Message(tree) ?? tree.Status?.Message ?? "It begins.",
     };
 

@@ -185,12 +185,14 @@ public sealed class Maintenances : IDisposable
     /// <summary>Lets a held node go on to its health check and be restored.</summary>
     public async Task<Answer<MaintenanceView>> CompleteAsync(string id, string by, bool skipHealth, CancellationToken cancellationToken)
     {
-        if (await FindAsync(id, cancellationToken) is not { } view)
+        if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
         {
             return Problems.NotFound("maintenance", id);
         }
 
-        if (view.State != MaintenanceState.Holding)
+        // Said while it is suspended, it counts once it is resumed.
+        var view = MaintenanceViews.View(tree, withPods: true);
+        if (view.State != MaintenanceState.Holding && !(view.State == MaintenanceState.Suspended && tree.Status is { IsHolding: true }))
         {
             return Problems.WrongState(id, $"Maintenance {id} is not holding its node: {view.State}. {view.Message}");
         }
@@ -208,7 +210,7 @@ public sealed class Maintenances : IDisposable
         }
 
         var view = MaintenanceViews.View(tree, withPods: true);
-        if (view.State != MaintenanceState.AwaitingApproval || tree.Status?.AwaitsApproval is not { } gate)
+        if (view.State is not (MaintenanceState.AwaitingApproval or MaintenanceState.Suspended) || tree.Status?.AwaitsApproval is not { } gate)
         {
             return Problems.WrongState(id, $"Maintenance {id} does not wait for an approval: {view.State}. {view.Message}");
         }

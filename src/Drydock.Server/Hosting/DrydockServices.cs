@@ -144,6 +144,7 @@ public static class DrydockServices
             provider.GetRequiredService<InstanceFeed>(),
             provider.GetRequiredService<HubIdentity>(),
             provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<Steering>();
         services.AddSingleton<Nodes>();
         services.AddSingleton<RolloutRequests>();
         services.AddSingleton<WindowRequests>();

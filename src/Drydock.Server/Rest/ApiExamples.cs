@@ -50,6 +50,8 @@ internal static class ApiExamples
         new MaintenanceCancelRequest("the spare part is missing", "Finish"),
         new CompleteRequest(),
         new DecisionRequest("CHG-4711 is approved"),
+        new SteerRequest("the storage is being repaired"),
+        new ExtendRequest("30m", "the fan takes longer"),
         new CallbackRequest(Succeeded: true, "Firmware 2.1 is on."),
         RolloutRequest(),
         new RolloutNodeRequest("node-9", "it is being replaced"),

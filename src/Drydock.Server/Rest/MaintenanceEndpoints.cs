@@ -31,6 +31,7 @@ internal static class MaintenanceEndpoints
         maintenances.MapGet("/{id}/vms", VmsAsync).Needs(Permissions.GetMaintenance).WithName("ListMaintenanceVms").WithSummary("One page of its virtual machines.");
         maintenances.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelMaintenance).WithName("CancelMaintenance").WithSummary("Stop it and put everything back.");
         maintenances.MapPost("/{id}/complete", CompleteAsync).Needs(Permissions.SteerMaintenance).WithName("CompleteMaintenance").WithSummary("Let a held node go on.");
+        maintenances.MapSteering();
         maintenances.MapPost("/{id}/approve", (string id, Body<DecisionRequest> body, HttpContext context, Maintenances doors, CancellationToken stop) =>
             DecideAsync(id, isApproved: true, body, context, doors, stop))
             .Needs(Permissions.ApproveMaintenance).WithName("ApproveMaintenance").WithSummary("Approve the gate at which it waits.");

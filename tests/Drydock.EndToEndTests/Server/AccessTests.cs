@@ -96,6 +96,8 @@ public sealed class AccessTests : IAsyncLifetime
 
         var real = await As("operator").CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Action = "Hold", Reason = "fan 2 is loud" }, null, Token);
         await Should.ThrowAsync<ApiProblemException>(() => viewer.CancelMaintenanceAsync(real.Id, null, Token));
+        await Should.ThrowAsync<ApiProblemException>(() => viewer.ResumeMaintenanceAsync(real.Id, null, null, Token));
+        await As("operator").SuspendMaintenanceAsync(real.Id, "the part is late", null, Token);
         await As("operator").CancelMaintenanceAsync(real.Id, "wrong node", Token);
 
         real.RequestedBy.ShouldBe("operator");
@@ -103,6 +105,8 @@ public sealed class AccessTests : IAsyncLifetime
         var audit = _log.All.Where(static line => line.StartsWith("Audit:", StringComparison.Ordinal)).ToList();
         audit.ShouldContain(line => line.Contains("operator from 127.0.0.1 asked POST /api/v1/maintenances") && line.Contains("'fan 2 is loud'") && line.Contains(": 201"));
         audit.ShouldContain(line => line.Contains($"viewer from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/cancel") && line.Contains(": 403"));
+        audit.ShouldContain(line => line.Contains($"viewer from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/resume") && line.Contains(": 403"));
+        audit.ShouldContain(line => line.Contains($"operator from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/suspend") && line.Contains("'the part is late'") && line.Contains(": 202"));
         audit.ShouldContain(line => line.Contains($"operator from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/cancel") && line.Contains("'wrong node'"));
     }
 

@@ -203,7 +203,7 @@ public sealed class ReadingTests : IAsyncLifetime
         string[] wanted =
         [
             "PlanMaintenance", "PlanMaintenances", "CreateMaintenance", "ListMaintenances", "GetMaintenance", "GetMaintenanceHistory", "GetStoredHistory", "WatchMaintenance",
-            "ListMaintenancePods", "ListMaintenanceVms", "CancelMaintenance", "CompleteMaintenance", "ApproveMaintenance", "RejectMaintenance", "CallBack",
+            "ListMaintenancePods", "ListMaintenanceVms", "CancelMaintenance", "CompleteMaintenance", "SuspendMaintenance", "ResumeMaintenance", "ExtendMaintenance", "ApproveMaintenance", "RejectMaintenance", "CallBack",
             "CreateRollout", "ListRollouts", "GetRollout", "CancelRollout", "StopRollout", "PauseRollout", "ResumeRollout", "SkipRolloutNode", "RetryRolloutNode",
             "CreateWindow", "ListWindows", "GetWindow", "DeleteWindow", "ListNodes", "GetNode", "ListVms", "GetVm", "StartVm", "StopVm", "RestartVm", "MigrateVm",
         ];

@@ -44,6 +44,23 @@ public sealed class ProgressLinesTests
     }
 
     [Fact]
+    public void A_suspension_its_end_and_an_extension_are_said_once_with_who_and_why()
+    {
+        var lines = new ProgressLines(_clock);
+        lines.Next(_view);
+        var suspended = _view with
+        {
+            State = MaintenanceState.Suspended, Message = "Suspended by ann.", Suspension = new("ann", null, Start), Steers = [new("Suspend", "ann", null, Start)],
+        };
+        var resumed = _view with { Deadline = Start.AddMinutes(5), Steers = [.. suspended.Steers, new("Resume", "bob", "repaired", Start)] };
+
+        lines.Next(suspended).Single().ShouldEndWith("state     Suspended: Suspended by ann.");
+        lines.Next(suspended).ShouldBeEmpty();
+        lines.Next(resumed).Single().ShouldEndWith("state     Resumed by bob: repaired (until 12:05:00Z, in 5m00s)");
+        lines.Next(resumed with { Steers = [.. resumed.Steers, new("Extend", "ann", null, Start)] }).Single().ShouldContain("Extended by ann (until");
+    }
+
+    [Fact]
     public void A_blocker_is_said_once_when_it_lasted_and_once_when_it_went()
     {
         var lines = new ProgressLines(_clock);

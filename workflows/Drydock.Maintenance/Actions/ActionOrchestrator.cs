@@ -1,3 +1,5 @@
+using Drydock.Maintenance.Steering;
+
 namespace Drydock.Maintenance.Actions;
 
 /// <summary>Takes one action and sees it through: by its deadline, once, whatever dies meanwhile.</summary>
@@ -16,6 +18,7 @@ internal sealed class ActionOrchestrator : TaskOrchestrator<ActionInput, ActionR
         };
         if (result is null)
         {
+            await run.SteerAsync();
             context.ContinueAsNew(run.Input);
         }
 
@@ -30,11 +33,13 @@ internal sealed class ActionRun
 
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
 
+    private readonly SteerInbox _steers;
+
     private int _rounds;
 
     public ActionRun(TaskOrchestrationContext context, ActionInput input)
     {
-        (Context, Input) = (context, input);
+        (Context, Input, _steers) = (context, input, new SteerInbox(context));
         End = context.WaitForExternalEvent<string>(ChildEvents.End);
     }
 
@@ -46,7 +51,7 @@ internal sealed class ActionRun
     /// <summary>The maintenance wants it to end.</summary>
     public Task<string> End { get; }
 
-    public bool IsOverdue => Context.Now() >= Input.Deadline;
+    public bool IsOverdue => new SteeredDeadline(Input.Deadline, Input.SuspendedAt).IsOver(Context.Now());
 
     /// <summary>Time to go on in a new generation; asked once for each wait.</summary>
     public bool IsLong() => ++_rounds > RoundsBeforeNew;
@@ -59,7 +64,7 @@ internal sealed class ActionRun
     public DateTimeOffset Until(DateTimeOffset deadline)
     {
         var minute = Context.Now() + TimeSpan.FromMinutes(1);
-        return deadline < minute ? deadline : minute;
+        return deadline < minute && Input.SuspendedAt is null ? deadline : minute;
     }
 
     public void Say(string message, DateTimeOffset? deadline = null, string? callbackSecretFile = null) =>
@@ -70,6 +75,11 @@ internal sealed class ActionRun
     {
         while (true)
         {
+            if (!await WhileSuspendedAsync())
+            {
+                return Cancelled("The maintenance ended while it was suspended.");
+            }
+
             var result = await Context.Do<ActResult>(activity, input);
             if (result.Verdict == Verdict.Done)
             {
@@ -92,7 +102,62 @@ internal sealed class ActionRun
         }
     }
 
-    public Task<T> AwaitAsync<T>(string activity, object input) => Context.Await<T>(activity, input, Input.Node, End);
+    public async Task<T> AwaitAsync<T>(string activity, object input)
+    {
+        var seen = await Context.Await<T>(activity, input, Input.Node, End);
+        await SteerAsync();
+        return seen;
+    }
+
+    /// <summary>
+    /// Takes what came of suspend, resume and extend: whether it was anything. A power-cycle is not steered: a machine is not left between
+    /// off and on.
+    /// </summary>
+    public async Task<bool> SteerAsync()
+    {
+        if (Input.Step.Kind == MaintenanceAction.PowerCycle || !_steers.News.IsCompleted)
+        {
+            return false;
+        }
+
+        var before = Input.Deadline;
+        var after = await _steers.TakeAsync(new SteeredDeadline(before, Input.SuspendedAt));
+        Input = Input with { Deadline = after.Deadline, SuspendedAt = after.SuspendedAt, Timeout = Input.Timeout + (after.Deadline - before) };
+        return true;
+    }
+
+    /// <summary>Waits for as long as the maintenance is suspended, or for one of these; false if it wants to end meanwhile.</summary>
+    public async Task<bool> WhileSuspendedAsync(params Task[] others)
+    {
+        await SteerAsync();
+        while (Input.SuspendedAt is not null && !End.IsCompleted && !Array.Exists(others, static other => other.IsCompleted))
+        {
+            await Task.WhenAny([End, _steers.News, .. others]);
+            await SteerAsync();
+        }
+
+        return Input.SuspendedAt is null || !End.IsCompleted;
+    }
+
+    /// <summary>Waits until the deadline, wherever it moves, or for one of these.</summary>
+    public async Task ToDeadlineAsync(params Task[] others)
+    {
+        do
+        {
+            await SteerAsync();
+            if (Input.SuspendedAt is not null)
+            {
+                await WhileSuspendedAsync(others);
+                if (End.IsCompleted || Array.Exists(others, static other => other.IsCompleted))
+                {
+                    return;
+                }
+            }
+
+            await PauseAsync(Input.Deadline - Context.Now(), [_steers.News, .. others]);
+        }
+        while (await SteerAsync());
+    }
 
     /// <summary>A pause that the wish to end, or one of these, cuts short.</summary>
     public async Task PauseAsync(TimeSpan pause, params Task[] others)

@@ -32,6 +32,9 @@ internal sealed record ActionInput(string Node, string Holder, string Maintenanc
     /// <summary>Who asked.</summary>
     public string? RequestedBy { get; init; }
 
+    /// <summary>The maintenance is suspended since then: the deadline does not run.</summary>
+    public DateTimeOffset? SuspendedAt { get; init; }
+
     /// <summary>Where an earlier generation left off.</summary>
     public ActionState State { get; init; } = new();
 

@@ -18,7 +18,7 @@ internal sealed class JobAction(ActionRun run)
         while (true)
         {
             seen = await run.AwaitAsync<JobSeen>(
-                Activities.AwaitJob, new AwaitJobInput(input.Node, job, seen?.Cursor, run.Until(input.Deadline)));
+                Activities.AwaitJob, new AwaitJobInput(input.Node, job, seen?.Cursor, run.Until(run.Input.Deadline)));
             if (seen.IsComplete)
             {
                 await run.EndJobAsync();
@@ -37,7 +37,7 @@ internal sealed class JobAction(ActionRun run)
                 await run.EndJobAsync();
                 return run.End.IsCompleted
                     ? ActionRun.Cancelled($"Job {job} was deleted before it was done.")
-                    : ActionRun.Failed($"Job {job} was not done within {Spoken.Of(input.Timeout)} and was deleted. {seen.Pod}".TrimEnd());
+                    : ActionRun.Failed($"Job {job} was not done within {Spoken.Of(run.Input.Timeout)} and was deleted. {seen.Pod}".TrimEnd());
             }
 
             run.Say($"Job {job} is running. {seen.Pod}".TrimEnd());

@@ -26,12 +26,17 @@ internal sealed class MaintenanceActions(
         var steps = ActionPlanner.StepsOf(request).Where(step => step.Point == point).Select(step => step.Step).ToList();
         for (var index = 0; index < steps.Count; index++)
         {
+            if (await children.PassAsync(cancel) is { } stopped)
+            {
+                return stopped;
+            }
+
             var key = point == ActionPoint.Action ? "action" : $"{Kebab.Of(point.ToString())}-{index + 1}";
             var timeout = Resolve.Timeout(steps[index], plan.Policy);
             DateTimeOffset? deadline = timeout is { } span ? context.Now() + span : null;
             progress.Begin(new ActionRecord(key, point, steps[index], "It begins.") { From = context.Now() }, deadline);
             var end = steps[index].Kind == MaintenanceAction.Hold
-                ? await HoldAsync(key, steps[index], deadline)
+                ? await HoldAsync(key, steps[index])
                 : await SeeThroughAsync(InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value));
             if (end is not null)
             {
@@ -65,13 +70,13 @@ internal sealed class MaintenanceActions(
         };
 
     /// <summary>Waits until somebody says complete.</summary>
-    private async Task<MaintenanceEnd?> HoldAsync(string key, ActionStep step, DateTimeOffset? deadline)
+    private async Task<MaintenanceEnd?> HoldAsync(string key, ActionStep step)
     {
         var message = $"Node {request.Node} is held until somebody says complete.";
         progress.Hold(message);
         children.StartReminder(key, "MaintenanceHeld", message, step.Options.RemindEvery);
         var complete = context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
-        var end = await children.WaitAsync(complete, deadline, cancel);
+        var end = await children.WaitAsync(complete, untilDeadline: true, cancel);
         children.EndReminder(key);
         if (end is not null)
         {
@@ -81,7 +86,7 @@ internal sealed class MaintenanceActions(
 
         if (!complete.IsCompleted)
         {
-            var why = $"Nobody said complete within {Spoken.Of(step.Options.Timeout!.Value)}.";
+            var why = $"Nobody said complete within {Spoken.Of(progress.Given(step.Options.Timeout ?? TimeSpan.Zero))}.";
             progress.Over(ActionOutcome.Failed, why);
             return new MaintenanceEnd(MaintenanceOutcome.Failed, why);
         }
@@ -98,7 +103,7 @@ internal sealed class MaintenanceActions(
         var running = children.StartAction(input);
         var end = input.Step.Options.PowerOffUntilComplete
             ? await HandOverAsync(input, running)
-            : await children.WaitAsync(running, deadline: null, cancel);
+            : await children.WaitAsync(running, untilDeadline: false, cancel);
         if (end is not null)
         {
             children.EndAction(input.Key);
@@ -127,7 +132,7 @@ internal sealed class MaintenanceActions(
     private async Task<MaintenanceEnd?> HandOverAsync(ActionInput input, Task<ActionResult> running)
     {
         var off = context.WaitForExternalEvent<string>(ChildEvents.PoweredOff);
-        if (await children.WaitAsync(Task.WhenAny(running, off), deadline: null, cancel) is { } end)
+        if (await children.WaitAsync(Task.WhenAny(running, off), untilDeadline: false, cancel) is { } end)
         {
             return end;
         }
@@ -140,7 +145,7 @@ internal sealed class MaintenanceActions(
         progress.Hold($"{await off} It stays off until somebody says complete.");
         var complete = context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
         children.StartReminder(input.Key, "MachineIsOff", $"The machine of node {input.Node} is off until somebody says complete.", input.Step.Options.RemindEvery);
-        var stopped = await children.WaitAsync(Task.WhenAny(running, complete), deadline: null, cancel);
+        var stopped = await children.WaitAsync(Task.WhenAny(running, complete), untilDeadline: false, cancel);
         children.EndReminder(input.Key);
         if (stopped is not null || running.IsCompleted)
         {
@@ -150,6 +155,6 @@ internal sealed class MaintenanceActions(
         var by = (await complete).By;
         progress.Resume($"{by} said complete: the machine is switched on.");
         context.SendEvent(InstanceIds.Action(context.InstanceId, input.Key), ActionEvents.Complete, by);
-        return await children.WaitAsync(running, deadline: null, cancel);
+        return await children.WaitAsync(running, untilDeadline: false, cancel);
     }
 }

@@ -23,7 +23,7 @@ internal sealed class RebootAction(ActionRun run)
         while (true)
         {
             seen = await run.AwaitAsync<BootSeen>(
-                Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(input.Deadline)));
+                Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(run.Input.Deadline)));
             if (seen.BootId is { } now && now != input.BootId)
             {
                 await run.EndJobAsync();

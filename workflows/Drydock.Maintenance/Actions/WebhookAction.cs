@@ -28,7 +28,7 @@ internal sealed class WebhookAction(ActionRun run)
         }
 
         run.Say($"Webhook {Input.Step.Options.Template} accepted the call; waiting until it calls back.", null, Webhook.SecretFile);
-        await run.PauseAsync(Input.Deadline - run.Context.Now(), _callback);
+        await run.ToDeadlineAsync(_callback);
         return _callback.IsCompleted ? Called(await _callback)
             : run.End.IsCompleted ? ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not called back.")
             : ActionRun.Failed($"Webhook {Input.Step.Options.Template} did not call back within {Spoken.Of(Input.Timeout)}.");
@@ -41,6 +41,17 @@ internal sealed class WebhookAction(ActionRun run)
             Input.Node, Input.Holder, Input.Maintenance, Input.Key, Webhook, new(Input.Step.ToString(), Input.Deadline), Input.Reason, Input.RequestedBy);
         for (var delay = FirstRetry; ; delay = delay * 2 < LastRetry ? delay * 2 : LastRetry)
         {
+            if (!await run.WhileSuspendedAsync(_callback))
+            {
+                return ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not accepted the call.");
+            }
+
+            if (Input.SuspendedAt is not null)
+            {
+                // It called back meanwhile.
+                return null;
+            }
+
             var called = await run.Context.Do<WebhookCalled>(Activities.CallWebhook, call);
             if (called.Act.Verdict == Verdict.Done || _callback.IsCompleted)
             {

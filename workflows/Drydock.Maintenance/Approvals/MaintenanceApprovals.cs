@@ -20,7 +20,7 @@ internal sealed class MaintenanceApprovals(
         var what = $"approval-{Kebab.Of(gate.ToString())}";
         children.StartReminder(what, "ApprovalNeeded", question, request.Approval.RemindEvery);
         var answer = context.WaitForExternalEvent<Approval>(MaintenanceEvents.Approval(gate));
-        var end = await children.WaitAsync(answer, deadline, cancel);
+        var end = await children.WaitAsync(answer, untilDeadline: true, cancel);
         children.EndReminder(what);
         if (end is not null)
         {
@@ -29,7 +29,7 @@ internal sealed class MaintenanceApprovals(
 
         if (!answer.IsCompleted)
         {
-            return Rejected(gate, $"Nobody approved {What(gate)} within {Spoken.Of(request.Approval.Timeout)}.", isDecided: false);
+            return Rejected(gate, $"Nobody approved {What(gate)} within {Spoken.Of(progress.Given(request.Approval.Timeout))}.", isDecided: false);
         }
 
         var decision = await answer;

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Steering;
 
 namespace Drydock.Maintenance.Drain;
 
@@ -56,6 +57,9 @@ internal sealed record DrainState
 
     /// <summary>The lease was lost at the last try: not again before that.</summary>
     public DateTimeOffset? LeaseRetryAt { get; init; }
+
+    /// <summary>The maintenance is suspended since then: nothing is evicted and no deadline passes.</summary>
+    public DateTimeOffset? SuspendedAt { get; init; }
 }
 
 /// <summary>How a drain ended. Serialised by name.</summary>
@@ -92,15 +96,17 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
         var skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
+        var steers = new SteerInbox(context);
         var state = input.State;
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
-            state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped)), input.Policy);
+            state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped, steers.News)), input.Policy);
             if (end.IsCompleted)
             {
                 return Result(DrainEnd.Told, state, context.Now());
             }
 
+            (input, state) = DrainSteering.After(await steers.TakeAsync(), input, state);
             if (skipped.IsCompleted)
             {
                 // Looked at again at once, without it.
@@ -113,6 +119,12 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             if (state.WasEmpty && !input.KeepsEmpty)
             {
                 return Result(DrainEnd.Empty, state, context.Now());
+            }
+
+            if (state.SuspendedAt is not null)
+            {
+                Report(context, input, state);
+                continue;
             }
 
             state = AtDeadline(input, state, context.Now());
@@ -129,6 +141,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             }
         }
 
+        (input, state) = DrainSteering.After(await steers.TakeAsync(), input, state);
         if (skipped.IsCompleted)
         {
             // An event that somebody waited for is not handed to the next generation.
@@ -143,7 +156,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     {
         var now = context.Now();
         var open = state.Pods.Where(pod => pod.GoneAt is null).ToList();
-        var until = Earliest(
+        var until = state.SuspendedAt is not null ? now + TimeSpan.FromMinutes(1) : Earliest(
             now + TimeSpan.FromMinutes(1),
             Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? PodSchedule.NextDue(state.Pods, state.Allowed),
             state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null,

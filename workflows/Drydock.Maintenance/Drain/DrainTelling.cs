@@ -14,8 +14,8 @@ internal static class DrainTelling
         return new DrainStatus(pods.Count, pods.Count(pod => pod.GoneAt is not null))
         {
             Terminating = pods.Count(pod => pod is { IsLeaving: true, HoldsDrain: true }),
-            Deadline = state.WasEmpty || (policy.OnTimeout == DeadlinePolicy.Wait && state.IsOverdue) ? null : deadline,
-            Blockers = Blockers(state, now, state.WasEmpty ? null : deadline),
+            Deadline = state.WasEmpty || state.SuspendedAt is not null || (policy.OnTimeout == DeadlinePolicy.Wait && state.IsOverdue) ? null : deadline,
+            Blockers = Blockers(state, now, state.WasEmpty || state.SuspendedAt is not null ? null : deadline),
         };
     }
 

@@ -1,4 +1,5 @@
 using Drydock.Maintenance.Actions;
+using Drydock.Maintenance.Steering;
 
 namespace Drydock.Maintenance.Health;
 
@@ -21,6 +22,16 @@ internal sealed record HealthGateInput(
 {
     /// <summary>Probes by jobs that have passed: each job runs once.</summary>
     public IReadOnlyList<string> Passed { get; init; } = [];
+
+    /// <summary>The maintenance is suspended since then: the deadline does not run.</summary>
+    public DateTimeOffset? SuspendedAt { get; init; }
+
+    /// <summary>The same after that.</summary>
+    public HealthGateInput After(IReadOnlyList<ChildSteer> steers)
+    {
+        var after = steers.Aggregate(new SteeredDeadline(Deadline, SuspendedAt), static (deadline, steer) => deadline.After(steer));
+        return this with { Deadline = after.Deadline, SuspendedAt = after.SuspendedAt };
+    }
 }
 
 /// <summary>How a health gate ended.</summary>
@@ -38,18 +49,28 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
     public override async Task<HealthResult> RunAsync(TaskOrchestrationContext context, HealthGateInput input)
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
+        var steers = new SteerInbox(context);
         HealthSeen? seen = null;
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
+            input = await WhileSuspendedAsync(input, steers, end);
             seen = await context.Await<HealthSeen>(
-                Activities.AwaitHealth, new AwaitHealthInput(input.Node, input.Demand, seen?.Fingerprint(), seen?.Cursor, input.Deadline), input.Node, end);
+                Activities.AwaitHealth, new AwaitHealthInput(input.Node, input.Demand, seen?.Fingerprint(), seen?.Cursor, input.Deadline), input.Node,
+                Task.WhenAny(end, steers.News));
+            if (steers.News.IsCompleted && !end.IsCompleted)
+            {
+                // Once it goes on, all is looked at again.
+                seen = null;
+                continue;
+            }
+
             var failing = seen.Failing;
             if (failing.Count == 0 && !end.IsCompleted)
             {
-                (input, failing) = await ProbeAsync(context, input, end);
+                (input, failing) = await ProbeAsync(context, input, steers, end);
             }
 
-            if (end.IsCompleted || failing.Count == 0 || context.Now() >= input.Deadline || failing.Any(check => check.IsFinal))
+            if (end.IsCompleted || failing.Count == 0 || (context.Now() >= input.Deadline && input.SuspendedAt is null) || failing.Any(check => check.IsFinal))
             {
                 return new HealthResult(failing.Count == 0 && !end.IsCompleted, failing);
             }
@@ -58,17 +79,17 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
             if (seen.Failing.Count == 0)
             {
                 seen = null;
-                await PauseAsync(context, Earlier(context.Now() + BetweenProbes, input.Deadline), end);
+                await PauseAsync(context, Earlier(context.Now() + BetweenProbes, input.Deadline), Task.WhenAny(end, steers.News));
             }
         }
 
-        context.ContinueAsNew(input);
+        context.ContinueAsNew(await WhileSuspendedAsync(input, steers, end));
         return new HealthResult(false, []);
     }
 
     /// <summary>All probes in order; the first that fails is told.</summary>
     private static async Task<(HealthGateInput Input, IReadOnlyList<FailedCheck> Failing)> ProbeAsync(
-        TaskOrchestrationContext context, HealthGateInput input, Task end)
+        TaskOrchestrationContext context, HealthGateInput input, SteerInbox steers, Task end)
     {
         foreach (var probe in input.Probes)
         {
@@ -82,7 +103,8 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
             }
             else if (!input.Passed.Contains(probe.Name))
             {
-                if (await RunJobAsync(context, input, probe, end) is { } failed)
+                (input, var failed) = await RunJobAsync(context, input, probe, steers, end);
+                if (failed is not null)
                 {
                     return (input, [failed]);
                 }
@@ -95,7 +117,8 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
     }
 
     // As an action of its own: one job, seen through, whatever dies meanwhile.
-    private static async Task<FailedCheck?> RunJobAsync(TaskOrchestrationContext context, HealthGateInput input, NamedProbe probe, Task end)
+    private static async Task<(HealthGateInput Input, FailedCheck? Failed)> RunJobAsync(
+        TaskOrchestrationContext context, HealthGateInput input, NamedProbe probe, SteerInbox steers, Task end)
     {
         var key = $"probe-{probe.Name}";
         var left = input.Deadline - context.Now();
@@ -107,13 +130,37 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         };
         var id = InstanceIds.Action(input.Maintenance, key);
         var running = context.CallSubOrchestratorAsync<ActionResult>(Orchestrations.Action, action, new TaskOptions().WithInstanceId(id));
-        if (await Task.WhenAny(running, end) != running)
+        Task first;
+        while ((first = await Task.WhenAny(running, end, steers.News)) == steers.News)
+        {
+            var taken = await steers.TakeAsync();
+            input = input.After(taken);
+            foreach (var steer in taken)
+            {
+                context.SendEvent(id, ChildEvents.Steer, steer);
+            }
+        }
+
+        if (first != running)
         {
             context.SendEvent(id, ChildEvents.End, "end");
         }
 
         var result = await running;
-        return result.Outcome == ActionOutcome.Done ? null : new FailedCheck($"probe-{probe.Name}", $"Probe {probe.Name}: {result.Message}", IsFinal: true);
+        return (input, result.Outcome == ActionOutcome.Done ? null : new FailedCheck($"probe-{probe.Name}", $"Probe {probe.Name}: {result.Message}", IsFinal: true));
+    }
+
+    /// <summary>Takes what came of suspend, resume and extend, and waits for as long as the maintenance is suspended, unless it is to end.</summary>
+    private static async Task<HealthGateInput> WhileSuspendedAsync(HealthGateInput input, SteerInbox steers, Task end)
+    {
+        input = input.After(await steers.TakeAsync());
+        while (input.SuspendedAt is not null && !end.IsCompleted)
+        {
+            await Task.WhenAny(end, steers.News);
+            input = input.After(await steers.TakeAsync());
+        }
+
+        return input;
     }
 
     private static void Tell(TaskOrchestrationContext context, IReadOnlyList<FailedCheck> failing)

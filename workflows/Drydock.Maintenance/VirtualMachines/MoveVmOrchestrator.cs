@@ -28,6 +28,9 @@ internal sealed record MoveVmState
 
     /// <summary>What the status says and since when.</summary>
     public VmStatus? Told { get; init; }
+
+    /// <summary>The maintenance is suspended since then: nothing new is begun and no deadline passes.</summary>
+    public DateTimeOffset? SuspendedAt { get; init; }
 }
 
 /// <summary>What became of it.</summary>

@@ -4,15 +4,9 @@ using Drydock.Maintenance.Drain;
 namespace Drydock.Maintenance.VirtualMachines;
 
 /// <summary>One generation of <see cref="MoveVmOrchestrator"/>.</summary>
-internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput input)
+internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVmInput input)
 {
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan StopMustFinishWithin = TimeSpan.FromMinutes(5);
-
-    private static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
-
-    private const string StillHere = "The maintenance ended before it left.";
 
     private readonly Task<string> _end = context.WaitForExternalEvent<string>(ChildEvents.End);
 
@@ -46,6 +40,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
                 return await EndAsync(seen);
             }
 
+            await SteerAsync();
             waiting = await DecideAsync(seen);
             if (waiting is VmStep.Done done)
             {
@@ -58,7 +53,8 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
             }
         }
 
-        context.ContinueAsNew(input with { State = _state });
+        await SteerAsync();
+        context.ContinueAsNew(input with { State = _state, Deadline = _deadline.Deadline });
         return Finish(VmOutcome.StillThere, "", null, isFailure: false, tell: false);
     }
 
@@ -66,7 +62,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
     {
         var now = context.Now();
         var until = now + TimeSpan.FromMinutes(1);
-        foreach (var earlier in new[] { wait?.Until, _notBefore, input.Deadline > now ? input.Deadline : null })
+        foreach (var earlier in new[] { wait?.Until, _notBefore, _deadline.IsSuspended || _deadline.Deadline <= now ? null : _deadline.Deadline })
         {
             until = earlier < until ? earlier.Value : until;
         }
@@ -86,7 +82,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
                 FollowsFrom = Ladder.NewestSibling,
             },
             input.Node,
-            _end);
+            Task.WhenAny(_end, _steers.News));
         if (known is not null && seen.Fingerprint() != known)
         {
             _notBefore = null;
@@ -117,7 +113,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         }
 
         _notBefore = null;
-        var step = AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, Policy, now), seen, now);
+        var step = WhileSuspended(AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, Policy, now), seen, now));
         switch (step)
         {
             case VmStep.Wait wait:
@@ -152,7 +148,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
 
     private VmStep AtDeadline(VmStep step, VmObservation seen, DateTimeOffset now)
     {
-        if (now < input.Deadline || step is not (VmStep.Wait or VmStep.EvictLauncher or VmStep.MigrateTo or VmStep.Abort) || Ladder.IsStopped
+        if (!_deadline.IsOver(now) || step is not (VmStep.Wait or VmStep.EvictLauncher or VmStep.MigrateTo or VmStep.Abort) || Ladder.IsStopped
             || Ladder.GoneSince is not null)
         {
             return step;
@@ -179,7 +175,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         }
 
         Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
-        var force = input.OnTimeout == DeadlinePolicy.Force && context.Now() >= input.Deadline;
+        var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
         var answer = await context.Do<LauncherEvicted>(
             Activities.EvictLauncher,
             new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
@@ -320,66 +316,6 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
         }
     }
 
-    /// <summary>Told to end: nothing new is begun, what is on its way is left to finish, what only waits is withdrawn.</summary>
-    private async Task<MoveVmResult> EndAsync(VmObservation seen)
-    {
-        if (Ladder.IsStopped)
-        {
-            // A start would be refused while it is still going down.
-            var until = context.Now() + StopMustFinishWithin;
-            while (seen.Launcher is not null && context.Now() < until)
-            {
-                seen = await context.Do<VmObservation>(
-                    Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, seen.Fingerprint(), seen.Cursor, until));
-            }
-        }
-
-        var (now, message) = Ladder.AskedAt is null ? (seen, StillHere) : await WithdrawAsync(seen, aborts: await _end == ChildEvents.Abort);
-        return VmLadder.Decide(now, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
-            ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
-            : Finish(VmOutcome.StillThere, message, null, isFailure: false);
-    }
-
-    /// <summary>Withdraws what was asked for, and aborts a migration that runs if that is wanted. Somebody else's migration is left alone.</summary>
-    private async Task<(VmObservation Seen, string Message)> WithdrawAsync(VmObservation seen, bool aborts)
-    {
-        var isEvacuating = seen.Instance?.EvacuationNode is not null;
-        if (isEvacuating)
-        {
-            await context.Do<ActResult>(Activities.CancelEvacuation, Vm);
-        }
-
-        if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration || !(isEvacuating || Ladder.PinnedTo is not null))
-        {
-            return (seen, StillHere);
-        }
-
-        if (!aborts && !migration.IsWaiting && !migration.IsScheduling)
-        {
-            return (seen, $"The maintenance ended before it left; its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is left to finish.");
-        }
-
-        await context.Do<ActResult>(
-            Activities.DeleteMigration,
-            new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
-        if (!aborts)
-        {
-            return (seen, StillHere);
-        }
-
-        // The last moment of a copy cannot be aborted: only its end tells where the machine is.
-        var until = context.Now() + AbortMustFinishWithin;
-        do
-        {
-            seen = await context.Do<VmObservation>(
-                Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, seen.Fingerprint(), seen.Cursor, until));
-        }
-        while (seen.Migration is { IsFinished: false } && context.Now() < until);
-        return (seen, seen.Migration is { IsFinished: false }
-            ? $"Its migration was to be aborted and has not ended within {Spoken.Of(AbortMustFinishWithin)}."
-            : "Its migration was aborted, as the cancel asked: it runs where it was.");
-    }
-
     private bool IsDone(ActResult act, bool refusedIsDone = false)
     {
         if (act.Verdict == Verdict.Done || (refusedIsDone && act.Verdict == Verdict.Refused))
@@ -419,7 +355,7 @@ internal sealed class MoveVmRun(TaskOrchestrationContext context, MoveVmInput in
             Deadline = deadline,
             Blocker = blocker is null ? null : new Blocker(
                 blocker, input.Vm.ToString(), lookAt ?? $"virtualmachineinstance/{input.Vm}", message, since, Ladder.Attempts, deadline,
-                input.Deadline, nextStep ?? Answers.NextStep(blocker, lookAt)),
+                _deadline.IsSuspended ? null : _deadline.Deadline, nextStep ?? Answers.NextStep(blocker, lookAt)),
         };
         _state = _state with { Told = status };
         context.SetCustomStatus(status);

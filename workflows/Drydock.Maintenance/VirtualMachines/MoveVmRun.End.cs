@@ -1,0 +1,73 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <content>How a move ends before its machine has left.</content>
+internal sealed partial class MoveVmRun
+{
+    private static readonly TimeSpan StopMustFinishWithin = TimeSpan.FromMinutes(5);
+
+    private static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
+
+    private const string StillHere = "The maintenance ended before it left.";
+
+    /// <summary>Told to end: nothing new is begun, what is on its way is left to finish, what only waits is withdrawn.</summary>
+    private async Task<MoveVmResult> EndAsync(VmObservation seen)
+    {
+        if (Ladder.IsStopped)
+        {
+            // A start would be refused while it is still going down.
+            var until = context.Now() + StopMustFinishWithin;
+            while (seen.Launcher is not null && context.Now() < until)
+            {
+                seen = await context.Do<VmObservation>(
+                    Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, seen.Fingerprint(), seen.Cursor, until));
+            }
+        }
+
+        var (now, message) = Ladder.AskedAt is null ? (seen, StillHere) : await WithdrawAsync(seen, aborts: await _end == ChildEvents.Abort);
+        return VmLadder.Decide(now, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
+            ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
+            : Finish(VmOutcome.StillThere, message, null, isFailure: false);
+    }
+
+    /// <summary>Withdraws what was asked for, and aborts a migration that runs if that is wanted. Somebody else's migration is left alone.</summary>
+    private async Task<(VmObservation Seen, string Message)> WithdrawAsync(VmObservation seen, bool aborts)
+    {
+        var isEvacuating = seen.Instance?.EvacuationNode is not null;
+        if (isEvacuating)
+        {
+            await context.Do<ActResult>(Activities.CancelEvacuation, Vm);
+        }
+
+        if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration || !(isEvacuating || Ladder.PinnedTo is not null))
+        {
+            return (seen, StillHere);
+        }
+
+        if (!aborts && !migration.IsWaiting && !migration.IsScheduling)
+        {
+            return (seen, $"The maintenance ended before it left; its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is left to finish.");
+        }
+
+        await context.Do<ActResult>(
+            Activities.DeleteMigration,
+            new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
+        if (!aborts)
+        {
+            return (seen, StillHere);
+        }
+
+        // The last moment of a copy cannot be aborted: only its end tells where the machine is.
+        var until = context.Now() + AbortMustFinishWithin;
+        do
+        {
+            seen = await context.Do<VmObservation>(
+                Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, seen.Fingerprint(), seen.Cursor, until));
+        }
+        while (seen.Migration is { IsFinished: false } && context.Now() < until);
+        return (seen, seen.Migration is { IsFinished: false }
+            ? $"Its migration was to be aborted and has not ended within {Spoken.Of(AbortMustFinishWithin)}."
+            : "Its migration was aborted, as the cancel asked: it runs where it was.");
+    }
+}
