@@ -98,9 +98,9 @@ public static class DrydockHost
 
     private static TaskHubDirectory Others(DrydockOptions options, TimeProvider clock, ILoggerFactory loggers) => options.HubStore switch
     {
-        HubStore.PostgreSql database => TaskHubDirectory.OnPostgreSql(database.ConnectionString, options.ConfigureHub, clock, loggers),
+        HubStore.PostgreSql database => TaskHubDirectory.OnPostgreSql(database.ConnectionString, options.HubSettings, clock, loggers),
         HubStore.Sqlite file => new TaskHubDirectory(
-            Path.ChangeExtension(file.Path, TaskHubDirectory.DefaultName + Path.GetExtension(file.Path)), options.ConfigureHub, clock, loggers),
+            Path.ChangeExtension(file.Path, TaskHubDirectory.DefaultName + Path.GetExtension(file.Path)), options.HubSettings, clock, loggers),
         _ => throw new InvalidOperationException($"There are no other hubs beside {options.HubStore}."),
     };
 

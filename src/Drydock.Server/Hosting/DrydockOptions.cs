@@ -80,8 +80,18 @@ public sealed record DrydockOptions
     /// <summary>Who is told what.</summary>
     public NotificationOptions Notifications { get; init; } = new();
 
-    /// <summary>More settings of the hub, and of those that it serves to others: what is not kept or given out for ever.</summary>
+    /// <summary>What the hub does not do for ever.</summary>
+    public HubLimits HubLimits { get; init; } = new();
+
+    /// <summary>More settings of the hub, over <see cref="HubLimits"/>, and of those that it serves to others: what is not kept or given out for ever.</summary>
     public Action<TaskHubOptions>? ConfigureHub { get; init; }
+
+    /// <summary>All that is said of the hub, the more particular last.</summary>
+    internal Action<TaskHubOptions> HubSettings => hub =>
+    {
+        HubLimits.ApplyTo(hub);
+        ConfigureHub?.Invoke(hub);
+    };
 
     /// <summary>Where the hub is.</summary>
     /// <exception cref="DrydockOptionsException">The connection string does not say.</exception>

@@ -49,8 +49,8 @@ public static class DrydockServices
         // The order of the hosted services is the order of the start: hub, checks, worker, operator.
         _ = options.HubStore switch
         {
-            HubStore.Sqlite file => services.AddSqliteTaskHub(file.Path, options.ConfigureHub),
-            HubStore.PostgreSql database => services.AddPostgreSqlTaskHub(database.ConnectionString, options.ConfigureHub),
+            HubStore.Sqlite file => services.AddSqliteTaskHub(file.Path, options.HubSettings),
+            HubStore.PostgreSql database => services.AddPostgreSqlTaskHub(database.ConnectionString, options.HubSettings),
             var other => throw new DrydockOptionsException([$"hub: {other} is not known."]),
         };
         services.AddSingleton<HubReplicas>();

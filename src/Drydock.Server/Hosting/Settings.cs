@@ -20,6 +20,40 @@ internal sealed record Settings
     public TelemetrySettings? Telemetry { get; init; }
 
     public NotificationSettings? Notifications { get; init; }
+
+    public HubLimitSettings? HubLimits { get; init; }
+}
+
+/// <summary>Section <c>hubLimits</c>.</summary>
+internal sealed record HubLimitSettings
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(3650);
+
+    public int? MaxDeliveries { get; init; }
+
+    public RetainSettings? Retain { get; init; }
+
+    /// <summary>The limits, with what is wrong told to the reader.</summary>
+    public HubLimits Read(FieldReader reader) => new()
+    {
+        MaxDeliveries = reader.Number("hubLimits.maxDeliveries", MaxDeliveries, new HubLimits().MaxDeliveries, 0, 1000),
+        RetainCompleted = Age(reader, "completed", Retain?.Completed),
+        RetainFailed = Age(reader, "failed", Retain?.Failed),
+        RetainTerminated = Age(reader, "terminated", Retain?.Terminated),
+    };
+
+    private static TimeSpan? Age(FieldReader reader, string name, string? text) =>
+        reader.OptionalDuration($"hubLimits.retain.{name}", text, TimeSpan.Zero, Longest);
+}
+
+/// <summary>Section <c>hubLimits.retain</c>.</summary>
+internal sealed record RetainSettings
+{
+    public string? Completed { get; init; }
+
+    public string? Failed { get; init; }
+
+    public string? Terminated { get; init; }
 }
 
 /// <summary>Section <c>access</c>.</summary>

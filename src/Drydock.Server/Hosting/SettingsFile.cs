@@ -53,6 +53,7 @@ public static class SettingsFile
             LogFormat = reader.Choice("log.format", settings.Log?.Format, defaults.LogFormat, LogFormat.Text, LogFormat.Json),
             Telemetry = defaults.Telemetry with { OtlpEndpoint = settings.Telemetry?.OtlpEndpoint ?? defaults.Telemetry.OtlpEndpoint },
             Notifications = settings.Notifications?.Read(reader) ?? defaults.Notifications,
+            HubLimits = settings.HubLimits?.Read(reader) ?? defaults.HubLimits,
             Tls = defaults.Tls with
             {
                 CertificateFile = settings.Tls?.CertificateFile ?? defaults.Tls.CertificateFile,

@@ -1,3 +1,5 @@
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub;
 using Drydock.Server;
 using Drydock.Server.Callers;
 using Drydock.Server.Telemetry;
@@ -28,6 +30,22 @@ public sealed class SettingsFileTests : IDisposable
     }
 
     [Fact]
+    public void What_the_hub_does_not_do_for_ever_is_read_and_reaches_it_under_what_is_said_of_it_besides()
+    {
+        Write("hubLimits: {maxDeliveries: 3, retain: {completed: 30d, failed: 90d}}\n");
+
+        var read = SettingsFile.Read(_file, new Dictionary<string, string> { ["DRYDOCK__HUBLIMITS__RETAIN__FAILED"] = "60d" }, new DrydockOptions());
+        var hub = new SqliteTaskHubOptions();
+        (read with { ConfigureHub = static one => one.MaximumDeliveries = 5 }).HubSettings(hub);
+
+        (read.HubLimits.MaxDeliveries, hub.MaximumDeliveries).ShouldBe((3, 5));
+        hub.Retention.ShouldBe(new Dictionary<OrchestrationStatus, TimeSpan>
+        {
+            [OrchestrationStatus.Completed] = TimeSpan.FromDays(30), [OrchestrationStatus.Failed] = TimeSpan.FromDays(60),
+        }, ignoreOrder: true);
+    }
+
+    [Fact]
     public void Everything_that_is_wrong_is_told_at_once_with_field_value_and_what_is_allowed()
     {
         Write("acces: {}\naccess: {requestsPerSecond: many, audiences: x}\nurls: 5\n");
@@ -43,6 +61,9 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("access: {mode: Sometimes}", "access.mode: 'Sometimes' is not allowed; allowed: None, Kubernetes, Oidc.")]
     [InlineData("urls: [\"http://0.0.0.0:1\"]", "not a loopback address")]
     [InlineData("tls: {certificateFile: /nowhere.crt}", "give both certificateFile and keyFile")]
+    [InlineData("hubLimits: {maxDeliveries: 1001}", "hubLimits.maxDeliveries: '1001' is not allowed; allowed: 0 to 1000.")]
+    [InlineData("hubLimits: {retain: {failed: soon}}", "hubLimits.retain.failed: 'soon' is not allowed; allowed: a duration")]
+    [InlineData("hubLimits: {retain: {lost: 1d}}", "hubLimits.retain.lost")]
     [InlineData("a: [", "line 2")]
     [InlineData("- a", "is not one mapping")]
     public void A_wrong_file_is_refused_in_a_sentence(string yaml, string sentence)
