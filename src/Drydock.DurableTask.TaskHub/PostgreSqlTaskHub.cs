@@ -114,7 +114,7 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
             await database.PrepareAsync(cancellationToken);
             var databaseClock = _time == TimeProvider.System ? new DatabaseClock(_time) : null;
             var reads = new PostgreSqlReads(database);
-            var watch = new PostgreSqlWatch(database, options, databaseClock, _log) { Told = Hear };
+            var watch = new PostgreSqlWatch(database, reads, options, databaseClock, databaseClock ?? _time, _log) { Told = Hear };
             var hubId = Guid.Parse(await reads.InfoAsync(HubIdKey, Guid.NewGuid().ToString(), cancellationToken), CultureInfo.InvariantCulture);
             var replica = await watch.JoinAsync(cancellationToken);
             var loop = new PostgreSqlLoop(database, reads, options, databaseClock ?? _time, replica, _log);

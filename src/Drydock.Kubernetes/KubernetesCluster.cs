@@ -20,8 +20,8 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     private readonly ApiClient _api;
     private readonly Evictions _evictions;
-    private readonly NodeLeases _leases;
-    private readonly NodeLeases _turns;
+    private readonly NamedLeases _leases;
+    private readonly NamedLeases _turns;
     private readonly NodeEvents _events;
     private readonly VirtualMachines _vms;
     private readonly ChangeFeed _changes;
@@ -30,14 +30,15 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     {
         _api = api;
         _evictions = new Evictions(api);
-        _leases = new NodeLeases(api, connection.LeaseNamespace);
-        _turns = new NodeLeases(api, connection.LeaseNamespace, prefix: "drydock-");
+        _leases = new NamedLeases(api, connection.LeaseNamespace, "node-");
+        _turns = new NamedLeases(api, connection.LeaseNamespace, "drydock-");
         _events = new NodeEvents(api, loggers.CreateLogger<NodeEvents>());
         _vms = new VirtualMachines(api);
         _changes = new ChangeFeed(api, loggers.CreateLogger<ChangeFeed>());
         AccessReviews = new AccessReviews(api);
         Admission = new AdmissionObjects(api);
         NodeConditions = new NodeConditions(api);
+        OperatorLease = new OperatorLease(_turns);
         Resources = new DrydockResources(api, loggers.CreateLogger<DrydockResources>());
         NodeMaintenances = new NodeMaintenances(api, _events, loggers.CreateLogger<NodeMaintenances>());
     }
@@ -58,6 +59,9 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <summary>The lifecycle conditions of its nodes.</summary>
     public INodeConditions NodeConditions { get; }
+
+    /// <summary>Which of several servers acts on resources.</summary>
+    public IOperatorLease OperatorLease { get; }
 
     /// <summary>What our webhook keeps in the same cluster.</summary>
     public IAdmissionObjects Admission { get; }

@@ -40,9 +40,14 @@ internal sealed class HubLimitOptions
         verb.Options.Add(_retain);
     }
 
-    /// <summary>What the options say about a hub.</summary>
-    public Action<TaskHubOptions> Read(ParseResult parsed)
+    /// <summary>What the options say about a hub; null if they say nothing.</summary>
+    public Action<TaskHubOptions>? Read(ParseResult parsed)
     {
+        if (parsed.GetResult(_deliveries) is null && parsed.GetResult(_retain) is null)
+        {
+            return null;
+        }
+
         var deliveries = parsed.GetValue(_deliveries);
         var retained = parsed.GetValue(_retain) ?? [];
         return options =>

@@ -74,9 +74,12 @@ internal static class HubVerb
         return verb;
     }
 
-    private static HubStore Read(string place) => HubStore.Read(HubStore.FromPlace(place), out var store) is { } error
-        ? throw new CommandFailedException(ExitCodes.BadInput, error, "Give --db FILE or --db 'Host=…;Database=…;Username=…'.")
-        : store!;
+    private static HubStore Read(string place)
+    {
+        var error = HubStore.Read(HubStore.FromPlace(place), out var store)
+            ?? (store is HubStore.Remote { Address.Endpoint: var endpoint } ? $"hub: {endpoint} is a task hub itself; let workers and clients call it." : null);
+        return error is null ? store! : throw new CommandFailedException(ExitCodes.BadInput, error, "Give --db FILE or --db 'Host=…;Database=…;Username=…'.");
+    }
 
     /// <summary>An option that says where to listen.</summary>
     public static Option<IPEndPoint?> Listen(string name, string description, IPEndPoint? otherwise)

@@ -25,7 +25,7 @@ internal static class ServeVerb
             HelpName = "scenario",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var database = new Option<string>("--db") { Description = "The task hub: a file whose folder exists, or a PostgreSQL database that several servers share: 'Host=…;Database=…;Username=…;Passfile=…'.", HelpName = "file|connection", DefaultValueFactory = _ => "drydock.db" };
+        var database = new Option<string>("--db") { Description = "The task hub: a file whose folder exists, a PostgreSQL database that several servers share: 'Host=…;Database=…;Username=…;Passfile=…', or a hub elsewhere, such as the Durable Task Scheduler: 'Endpoint=…;TaskHub=…;Authentication=…'.", HelpName = "file|connection", DefaultValueFactory = _ => "drydock.db" };
         var urls = new Option<string[]>("--urls") { Description = "Where it listens; port 0 takes a free one.", HelpName = "url", DefaultValueFactory = _ => [DrydockOptions.DefaultUrl] };
         var hubListen = HubVerb.Listen("--hub-listen", "Also serve task hubs to any Durable Task SDK (gRPC); the one of the maintenances is named 'drydock', callers without a name get another.", null);
         var hubToken = HubVerb.TokenFile();
@@ -50,6 +50,7 @@ internal static class ServeVerb
             "drydock serve                                            # the cluster of your kubeconfig",
             "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
             "drydock serve --db 'Host=db;Database=drydock;Username=drydock;Passfile=/run/secrets/pgpass'   # run as many as you like",
+            "drydock serve --db 'Endpoint=https://NAME.durabletask.io;TaskHub=HUB;Authentication=DefaultAzure'",
             "drydock serve --access none --anyone-on-this-machine     # only you are on this machine",
             "drydock serve --urls https://0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
             "drydock serve --simulate healthy",

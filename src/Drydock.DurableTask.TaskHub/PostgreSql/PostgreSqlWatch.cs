@@ -5,18 +5,26 @@ namespace Drydock.DurableTask.TaskHub.PostgreSql;
 
 /// <summary>
 /// Listens to the other processes of the hub, renews the lease of this one and takes over from those whose lease is over; on a
-/// connection of its own. A notification that was lost is made up for by a look every few seconds.
+/// connection of its own. A notification that was lost is made up for by a look every few seconds, and what changed while nothing was
+/// heard is told when the others are heard again.
 /// </summary>
 internal sealed class PostgreSqlWatch(
-    PostgreSqlDatabase database, PostgreSqlTaskHubOptions options, DatabaseClock? clock, ILogger logger) : IAsyncDisposable
+    PostgreSqlDatabase database, PostgreSqlReads reads, PostgreSqlTaskHubOptions options, DatabaseClock? clock, TimeProvider hubClock, ILogger logger)
+    : IAsyncDisposable
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    // A change bears the time at which its transaction began, by the clock of the process that made it.
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(10);
+
     private readonly Leadership _leadership = new();
     private readonly CancellationTokenSource _stop = new();
     private PostgreSqlLoop? _loop;
     private Task _running = Task.CompletedTask;
     private long _replica;
     private long _since;
+    private DateTime? _heardUntil;
+    private volatile bool _hasMissed;
 
     /// <summary>Why the others are not heard, or null if they are.</summary>
     public string? Broken { get; private set; }
@@ -117,9 +125,11 @@ internal sealed class PostgreSqlWatch(
         }
 
         _since = TimeProvider.System.GetTimestamp();
+        _hasMissed = _heardUntil is not null;
         while (true)
         {
             await LookAsync(connection);
+            await TellMissedAsync();
             Broken = null;
             var until = TimeProvider.System.GetTimestamp();
             for (var left = Interval; left > TimeSpan.Zero; left = Interval - TimeProvider.System.GetElapsedTime(until))
@@ -128,8 +138,26 @@ internal sealed class PostgreSqlWatch(
                 {
                     break;
                 }
+
+                if (_hasMissed)
+                {
+                    await TellMissedAsync();
+                }
             }
         }
+    }
+
+    /// <summary>Tells the watchers what changed since everything was heard, if something was not.</summary>
+    private async Task TellMissedAsync()
+    {
+        var now = hubClock.GetUtcNow().UtcDateTime;
+        if (_hasMissed)
+        {
+            _hasMissed = false;
+            _loop!.Feed.Publish(await reads.ChangedSinceAsync((_heardUntil ?? now) - Slack, _stop.Token));
+        }
+
+        _heardUntil = now;
     }
 
     /// <summary>What is done on a connection that is new, and every few seconds.</summary>
@@ -183,6 +211,8 @@ internal sealed class PostgreSqlWatch(
         }
         else
         {
+            // So many that they had no room in the notice.
+            _hasMissed = true;
             loop.Signals.SignalAll();
         }
 

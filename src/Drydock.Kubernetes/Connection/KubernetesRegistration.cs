@@ -22,6 +22,7 @@ public static class KubernetesRegistration
         services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().AccessReviews);
         services.TryAddSingleton<IDrydockResources>(provider => provider.GetRequiredService<KubernetesCluster>().Resources);
         services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().NodeConditions);
+        services.TryAddSingleton(provider => provider.GetRequiredService<KubernetesCluster>().OperatorLease);
         services.TryAddSingleton<IAdmissionObjects>(provider => provider.GetRequiredService<KubernetesCluster>().Admission);
         return services;
     }

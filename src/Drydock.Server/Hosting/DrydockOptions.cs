@@ -20,7 +20,7 @@ public sealed record DrydockOptions
     /// <summary>How many evictions may be under way at once unless said otherwise.</summary>
     public const int DefaultMaxParallelEvictions = EvictionSlots.DefaultAtOnce;
 
-    /// <summary>The task hub: <c>Data Source=FILE</c>, or <c>Host=…;Database=…;Username=…</c> for several servers on one PostgreSQL. The default is <c>Data Source=drydock.db</c>.</summary>
+    /// <summary>The task hub: <c>Data Source=FILE</c>, or <c>Host=…;Database=…;Username=…</c> for several servers on one PostgreSQL, or <c>Endpoint=…;TaskHub=…;Authentication=…</c> for the Durable Task Scheduler. The default is <c>Data Source=drydock.db</c>.</summary>
     public string Hub { get; init; } = "Data Source=drydock.db";
 
     /// <summary>The cluster. The default is what kubectl would take.</summary>
@@ -101,9 +101,19 @@ public sealed record DrydockOptions
     public IReadOnlyList<string> Validate()
     {
         var errors = new List<string>();
-        if (HubStore.Read(Hub, out _) is { } hubError)
+        if (HubStore.Read(Hub, out var store) is { } hubError)
         {
             errors.Add(hubError);
+        }
+
+        if (store is HubStore.Remote && HubListen is not null)
+        {
+            errors.Add("hub-listen: the task hub is in another process (Endpoint=…), which serves it itself; leave this out.");
+        }
+
+        if (store is HubStore.Remote && ConfigureHub is not null)
+        {
+            errors.Add("hub limits: the task hub is in another process (Endpoint=…), which says itself what it keeps and how often it gives out what fails; leave --retain and --max-deliveries out.");
         }
 
         if (Urls.Count == 0)

@@ -1,3 +1,4 @@
+using Drydock.DurableTask.Remote;
 using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
@@ -47,15 +48,9 @@ public static class DrydockServices
         services.AddKubernetesCluster(options.Cluster);
 
         // The order of the hosted services is the order of the start: hub, checks, worker, operator.
-        _ = options.HubStore switch
-        {
-            HubStore.Sqlite file => services.AddSqliteTaskHub(file.Path, options.HubSettings),
-            HubStore.PostgreSql database => services.AddPostgreSqlTaskHub(database.ConnectionString, options.HubSettings),
-            var other => throw new DrydockOptionsException([$"hub: {other} is not known."]),
-        };
-        services.AddSingleton<HubReplicas>();
-        services.AddSingleton<ILeadership>(static provider => provider.GetRequiredService<HubReplicas>());
-        services.AddSingleton<IWakeupRelay>(static provider => provider.GetRequiredService<HubReplicas>());
+        services.AddHub(options);
+        services.AddSingleton<ILeadership>(static provider => provider.GetRequiredService<IServerHub>());
+        services.AddSingleton<IWakeupRelay>(static provider => provider.GetRequiredService<IServerHub>());
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
         services.AddPolicies(options);
@@ -77,6 +72,31 @@ public static class DrydockServices
         }
 
         return services;
+    }
+
+    private static void AddHub(this IServiceCollection services, DrydockOptions options)
+    {
+        switch (options.HubStore)
+        {
+            case HubStore.Sqlite file:
+                services.AddSqliteTaskHub(file.Path, options.HubSettings);
+                services.AddSingleton<IServerHub, EmbeddedServerHub>();
+                break;
+            case HubStore.PostgreSql database:
+                services.AddPostgreSqlTaskHub(database.ConnectionString, options.HubSettings);
+                services.AddSingleton<IServerHub, EmbeddedServerHub>();
+                break;
+            case HubStore.Remote remote:
+                services.AddRemoteTaskHub(remote.ConnectionString);
+                services.AddSingleton<OperatorLeadership>();
+                services.AddSingleton<IHostedService>(static provider => provider.GetRequiredService<OperatorLeadership>());
+                services.AddSingleton<IServerHub>(provider => new RemoteServerHub(
+                    provider.GetRequiredService<RemoteTaskHub>(),
+                    remote.Address,
+                    provider.GetRequiredService<DurableTaskClient>(),
+                    provider.GetRequiredService<OperatorLeadership>()));
+                break;
+        }
     }
 
     private static void AddWebhook(this IServiceCollection services, WebhookOptions options)
@@ -131,7 +151,7 @@ public static class DrydockServices
 
     private static void AddDoors(this IServiceCollection services)
     {
-        services.AddSingleton(static provider => new HubIdentity(() => provider.GetRequiredService<EmbeddedTaskHub>().HubId));
+        services.AddSingleton(static provider => new HubIdentity(() => provider.GetRequiredService<IServerHub>().Id));
         services.AddSingleton<HistoryReader>();
         services.AddSingleton<InstanceFeed>();
         services.AddSingleton<Subjects>();

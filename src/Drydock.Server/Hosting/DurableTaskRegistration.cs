@@ -4,6 +4,7 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Microsoft.DurableTask.Worker;
+using Drydock.DurableTask.Remote;
 #else
 using Drydock.DurableTask.Worker;
 #endif
@@ -14,7 +15,7 @@ namespace Drydock.Server;
 
 /// <summary>
 /// The client and the worker of whichever Durable Task SDK the server is built against (design D2): ours speaks to the hub in the same
-/// process, the official one by gRPC to the hub's endpoint on loopback.
+/// process or wherever it is, the official one by gRPC to the hub's endpoint: on loopback, or where the connection string says.
 /// </summary>
 internal static class DurableTaskRegistration
 {
@@ -22,21 +23,33 @@ internal static class DurableTaskRegistration
     private static readonly IPEndPoint Loopback = new(IPAddress.Loopback, 4001);
 
     /// <summary>Where the hub is served to other Durable Task SDKs; the official one needs it, so there is always an endpoint.</summary>
-    public static IPEndPoint? HubListen(DrydockOptions options) => options.HubListen ?? Loopback;
+    public static IPEndPoint? HubListen(DrydockOptions options) => options.HubStore is HubStore.Remote ? null : options.HubListen ?? Loopback;
 
     /// <summary>Registers the client and a worker that runs every orchestration and activity of node maintenance.</summary>
     public static IServiceCollection AddMaintenanceTasks(this IServiceCollection services, DrydockOptions options)
     {
-        var invoker = GrpcChannel.ForAddress($"http://{HubListen(options)}").Intercept(headers => Sign(headers, options.HubToken));
+        var address = (options.HubStore as HubStore.Remote)?.Address
+            ?? new TaskHubAddress(new Uri($"http://{HubListen(options)}")) { TaskHub = DrydockHost.MaintenanceHub, Token = options.HubToken };
+        if (address.Authentication != TaskHubAuthentication.None)
+        {
+            throw new DrydockOptionsException([
+                $"hub: Authentication={address.Authentication} is not supported by a build against the official SDK; build without DurableTaskSdk=Microsoft, or use Authentication=None."]);
+        }
+
+        var invoker = GrpcChannel.ForAddress(address.Endpoint).Intercept(headers => Sign(headers, address));
         services.AddDurableTaskClient(client => client.UseGrpc(grpc => grpc.CallInvoker = invoker));
-        services.AddDurableTaskWorker(worker => worker.AddTasks(static tasks => tasks.AddMaintenance().AddNotices()).UseGrpc(grpc => grpc.CallInvoker = invoker));
+        services.AddDurableTaskWorker(worker => worker.AddTasks(AddAll).UseGrpc(grpc => grpc.CallInvoker = invoker));
         return services;
     }
 
-    private static Metadata Sign(Metadata headers, string? token)
+    private static Metadata Sign(Metadata headers, TaskHubAddress address)
     {
-        headers.Add("taskhub", DrydockHost.MaintenanceHub);
-        if (token is not null)
+        if (address.TaskHub is { } name)
+        {
+            headers.Add("taskhub", name);
+        }
+
+        if (address.Token is { } token)
         {
             headers.Add("authorization", $"Bearer {token}");
         }
@@ -51,8 +64,11 @@ internal static class DurableTaskRegistration
     public static IServiceCollection AddMaintenanceTasks(this IServiceCollection services, DrydockOptions options)
     {
         services.AddDurableTaskClient(static client => client.UseTaskHub());
-        services.AddDurableTaskWorker(static worker => worker.AddTasks(static tasks => tasks.AddMaintenance().AddNotices()).UseTaskHub());
+        services.AddDurableTaskWorker(static worker => worker.AddTasks(AddAll).UseTaskHub());
         return services;
     }
 #endif
+
+    private static void AddAll(DurableTaskRegistry tasks) =>
+        tasks.AddMaintenance().AddNotices().AddOrchestrator<HubBindingOrchestrator>(HubBindingOrchestrator.Name);
 }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Drydock.DurableTask.Remote;
 using Drydock.DurableTask.TaskHub;
 
 namespace Drydock.Server;
@@ -20,6 +21,11 @@ public abstract record HubStore
     /// <param name="ConnectionString">In the words of Npgsql.</param>
     public sealed record PostgreSql(string ConnectionString) : HubStore;
 
+    /// <summary>A hub in another process, such as the Durable Task Scheduler.</summary>
+    /// <param name="Address">What the connection string says.</param>
+    /// <param name="ConnectionString">The connection string, or an address alone.</param>
+    public sealed record Remote(TaskHubAddress Address, string ConnectionString) : HubStore;
+
     /// <summary>What a person gives as a place: a connection string as it is, anything else as the name of a file.</summary>
     public static string FromPlace(string place) => Parse(place) is { } parts && _keys.Any(parts.ContainsKey) ? place : $"Data Source={place}";
 
@@ -30,7 +36,7 @@ public abstract record HubStore
         store = null;
         if (Parse(connectionString) is not { } parts)
         {
-            return "hub: this is not a connection string; write Data Source=FILE or Host=…;Database=…;Username=….";
+            return "hub: this is not a connection string; write Data Source=FILE, Host=…;Database=…;Username=… or Endpoint=…;TaskHub=….";
         }
 
         if (parts.ContainsKey("Host") || parts.ContainsKey("Server"))
@@ -50,7 +56,15 @@ public abstract record HubStore
 
         if (parts.ContainsKey("Endpoint"))
         {
-            return "hub: the Durable Task Scheduler (Endpoint=…) is not in this version; write Data Source=FILE or Host=…;Database=….";
+            try
+            {
+                store = new Remote(TaskHubAddress.Parse(connectionString), connectionString);
+                return null;
+            }
+            catch (FormatException error)
+            {
+                return "hub: " + error.Message;
+            }
         }
 
         if (!parts.TryGetValue("Data Source", out var file) || file is not string { Length: > 0 } text)

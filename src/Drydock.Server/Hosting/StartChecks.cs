@@ -1,4 +1,3 @@
-using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
 
 namespace Drydock.Server;
@@ -8,12 +7,12 @@ namespace Drydock.Server;
 /// what Drydock does. Each failure stops the start with one sentence.
 /// </summary>
 internal sealed class StartChecks(
-    DrydockOptions options, ICluster cluster, EmbeddedTaskHub hub, ClusterState state) : IHostedLifecycleService
+    DrydockOptions options, ICluster cluster, IServerHub hub, ClusterState state) : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         var identity = await ReadIdentityAsync(cancellationToken);
-        await hub.BindAsync("cluster", identity.Uid, cancellationToken);
+        await hub.BelongToAsync(identity.Uid, cancellationToken);
         if (options.CheckAccess)
         {
             var needed = RequiredAccess.For(identity, options.Operator);

@@ -1,5 +1,4 @@
 using Drydock.Api;
-using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
 using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -25,13 +24,12 @@ internal static class ProbeEndpoints
     }
 
     private static async Task<Results<ContentHttpResult, ProblemResult>> ReadyAsync(
-        ITaskHub hub, ICluster cluster, TimeProvider clock, CancellationToken cancellationToken)
+        IServerHub hub, ICluster cluster, TimeProvider clock, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(Patience, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-        var writes = hub is EmbeddedTaskHub embedded ? embedded.ProveWritableAsync(stop.Token) : hub.HelloAsync(stop.Token);
         var checks = await Task.WhenAll(
-            CheckAsync("The task hub", writes.WaitAsync(stop.Token), cancellationToken),
+            CheckAsync("The task hub", hub.ProveAsync(stop.Token).WaitAsync(stop.Token), cancellationToken),
             CheckAsync("The API server", cluster.GetIdentityAsync(stop.Token), cancellationToken));
         return checks.OfType<string>().Concat(Watches(cluster, clock.GetUtcNow())).ToList() is { Count: > 0 } broken
             ? new ProblemResult(new Problem(ProblemTypes.Unavailable, "Not ready", 503, string.Join(' ', broken)))

@@ -86,6 +86,29 @@ public sealed class PostgreSqlTaskHubFaultTests
     }
 
     [Fact]
+    public async Task A_watch_is_told_what_another_process_changed_while_it_could_not_be_heard()
+    {
+        var address = PostgreSqlServer.Shared.NewDatabase();
+        await using var one = await PostgreSqlHubs.OpenAsync(address);
+        await using var other = await PostgreSqlHubs.OpenAsync(address);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await using var changes = other.WatchInstancesAsync(stop.Token).GetAsyncEnumerator(stop.Token);
+        for (var round = 0; round < 10; round++)
+        {
+            // Whether the listener is back before or after the change is left to chance.
+            Cut(address);
+            await StartAsync(one, $"i{round}");
+            do
+            {
+                (await changes.MoveNextAsync().AsTask().WaitAsync(Patience, Token)).ShouldBeTrue();
+            }
+            while (changes.Current != $"i{round}");
+        }
+
+        await stop.CancelAsync();
+    }
+
+    [Fact]
     public async Task While_the_database_is_down_requests_are_refused_in_words_and_then_it_goes_on()
     {
         using var server = PostgreSqlServer.Create();

@@ -1,3 +1,4 @@
+using System.Net;
 using Drydock.Server;
 using Drydock.Server.Callers;
 using Shouldly;
@@ -48,13 +49,24 @@ public sealed class DrydockOptionsTests
         new DrydockOptions { Access = new AccessOptions { Mode = AccessMode.Oidc } }.Validate().Count.ShouldBe(3);
 
     [Theory]
-    [InlineData("Endpoint=https://x.durabletask.io;TaskHub=t", "the Durable Task Scheduler (Endpoint=…) is not in this version")]
+    [InlineData("Endpoint=https://x.durabletask.io;TaskHub=t;Authentication=Guess", "Authentication=Guess; allowed are")]
+    [InlineData("Endpoint=https://x.durabletask.io;Hub=t", "'hub', which is not known; it may have Endpoint, TaskHub")]
     [InlineData("drydock.db", "is not a connection string")]
     [InlineData("Data Source=", "names no file")]
     [InlineData("Data Source=a.db;Mode=Memory", "'mode' is not known")]
     [InlineData("", "names no file")]
     public void A_hub_that_this_version_does_not_know_is_refused(string hub, string sentence) =>
         new DrydockOptions { Hub = hub }.Validate().ShouldHaveSingleItem().ShouldContain(sentence);
+
+    [Fact]
+    public void A_hub_elsewhere_says_itself_what_it_keeps_and_whom_it_serves()
+    {
+        var options = new DrydockOptions { Hub = "Endpoint=https://x.durabletask.io;TaskHub=t;Authentication=DefaultAzure" };
+
+        options.Validate().ShouldBeEmpty();
+        (options with { ConfigureHub = static _ => { } }).Validate().ShouldHaveSingleItem().ShouldContain("--retain");
+        (options with { HubListen = new IPEndPoint(IPAddress.Loopback, 4001) }).Validate().ShouldHaveSingleItem().ShouldStartWith("hub-listen: the task hub is in another process");
+    }
 
     [Fact]
     public void All_errors_are_told_at_once()

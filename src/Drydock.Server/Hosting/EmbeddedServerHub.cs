@@ -1,24 +1,31 @@
 using Drydock.DurableTask.TaskHub;
-using Drydock.Maintenance;
-using Drydock.Operator;
 
 namespace Drydock.Server;
 
-/// <summary>What the servers on one task hub agree on: who acts on resources, and that waits end. With a hub of its own a server is alone.</summary>
-internal sealed class HubReplicas : ILeadership, IWakeupRelay, IDisposable
+/// <summary>A hub in this process: the servers on one database agree by it. On a file of its own a server is alone.</summary>
+internal sealed class EmbeddedServerHub : IServerHub, IDisposable
 {
     private const string WakePrefix = "wake:";
     private readonly EmbeddedTaskHub _hub;
-    private readonly ILogger<HubReplicas> _logger;
+    private readonly ILogger<EmbeddedServerHub> _logger;
 
-    public HubReplicas(EmbeddedTaskHub hub, ILogger<HubReplicas> logger)
+    public EmbeddedServerHub(EmbeddedTaskHub hub, ILogger<EmbeddedServerHub> logger)
     {
         (_hub, _logger) = (hub, logger);
         hub.Told += Hear;
     }
 
     /// <inheritdoc/>
+    public Guid Id => _hub.HubId;
+
+    /// <inheritdoc/>
     public Action<string>? Woken { get; set; }
+
+    /// <inheritdoc/>
+    public Task BelongToAsync(string cluster, CancellationToken cancellationToken) => _hub.BindAsync("cluster", cluster, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task ProveAsync(CancellationToken cancellationToken) => _hub.ProveWritableAsync(cancellationToken);
 
     /// <inheritdoc/>
     public Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => _hub.LeadAsync(cancellationToken);

@@ -6,36 +6,36 @@ using Drydock.Kubernetes.Reading;
 
 namespace Drydock.Kubernetes.Leases;
 
-/// <summary>The maintenance leases, named and filled as the medik8s library does, so that its operators and we exclude each other.</summary>
-/// <param name="api">The API server.</param>
-/// <param name="leaseNamespace">Where they are.</param>
-/// <param name="prefix">Before what they are about, in their names.</param>
-internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string prefix = "node-")
+/// <summary>
+/// Leases that exclude each other by name. Those of nodes are named and filled as the medik8s library does, so that its operators and we
+/// exclude each other.
+/// </summary>
+internal sealed class NamedLeases(ApiClient api, string leaseNamespace, string prefix)
 {
     /// <summary>Two writers of one lease cannot lose to each other more often than this without a third.</summary>
     private const int Tries = 4;
 
-    public async Task<LeaseSnapshot?> GetAsync(string node, CancellationToken cancellationToken) =>
-        await ReadAsync(node, cancellationToken) is { } lease ? LeaseSnapshots.From(lease) : null;
+    public async Task<LeaseSnapshot?> GetAsync(string of, CancellationToken cancellationToken) =>
+        await ReadAsync(of, cancellationToken) is { } lease ? LeaseSnapshots.From(lease) : null;
 
     public async Task<LeaseOutcome> AcquireAsync(
-        string node, string? nodeUid, string holder, TimeSpan duration, CancellationToken cancellationToken)
+        string of, string? nodeUid, string holder, TimeSpan duration, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             var now = api.Clock.GetUtcNow();
             ApiAnswer answer;
-            if (await ReadAsync(node, cancellationToken) is not { } found)
+            if (await ReadAsync(of, cancellationToken) is not { } found)
             {
-                answer = await CreateAsync(New(node, nodeUid, holder, duration, now), cancellationToken);
+                answer = await CreateAsync(New(of, nodeUid, holder, duration, now), cancellationToken);
             }
             else if (LeaseSnapshots.From(found) is var lease && lease.Holder == holder)
             {
-                answer = await PutAsync(node, Renewed(found, duration, now), cancellationToken);
+                answer = await PutAsync(of, Renewed(found, duration, now), cancellationToken);
             }
             else if (LeaseSnapshots.IsFree(lease, now))
             {
-                answer = await PutAsync(node, TakenOver(found, node, nodeUid, holder, duration, now), cancellationToken);
+                answer = await PutAsync(of, TakenOver(found, of, nodeUid, holder, duration, now), cancellationToken);
             }
             else
             {
@@ -54,12 +54,12 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
         }
     }
 
-    public async Task<LeaseOutcome> RenewAsync(string node, string holder, TimeSpan duration, CancellationToken cancellationToken)
+    public async Task<LeaseOutcome> RenewAsync(string of, string holder, TimeSpan duration, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             var now = api.Clock.GetUtcNow();
-            if (await ReadAsync(node, cancellationToken) is not { } found)
+            if (await ReadAsync(of, cancellationToken) is not { } found)
             {
                 return new LeaseOutcome(IsOurs: false, Holder: null, ExpiresAt: null, IsCancelled: false);
             }
@@ -70,7 +70,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
                 return new LeaseOutcome(IsOurs: false, lease.Holder, lease.ExpiresAt, IsCancelled: false);
             }
 
-            var answer = await PutAsync(node, Renewed(found, duration, now), cancellationToken);
+            var answer = await PutAsync(of, Renewed(found, duration, now), cancellationToken);
             if (answer.IsSuccess)
             {
                 return Ours(answer.Body);
@@ -84,11 +84,11 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
         }
     }
 
-    public async Task<bool> MarkCancelledAsync(string node, string holder, CancellationToken cancellationToken)
+    public async Task<bool> MarkCancelledAsync(string of, string holder, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
-            if (await ReadAsync(node, cancellationToken) is not { } found || LeaseSnapshots.From(found) is var lease && lease.Holder != holder)
+            if (await ReadAsync(of, cancellationToken) is not { } found || LeaseSnapshots.From(found) is var lease && lease.Holder != holder)
             {
                 return false;
             }
@@ -106,7 +106,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
                     ["annotations"] = new JsonObject { [LeaseSnapshots.Cancelled] = "true" },
                 },
             };
-            var answer = await api.SendAsync(Call("patch", node) with { Body = patch.ToJsonString() }, cancellationToken);
+            var answer = await api.SendAsync(Call("patch", of) with { Body = patch.ToJsonString() }, cancellationToken);
             if (answer.IsSuccess)
             {
                 return true;
@@ -119,11 +119,11 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
         }
     }
 
-    public async Task ReleaseAsync(string node, string holder, CancellationToken cancellationToken)
+    public async Task ReleaseAsync(string of, string holder, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
-            if (await ReadAsync(node, cancellationToken) is not { } found || LeaseSnapshots.From(found).Holder != holder)
+            if (await ReadAsync(of, cancellationToken) is not { } found || LeaseSnapshots.From(found).Holder != holder)
             {
                 return;
             }
@@ -132,7 +132,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
             {
                 ["preconditions"] = new JsonObject { ["uid"] = found.Uid(), ["resourceVersion"] = found.ResourceVersion() },
             };
-            var answer = await api.SendAsync(Call("delete", node) with { Body = options.ToJsonString() }, cancellationToken);
+            var answer = await api.SendAsync(Call("delete", of) with { Body = options.ToJsonString() }, cancellationToken);
             if (answer.IsSuccess || answer.Code == 404)
             {
                 return;
@@ -147,7 +147,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
 
     private static bool IsRace(ApiAnswer answer) => answer.Code == 409;
 
-    private string NameOf(string node) => prefix + node;
+    private string NameOf(string of) => prefix + of;
 
     private static LeaseOutcome Ours(JsonElement written)
     {
@@ -155,13 +155,13 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
         return new LeaseOutcome(IsOurs: true, lease.Holder, lease.ExpiresAt, lease.IsCancelled);
     }
 
-    private ApiCall Call(string verb, string node) => new(verb, Resource.Leases) { Namespace = leaseNamespace, Name = NameOf(node) };
+    private ApiCall Call(string verb, string of) => new(verb, Resource.Leases) { Namespace = leaseNamespace, Name = NameOf(of) };
 
-    private Task<JsonElement?> ReadAsync(string node, CancellationToken cancellationToken) =>
-        api.GetAsync(Resource.Leases, leaseNamespace, NameOf(node), cancellationToken);
+    private Task<JsonElement?> ReadAsync(string of, CancellationToken cancellationToken) =>
+        api.GetAsync(Resource.Leases, leaseNamespace, NameOf(of), cancellationToken);
 
-    private Task<ApiAnswer> PutAsync(string node, JsonObject lease, CancellationToken cancellationToken) =>
-        api.SendAsync(Call("update", node) with { Body = lease.ToJsonString() }, cancellationToken);
+    private Task<ApiAnswer> PutAsync(string of, JsonObject lease, CancellationToken cancellationToken) =>
+        api.SendAsync(Call("update", of) with { Body = lease.ToJsonString() }, cancellationToken);
 
     private async Task<ApiAnswer> CreateAsync(JsonObject lease, CancellationToken cancellationToken)
     {
@@ -180,13 +180,13 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
         return created.IsSuccess || IsRace(created) ? await api.SendAsync(create, cancellationToken) : created;
     }
 
-    private JsonObject New(string node, string? nodeUid, string holder, TimeSpan duration, DateTimeOffset now)
+    private JsonObject New(string of, string? nodeUid, string holder, TimeSpan duration, DateTimeOffset now)
     {
         var lease = new JsonObject
         {
             ["apiVersion"] = "coordination.k8s.io/v1",
             ["kind"] = "Lease",
-            ["metadata"] = new JsonObject { ["name"] = NameOf(node), ["namespace"] = leaseNamespace },
+            ["metadata"] = new JsonObject { ["name"] = NameOf(of), ["namespace"] = leaseNamespace },
             ["spec"] = new JsonObject
             {
                 ["holderIdentity"] = holder,
@@ -196,7 +196,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
                 ["leaseTransitions"] = 0,
             },
         };
-        Own(lease, node, nodeUid);
+        Own(lease, of, nodeUid);
         return lease;
     }
 
@@ -209,7 +209,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
     }
 
     private static JsonObject TakenOver(
-        JsonElement found, string node, string? nodeUid, string holder, TimeSpan duration, DateTimeOffset now)
+        JsonElement found, string of, string? nodeUid, string holder, TimeSpan duration, DateTimeOffset now)
     {
         var lease = Renewed(found, duration, now);
         var spec = lease["spec"]!.AsObject();
@@ -219,7 +219,7 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
 
         // The cancel mark spoke to the holder before us.
         lease["metadata"]!["annotations"]?.AsObject().Remove(LeaseSnapshots.Cancelled);
-        Own(lease, node, nodeUid);
+        Own(lease, of, nodeUid);
         return lease;
     }
 
@@ -235,13 +235,13 @@ internal sealed class NodeLeases(ApiClient api, string leaseNamespace, string pr
     }
 
     /// <summary>Owned by the node: the lease goes when the node is removed from the cluster.</summary>
-    private static void Own(JsonObject lease, string node, string? nodeUid)
+    private static void Own(JsonObject lease, string of, string? nodeUid)
     {
         if (nodeUid is not null)
         {
             lease["metadata"]!["ownerReferences"] = new JsonArray(new JsonObject
             {
-                ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = node, ["uid"] = nodeUid,
+                ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = of, ["uid"] = nodeUid,
             });
         }
     }
