@@ -23,7 +23,7 @@ internal sealed class PostgreSqlWatch(
     private Task _running = Task.CompletedTask;
     private long _replica;
     private long _since;
-    private DateTime? _heardUntil;
+    private DateTime _heardUntil;
     private volatile bool _hasMissed;
 
     /// <summary>Why the others are not heard, or null if they are.</summary>
@@ -37,6 +37,7 @@ internal sealed class PostgreSqlWatch(
         await using var connection = await database.OpenAsync(cancellationToken);
         _replica = await JoinAsync(connection, cancellationToken);
         await LearnTimeAsync(connection, cancellationToken);
+        _heardUntil = hubClock.GetUtcNow().UtcDateTime;
         return _replica;
     }
 
@@ -89,7 +90,7 @@ internal sealed class PostgreSqlWatch(
             {
                 return;
             }
-            catch (Exception e) when (PostgreSqlFaults.IsConnectionLost(e) || e is PostgresException)
+            catch (Exception e) when (PostgreSqlFaults.IsConnectionLost(e) || e is PostgresException or TaskHubException)
             {
                 if (Broken is null)
                 {
@@ -125,7 +126,7 @@ internal sealed class PostgreSqlWatch(
         }
 
         _since = TimeProvider.System.GetTimestamp();
-        _hasMissed = _heardUntil is not null;
+        _hasMissed = true;
         while (true)
         {
             await LookAsync(connection);
@@ -154,7 +155,7 @@ internal sealed class PostgreSqlWatch(
         if (_hasMissed)
         {
             _hasMissed = false;
-            _loop!.Feed.Publish(await reads.ChangedSinceAsync((_heardUntil ?? now) - Slack, _stop.Token));
+            _loop!.Feed.Publish(await reads.ChangedSinceAsync(_heardUntil - Slack, _stop.Token));
         }
 
         _heardUntil = now;

@@ -96,13 +96,14 @@ public sealed class PostgreSqlTaskHubFaultTests
         for (var round = 0; round < 10; round++)
         {
             // Whether the listener is back before or after the change is left to chance.
+            var told = changes.MoveNextAsync().AsTask();
             Cut(address);
             await StartAsync(one, $"i{round}");
-            do
+            (await told.WaitAsync(Patience, Token)).ShouldBeTrue();
+            while (changes.Current != $"i{round}")
             {
                 (await changes.MoveNextAsync().AsTask().WaitAsync(Patience, Token)).ShouldBeTrue();
             }
-            while (changes.Current != $"i{round}");
         }
 
         await stop.CancelAsync();
