@@ -119,7 +119,7 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
             var replica = await watch.JoinAsync(cancellationToken);
             var loop = new PostgreSqlLoop(database, reads, options, databaseClock ?? _time, replica, _log);
             loop.Start();
-            watch.Start(loop);
+            await watch.StartAsync(loop);
             return new Parts(database, reads, watch, loop, hubId, StartRetention());
         }
         catch

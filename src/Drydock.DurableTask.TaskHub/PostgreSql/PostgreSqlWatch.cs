@@ -23,7 +23,8 @@ internal sealed class PostgreSqlWatch(
     private Task _running = Task.CompletedTask;
     private long _replica;
     private long _since;
-    private DateTime _heardUntil;
+    private readonly TaskCompletionSource _firstEar = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private DateTime? _heardUntil;
     private volatile bool _hasMissed;
 
     /// <summary>Why the others are not heard, or null if they are.</summary>
@@ -37,7 +38,6 @@ internal sealed class PostgreSqlWatch(
         await using var connection = await database.OpenAsync(cancellationToken);
         _replica = await JoinAsync(connection, cancellationToken);
         await LearnTimeAsync(connection, cancellationToken);
-        _heardUntil = hubClock.GetUtcNow().UtcDateTime;
         return _replica;
     }
 
@@ -62,10 +62,12 @@ internal sealed class PostgreSqlWatch(
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    public void Start(PostgreSqlLoop loop)
+    /// <summary>Begins; the others are heard when this returns, or it is known why not.</summary>
+    public Task StartAsync(PostgreSqlLoop loop)
     {
         _loop = loop;
         _running = Task.Run(RunAsync);
+        return _firstEar.Task;
     }
 
     public async ValueTask DisposeAsync()
@@ -99,6 +101,7 @@ internal sealed class PostgreSqlWatch(
                 }
 
                 Broken = e.Message;
+                _firstEar.TrySetResult();
                 await PauseAsync(pause);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
@@ -126,7 +129,8 @@ internal sealed class PostgreSqlWatch(
         }
 
         _since = TimeProvider.System.GetTimestamp();
-        _hasMissed = true;
+        _hasMissed = _heardUntil is not null;
+        _firstEar.TrySetResult();
         while (true)
         {
             await LookAsync(connection);
@@ -155,7 +159,7 @@ internal sealed class PostgreSqlWatch(
         if (_hasMissed)
         {
             _hasMissed = false;
-            _loop!.Feed.Publish(await reads.ChangedSinceAsync(_heardUntil - Slack, _stop.Token));
+            _loop!.Feed.Publish(await reads.ChangedSinceAsync((_heardUntil ?? now) - Slack, _stop.Token));
         }
 
         _heardUntil = now;
