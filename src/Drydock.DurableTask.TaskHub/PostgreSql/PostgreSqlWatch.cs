@@ -130,6 +130,7 @@ internal sealed class PostgreSqlWatch(
 
         _since = TimeProvider.System.GetTimestamp();
         _hasMissed = _heardUntil is not null;
+        _heardUntil ??= hubClock.GetUtcNow().UtcDateTime;
         _firstEar.TrySetResult();
         while (true)
         {

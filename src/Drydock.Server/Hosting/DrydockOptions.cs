@@ -111,9 +111,9 @@ public sealed record DrydockOptions
             errors.Add("hub-listen: the task hub is in another process (Endpoint=…), which serves it itself; leave this out.");
         }
 
-        if (store is HubStore.Remote && ConfigureHub is not null)
+        if (store is HubStore.Remote && (ConfigureHub is not null || HubLimits != new HubLimits()))
         {
-            errors.Add("hub limits: the task hub is in another process (Endpoint=…), which says itself what it keeps and how often it gives out what fails; leave --retain and --max-deliveries out.");
+            errors.Add("hub limits: the task hub is in another process (Endpoint=…), which says itself what it keeps and how often it gives out what fails; leave hubLimits, --retain and --max-deliveries out.");
         }
 
         if (Urls.Count == 0)
