@@ -65,6 +65,9 @@ internal sealed class Instance(long key, string id) : WorkUnit
     public static bool IsFinal(OrchestrationStatus status) => status
         is OrchestrationStatus.Completed or OrchestrationStatus.Failed or OrchestrationStatus.Terminated or OrchestrationStatus.Canceled;
 
+    /// <summary>Something changed now; never before what changed last, even if the clock was set back: no turn begins before the one that precedes it.</summary>
+    public void Touch(DateTime now) => UpdatedAt = now > UpdatedAt ? now : UpdatedAt;
+
     /// <summary>Puts the events of a turn that was not committed back to where they were.</summary>
     public void TakeBackTurn()
     {

@@ -18,8 +18,11 @@ internal sealed class TurnRequests(IHubStore store, TaskHubOptions options, Time
         var started = new HistoryEvent
         {
             EventId = -1,
-            // Never before the turn that precedes it, even if the clock was set back: a replay computes with these times.
-            Timestamp = Timestamp.FromDateTime(Later(clock.GetUtcNow().UtcDateTime, instance.UpdatedAt)),
+            // Never before the turn that precedes it, nor before a timer that fired in it, even if the clock was set back: a replay
+            // computes with these times.
+            Timestamp = Timestamp.FromDateTime(messages.Aggregate(
+                Later(clock.GetUtcNow().UtcDateTime, instance.UpdatedAt),
+                static (time, message) => message.Event!.TimerFired is { } timer ? Later(time, timer.FireAt.ToDateTime()) : time)),
             OrchestratorStarted = new(),
         };
         instance.Turn = new Turn(started, messages);

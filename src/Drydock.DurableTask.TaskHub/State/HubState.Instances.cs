@@ -107,7 +107,7 @@ internal sealed partial class HubState
     private void EndNow(Instance instance, HistoryEvent? cause, OrchestrationStatus status, string? output, Failure? failure)
     {
         _chunk.Clear();
-        _chunk.Add(OrchestratorStarted());
+        _chunk.Add(OrchestratorStarted(instance));
         if (instance.HistoryLength == 0)
         {
             _chunk.Add(store.ReadStart(instance.Key));
@@ -159,7 +159,7 @@ internal sealed partial class HubState
     private void Finish(Instance instance, OrchestrationStatus status, string? output, Failure? failure, string? customStatus)
     {
         instance.Status = status;
-        instance.UpdatedAt = Now;
+        instance.Touch(Now);
         store.UpdateInstance(instance, customStatus, Now);
         store.UpdateResult(instance.Key, output, failure);
         Turns.Withdraw(instance, Phase.Idle);
@@ -297,9 +297,11 @@ internal sealed partial class HubState
         return historyEvent;
     }
 
-    private HistoryEvent OrchestratorStarted()
+    private HistoryEvent OrchestratorStarted(Instance instance)
     {
         var historyEvent = NewEvent(-1);
+        instance.Touch(Now);
+        historyEvent.Timestamp = Timestamp.FromDateTime(instance.UpdatedAt);
         historyEvent.OrchestratorStarted = new();
         return historyEvent;
     }

@@ -38,7 +38,7 @@ internal sealed partial class HubState
 
         instance.Status = OrchestrationStatus.Running;
         instance.LastTurn = null;
-        instance.UpdatedAt = Now;
+        instance.Touch(Now);
         store.UpdateStart(instance.Key, store.ReadInput(instance.Key), instance.Started);
         store.UpdateResult(instance.Key, null, null);
         store.UpdateInstance(instance, store.ReadCustomStatus(instance.Key), null);

@@ -107,7 +107,8 @@ internal sealed partial class HubState
             Speculated--;
         }
 
-        instance.UpdatedAt = Now;
+        instance.Touch(handOut.Turn?.Started.Timestamp?.ToDateTime() ?? Now);
+        instance.Touch(Now);
         QueueOf(instance).Withdraw(instance, Phase.Idle);
     }
 

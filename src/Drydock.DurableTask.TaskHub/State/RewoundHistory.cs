@@ -1,4 +1,5 @@
 using Drydock.DurableTask.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 
 namespace Drydock.DurableTask.TaskHub.State;
 
@@ -20,7 +21,7 @@ internal sealed class RewoundHistory
         var turns = TurnsOf(events);
         foreach (var turn in turns)
         {
-            foreach (var failed in turn.Where(IsFailure).Where(failed => !IsRetried(turn, failed, events)))
+            foreach (var failed in turn.Where(IsFailure).Where(failed => !IsRetried(turn, failed, events) && !IsCaught(turn, failed)))
             {
                 Remove(turn, failed, events);
             }
@@ -84,14 +85,33 @@ internal sealed class RewoundHistory
         _ => null,
     };
 
-    /// <summary>Whether a policy tried again: in the same turn a timer was made, and after it the same was called again.</summary>
+    /// <summary>
+    /// Whether it was tried again: in the same turn the same was called again, as retry handlers do, or a timer was made and after it the
+    /// same was called again, as policies do.
+    /// </summary>
     private static bool IsRetried(List<HistoryEvent> turn, HistoryEvent failed, IReadOnlyList<HistoryEvent> events)
     {
         var called = Call(failed, events);
         return called is not null
-            && turn.Any(timer => timer.TimerCreated is not null
-                && events.Any(again => again.EventId > timer.EventId && IsSameCall(called, again)));
+            && (turn.Any(again => again.EventId > called.EventId && IsSameCall(called, again))
+                || turn.Any(timer => timer.TimerCreated is not null
+                    && events.Any(again => again.EventId > timer.EventId && IsSameCall(called, again))));
     }
+
+    /// <summary>
+    /// Whether the code certainly went on after it: nothing else was answered in its turn, which took steps. A failure of which that
+    /// cannot be said is taken again; if it was caught all the same, the replay finds that it comes to other steps.
+    /// </summary>
+    private static bool IsCaught(List<HistoryEvent> turn, HistoryEvent failed) =>
+        turn.All(other => ReferenceEquals(other, failed) || other.EventId >= 0 || !IsCause(other))
+        && turn.Any(step => step.EventId >= 0 && step.ExecutionCompleted is null && !IsDue(step, turn[0].Timestamp));
+
+    private static bool IsCause(HistoryEvent historyEvent) =>
+        AnswerTo(historyEvent) is not null || historyEvent.EventRaised is not null || historyEvent.EntityOperationCompleted is not null
+        || historyEvent.EntityOperationFailed is not null || historyEvent.EntityLockGranted is not null
+        || historyEvent.ExecutionResumed is not null;
+
+    private static bool IsDue(HistoryEvent step, Timestamp now) => step.TimerCreated?.FireAt.CompareTo(now) <= 0;
 
     private static HistoryEvent? Call(HistoryEvent failed, IReadOnlyList<HistoryEvent> events) => events.FirstOrDefault(called =>
         called.EventId == AnswerTo(failed) && (called.TaskScheduled is not null || called.SubOrchestrationInstanceCreated is not null));
@@ -110,7 +130,7 @@ internal sealed class RewoundHistory
 
         // The timer that a policy makes after its last attempt, at once: the attempt is taken again, so it comes again.
         var now = turn[0].Timestamp;
-        foreach (var dummy in turn.Where(e => e.TimerCreated?.FireAt.CompareTo(now) <= 0))
+        foreach (var dummy in turn.Where(e => IsDue(e, now)))
         {
             _removed.Add(dummy);
             _removed.UnionWith(events.Where(e => e.TimerFired?.TimerId == dummy.EventId));

@@ -43,6 +43,29 @@ public abstract class TaskHubRepairs : TaskHubConformance
     }
 
     [Fact]
+    public async Task A_failure_that_the_code_went_on_from_is_not_taken_again_by_rewinding()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+        await worker.DoTurnAsync(Act.Schedule(0, "Flaky"));
+        await FailActivityAsync(worker);
+        await worker.DoTurnAsync(Act.Schedule(1, "Flaky"));
+        await FailActivityAsync(worker);
+        await worker.DoTurnAsync(Act.Schedule(2, "Instead"));
+        await worker.DoActivityAsync("1");
+        await worker.DoTurnAsync(Act.Schedule(3, "Bad"));
+        await FailActivityAsync(worker);
+        await worker.DoTurnAsync(Act.Fail(4, "bad"));
+
+        await RewindAsync("a");
+
+        // Tried again at once, as a retry handler does; caught; and at last the one that it failed of.
+        var turn = await worker.DoTurnAsync(Act.Schedule(3, "Bad"));
+        turn.PastEvents.Select(e => e.TaskFailed?.TaskScheduledId).OfType<int>().ShouldBe([0, 1]);
+        turn.PastEvents.Where(e => e.TaskScheduled is not null).Select(e => e.TaskScheduled.Name).ShouldBe(["Flaky", "Flaky", "Instead"]);
+    }
+
+    [Fact]
     public async Task A_failed_child_is_rewound_with_its_parent_and_answers_it()
     {
         await using var worker = new HandWorker(Hub);

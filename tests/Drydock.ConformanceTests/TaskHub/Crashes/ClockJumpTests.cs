@@ -44,9 +44,12 @@ public sealed class ClockJumpTests : IDisposable
         clock.Now -= TimeSpan.FromHours(1);
         await worker.DoActivityAsync("1");
 
-        var (second, _) = await worker.TurnAsync();
+        var second = await worker.DoTurnAsync(Act.Schedule(1, "A"));
+        await worker.DoActivityAsync("2");
+        var (third, _) = await worker.TurnAsync();
 
         TimeOf(second).ShouldBeGreaterThanOrEqualTo(TimeOf(first));
+        TimeOf(third).ShouldBeGreaterThanOrEqualTo(TimeOf(second));
     }
 
     [Fact]

@@ -1,19 +1,26 @@
 using System.Collections.Immutable;
 using Drydock.DurableTask;
+using Drydock.DurableTask.Entities;
 
 namespace Drydock.UnitTests.DurableTask.Execution;
 
 /// <summary>An orchestrator made of random steps; the same seed is the same code.</summary>
 internal sealed class RandomOrchestration
 {
+    /// <summary>How many kinds of steps there are without entities and orchestrators that fail.</summary>
+    public const int WithoutEntities = 12;
+
+    /// <summary>How many kinds of steps there are.</summary>
+    public const int WithEntities = 16;
+
     private static readonly RetryPolicy _retry = new(3, TimeSpan.FromSeconds(3), 2);
 
     private readonly ImmutableArray<(int Kind, int Number)> _steps;
 
-    public RandomOrchestration(int seed)
+    public RandomOrchestration(int seed, int kinds = WithoutEntities)
     {
         var random = new Random(seed);
-        _steps = [.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => (random.Next(12), random.Next(4)))];
+        _steps = [.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => (random.Next(kinds), random.Next(4)))];
     }
 
     public async Task<string> RunAsync(TaskOrchestrationContext context)
@@ -21,6 +28,12 @@ internal sealed class RandomOrchestration
         var log = new List<string>();
         foreach (var (kind, number) in _steps)
         {
+            if (kind == 11 && number == 3)
+            {
+                context.ContinueAsNew(context.NewGuid());
+                break;
+            }
+
             log.Add(await TryAsync(context, kind, number));
             context.SetCustomStatus(new { log.Count, Last = log[^1] });
         }
@@ -37,6 +50,10 @@ internal sealed class RandomOrchestration
         catch (TaskFailedException e)
         {
             return $"failed:{e.TaskName}#{e.TaskId}";
+        }
+        catch (EntityOperationFailedException e)
+        {
+            return $"refused:{e.OperationName}";
         }
         catch (OperationCanceledException)
         {
@@ -75,12 +92,16 @@ internal sealed class RandomOrchestration
                     "H", number, TaskOptions.FromRetryHandler(retry => retry.LastAttemptNumber <= number));
             case 10:
                 return await FirstOfActivityAndTimerAsync(context, number);
+            case 12:
+                await context.Entities.SignalEntityAsync(Entity(number), "Add", context.NewGuid());
+                return "signalled";
+            case 13:
+                return await context.Entities.CallEntityAsync<string>(Entity(number), number == 3 ? "Fail" : "Add", context.NewGuid());
+            case 14:
+                return await InCriticalSectionAsync(context, number);
+            case 15:
+                return await FailIfActivityFailsAsync(context, number);
             default:
-                if (number == 3)
-                {
-                    context.ContinueAsNew(context.NewGuid());
-                }
-
                 return context.NewGuid().ToString();
         }
     }
@@ -93,5 +114,29 @@ internal sealed class RandomOrchestration
         var first = await Task.WhenAny(timer, activity);
         end.Cancel();
         return first == timer ? "late" : await activity;
+    }
+
+    private static EntityInstanceId Entity(int number) => new("List", $"{number % 3}");
+
+    private static async Task<string> InCriticalSectionAsync(TaskOrchestrationContext context, int number)
+    {
+        await using var section = await context.Entities.LockEntitiesAsync(Entity(number), Entity(number + 1));
+        await context.Entities.CallEntityAsync(Entity(number), "Add", context.NewGuid());
+        var activity = await context.CallActivityAsync<string>("L", number);
+        await context.Entities.CallEntityAsync(Entity(number + 1), "Add", context.NewGuid());
+        return activity;
+    }
+
+    /// <summary>What an orchestration fails of, and is rewound.</summary>
+    private static async Task<string> FailIfActivityFailsAsync(TaskOrchestrationContext context, int number)
+    {
+        try
+        {
+            return await context.CallActivityAsync<string>("B", number);
+        }
+        catch (TaskFailedException e)
+        {
+            throw new InvalidOperationException("broken", e);
+        }
     }
 }

@@ -1,50 +1,47 @@
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Dispatch;
-using Drydock.DurableTask.TaskHub.Sqlite;
 using Drydock.DurableTask.TaskHub.State;
-using Microsoft.Data.Sqlite;
 
 namespace Drydock.UnitTests.DurableTask.Simulation;
 
 /// <summary>
-/// The hub's state, dispatch and store on one thread and a clock that the simulation moves, with a store that fails where it is told
-/// to. It makes transactions as <c>HubLoop</c> does; nothing in it depends on real time or on threads, so a seed repeats a run.
+/// The hub's state and dispatch on one thread and a clock that the simulation moves, over a store that fails where it is told to. It
+/// makes transactions as <c>HubLoop</c> does; nothing in it depends on real time or on threads, so a seed repeats a run.
 /// </summary>
 internal sealed class SimulatedHub : IDisposable
 {
-    private readonly string _connectionString;
     private readonly SqliteTaskHubOptions _options;
     private readonly Faults _faults;
     private readonly VirtualClock _clock;
-    private SqliteConnection _connection = null!;
-    private HubWriter _writer = null!;
-    private HubReader _reader = null!;
     private Dispatcher _dispatcher = null!;
     private HubState _state = null!;
     private bool _imageLost;
 
-    public SimulatedHub(string path, VirtualClock clock, Faults faults)
+    public SimulatedHub(ISimulatedStore store, VirtualClock clock, Faults faults)
     {
-        _connectionString = $"Data Source={path};Pooling=False";
+        Store = store;
         _clock = clock;
         _faults = faults;
-        _options = new SqliteTaskHubOptions { Path = path, CrashPoints = faults, MaximumDeliveries = 1000 };
+        _options = new SqliteTaskHubOptions { CrashPoints = faults, MaximumDeliveries = 1000, EntityBatch = 3 };
         Open();
     }
 
-    public WorkStream Stream { get; private set; } = null!;
+    public ISimulatedStore Store { get; }
 
-    public HubState State => _state;
+    public WorkStream Stream { get; private set; } = null!;
 
     public Dispatcher Dispatcher => _dispatcher;
 
     /// <summary>When the next timer, or the next abandoned item, is due.</summary>
-    public DateTime? NextDue => new[] { _writer.Timers.Earliest, _dispatcher.EarliestDelayed }.Min();
+    public DateTime? NextDue => new[] { Store.EarliestTimer, _dispatcher.EarliestDelayed }.Min();
 
-    public bool IsIdle => _dispatcher.Outstanding == 0 && _state.Turns.Count == 0 && _state.Activities.Count == 0;
+    public bool IsIdle => _dispatcher.Outstanding == 0 && _state.Turns.Count == 0 && _state.Activities.Count == 0 && _state.Entities.Count == 0;
 
-    /// <summary>Makes one transaction of the commands; true if it is committed. While it is open, <paramref name="inside"/> may take turns that it caused.</summary>
+    /// <summary>
+    /// Makes one transaction of the commands; true if it was acknowledged, in which case it is committed. While it is open, and the
+    /// clock goes on, <paramref name="inside"/> may take turns that it caused.
+    /// </summary>
     public bool Commit(IReadOnlyList<Action<HubState>> commands, Func<IReadOnlyList<Action<HubState>>> inside)
     {
         var committed = false;
@@ -61,7 +58,7 @@ internal sealed class SimulatedHub : IDisposable
                 _dispatcher.Speculate();
             }
 
-            _writer.Commit();
+            Store.Commit();
             committed = true;
             _state.Ending.ForEach(_dispatcher.Release);
             _state.Ending.Clear();
@@ -70,7 +67,7 @@ internal sealed class SimulatedHub : IDisposable
         }
         catch (SimulatedFaultException)
         {
-            // After the commit the process would have died; here it goes on, which is the same to those who wait.
+            // It may have happened: those who wait are told that it failed, and must find out.
             _imageLost = true;
         }
 
@@ -78,41 +75,28 @@ internal sealed class SimulatedHub : IDisposable
         return committed;
     }
 
-    /// <summary>Ends the process and starts another on the same file.</summary>
+    /// <summary>Ends the process and starts another on what was committed.</summary>
     public void Crash()
     {
-        Close();
+        Store.Reopen();
         Open();
     }
 
-    /// <summary>The history of an instance that is committed.</summary>
-    public List<HistoryEvent> History(string id)
+    /// <summary>The worker's stream ends, and with it whatever it was sent and had not answered; another opens.</summary>
+    public void LoseWorker()
     {
-        List<HistoryEvent> events = [];
-        if (_reader.Place(id) is { } place)
-        {
-            for (long next = 0; next < place.Length;)
-            {
-                (var chunk, next) = _reader.History(place.Key, place.ExecutionId, next, place.Length, 1 << 20);
-                events.AddRange(chunk.Events);
-            }
-        }
-
-        return events;
+        _dispatcher.Close(Stream);
+        OpenStream();
+        HandOut();
     }
 
-    public OrchestrationState? Instance(string id) => _reader.Instance(id, values: true);
-
-    public long Number(string sql)
+    /// <summary>A worker gives an item back.</summary>
+    public void Abandon(string token)
     {
-        using var statement = new Statement(_connection, sql);
-        statement.Step();
-        return statement.Int64(0);
+        Commit([_ => _dispatcher.Abandon(token)], static () => []);
     }
 
-    public Statement Query(string sql) => new(_connection, sql);
-
-    public void Dispose() => Close();
+    public void Dispose() => Store.Dispose();
 
     private void Apply(IReadOnlyList<Action<HubState>> commands)
     {
@@ -129,7 +113,7 @@ internal sealed class SimulatedHub : IDisposable
         {
             Restore();
             _dispatcher.Dispatch(_clock.Now);
-            _writer.Commit();
+            Store.Commit();
             _dispatcher.LetGo();
             _state.Changed.Clear();
         }
@@ -144,7 +128,7 @@ internal sealed class SimulatedHub : IDisposable
     {
         if (_imageLost)
         {
-            _writer.Rollback();
+            Store.Rollback();
             _state.Load(_clock.Now);
             _dispatcher.Reattach();
             _imageLost = false;
@@ -153,44 +137,22 @@ internal sealed class SimulatedHub : IDisposable
 
     private void Open()
     {
-        _connection = new SqliteConnection(_connectionString);
-        _connection.Open();
-        using (var pragma = _connection.CreateCommand())
-        {
-            // A crash here is one of the process, not of the machine: nothing need reach the disk.
-            pragma.CommandText = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF";
-            pragma.ExecuteNonQuery();
-        }
-
-        using (var isNew = new Statement(_connection, "SELECT count(*) FROM sqlite_schema"))
-        {
-            isNew.Step();
-            if (isNew.Int64(0) == 0)
-            {
-                HubSchema.Migrate(_connection, 0, CrashPoints.None);
-            }
-        }
-
-        var reading = new SqliteConnection(_connectionString);
-        reading.Open();
-        _reader = new HubReader(reading);
-        _writer = new HubWriter(_connection, _faults);
-        _state = new HubState(_writer, _faults);
-        _dispatcher = new Dispatcher(_state, _writer, _options, _clock);
+        _state = new HubState(Store.Hub, _faults);
+        _dispatcher = new Dispatcher(_state, Store.Hub, _options, _clock);
         _state.Load(_clock.Now);
-        Stream = new WorkStream(
-            new GetWorkItemsRequest { MaxConcurrentActivityWorkItems = 8, MaxConcurrentOrchestrationWorkItems = 8 }, keepsOrchestrators: true) { Speculates = true };
-        _dispatcher.Open(Stream);
         _imageLost = false;
+        OpenStream();
         HandOut();
     }
 
-    private void Close()
+    private void OpenStream()
     {
-        _writer.Rollback();
-        _writer.Dispose();
-        _reader.Dispose();
-        _connection.Dispose();
+        var request = new GetWorkItemsRequest
+        {
+            MaxConcurrentActivityWorkItems = 8, MaxConcurrentOrchestrationWorkItems = 8, MaxConcurrentEntityWorkItems = 4,
+        };
+        Stream = new WorkStream(request, keepsOrchestrators: true) { Speculates = true };
+        _dispatcher.Open(Stream);
     }
 }
 
@@ -200,17 +162,29 @@ internal sealed class Faults(Random random) : ICrashPoints
     /// <summary>One passage in so many fails; 0 for none.</summary>
     public int OneIn { get; set; }
 
-    /// <summary>How often it has failed.</summary>
-    public int Count { get; private set; }
+    /// <summary>How often it has failed with nothing committed.</summary>
+    public int Before { get; private set; }
+
+    /// <summary>How often it has failed although it was committed.</summary>
+    public int After { get; private set; }
 
     public void Hit(string name)
     {
-        // After the commit it has happened, and what follows is a crash of the process: the simulation has those apart.
-        if (OneIn > 0 && name is not (CrashPoints.CommitAfterCommit or CrashPoints.CommitAfterAcknowledge) && random.Next(OneIn) == 0)
+        if (OneIn == 0 || random.Next(name == CrashPoints.CommitAfterCommit ? Math.Max(1, OneIn / 4) : OneIn) > 0)
         {
-            Count++;
-            throw new SimulatedFaultException();
+            return;
         }
+
+        if (name == CrashPoints.CommitAfterCommit)
+        {
+            After++;
+        }
+        else
+        {
+            Before++;
+        }
+
+        throw new SimulatedFaultException();
     }
 }
 

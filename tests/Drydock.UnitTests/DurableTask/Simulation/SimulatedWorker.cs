@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Drydock.DurableTask;
 using Drydock.DurableTask.Execution;
 using Drydock.DurableTask.Protobuf;
@@ -13,28 +14,39 @@ namespace Drydock.UnitTests.DurableTask.Simulation;
 /// The worker of the simulation: keeps live orchestrators, loses some as an overfull cache does, and after every turn of a live one
 /// replays the whole history and compares.
 /// </summary>
-internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
+internal sealed class SimulatedWorker(SimulatedHub hub, Random random, int seed)
 {
     private readonly Dictionary<string, Live> _live = new(StringComparer.Ordinal);
     private readonly List<WorkItem> _turns = [];
     private readonly List<WorkItem> _activities = [];
+    private readonly List<WorkItem> _entities = [];
     private readonly List<Answer> _again = [];
+    private readonly List<Answer> _stale = [];
     private int _results;
 
-    /// <summary>What a live orchestrator and a replayed one did differently.</summary>
+    /// <summary>What a live orchestrator and a replayed one did differently, or what else must not be.</summary>
     public string? Difference { get; private set; }
 
-    /// <summary>Results whose commit was acknowledged, by instance.</summary>
-    public List<(string InstanceId, string Result)> Acknowledged { get; } = [];
+    /// <summary>What activities came to, whether or not it was committed.</summary>
+    public HashSet<string> Results { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The results that were acknowledged, by execution and step.</summary>
+    public Dictionary<(string ExecutionId, int TaskId), string> Acknowledged { get; } = [];
 
     public int Turns { get; private set; }
+
+    /// <summary>
+    /// Any activity may fail; otherwise only one that is retried, or of which its orchestration fails. To rewind takes every failed step
+    /// again, so one that was caught and forgotten is a step that the code does not come to.
+    /// </summary>
+    public bool FailsAnything => seed % 2 == 0;
 
     /// <summary>Takes what the hub has handed out.</summary>
     public void Receive()
     {
         while (hub.Stream.Items.Reader.TryRead(out var item))
         {
-            (item.OrchestratorRequest is not null ? _turns : _activities).Add(item);
+            (item.OrchestratorRequest is not null ? _turns : item.ActivityRequest is not null ? _activities : _entities).Add(item);
         }
     }
 
@@ -44,7 +56,19 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
         _live.Clear();
         _turns.Clear();
         _activities.Clear();
+        _entities.Clear();
         _again.Clear();
+    }
+
+    /// <summary>Gives one of the items in hand back, if there is one.</summary>
+    public void Abandon()
+    {
+        foreach (var items in new[] { _turns, _activities, _entities }.Where(items => items.Count > 0).Take(1))
+        {
+            var item = items[random.Next(items.Count)];
+            items.Remove(item);
+            hub.Abandon(item.CompletionToken);
+        }
     }
 
     /// <summary>Answers to some of the turns in hand.</summary>
@@ -56,8 +80,13 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
         return answers;
     }
 
-    /// <summary>Answers to some of the activities in hand.</summary>
-    public IReadOnlyList<Answer> AnswerActivities(int oneIn) => [.. Take(_activities, oneIn).Select(AnswerActivity)];
+    /// <summary>Answers to some of the activities and entities in hand; and, again, some that were given before, which nobody may take.</summary>
+    public IReadOnlyList<Answer> AnswerOthers(int oneIn)
+    {
+        List<Answer> answers = [.. _stale, .. Take(_activities, oneIn).Select(AnswerActivity), .. Take(_entities, oneIn).Select(AnswerEntity)];
+        _stale.Clear();
+        return answers;
+    }
 
     private List<WorkItem> Take(List<WorkItem> items, int oneIn)
     {
@@ -69,20 +98,66 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
     private Answer AnswerActivity(WorkItem item)
     {
         var request = item.ActivityRequest;
-        var id = request.OrchestrationInstance.InstanceId;
         var result = $"\"{request.Name}.{_results++}\"";
         var response = new ActivityResponse { CompletionToken = item.CompletionToken, Result = result };
-        if (random.Next(5) == 0)
+        if ((FailsAnything || request.Name is "B" or "H" or "R") && random.Next(5) == 0)
         {
             response = new ActivityResponse { CompletionToken = item.CompletionToken, FailureDetails = new Failure { ErrorType = "My.Error", ErrorMessage = "no" } };
             result = null;
         }
 
+        void Apply(HubState state) => state.CompleteActivity(Held(item), response);
+        if (result is not null)
+        {
+            Results.Add(result);
+        }
+
         return new Answer(
-            state => state.CompleteActivity(Held(item), response),
-            Committed: () => Acknowledge(id, result),
+            Apply,
+            Committed: () =>
+            {
+                if (result is not null)
+                {
+                    Acknowledged[(request.OrchestrationInstance.ExecutionId, request.TaskId)] = result;
+                }
+
+                SayAgain(Apply);
+            },
             Failed: () => _activities.Add(item),
             Refused: static () => { });
+    }
+
+    /// <summary>Some operations of an entity, in order: its state is a list of what was added.</summary>
+    private Answer AnswerEntity(WorkItem item)
+    {
+        var request = item.EntityRequestV2;
+        var result = new EntityBatchResult { CompletionToken = item.CompletionToken, EntityState = request.EntityState };
+        foreach (var operation in request.OperationRequests.Take(random.Next(1, request.OperationRequests.Count + 1)))
+        {
+            var (name, input) = operation.EntityOperationCalled is { } call
+                ? (call.Operation, call.Input)
+                : (operation.EntityOperationSignaled.Operation, operation.EntityOperationSignaled.Input);
+            if (name != "Add")
+            {
+                result.Results.Add(new OperationResult { Failure = new OperationResultFailure { FailureDetails = new Failure { ErrorType = "My.Error" } } });
+                continue;
+            }
+
+            result.EntityState = $"{result.EntityState}{input}\n";
+            result.Results.Add(new OperationResult { Success = new OperationResultSuccess { Result = input } });
+        }
+
+        void Apply(HubState state) => state.CompleteEntity(Held(item), result);
+        return new Answer(Apply, Committed: () => SayAgain(Apply), Failed: () => _entities.Add(item), Refused: static () => { });
+    }
+
+    /// <summary>Now and then an answer is sent twice.</summary>
+    private void SayAgain(Action<HubState> apply)
+    {
+        if (random.Next(15) == 0)
+        {
+            _stale.Add(new Answer(apply, Committed: () => Difference ??= "A token that had ended was taken again.", Failed: static () => { }, Refused: static () => { }));
+        }
     }
 
     private Answer AnswerTurn(WorkItem item)
@@ -104,10 +179,11 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
 
         var response = new OrchestratorResponse { InstanceId = request.InstanceId, CompletionToken = item.CompletionToken, CustomStatus = turn.CustomStatus };
         response.Actions.Add(turn.Actions);
+        void Apply(HubState state) => state.CommitTurn(Held(item), response);
         Answer answer = null!;
         answer = new Answer(
-            state => state.CommitTurn(Held(item), response),
-            Committed: static () => { },
+            Apply,
+            Committed: () => SayAgain(Apply),
             Failed: () => _again.Add(answer),
             Refused: () => Drop(request.InstanceId, item.CompletionToken));
         return answer;
@@ -140,7 +216,7 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
         }
     }
 
-    private List<HistoryEvent> Past(OrchestratorRequest request) => request.RequiresHistoryStreaming ? hub.History(request.InstanceId) : [.. request.PastEvents];
+    private List<HistoryEvent> Past(OrchestratorRequest request) => request.RequiresHistoryStreaming ? hub.Store.History(request.InstanceId) : [.. request.PastEvents];
 
     private void Keep(OrchestratorRequest request, Live live, OrchestrationTurn turn)
     {
@@ -152,25 +228,16 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random)
 
     private Drydock.DurableTask.TaskHub.Dispatch.HandOut Held(WorkItem item) => hub.Dispatcher.Held(item.CompletionToken);
 
-    private void Acknowledge(string id, string? result)
-    {
-        if (result is not null)
-        {
-            Acknowledged.Add((id, result));
-        }
-    }
+    private OrchestrationExecutor Executor(string instanceId) => new(
+        (_, _) => FuncTaskOrchestrator.Create<JsonElement?, string>((context, input) => Code(instanceId, input).RunAsync(context)),
+        new DurableTaskWorkerOptions(),
+        NullLoggerFactory.Instance);
 
-    private static OrchestrationExecutor Executor(string instanceId)
-    {
-        var code = new RandomOrchestration(SeedOf(instanceId));
-        return new OrchestrationExecutor(
-            (_, _) => FuncTaskOrchestrator.Create<string?, string>((context, input) => input is null ? code.RunAsync(context) : Task.FromResult("second")),
-            new DurableTaskWorkerOptions(),
-            NullLoggerFactory.Instance);
-    }
+    /// <summary>The code of an execution follows from the id of the instance and, after it has continued as new, from what it carried over.</summary>
+    private RandomOrchestration Code(string instanceId, JsonElement? input) =>
+        new(SeedOf(input is { ValueKind: JsonValueKind.String } carried ? carried.GetString()! : instanceId), RandomOrchestration.WithEntities);
 
-    /// <summary>The code of an instance follows from its id; children and their parents differ.</summary>
-    private static int SeedOf(string instanceId) => instanceId.Aggregate(17, (hash, letter) => unchecked((hash * 31) + letter));
+    private int SeedOf(string text) => text.Aggregate(seed, (hash, letter) => unchecked((hash * 31) + letter));
 
     private sealed record Live(string ExecutionId, OrchestrationExecutor Executor)
     {
