@@ -12,6 +12,9 @@ internal static class KestrelFront
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(loggers);
+
+        // A watcher that reads no more would hold the end up for half a minute.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(2));
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
@@ -90,6 +93,9 @@ internal static class KestrelFront
 
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         await response.StartAsync(aborted);
+
+        // The headers of a watch go out before its first event: clients wait for them.
+        await response.BodyWriter.FlushAsync(aborted);
         try
         {
             await answer.Stream(async (piece, cancelled) => await response.BodyWriter.WriteAsync(piece, cancelled), aborted);

@@ -20,6 +20,9 @@ public sealed partial class ObjectStore
     {
         var established = definition.Tree.Copy();
         established["status"] = CustomResource.EstablishedStatus(definition.Tree, time.GetUtcNow());
-        Write(ResourceTypes.CustomResourceDefinitions, definition, established, dryRun: false);
+        if (Changed(ResourceTypes.CustomResourceDefinitions, definition, established) is { } after)
+        {
+            Write(ResourceTypes.CustomResourceDefinitions, definition, after);
+        }
     }
 }

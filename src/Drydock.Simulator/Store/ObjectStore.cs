@@ -89,6 +89,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     /// <inheritdoc/>
     public JsonObject Create(ResourceType type, JsonObject @object, bool dryRun)
     {
+        _trees.Settle();
         var created = @object.Copy();
         ObjectDefaults.Complete(type, created);
 
@@ -114,9 +115,12 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     /// <inheritdoc/>
     public JsonObject? Update(ResourceType type, string? @namespace, string name, Func<JsonObject, bool> change)
     {
-        // The copy is made before the lock is taken, and again only if somebody was faster.
+        _trees.Settle();
+
+        // Readers and writers get the lock in turn only if each holds it shortly: all but the storing is done before it is taken, and again
+        // under it if somebody was faster.
         var seen = Find(type, @namespace, name);
-        var copy = seen?.Tree.Copy();
+        var after = seen is null ? null : Changed(type, seen, change);
         lock (_lock)
         {
             if (Table(type).Find(@namespace, name) is not { } before)
@@ -124,20 +128,33 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
                 return null;
             }
 
-            var after = ReferenceEquals(before, seen) ? copy! : before.Tree.Copy();
+            if (!ReferenceEquals(before, seen))
+            {
+                after = Changed(type, before, change);
+            }
 
-            return change(after) ? Write(type, before, after, dryRun: false) : before.Tree;
+            return after is null ? before.Tree : Write(type, before, after);
         }
     }
 
     /// <inheritdoc/>
     public JsonObject? Replace(ResourceType type, JsonObject before, JsonObject after, bool dryRun)
     {
+        _trees.Settle();
+        if (Find(type, before.NamespaceOf(), before.NameOf()) is not { } seen || seen.ResourceVersion != before.VersionOf())
+        {
+            return null;
+        }
+
+        var written = Changed(type, seen, after.Copy());
+        if (written is null || dryRun)
+        {
+            return written ?? seen.Tree;
+        }
+
         lock (_lock)
         {
-            return Table(type).Find(before.NamespaceOf(), before.NameOf()) is { } stored && stored.ResourceVersion == before.VersionOf()
-                ? Write(type, stored, after.Copy(), dryRun)
-                : null;
+            return ReferenceEquals(Table(type).Find(seen.Namespace, seen.Name), seen) ? Write(type, seen, written) : null;
         }
     }
 
@@ -148,6 +165,7 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
     /// <inheritdoc/>
     public JsonObject? Delete(ResourceType type, string? @namespace, string name, Deletion deletion, bool dryRun)
     {
+        _trees.Settle();
         lock (_lock)
         {
             if (Table(type).Find(@namespace, name) is not { } before)
@@ -273,29 +291,29 @@ public sealed partial class ObjectStore(TimeProvider time, int seed = 0, int log
         SystemFields.Fill(type, created, _identities.Uid(), time.GetUtcNow());
     }
 
-    private JsonObject Write(ResourceType type, StoredObject stored, JsonObject after, bool dryRun)
+    // What a write leaves of an object, or null if it changes nothing.
+    private static JsonObject? Changed(ResourceType type, StoredObject before, Func<JsonObject, bool> change)
     {
-        var before = stored.Tree;
-        if (!SystemFields.Keep(type, before, after))
-        {
-            return before;
-        }
+        var after = before.Tree.Copy();
 
-        if (dryRun)
-        {
-            return after;
-        }
+        return change(after) ? Changed(type, before, after) : null;
+    }
 
+    private static JsonObject? Changed(ResourceType type, StoredObject before, JsonObject after) =>
+        SystemFields.Keep(type, before.Tree, after) ? after : null;
+
+    private JsonObject Write(ResourceType type, StoredObject before, JsonObject after)
+    {
         if (DeletionRules.IsReleased(type, after))
         {
             // Watchers see the object as it was last stored, with its finalizer; whoever removed it sees it gone.
-            var last = before.Copy();
-            Commit(ChangeKind.Deleted, type, last, stored);
+            var last = before.Tree.Copy();
+            Commit(ChangeKind.Deleted, type, last, before);
             after.Child("metadata")["resourceVersion"] = last.VersionOf();
         }
         else
         {
-            Commit(ChangeKind.Modified, type, after, stored);
+            Commit(ChangeKind.Modified, type, after, before);
         }
 
         return after;

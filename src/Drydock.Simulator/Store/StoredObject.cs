@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 
 namespace Drydock.Simulator.Store;
@@ -20,7 +21,7 @@ public sealed class StoredObject
         Namespace = before is null ? metadata.Text("namespace") is { } space ? string.Intern(space) : null : before.Namespace;
         Name = before?.Name ?? metadata.Text("name") ?? "";
         ResourceVersion = metadata.Text("resourceVersion") ?? "";
-        cache?.Admit(this);
+        cache?.Announce(this);
     }
 
     /// <summary>The namespace of the object, or null if its type is cluster-wide.</summary>
@@ -100,6 +101,7 @@ internal sealed class TreeCache
     private const int Patience = 32;
 
     private readonly StoredObject?[] _ring = new StoredObject?[Capacity];
+    private readonly ConcurrentQueue<StoredObject> _announced = new();
     private readonly Lock _lock = new();
     private int _next;
 
@@ -108,6 +110,18 @@ internal sealed class TreeCache
 
     /// <summary>Counts a look.</summary>
     public void Looked() => Looks++;
+
+    /// <summary>A state was written: <see cref="Settle"/> admits it. Costs nothing, so it may be called while others wait for the store.</summary>
+    public void Announce(StoredObject written) => _announced.Enqueue(written);
+
+    /// <summary>Admits what was announced. Whoever is about to write does this for those who wrote before.</summary>
+    public void Settle()
+    {
+        while (_announced.TryDequeue(out var written))
+        {
+            Admit(written);
+        }
+    }
 
     /// <summary>Keeps the tree of an object, and forgets one that was not looked at for long.</summary>
     public void Admit(StoredObject admitted)

@@ -46,15 +46,17 @@ internal static class SystemFields
             }
         }
 
-        var changed = before.Select(p => p.Key).Union(after.Select(p => p.Key)).Where(k => !Json.Same(before[k], after[k])).ToList();
-        if (type.HasGeneration
-            && changed.Exists(k => k != "metadata" && (k != "status" || !type.HasStatus))
-            && !(type.Equals(ResourceTypes.Pods) && IsBinding(before, after)))
+        // What counts for the generation is compared first; of the rest the first difference is enough.
+        var fields = before.Select(p => p.Key).Union(after.Select(p => p.Key)).ToLookup(k => k == "metadata" || (k == "status" && type.HasStatus));
+        var specChanged = fields[false].Any(Differs);
+        if (specChanged && type.HasGeneration && !(type.Equals(ResourceTypes.Pods) && IsBinding(before, after)))
         {
             to["generation"] = (from.Number("generation") ?? 0) + 1;
         }
 
-        return changed.Count > 0;
+        return specChanged || fields[true].OrderDescending(StringComparer.Ordinal).Any(Differs);
+
+        bool Differs(string field) => !Json.Same(before[field], after[field]);
     }
 
     /// <summary>Being placed on a node does not count as a change of a pod's spec.</summary>

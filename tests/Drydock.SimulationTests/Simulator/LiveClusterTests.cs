@@ -66,6 +66,20 @@ public sealed class LiveClusterTests
     }
 
     [Fact]
+    public async Task A_watch_is_answered_before_anything_happens()
+    {
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 22, 12, 0, 0, TimeSpan.Zero));
+        await using var cluster = SimulatedCluster.Create(Scenario.Named("healthy"), clock, NullLoggerFactory.Instance);
+        await cluster.StartAsync(CancellationToken.None);
+        using var http = new HttpClient { BaseAddress = await cluster.ListenAsync(0, CancellationToken.None) };
+        var path = $"/api/v1/configmaps?watch=true&resourceVersion={cluster.Store.ResourceVersion}";
+
+        using var answer = await http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, CancellationToken.None);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
     public async Task The_printed_columns_of_machines_are_those_of_KubeVirt()
     {
         await using var cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance);
