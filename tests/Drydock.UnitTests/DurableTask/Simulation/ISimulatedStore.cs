@@ -146,24 +146,32 @@ internal sealed class SimulatedFile : ISimulatedStore
         return instances;
     }
 
-    public long Leftovers()
-    {
-        using var statement = new Statement(
-            _connection,
+    public long Leftovers() => Number(
             """
             SELECT (SELECT count(*) FROM inbox WHERE instance_key NOT IN (SELECT key FROM instances WHERE status < 0))
               + (SELECT count(*) FROM tasks) + (SELECT count(*) FROM deliveries)
               + (SELECT count(*) FROM entities WHERE locked_by IS NOT NULL)
               + (SELECT count(*) FROM history WHERE instance_key NOT IN (SELECT key FROM instances))
             """);
-        statement.Step();
-        return statement.Int64(0);
-    }
+
+    /// <summary>How many rows each table has.</summary>
+    public IReadOnlyDictionary<string, long> Rows() => new[] { "instances", "instance_values", "history", "inbox", "tasks", "deliveries", "entities" }
+        .ToDictionary(table => table, table => Number($"SELECT count(*) FROM {table}"), StringComparer.Ordinal);
+
+    /// <summary>What the database takes, in bytes.</summary>
+    public long Bytes() => Number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
 
     public void Dispose()
     {
         Close();
         _folder.Delete(recursive: true);
+    }
+
+    private long Number(string sql)
+    {
+        using var statement = new Statement(_connection, sql);
+        statement.Step();
+        return statement.Int64(0);
     }
 
     private void Open()
@@ -178,13 +186,9 @@ internal sealed class SimulatedFile : ISimulatedStore
             pragma.ExecuteNonQuery();
         }
 
-        using (var isNew = new Statement(_connection, "SELECT count(*) FROM sqlite_schema"))
+        if (Number("SELECT count(*) FROM sqlite_schema") == 0)
         {
-            isNew.Step();
-            if (isNew.Int64(0) == 0)
-            {
-                HubSchema.Migrate(_connection, 0, CrashPoints.None);
-            }
+            HubSchema.Migrate(_connection, 0, CrashPoints.None);
         }
 
         var reading = new SqliteConnection(connectionString);
