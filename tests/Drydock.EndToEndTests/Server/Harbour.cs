@@ -24,10 +24,10 @@ internal sealed class Harbour : IAsyncDisposable
     private WebApplication? _server;
 
     private Harbour(
-        int seed, Func<DrydockOptions, DrydockOptions>? configure, Action<IServiceCollection>? services, Func<HttpMessageHandler, HttpMessageHandler>? wire)
+        Scenario scenario, int seed, Func<DrydockOptions, DrydockOptions>? configure, Action<IServiceCollection>? services, Func<HttpMessageHandler, HttpMessageHandler>? wire)
     {
         (_configure, _services, _wire) = (configure, services, wire ?? (static handler => handler));
-        _cluster = SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, seed);
+        _cluster = SimulatedCluster.Create(scenario, TimeProvider.System, NullLoggerFactory.Instance, seed);
     }
 
     /// <summary>The simulated cluster.</summary>
@@ -57,9 +57,10 @@ internal sealed class Harbour : IAsyncDisposable
 
     /// <summary>A cluster and a server, both up.</summary>
     public static async Task<Harbour> OpenAsync(
-        CancellationToken cancellationToken, int seed = 1, Func<DrydockOptions, DrydockOptions>? configure = null, Action<IServiceCollection>? services = null, Func<HttpMessageHandler, HttpMessageHandler>? wire = null)
+        CancellationToken cancellationToken, int seed = 1, Func<DrydockOptions, DrydockOptions>? configure = null, Action<IServiceCollection>? services = null, Func<HttpMessageHandler, HttpMessageHandler>? wire = null,
+        string scenario = "healthy")
     {
-        var harbour = new Harbour(seed, configure, services, wire);
+        var harbour = new Harbour(Scenario.Named(scenario), seed, configure, services, wire);
         await harbour._cluster.StartAsync(cancellationToken);
         harbour.Kubernetes = new HttpClient(harbour._cluster.Api.CreateHandler()) { BaseAddress = new Uri("http://simulated") };
         await harbour.StartServerAsync(cancellationToken);
