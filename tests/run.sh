@@ -16,6 +16,15 @@ need() { # command package
     || { echo "tests/run.sh: could not install $2; install it by hand and run again" >&2; exit 1; }
 }
 need kubectl kubernetes-client
+# The simulator is judged by the old kubectl that Debian ships, also where a newer one is installed.
+debian_kubectl=$PWD/artifacts/debian/kubectl
+if ! dpkg -s kubernetes-client >/dev/null 2>&1 && [ ! -x "$debian_kubectl/usr/bin/kubectl" ]; then
+  mkdir -p "$debian_kubectl"
+  (cd "$debian_kubectl" && { apt-get download -qq kubernetes-client || { apt-get update -qq && apt-get download -qq kubernetes-client; }; } \
+    && dpkg-deb -x kubernetes-client_*.deb . && rm kubernetes-client_*.deb) >/dev/null 2>&1 \
+    || echo "tests/run.sh: Debian's kubernetes-client could not be downloaded; its tests take $(command -v kubectl)" >&2
+fi
+[ ! -x "$debian_kubectl/usr/bin/kubectl" ] || export DRYDOCK_TEST_KUBECTL=$debian_kubectl/usr/bin/kubectl
 need node nodejs
 need npm npm
 # Debian keeps the programs of PostgreSQL out of the path; tests make a server of their own with them.

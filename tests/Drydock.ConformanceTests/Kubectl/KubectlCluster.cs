@@ -15,9 +15,12 @@ internal sealed record KubectlRun(int Code, string Output, string Error)
         [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
 }
 
-/// <summary>The healthy scenario over HTTP, and the kubectl of this machine with a home of its own.</summary>
+/// <summary>The healthy scenario over HTTP, and the kubectl that Debian ships (or that of this machine) with a home of its own.</summary>
 public sealed class KubectlCluster : IAsyncLifetime
 {
+    // Set by tests/run.sh.
+    private static readonly string _program = Environment.GetEnvironmentVariable("DRYDOCK_TEST_KUBECTL") is { Length: > 0 } program ? program : "kubectl";
+
     private readonly string _home = Directory.CreateTempSubdirectory("drydock-kubectl-").FullName;
 
     internal SimulatedCluster Simulation { get; } =
@@ -92,7 +95,7 @@ public sealed class KubectlCluster : IAsyncLifetime
     }
 
     internal Process Start(params string[] arguments) =>
-        Process.Start(new ProcessStartInfo("kubectl", arguments)
+        Process.Start(new ProcessStartInfo(_program, arguments)
         {
             Environment = { ["KUBECONFIG"] = Path.Combine(_home, "kubeconfig"), ["HOME"] = _home },
             RedirectStandardInput = true,
