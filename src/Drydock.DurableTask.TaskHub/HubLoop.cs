@@ -52,7 +52,7 @@ internal sealed class HubLoop : IHubLoop, IDisposable
         _logger = logger;
         _crashPoints = options.CrashPoints ?? CrashPoints.None;
         _writer = new HubWriter(database.Writer, _crashPoints);
-        _state = new HubState(_writer, _crashPoints);
+        _state = new HubState(_writer, _crashPoints, options);
         Dispatcher = new Dispatcher(_state, _writer, options, clock);
         _state.Load(Now);
         Count();

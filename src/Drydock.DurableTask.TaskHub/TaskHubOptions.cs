@@ -17,6 +17,12 @@ public abstract class TaskHubOptions
     public int TurnEventBytes { get; set; } = 2 * 1024 * 1024;
 
     /// <summary>
+    /// Inputs, results, event payloads and custom statuses of orchestrations of more than so many characters are stored once, apart from
+    /// the history and the messages that refer to them; whoever reads them does not notice. 0 or more; the default is 16,384.
+    /// </summary>
+    public int LargePayloadThreshold { get; set; } = 16 * 1024;
+
+    /// <summary>
     /// How long finished orchestrations are kept, by how they ended; looked at every hour. What is not named is kept for ever, which is
     /// the default. Parts go with the orchestration that began them.
     /// </summary>

@@ -17,7 +17,7 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
     private readonly List<WorkStream> _streams = [];
     private readonly PriorityQueue<HandOut, DateTime> _delayed = new();
     private readonly PriorityQueue<HandOut, DateTime> _deadlines = new();
-    private readonly TurnRequests _turns = new(store, options, clock);
+    private readonly TurnRequests _turns = new(store, state.Payloads, options, clock);
     private readonly ICrashPoints _crashPoints = options.CrashPoints ?? CrashPoints.None;
     private long _lastToken;
     private int _nextStream;
@@ -343,7 +343,7 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
             return true;
         }
 
-        unit.Request ??= store.ReadTask(unit.InstanceKey, unit.Seq);
+        unit.Request ??= state.ReadTask(unit);
         stream.ActivityRoom--;
         HandOut(unit, stream, new WorkItem { ActivityRequest = WithProgress(unit) });
         unit.HandOut!.IsCounted = unit.IsSuspect;

@@ -5,7 +5,7 @@ using Google.Protobuf.WellKnownTypes;
 namespace Drydock.DurableTask.TaskHub.Dispatch;
 
 /// <summary>Makes the work item of the next turn of an instance.</summary>
-internal sealed class TurnRequests(IHubStore store, TaskHubOptions options, TimeProvider clock)
+internal sealed class TurnRequests(IHubStore store, LargePayloads payloads, TaskHubOptions options, TimeProvider clock)
 {
     // A worker that keeps live orchestrators compares these with what it has.
     private const string HistoryLength = "drydock.historyLength";
@@ -63,7 +63,7 @@ internal sealed class TurnRequests(IHubStore store, TaskHubOptions options, Time
         }
         else
         {
-            request.PastEvents.Add(store.ReadHistory(instance.Key));
+            request.PastEvents.Add(store.ReadHistory(instance.Key).Select(past => payloads.Read(instance.Key, past)));
         }
     }
 
@@ -84,8 +84,8 @@ internal sealed class TurnRequests(IHubStore store, TaskHubOptions options, Time
         {
             var message = inbox[count];
             message.Payload ??= store.ReadMessage(instance.Key, message.Seq);
-            message.Event ??= HistoryEvent.Parser.ParseFrom(message.Payload);
-            bytes += message.Payload.Length;
+            message.Event ??= Read(instance, message);
+            bytes += message.Payload.Length + message.CharactersApart;
             if (count > 0 && bytes > options.TurnEventBytes)
             {
                 break;
@@ -97,6 +97,13 @@ internal sealed class TurnRequests(IHubStore store, TaskHubOptions options, Time
         var taken = inbox.GetRange(0, count);
         inbox.RemoveRange(0, count);
         return taken;
+    }
+
+    private HistoryEvent Read(Instance instance, Message message)
+    {
+        var historyEvent = HistoryEvent.Parser.ParseFrom(message.Payload);
+        message.CharactersApart = LargePayloads.CharactersApart(historyEvent);
+        return payloads.Read(instance.Key, historyEvent);
     }
 
     private static DateTime Later(DateTime one, DateTime other) => one > other ? one : other;

@@ -76,6 +76,9 @@ internal sealed class Message(long seq, MessageFlags flags)
     /// <summary>The event as it is stored. Null until it is needed.</summary>
     public byte[]? Payload { get; set; }
 
+    /// <summary>How much of the event is not in its row.</summary>
+    public int CharactersApart { get; set; }
+
     public HistoryEvent? Event { get; set; }
 }
 

@@ -43,7 +43,7 @@ internal sealed partial class PostgreSqlLoop : IHubLoop, IDisposable
         _replica = replica;
         _crashPoints = options.CrashPoints ?? CrashPoints.None;
         _store = new PostgreSqlStore(_crashPoints);
-        _state = new HubState(_store, _crashPoints);
+        _state = new HubState(_store, _crashPoints, options);
         Dispatcher = new Dispatcher(_state, _store, options, clock, new Leases(this));
         _alarm = clock.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _thread = new Thread(Run) { Name = "task hub", IsBackground = true };

@@ -1,5 +1,6 @@
 using System.Text;
 using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.State;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Npgsql;
@@ -13,8 +14,12 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
     private const string Columns =
         """
         i.key, i.id, i.status, i.execution_id, i.name, i.version, i.parent_id, i.created_at, i.updated_at, i.completed_at,
-        i.scheduled_at, i.started, i.custom_status, v.failure, v.input, v.output
+        i.scheduled_at, i.started
         """;
+
+    // A token says where the text is: see LargePayloads.
+    private static readonly string ColumnsWithValues =
+        $"{Columns}, {Text("i.custom_status")}, v.failure, {Text("v.input")}, {Text("v.output")}";
 
     private const string SelectEntities =
         """
@@ -25,7 +30,7 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
     public async ValueTask<OrchestrationState?> InstanceAsync(string id, bool values, CancellationToken cancellationToken)
     {
         var rows = await ReadAsync(
-            $"SELECT {Columns} FROM instances i JOIN instance_values v ON v.key = i.key WHERE i.id = $1 AND i.status <> -1",
+            $"{SelectInstances(values)} WHERE i.id = $1 AND i.status <> -1",
             [id],
             row => State(row, values),
             cancellationToken);
@@ -53,25 +58,53 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
         var chunk = new HistoryChunk();
         var size = 0;
         await using var connection = await OpenAsync(cancellationToken);
-        await using var command = Command(connection, sql, [key, from, until, executionId]);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (size < bytes && await reader.ReadAsync(cancellationToken))
+        await using (var command = Command(connection, sql, [key, from, until, executionId]))
         {
-            var payload = (byte[])reader[1];
-            size += payload.Length;
-            var turn = HistoryChunk.Parser.ParseFrom(payload);
-            from = reader.GetInt64(0) + turn.Events.Count;
-            chunk.Events.Add(turn.Events);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            while (size < bytes && await reader.ReadAsync(cancellationToken))
+            {
+                var payload = (byte[])reader[1];
+                var turn = HistoryChunk.Parser.ParseFrom(payload);
+                size += payload.Length + turn.Events.Sum(LargePayloads.CharactersApart);
+                from = reader.GetInt64(0) + turn.Events.Count;
+                chunk.Events.Add(turn.Events);
+            }
         }
 
-        return (chunk, from);
+        return await FillAsync(connection, key, chunk, cancellationToken) ? (chunk, from) : (new HistoryChunk(), from);
+    }
+
+    /// <summary>Puts the payloads into events; false if the execution has ended meanwhile, and they have gone with it.</summary>
+    private static async Task<bool> FillAsync(NpgsqlConnection connection, long key, HistoryChunk chunk, CancellationToken cancellationToken)
+    {
+        var wanted = chunk.Events.Where(historyEvent => LargePayloads.KeyIn(historyEvent) is not null)
+            .ToLookup(historyEvent => LargePayloads.KeyIn(historyEvent)!);
+        if (wanted.Count == 0)
+        {
+            return true;
+        }
+
+        const string sql = "SELECT payload_key, content FROM payloads WHERE instance_key = $1 AND payload_key = ANY($2)";
+        await using var command = Command(connection, sql, [key, wanted.Select(events => events.Key).ToArray()]);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var found = 0;
+        for (; await reader.ReadAsync(cancellationToken); found++)
+        {
+            var content = reader.GetString(1);
+            foreach (var historyEvent in wanted[reader.GetString(0)])
+            {
+                LargePayloads.Fill(historyEvent, content);
+            }
+        }
+
+        return found == wanted.Count;
     }
 
     public async ValueTask<List<(long Key, OrchestrationState State)>> QueryAsync(
         InstanceFilter filter, long after, int limit, bool values, CancellationToken cancellationToken)
     {
         var sql = new StringBuilder(
-            $"SELECT {Columns} FROM instances i JOIN instance_values v ON v.key = i.key WHERE i.key > $1 AND i.status <> -1");
+            $"{SelectInstances(values)} WHERE i.key > $1 AND i.status <> -1");
         List<object> parameters = [after, (long)limit];
         if (filter.Statuses.Count > 0)
         {
@@ -207,6 +240,13 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
 
         return command;
     }
+
+    private static string SelectInstances(bool values) =>
+        $"SELECT {(values ? ColumnsWithValues : Columns)} FROM instances i JOIN instance_values v ON v.key = i.key";
+
+    private static string Text(string column) =>
+        $"CASE WHEN starts_with({column}, {LargePayloads.PrefixInSql}) THEN (SELECT content FROM payloads p WHERE p.instance_key = i.key "
+        + $"AND p.payload_key = substr({column}, length({LargePayloads.PrefixInSql}) + 1)) ELSE {column} END";
 
     private static void Append(StringBuilder sql, List<object> parameters, string condition, Timestamp? time)
     {

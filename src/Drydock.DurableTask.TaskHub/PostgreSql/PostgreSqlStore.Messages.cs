@@ -9,19 +9,21 @@ internal sealed partial class PostgreSqlStore
 {
     private readonly Dictionary<(long Key, long Seq), long?> _tasks = [];
 
-    public bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload)
+    public bool InsertMessage(
+        Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload, string? payloadKey)
     {
         var row = Touch(target);
         var waits = flags.HasFlag(MessageFlags.Waits);
         var at = waits ? arrivesAt.Ticks : Arrive(row, arrivesAt);
         Add(
-            "INSERT INTO inbox (instance_key, seq, arrives_at, flags, generation, payload) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO inbox (instance_key, seq, arrives_at, flags, generation, payload, payload_key) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             target.Key,
             seq,
             at,
             (short)flags,
             OrNull(generation),
-            payload);
+            payload,
+            OrNull(payloadKey));
         Note(row, waits ? at : _now.Ticks);
         return target.IsEntity && !waits;
     }
@@ -72,12 +74,12 @@ internal sealed partial class PostgreSqlStore
     public byte[] ReadStart(long key) =>
         ReadBytes("SELECT payload FROM inbox WHERE instance_key = $1 AND flags & 2 = 2 ORDER BY seq LIMIT 1", key);
 
-    public void InsertTask(ActivityUnit unit)
+    public void InsertTask(ActivityUnit unit, ActivityRequest stored)
     {
         Add(
             """
-            INSERT INTO tasks (instance_key, seq, generation, name, name_key, version, task_id, payload, ready_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            INSERT INTO tasks (instance_key, seq, generation, name, name_key, version, task_id, payload, ready_at, payload_key)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
             """,
             unit.InstanceKey,
             unit.Seq,
@@ -85,9 +87,10 @@ internal sealed partial class PostgreSqlStore
             unit.Name,
             NameKey(unit.Name),
             OrNull(unit.Version),
-            unit.Request!.TaskId,
-            unit.Request.ToByteArray(),
-            _now.Ticks);
+            stored.TaskId,
+            stored.ToByteArray(),
+            _now.Ticks,
+            OrNull(State.LargePayloads.KeyIn(stored.Input)));
         MadeReady = true;
     }
 

@@ -1,5 +1,6 @@
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Dispatch;
+using Drydock.DurableTask.TaskHub.State;
 using Npgsql;
 
 namespace Drydock.DurableTask.TaskHub.PostgreSql;
@@ -61,7 +62,7 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
         // A statement of its own: what the ones above locked may have changed since they began to look.
         store.Add(
             $"""
-            SELECT m.instance_key, m.seq, m.flags, m.payload FROM instances i CROSS JOIN LATERAL (
+            SELECT m.instance_key, m.seq, m.flags, m.payload, {Content("m")} FROM instances i CROSS JOIN LATERAL (
               SELECT * FROM inbox WHERE instance_key = i.key AND (flags & 1 = 0 OR arrives_at <= $1)
               ORDER BY flags & 2 DESC, arrives_at, seq LIMIT {MostMessages}) m
             WHERE i.holder = $2 AND i.token > $3 ORDER BY m.instance_key, m.flags & 2 DESC, m.arrives_at, m.seq
@@ -94,8 +95,15 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
 
         while (reader.Read())
         {
-            _instances[reader.GetInt64(0)].Inbox.Add(
-                new Message(reader.GetInt64(1), (MessageFlags)reader.GetInt16(2)) { Payload = (byte[])reader[3] });
+            var message = new Message(reader.GetInt64(1), (MessageFlags)reader.GetInt16(2)) { Payload = (byte[])reader[3] };
+            if (reader.Text(4) is { } content)
+            {
+                message.Event = HistoryEvent.Parser.ParseFrom(message.Payload);
+                message.CharactersApart = content.Length;
+                LargePayloads.Fill(message.Event, content);
+            }
+
+            _instances[reader.GetInt64(0)].Inbox.Add(message);
         }
 
         reader.NextResult();
@@ -124,7 +132,7 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
                 ORDER BY ready_at, seq LIMIT $2 FOR UPDATE SKIP LOCKED)
               UPDATE tasks t SET holder = $3, token = nextval('hub_tokens'), deliveries = deliveries + 1 FROM ready r
               WHERE t.instance_key = r.instance_key AND t.seq = r.seq
-              RETURNING t.instance_key, t.seq, t.generation, t.name, t.version, t.payload, t.token, t.deliveries
+              RETURNING t.instance_key, t.seq, t.generation, t.name, t.version, t.payload, t.token, t.deliveries, {Content("t")}
               """
             : $"""
               WITH ready AS (SELECT key AS ready_key FROM instances
@@ -137,6 +145,10 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
         _asked.Add((kind, limit));
     }
 
+    /// <summary>The payload of a row, if it is stored apart from it.</summary>
+    private static string Content(string row) =>
+        $"(SELECT content FROM payloads p WHERE p.instance_key = {row}.instance_key AND p.payload_key = {row}.payload_key)";
+
     private void Read(Kind kind, NpgsqlDataReader reader)
     {
         if (kind == Kind.Activity)
@@ -147,6 +159,11 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
                 LeaseToken = reader.GetInt64(6),
                 Deliveries = reader.GetInt32(7),
             };
+            if (reader.Text(8) is { } content)
+            {
+                unit.Request.Input = content;
+            }
+
             LastToken = Math.Max(LastToken, unit.LeaseToken);
             Activities.Add(unit);
             return;

@@ -1,5 +1,6 @@
 using System.Text;
 using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub.State;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.Data.Sqlite;
 using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
@@ -26,6 +27,7 @@ internal sealed class HubReader : IDisposable
     private readonly Statement _instance;
     private readonly Statement _place;
     private readonly Statement _history;
+    private readonly Statement _payload;
 
     public HubReader(SqliteConnection connection)
     {
@@ -33,6 +35,7 @@ internal sealed class HubReader : IDisposable
         _instance = new Statement(
             connection, $"SELECT {Columns} FROM instances i JOIN instance_values v ON v.key = i.key WHERE i.id = ?1");
         _place = new Statement(connection, "SELECT key, execution_id, history_length FROM instances WHERE id = ?1 AND status <> -1");
+        _payload = new Statement(connection, HubWriter.SelectPayload);
         _history = new Statement(
             connection,
             """
@@ -67,8 +70,9 @@ internal sealed class HubReader : IDisposable
         while (size < bytes && _history.Step())
         {
             var payload = _history.Blob(1);
-            size += payload.Length;
             var turn = HistoryChunk.Parser.ParseFrom(payload);
+            size += payload.Length + turn.Events.Sum(LargePayloads.CharactersApart);
+            Fill(key, turn);
             from = _history.Int64(0) + turn.Events.Count;
             chunk.Events.Add(turn.Events);
         }
@@ -138,10 +142,26 @@ internal sealed class HubReader : IDisposable
         _instance.Dispose();
         _place.Dispose();
         _history.Dispose();
+        _payload.Dispose();
         _connection.Dispose();
     }
 
-    private static OrchestrationState State(Statement row, bool values)
+    // The statement that reads the rows is still open, so both see the same state of the database.
+    private void Fill(long key, HistoryChunk turn)
+    {
+        foreach (var historyEvent in turn.Events)
+        {
+            if (LargePayloads.KeyIn(historyEvent) is { } payload)
+            {
+                LargePayloads.Fill(historyEvent, HubWriter.ReadPayload(_payload, key, payload));
+            }
+        }
+    }
+
+    private string? Text(long key, string? text) =>
+        LargePayloads.KeyIn(text) is { } payload ? HubWriter.ReadPayload(_payload, key, payload) : text;
+
+    private OrchestrationState State(Statement row, bool values)
     {
         var started = ExecutionStartedEvent.Parser.ParseFrom(row.Blob(11));
         var state = new OrchestrationState
@@ -160,10 +180,11 @@ internal sealed class HubReader : IDisposable
         };
         if (values)
         {
-            state.CustomStatus = row.TextOrNull(ColumnsWithoutValues);
+            var key = row.Int64(0);
+            state.CustomStatus = Text(key, row.TextOrNull(ColumnsWithoutValues));
             state.FailureDetails = row.BlobOrNull(13) is { } failure ? Failure.Parser.ParseFrom(failure) : null;
-            state.Input = row.TextOrNull(14);
-            state.Output = row.TextOrNull(15);
+            state.Input = Text(key, row.TextOrNull(14));
+            state.Output = Text(key, row.TextOrNull(15));
         }
 
         return state;

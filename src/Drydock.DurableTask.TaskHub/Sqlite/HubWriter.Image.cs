@@ -51,7 +51,7 @@ internal sealed partial class HubWriter
 
     public HashSet<int> TaskIds(long key) => _activities.Values
         .Where(unit => unit.InstanceKey == key)
-        .Select(unit => (unit.Request ??= ReadTask(unit.InstanceKey, unit.Seq)).TaskId)
+        .Select(unit => (unit.Request ?? ReadTask(unit.InstanceKey, unit.Seq)).TaskId)
         .ToHashSet();
 
     public void AddLock(Instance orchestration, long entityKey) => AddLock(orchestration.Id, entityKey);

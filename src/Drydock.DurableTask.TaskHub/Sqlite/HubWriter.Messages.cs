@@ -19,9 +19,10 @@ internal sealed partial class HubWriter
     private Statement _readTask = null!;
     private Statement _allTasks = null!;
 
-    public bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload)
+    public bool InsertMessage(
+        Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload, string? payloadKey)
     {
-        var message = new Unstored(target.Key, seq, arrivesAt, flags, generation, payload);
+        var message = new Unstored(target.Key, seq, arrivesAt, flags, generation, payload, payloadKey);
         if (!flags.HasFlag(MessageFlags.Waits))
         {
             Keep(message);
@@ -83,12 +84,12 @@ internal sealed partial class HubWriter
         return payload;
     }
 
-    public void InsertTask(ActivityUnit unit)
+    public void InsertTask(ActivityUnit unit, ActivityRequest stored)
     {
         Begin();
         _insertTask
             .Bind(1, unit.InstanceKey).Bind(2, unit.Seq).Bind(3, unit.Generation).Bind(4, unit.Name).Bind(5, unit.Version)
-            .Bind(6, Bytes(unit.Request)).Execute();
+            .Bind(6, Bytes(stored)).Bind(7, State.LargePayloads.KeyIn(stored.Input)).Execute();
         _activities.Add(unit.Seq, unit);
     }
 
@@ -164,7 +165,7 @@ internal sealed partial class HubWriter
     {
         const string place = "arrives_at, seq, instance_key, flags";
         _insertMessage = Prepare(
-            "INSERT INTO inbox (instance_key, seq, arrives_at, flags, generation, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+            "INSERT INTO inbox (instance_key, seq, arrives_at, flags, generation, payload, payload_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
         _deleteMessage = Prepare("DELETE FROM inbox WHERE instance_key = ?1 AND seq = ?2");
         _deleteMessages = Prepare($"DELETE FROM inbox WHERE instance_key = ?1 RETURNING {place}");
         _deleteBoundMessages = Prepare($"DELETE FROM inbox WHERE instance_key = ?1 AND generation IS NOT NULL RETURNING {place}");
@@ -174,7 +175,7 @@ internal sealed partial class HubWriter
         _readMessage = Prepare("SELECT payload FROM inbox WHERE instance_key = ?1 AND seq = ?2");
         _allMessages = Prepare($"SELECT {place} FROM inbox ORDER BY arrives_at, seq");
         _insertTask = Prepare(
-            "INSERT INTO tasks (instance_key, seq, generation, name, version, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+            "INSERT INTO tasks (instance_key, seq, generation, name, version, payload, payload_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
         _deleteTask = Prepare("DELETE FROM tasks WHERE instance_key = ?1 AND seq = ?2");
         _deleteTasks = Prepare("DELETE FROM tasks WHERE instance_key = ?1 RETURNING seq");
         _readTask = Prepare("SELECT payload FROM tasks WHERE instance_key = ?1 AND seq = ?2");

@@ -66,9 +66,9 @@ internal sealed partial class HubWriter
         Begin();
         _insertMessage
             .Bind(1, message.Key).Bind(2, message.Seq).Bind(3, message.ArrivesAt.Ticks).Bind(4, (long)message.Flags)
-            .Bind(5, message.Generation).Bind(6, message.Payload.AsSpan())
+            .Bind(5, message.Generation).Bind(6, message.Payload.AsSpan()).Bind(7, message.PayloadKey)
             .Execute();
     }
 
-    private sealed record Unstored(long Key, long Seq, DateTime ArrivesAt, MessageFlags Flags, long? Generation, byte[] Payload);
+    private sealed record Unstored(long Key, long Seq, DateTime ArrivesAt, MessageFlags Flags, long? Generation, byte[] Payload, string? PayloadKey);
 }

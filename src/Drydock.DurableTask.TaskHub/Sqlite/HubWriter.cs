@@ -28,6 +28,7 @@ internal sealed partial class HubWriter : IHubStore, IDisposable
         PrepareMessages();
         PrepareEntities();
         PrepareDeliveries();
+        PreparePayloads();
     }
 
     public bool IsInTransaction { get; private set; }

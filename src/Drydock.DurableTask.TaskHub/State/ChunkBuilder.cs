@@ -16,12 +16,16 @@ internal sealed class ChunkBuilder
 
     public int Count { get; private set; }
 
+    /// <summary>How much of the events is not in the chunk.</summary>
+    public long CharactersApart { get; private set; }
+
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, _length);
 
     public void Clear()
     {
         _length = 0;
         Count = 0;
+        CharactersApart = 0;
         if (_buffer.Length > 1 << 20)
         {
             _buffer = new byte[4096];
@@ -32,9 +36,14 @@ internal sealed class ChunkBuilder
     {
         var size = historyEvent.CalculateSize();
         historyEvent.WriteTo(Reserve(size));
+        CharactersApart += LargePayloads.CharactersApart(historyEvent);
     }
 
-    public void Add(ReadOnlySpan<byte> historyEvent) => historyEvent.CopyTo(Reserve(historyEvent.Length));
+    public void Add(ReadOnlySpan<byte> historyEvent, int charactersApart = 0)
+    {
+        historyEvent.CopyTo(Reserve(historyEvent.Length));
+        CharactersApart += charactersApart;
+    }
 
     private Span<byte> Reserve(int size)
     {

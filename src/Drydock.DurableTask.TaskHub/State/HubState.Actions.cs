@@ -148,8 +148,17 @@ internal sealed partial class HubState
                 Tags = { action.Tags },
             },
         };
-        store.InsertTask(unit);
+        var input = Payloads.Keep(instance.Key, action.Input);
+        store.InsertTask(unit, ReferenceEquals(input, action.Input) ? unit.Request : new ActivityRequest(unit.Request) { Input = input });
         Activities.Add(unit);
+    }
+
+    /// <summary>What an activity is given, from the store.</summary>
+    public ActivityRequest ReadTask(ActivityUnit unit)
+    {
+        var request = store.ReadTask(unit.InstanceKey, unit.Seq);
+        request.Input = Payloads.Read(unit.InstanceKey, request.Input);
+        return request;
     }
 
     private void CreateTimer(Instance instance, int id, CreateTimerAction action)

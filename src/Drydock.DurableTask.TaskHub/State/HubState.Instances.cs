@@ -23,7 +23,7 @@ internal sealed partial class HubState
         started.Input = null;
         started.OrchestrationInstance = new OrchestrationInstance { InstanceId = id, ExecutionId = NewId() };
         var key = store.InsertInstance(id, OrchestrationStatus.Pending, started.OrchestrationInstance.ExecutionId, started, parent?.Key, Now);
-        store.InsertValues(key, input, started);
+        store.InsertValues(key, Payloads.Keep(key, input), started);
         var instance = new Instance(key, id)
         {
             Status = OrchestrationStatus.Pending,
@@ -34,7 +34,12 @@ internal sealed partial class HubState
         _byId.Add(id, instance);
         _byKey.Add(key, instance);
         DeliverStart(instance, input);
-        MoveTo(instance, keptBy, kept);
+        if (kept.Count > 0)
+        {
+            store.MovePayloads(keptBy, key);
+            MoveTo(instance, keptBy, kept);
+        }
+
         Changed.Add(id);
         return instance;
     }
@@ -49,16 +54,18 @@ internal sealed partial class HubState
         Instance target, HistoryEvent historyEvent, long? generation = null, MessageFlags flags = MessageFlags.None, DateTime? arrivesAt = null)
     {
         var seq = store.NextSeq();
-        var payload = historyEvent.ToByteArray();
+        var stored = Payloads.Keep(target, historyEvent);
+        var payload = stored.ToByteArray();
         var at = arrivesAt ?? Now;
         if (at <= Now)
         {
             flags &= ~MessageFlags.Waits;
         }
 
-        if (store.InsertMessage(target, seq, at, flags, generation, payload))
+        if (store.InsertMessage(target, seq, at, flags, generation, payload, LargePayloads.KeyIn(stored)))
         {
-            target.Inbox.Add(new Message(seq, flags) { Payload = payload, Event = historyEvent });
+            var apart = LargePayloads.CharactersApart(stored);
+            target.Inbox.Add(new Message(seq, flags) { Payload = payload, Event = historyEvent, CharactersApart = apart });
             MakeReady(target);
         }
     }
@@ -115,12 +122,12 @@ internal sealed partial class HubState
 
         if (cause is not null)
         {
-            _chunk.Add(cause);
+            _chunk.Add(Payloads.Keep(instance, cause));
         }
 
-        _chunk.Add(Completed(-1, status, output, failure));
+        _chunk.Add(Payloads.Keep(instance, Completed(-1, status, output, failure)));
         AppendHistory(instance);
-        Finish(instance, status, output, failure, store.ReadCustomStatus(instance.Key));
+        Finish(instance, status, output, failure, Payloads.Read(instance.Key, store.ReadCustomStatus(instance.Key)));
     }
 
     /// <summary>
@@ -144,6 +151,7 @@ internal sealed partial class HubState
     {
         DropMessages(instance);
         DropActivities(instance);
+        store.DeletePayloads(instance.Key);
         store.DeleteInstance(instance.Key);
         if (instance.IsEntity)
         {
@@ -160,8 +168,8 @@ internal sealed partial class HubState
     {
         instance.Status = status;
         instance.Touch(Now);
-        store.UpdateInstance(instance, customStatus, Now);
-        store.UpdateResult(instance.Key, output, failure);
+        store.UpdateInstance(instance, Payloads.KeepStatus(instance.Key, customStatus), Now);
+        store.UpdateResult(instance.Key, Payloads.Keep(instance.Key, output), failure);
         Turns.Withdraw(instance, Phase.Idle);
         store.ForgetDeliveries(instance.Key, 0);
         ReleaseLocks(instance);
@@ -285,7 +293,7 @@ internal sealed partial class HubState
         _chunk.Add(new HistoryEvent { EventId = -1, Timestamp = Timestamp.FromDateTime(Now), OrchestratorCompleted = new() });
         store.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
         instance.HistoryLength += _chunk.Count;
-        instance.HistoryBytes += _chunk.Written.Length;
+        instance.HistoryBytes += _chunk.Written.Length + _chunk.CharactersApart;
     }
 
     private HistoryEvent NewEvent(int eventId) => new() { EventId = eventId, Timestamp = Timestamp.FromDateTime(Now) };

@@ -13,7 +13,7 @@ internal sealed partial class HubState
     /// <summary>Answers an activity as failed, which its orchestration can handle.</summary>
     public void FailPoisoned(ActivityUnit unit, int deliveries)
     {
-        unit.Request ??= store.ReadTask(unit.InstanceKey, unit.Seq);
+        unit.Request ??= ReadTask(unit);
         Answer(unit, new ActivityResponse { FailureDetails = Poisoned($"The activity '{unit.Name}'", deliveries) });
     }
 

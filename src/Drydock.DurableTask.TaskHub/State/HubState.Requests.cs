@@ -48,7 +48,7 @@ internal sealed partial class HubState
         {
             Name = existing.Name,
             Version = existing.Version,
-            Input = store.ReadInput(existing.Key),
+            Input = Payloads.Read(existing.Key, store.ReadInput(existing.Key)),
             ParentTraceContext = existing.Started.ParentTraceContext,
             Tags = { existing.Started.Tags },
         };

@@ -41,7 +41,7 @@ internal sealed partial class HubState
         instance.Touch(Now);
         store.UpdateStart(instance.Key, store.ReadInput(instance.Key), instance.Started);
         store.UpdateResult(instance.Key, null, null);
-        store.UpdateInstance(instance, store.ReadCustomStatus(instance.Key), null);
+        store.UpdateInstance(instance, Payloads.KeepStatus(instance.Key, Payloads.Read(instance.Key, store.ReadCustomStatus(instance.Key))), null);
         foreach (var timer in rewound.Timers)
         {
             CreateTimer(instance, timer.EventId, new CreateTimerAction { FireAt = timer.TimerCreated.FireAt });
@@ -88,7 +88,7 @@ internal sealed partial class HubState
         store.UpdateStart(child.Key, store.ReadInput(child.Key), child.Started);
         if (child.IsFinished)
         {
-            AnswerParent(child, store.ReadOutput(child.Key), null);
+            AnswerParent(child, Payloads.Read(child.Key, store.ReadOutput(child.Key)), null);
         }
     }
 
@@ -108,7 +108,7 @@ internal sealed partial class HubState
 
             store.InsertHistory(instance.Key, instance.HistoryLength, _chunk.Written);
             instance.HistoryLength += _chunk.Count;
-            instance.HistoryBytes += _chunk.Written.Length;
+            instance.HistoryBytes += _chunk.Written.Length + _chunk.CharactersApart;
         }
     }
 }

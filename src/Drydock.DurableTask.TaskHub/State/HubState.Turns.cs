@@ -49,7 +49,7 @@ internal sealed partial class HubState
         else
         {
             instance.Status = StatusAfter(instance.Status, turn);
-            store.UpdateInstance(instance, response.CustomStatus, null);
+            store.UpdateInstance(instance, Payloads.KeepStatus(instance.Key, response.CustomStatus), null);
         }
 
         Changed.Add(instance.Id);
@@ -128,14 +128,14 @@ internal sealed partial class HubState
         _chunk.Add(turn.Started);
         foreach (var message in turn.Messages)
         {
-            _chunk.Add(message.Payload);
+            _chunk.Add(message.Payload, message.CharactersApart);
         }
 
         foreach (var action in actions)
         {
             if (EventOf(action) is { } historyEvent)
             {
-                _chunk.Add(historyEvent);
+                _chunk.Add(Payloads.Keep(instance, historyEvent));
             }
         }
 
@@ -149,6 +149,7 @@ internal sealed partial class HubState
         var later = store.DeleteBoundMessages(instance);
         instance.Inbox.Clear();
         store.DeleteHistory(instance.Key);
+        store.DeleteUnusedPayloads(instance.Key);
         ReleaseLocks(instance);
         crashPoints.Hit(CrashPoints.ContinueAsNewAfterDelete);
 
@@ -165,8 +166,8 @@ internal sealed partial class HubState
             OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = instance.ExecutionId },
             ScheduledStartTimestamp = null,
         };
-        store.UpdateStart(instance.Key, completion.Result, instance.Started);
-        store.UpdateInstance(instance, customStatus, null);
+        store.UpdateStart(instance.Key, Payloads.Keep(instance.Key, completion.Result), instance.Started);
+        store.UpdateInstance(instance, Payloads.KeepStatus(instance.Key, customStatus), null);
 
         // In the order in which they happened: events sent to itself had been buffered before those that were carried over.
         DeliverStart(instance, completion.Result);

@@ -6,12 +6,14 @@ namespace Drydock.DurableTask.TaskHub.State;
 /// The state of the hub: the store, and an image of what is active in memory, changed together inside one transaction. If that
 /// transaction fails, the image is thrown away and loaded again, as after a crash. Used by the hub's thread only.
 /// </summary>
-internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints)
+internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints, TaskHubOptions options)
 {
     private readonly Dictionary<string, Instance> _byId = [];
     private readonly Dictionary<long, Instance> _byKey = [];
     private readonly ChunkBuilder _chunk = new();
     private int _trimmedTo;
+
+    public LargePayloads Payloads { get; } = new(store, options.LargePayloadThreshold);
 
     public ReadyQueue<Instance> Turns { get; } = new();
 

@@ -43,7 +43,7 @@ internal interface IHubStore
 
     void UpdateStart(long key, string? input, ExecutionStartedEvent startedWithoutInput);
 
-    /// <summary>Deletes the rows of an instance itself; messages, tasks and an entity's state have methods of their own.</summary>
+    /// <summary>Deletes the rows of an instance itself; messages, tasks, payloads and an entity's state have methods of their own.</summary>
     void DeleteInstance(long key);
 
     /// <summary>The keys of the instances that this one created.</summary>
@@ -62,8 +62,21 @@ internal interface IHubStore
     /// <summary>The whole history of the current execution.</summary>
     IEnumerable<HistoryEvent> ReadHistory(long key);
 
+    /// <summary>Writes a payload under a key of its instance, unless it is there already; a custom status takes the place of the last.</summary>
+    void WritePayload(long instanceKey, string payloadKey, string content);
+
+    string ReadPayload(long instanceKey, string payloadKey);
+
+    /// <summary>Gives all payloads of an instance to another one.</summary>
+    void MovePayloads(long from, long to);
+
+    /// <summary>Deletes the payloads of an instance to which neither a message nor an activity refers.</summary>
+    void DeleteUnusedPayloads(long instanceKey);
+
+    void DeletePayloads(long instanceKey);
+
     /// <summary>Writes a message. True if it is for the inbox in memory; otherwise the store finds it when its instance has work.</summary>
-    bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload);
+    bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload, string? payloadKey);
 
     void DeleteMessage(long key, long seq);
 
@@ -87,7 +100,7 @@ internal interface IHubStore
     /// <summary>The message that starts an execution which has taken no turn yet.</summary>
     byte[] ReadStart(long key);
 
-    void InsertTask(ActivityUnit unit);
+    void InsertTask(ActivityUnit unit, ActivityRequest stored);
 
     void DeleteTask(ActivityUnit unit);
 

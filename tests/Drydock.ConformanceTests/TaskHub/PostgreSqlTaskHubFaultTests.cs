@@ -199,7 +199,9 @@ public sealed class PostgreSqlTaskHubFaultTests
         }
 
         Sql(address, "ALTER TABLE drydock.instances DROP COLUMN deliveries");
-        Sql(address, "ALTER TABLE drydock.tasks DROP COLUMN deliveries");
+        Sql(address, "ALTER TABLE drydock.tasks DROP COLUMN deliveries, DROP COLUMN payload_key");
+        Sql(address, "ALTER TABLE drydock.inbox DROP COLUMN payload_key");
+        Sql(address, "DROP TABLE drydock.payloads");
         Sql(address, "UPDATE drydock.schema_version SET version = 1");
 
         await using var hub = await PostgreSqlHubs.OpenAsync(address);

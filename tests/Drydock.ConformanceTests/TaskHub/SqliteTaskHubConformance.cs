@@ -1,5 +1,6 @@
 using Drydock.DurableTask;
 using Drydock.DurableTask.TaskHub;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Drydock.ConformanceTests.TaskHub;
@@ -93,6 +94,54 @@ public sealed class SqliteTaskHubEntities : TaskHubEntities
     private readonly HubFolder _folder = new HubFolder().Create();
 
     protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+public sealed class SqliteTaskHubPayloads : TaskHubPayloads
+{
+    private const string Rows =
+        """
+        SELECT (SELECT coalesce(sum(length(payload)), 0) FROM history) + (SELECT coalesce(sum(length(payload)), 0) FROM inbox)
+          + (SELECT coalesce(sum(length(payload)), 0) FROM tasks) + (SELECT coalesce(sum(length(custom_status)), 0) FROM instances)
+          + (SELECT coalesce(sum(coalesce(length(input), 0) + coalesce(length(output), 0)), 0) FROM instance_values)
+        """;
+
+    private readonly HubFolder _folder = new HubFolder().Create();
+
+    protected override long Payloads => Number("SELECT count(*) FROM payloads");
+
+    protected override long CharactersInRows => Number(Rows);
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    private long Number(string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={_folder.Path};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
+    }
+}
+
+/// <summary>The life of instances again, with every payload stored apart.</summary>
+public sealed class SqliteTaskHubLifeWithPayloadsApart : TaskHubLife
+{
+    private readonly HubFolder _folder = new HubFolder().Create();
+
+    protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) =>
+        await _folder.OpenAsync(clock, options => options.LargePayloadThreshold = 0);
 
     public override async ValueTask DisposeAsync()
     {

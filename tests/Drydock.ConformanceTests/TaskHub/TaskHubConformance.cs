@@ -37,9 +37,21 @@ public abstract class TaskHubConformance : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => _hub = await CreateAsync(_clock);
 
+    /// <summary>Closes the hub and opens it anew, with nothing in memory.</summary>
+    protected async Task ReopenAsync()
+    {
+        await CloseAsync();
+        _hub = await CreateAsync(_clock);
+    }
+
     public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
+        await CloseAsync();
+    }
+
+    private async ValueTask CloseAsync()
+    {
         switch (_hub)
         {
             case IAsyncDisposable disposable:

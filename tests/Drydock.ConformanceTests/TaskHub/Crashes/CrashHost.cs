@@ -25,6 +25,8 @@ internal sealed class CrashHost : IAsyncDisposable
         builder.Services.AddSqliteTaskHub(Path.Combine(folder, "hub.db"), options =>
         {
             options.CrashPoints = points;
+            // So that what is stored apart is at every crash, too.
+            options.LargePayloadThreshold = 0;
             configure?.Invoke(options);
         });
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());

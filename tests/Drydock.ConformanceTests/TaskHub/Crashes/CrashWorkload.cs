@@ -57,7 +57,11 @@ internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsyn
         using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = "DROP TABLE deliveries; UPDATE schema_version SET version = 2";
+        command.CommandText =
+            """
+            DROP TABLE deliveries; DROP TABLE payloads; ALTER TABLE inbox DROP COLUMN payload_key; ALTER TABLE tasks DROP COLUMN payload_key;
+            UPDATE schema_version SET version = 2
+            """;
         command.ExecuteNonQuery();
         new Ledger(folder).Write("started it");
     }

@@ -32,7 +32,7 @@ internal interface ISimulatedStore : IDisposable
     /// <summary>The orchestrations in the order in which they were created, finished or not.</summary>
     IReadOnlyList<(string Id, bool IsFinished)> Instances();
 
-    /// <summary>Messages, activities, counts and locks that are there although nothing goes on any more.</summary>
+    /// <summary>Messages, activities, payloads, counts and locks that are there although nothing goes on any more.</summary>
     long Leftovers();
 }
 
@@ -52,6 +52,9 @@ internal sealed class SimulatedMemory : ISimulatedStore
 
     public DateTime? EarliestTimer => _store.Timers.Earliest;
 
+    // Reads what is committed: what is being written is another store's.
+    private LargePayloads Payloads => new(new MemoryStore(_store.Committed, _faults), 0);
+
     private IEnumerable<InstanceRecord> Orchestrations => _store.Committed.Instances.Values.Where(record => record.Exists && record.Id[0] != '@');
 
     public void Commit() => _store.Commit();
@@ -60,9 +63,21 @@ internal sealed class SimulatedMemory : ISimulatedStore
 
     public void Reopen() => _store = new MemoryStore(_store.Committed, _faults);
 
-    public List<HistoryEvent> History(string id) => Find(id)?.Events().ToList() ?? [];
+    public List<HistoryEvent> History(string id) => Find(id) is { } record ? [.. record.Events().Select(item => Payloads.Read(record.Key, item))] : [];
 
-    public OrchestrationState? Instance(string id) => Find(id)?.ToState();
+    public OrchestrationState? Instance(string id)
+    {
+        if (Find(id) is not { } record)
+        {
+            return null;
+        }
+
+        var state = record.ToState();
+        state.Input = Payloads.Read(record.Key, state.Input);
+        state.Output = Payloads.Read(record.Key, state.Output);
+        state.CustomStatus = Payloads.Read(record.Key, state.CustomStatus);
+        return state;
+    }
 
     public string? EntityState(string id) => Find(id) is { } record ? _store.Committed.Entities[record.Key].State : null;
 
@@ -74,7 +89,8 @@ internal sealed class SimulatedMemory : ISimulatedStore
 
         // Events are kept for instances that may come.
         return committed.Inboxes.Count(inbox => committed.Instances.GetValueOrDefault(inbox.Key) is not { Exists: false }) + committed.Tasks.Count + committed.Deliveries.Count
-            + committed.Entities.Count(entity => entity.Value.LockedBy is not null);
+            + committed.Entities.Count(entity => entity.Value.LockedBy is not null)
+            + committed.Payloads.Keys.Count(payload => !committed.Instances.ContainsKey(payload.Key));
     }
 
     public void Dispose()
@@ -151,6 +167,7 @@ internal sealed class SimulatedFile : ISimulatedStore
             SELECT (SELECT count(*) FROM inbox WHERE instance_key NOT IN (SELECT key FROM instances WHERE status < 0))
               + (SELECT count(*) FROM tasks) + (SELECT count(*) FROM deliveries)
               + (SELECT count(*) FROM entities WHERE locked_by IS NOT NULL)
+              + (SELECT count(*) FROM payloads WHERE instance_key NOT IN (SELECT key FROM instances))
               + (SELECT count(*) FROM history WHERE instance_key NOT IN (SELECT key FROM instances))
             """);
 

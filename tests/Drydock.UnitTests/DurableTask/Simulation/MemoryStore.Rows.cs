@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Dispatch;
+using Drydock.DurableTask.TaskHub.State;
 using Google.Protobuf;
 using Failure = Drydock.DurableTask.Protobuf.TaskFailureDetails;
 
@@ -24,6 +25,8 @@ internal sealed record MemoryImage
         ImmutableDictionary<long, ImmutableSortedSet<MessageRecord>>.Empty;
 
     public ImmutableSortedDictionary<long, TaskRecord> Tasks { get; init; } = ImmutableSortedDictionary<long, TaskRecord>.Empty;
+
+    public ImmutableDictionary<(long Key, string PayloadKey), string> Payloads { get; init; } = ImmutableDictionary<(long, string), string>.Empty;
 
     public ImmutableDictionary<(long Key, long Seq), int> Deliveries { get; init; } = ImmutableDictionary<(long, long), int>.Empty;
 
@@ -97,7 +100,7 @@ internal sealed record InstanceRecord(long Key, string Id, long? ParentKey)
     };
 }
 
-internal sealed record MessageRecord(long Seq, DateTime ArrivesAt, MessageFlags Flags, long? Generation, byte[] Payload)
+internal sealed record MessageRecord(long Seq, DateTime ArrivesAt, MessageFlags Flags, long? Generation, byte[] Payload, string? PayloadKey)
 {
     public static IComparer<MessageRecord> ByArrival { get; } =
         Comparer<MessageRecord>.Create(static (one, other) => (one.ArrivesAt, one.Seq).CompareTo((other.ArrivesAt, other.Seq)));
@@ -105,10 +108,10 @@ internal sealed record MessageRecord(long Seq, DateTime ArrivesAt, MessageFlags 
     public TimerQueue.Entry Place(long key) => new(ArrivesAt.Ticks, Seq, key, Flags);
 }
 
-internal sealed record TaskRecord(long Key, long Seq, long Generation, string Name, string? Version, byte[] Request)
+internal sealed record TaskRecord(long Key, long Seq, long Generation, string Name, string? Version, byte[] Request, string? PayloadKey)
 {
-    public static TaskRecord Of(ActivityUnit unit) =>
-        new(unit.InstanceKey, unit.Seq, unit.Generation, unit.Name, unit.Version, unit.Request.ToByteArray());
+    public static TaskRecord Of(ActivityUnit unit, ActivityRequest stored) => new(
+        unit.InstanceKey, unit.Seq, unit.Generation, unit.Name, unit.Version, stored.ToByteArray(), LargePayloads.KeyIn(stored.Input));
 
     public ActivityUnit ToUnit() => new(Key, Seq, Generation, Name, Version);
 }

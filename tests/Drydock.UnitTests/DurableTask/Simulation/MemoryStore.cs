@@ -171,9 +171,39 @@ internal sealed class MemoryStore(MemoryImage committed, ICrashPoints faults) : 
 
     public IEnumerable<HistoryEvent> ReadHistory(long key) => _image.Instances[key].Events();
 
-    public bool InsertMessage(Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload)
+    public void WritePayload(long instanceKey, string payloadKey, string content)
     {
-        var message = new MessageRecord(seq, arrivesAt, flags, generation, payload);
+        if (payloadKey == LargePayloads.CustomStatus || !_image.Payloads.ContainsKey((instanceKey, payloadKey)))
+        {
+            _image = Begun with { Payloads = _image.Payloads.SetItem((instanceKey, payloadKey), content) };
+        }
+    }
+
+    public string ReadPayload(long instanceKey, string payloadKey) => _image.Payloads[(instanceKey, payloadKey)];
+
+    public void MovePayloads(long from, long to)
+    {
+        foreach (var ((_, payloadKey), content) in _image.Payloads.Where(payload => payload.Key.Key == from))
+        {
+            WritePayload(to, payloadKey, content);
+        }
+
+        DeletePayloads(from);
+    }
+
+    public void DeleteUnusedPayloads(long instanceKey)
+    {
+        var used = _image.Inbox(instanceKey).Select(message => message.PayloadKey)
+            .Concat(_image.Tasks.Values.Where(task => task.Key == instanceKey).Select(task => task.PayloadKey)).ToHashSet();
+        DeletePayloads(instanceKey, payloadKey => !used.Contains(payloadKey));
+    }
+
+    public void DeletePayloads(long instanceKey) => DeletePayloads(instanceKey, static _ => true);
+
+    public bool InsertMessage(
+        Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload, string? payloadKey)
+    {
+        var message = new MessageRecord(seq, arrivesAt, flags, generation, payload, payloadKey);
         _image = Begun.WithInbox(target.Key, _image.Inbox(target.Key).Add(message));
         if (!flags.HasFlag(MessageFlags.Waits))
         {
@@ -209,9 +239,9 @@ internal sealed class MemoryStore(MemoryImage committed, ICrashPoints faults) : 
 
     public byte[] ReadStart(long key) => _image.Inbox(key).First(message => message.Flags.HasFlag(MessageFlags.Starts)).Payload;
 
-    public void InsertTask(ActivityUnit unit)
+    public void InsertTask(ActivityUnit unit, ActivityRequest stored)
     {
-        _image = Begun with { Tasks = _image.Tasks.Add(unit.Seq, TaskRecord.Of(unit)) };
+        _image = Begun with { Tasks = _image.Tasks.Add(unit.Seq, TaskRecord.Of(unit, stored)) };
         _activities.Add(unit.Seq, unit);
     }
 
@@ -264,6 +294,12 @@ internal sealed class MemoryStore(MemoryImage committed, ICrashPoints faults) : 
     public void RemoveLock(string orchestrationId, long entityKey) => LocksOf(orchestrationId).Remove(entityKey);
 
     public IReadOnlyCollection<long> LocksOf(Instance orchestration) => [.. LocksOf(orchestration.Id).Order()];
+
+    private void DeletePayloads(long instanceKey, Func<string, bool> isGone) => _image = Begun with
+    {
+        Payloads = _image.Payloads.RemoveRange(
+            _image.Payloads.Keys.Where(payload => payload.Key == instanceKey && isGone(payload.PayloadKey))),
+    };
 
     private MemoryImage Begun
     {

@@ -23,7 +23,7 @@ internal sealed class SimulatedHub : IDisposable
         Store = store;
         _clock = clock;
         _faults = faults;
-        _options = new SqliteTaskHubOptions { CrashPoints = faults, MaximumDeliveries = 1000, EntityBatch = 3 };
+        _options = new SqliteTaskHubOptions { CrashPoints = faults, MaximumDeliveries = 1000, EntityBatch = 3, LargePayloadThreshold = 2 };
         Open();
     }
 
@@ -137,7 +137,7 @@ internal sealed class SimulatedHub : IDisposable
 
     private void Open()
     {
-        _state = new HubState(Store.Hub, _faults);
+        _state = new HubState(Store.Hub, _faults, _options);
         _dispatcher = new Dispatcher(_state, Store.Hub, _options, _clock);
         _state.Load(_clock.Now);
         _imageLost = false;
