@@ -90,6 +90,25 @@ public sealed class MaintenanceTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_held_node_s_histories_do_not_grow()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold, LeaseDuration = TimeSpan.FromMinutes(6) });
+        await world.RunForAsync(TimeSpan.FromHours(1));
+        var own = await world.HistoryEventsAsync("m1");
+
+        // Each part begins anew after some rounds; four hours are more than any needs but the reminder.
+        await world.RunForAsync(TimeSpan.FromHours(4));
+
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
+        (await world.HistoryEventsAsync("m1")).ShouldBe(own);
+        await foreach (var part in world.Client.GetAllInstancesAsync())
+        {
+            (await world.HistoryEventsAsync(part.InstanceId)).ShouldBeLessThanOrEqualTo(500, part.InstanceId);
+        }
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_second_maintenance_of_the_same_node_is_refused_and_names_the_first()
     {
         await using var world = await World.StartAsync("healthy");
