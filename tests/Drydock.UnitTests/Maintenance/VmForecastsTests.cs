@@ -46,6 +46,22 @@ public sealed class VmForecastsTests
     }
 
     [Theory]
+    [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Fail, "somebody else must move it.")]
+    [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Force, "If nobody does: At the deadline of the drain it is stopped by force, and started again after the maintenance.")]
+    [InlineData(StuckVmPolicy.ShutDown, DeadlinePolicy.Force, "If nobody does within 30m, the policy shuts it down.")]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Fail, "If nobody does within 30m, the policy leaves it on the node.")]
+    [InlineData(StuckVmPolicy.Fail, DeadlinePolicy.Fail, "If nobody does within 30m, the policy fails the maintenance.")]
+    public void A_machine_that_somebody_else_moves_is_told_with_what_happens_if_nobody_does(StuckVmPolicy onStuck, DeadlinePolicy onTimeout, string end)
+    {
+        var policy = new VirtualMachinePolicy { OnStuck = onStuck, ExternalTimeout = TimeSpan.FromMinutes(30) };
+
+        var forecast = VmForecasts.Forecast(Vmi("External", true), Vm("Always") with { TemplateEvictionStrategy = "External" }, KubeVirt(null), policy, onTimeout);
+
+        forecast.Fate.ShouldBe(VmFate.WaitsForExternal);
+        forecast.Reason.ShouldEndWith(end);
+    }
+
+    [Theory]
     [InlineData(false, "LiveMigrate", "KubeVirt")]
     [InlineData(true, "LiveMigrate", "HyperConverged")]
     [InlineData(true, "External", "VirtualMachineInstance")]

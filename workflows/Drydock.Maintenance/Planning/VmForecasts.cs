@@ -54,6 +54,11 @@ public static class VmForecasts
             (fate, reason) = Forced(reason, vmi, vm);
         }
 
+        if (fate == VmFate.WaitsForExternal)
+        {
+            reason += IfNobodyDoes(vmi, vm, policy, onTimeout);
+        }
+
         return new VmForecast(
             vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt));
     }
@@ -82,6 +87,16 @@ public static class VmForecasts
             (StuckVmPolicy.Skip, _) => (VmFate.Stays, $"{WhyNot(vmi)} The policy leaves it on the node."),
             (StuckVmPolicy.Fail, _) => (VmFate.Blocks, $"{WhyNot(vmi)} The policy fails the maintenance."),
             _ => (VmFate.Blocks, $"{WhyNot(vmi)} KubeVirt does not let it go."),
+        };
+
+    private static string IfNobodyDoes(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy, DeadlinePolicy onTimeout) =>
+        (policy.OnStuck, onTimeout) switch
+        {
+            (StuckVmPolicy.ShutDown, _) => $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy shuts it down.",
+            (StuckVmPolicy.Skip, _) => $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy leaves it on the node.",
+            (StuckVmPolicy.Fail, _) => $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy fails the maintenance.",
+            (_, DeadlinePolicy.Force) => Forced(" If nobody does:", vmi, vm).Reason,
+            _ => "",
         };
 
     // What blocks for good is not waited for longer than until the deadline.
