@@ -106,7 +106,7 @@ public sealed class ObservedTests
         var recorded = new RecordedTimeline(name);
         var machines = string.Join(", ", recorded.Machines.Select(each => $"{{name: {each.Name}, on: {each.Node}}}"));
         var cluster = new TestCluster($"name: recorded\nnodes: [{{name: 'node-{{n}}', count: 10}}]\nevictionStrategy: LiveMigrate\nvirtualMachines: [{machines}]\n");
-        var seen = new MigrationHistory();
+        var seen = new PhaseHistory();
         using var watch = cluster.Store.Subscribe(change =>
         {
             if (change.Type.Equals(KubeVirtTypes.Migrations) && change.Kind != ChangeKind.Deleted)
@@ -135,8 +135,8 @@ public sealed class ObservedTests
     private static string Machine(string strategy, bool migratable) => $"{TestCluster.ThreeNodes}virtualMachines: [{{name: vm, on: node-1"
         + $"{(strategy.Length > 0 ? $", evictionStrategy: {strategy}" : "")}{(migratable ? "" : ", notMigratable: DisksNotLiveMigratable")}}}]\n";
 
-    /// <summary>The rows of the first table of a section.</summary>
-    private static IEnumerable<string[]> Table(string section)
+    /// <summary>The rows of the first table of a section of what was observed.</summary>
+    internal static IEnumerable<string[]> Table(string section)
     {
         using var stream = typeof(ObservedTests).Assembly.GetManifestResourceStream("observed.md")!;
         using var reader = new StreamReader(stream);
@@ -158,7 +158,7 @@ public sealed class ObservedTests
         return choose(cluster.Store.List(ResourceTypes.Pods).Where(pod => pod.IsLauncher()));
     }
 
-    private static async Task<(int Code, JsonObject Answer)> EvictAsync(TestCluster cluster, JsonObject pod, bool dryRun)
+    internal static async Task<(int Code, JsonObject Answer)> EvictAsync(TestCluster cluster, JsonObject pod, bool dryRun)
     {
         using var http = new HttpClient(cluster.Simulated.Api.CreateHandler()) { BaseAddress = new("http://simulated") };
         var eviction = new JsonObject

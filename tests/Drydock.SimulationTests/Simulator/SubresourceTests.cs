@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Simulator.Controllers;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -28,6 +29,28 @@ public sealed class SubresourceTests
         string.Join(',', cluster.Vm(vm).Objects("status", "stateChangeRequests").Select(each => each.Text("action"))).ShouldBe(row.Requests);
         cluster.Pass(14);
         Later(cluster, vm, uid, row).ShouldBe(row.Later);
+    }
+
+    [Theory]
+    [InlineData(true, "stop")]
+    [InlineData(false, "start")]
+    public void A_machine_with_the_deprecated_field_keeps_it(bool running, string operation)
+    {
+        var row = ObservedTests.Table("f)").Single(each => each[0].StartsWith("running: true / false", StringComparison.Ordinal));
+        var cluster = new TestCluster($"{TestCluster.ThreeNodes}virtualMachines: [{{name: vm, runStrategy: {(running ? "Always" : "Halted")}}}]\n");
+        cluster.Store.Update(KubeVirtTypes.VirtualMachines, "default", "vm", vm =>
+        {
+            vm.Set(null, "spec", "runStrategy");
+            vm.Set(running, "spec", "running");
+            return true;
+        });
+
+        var (code, _, _) = Call(cluster, "vm", operation);
+        cluster.Pass(14);
+
+        $"{code} → running: {(cluster.Vm("vm").Flag("spec", "running") ? "true" : "false")}".ShouldBe(row[operation == "start" ? 1 : 2]);
+        cluster.Vm("vm").At("spec", "runStrategy").ShouldBeNull();
+        (cluster.Vmi("vm")?.InstancePhase()).ShouldBe(running ? null : "Running");
     }
 
     [Fact]
