@@ -81,6 +81,9 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
         }
     }
 
+    /// <summary>How many other processes of the hub this one sees; the end of one of them is seen within seconds.</summary>
+    internal int Others => Open.Watch.Others;
+
     /// <inheritdoc/>
     public override Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => Open.Watch.LeadAsync(cancellationToken);
 

@@ -1,3 +1,4 @@
+using Drydock.ConformanceTests.TaskHub;
 using Drydock.ConformanceTests.TaskHub.Crashes;
 using Xunit.Runner.InProc.SystemConsole;
 
@@ -7,6 +8,7 @@ return args switch
     [HubKillLoopTests.Verb, ..] => await HubKillLoopTests.RunAsync(args),
     [CrashChild.Verb, ..] => await CrashChild.RunAsync(args),
     [PoisonTests.Verb, ..] => await PoisonTests.RunAsync(args),
+    [PostgreSqlTakeoverTests.Verb, ..] => await PostgreSqlTakeoverTests.RunAsync(args),
     [KillLoop.Verb, ..] => await KillLoop.RunLoadAsync(args),
     _ => await ConsoleRunner.Run(args),
 };

@@ -4,8 +4,8 @@ using Npgsql;
 namespace Drydock.DurableTask.TaskHub.PostgreSql;
 
 /// <summary>
-/// Listens to the other processes of the hub, renews the lease of this one and takes over from those whose lease is over; on a
-/// connection of its own. A notification that was lost is made up for by a look every few seconds, and what changed while nothing was
+/// Listens to the other processes of the hub, renews the lease of this one and takes over from those whose lease is over or whose
+/// connection has ended; on a connection of its own. A notification that was lost is made up for by a look every few seconds, and what changed while nothing was
 /// heard is told when the others are heard again.
 /// </summary>
 internal sealed class PostgreSqlWatch(
@@ -18,6 +18,7 @@ internal sealed class PostgreSqlWatch(
     private static readonly TimeSpan Slack = TimeSpan.FromSeconds(10);
 
     private readonly Leadership _leadership = new();
+    private readonly ReplicaPresence _presence = new(database);
     private readonly CancellationTokenSource _stop = new();
     private PostgreSqlLoop? _loop;
     private Task _running = Task.CompletedTask;
@@ -29,6 +30,9 @@ internal sealed class PostgreSqlWatch(
 
     /// <summary>Why the others are not heard, or null if they are.</summary>
     public string? Broken { get; private set; }
+
+    /// <summary>How many other processes are seen, whose end would be seen too.</summary>
+    public int Others => _presence.There;
 
     private TimeSpan Interval => options.Lease / 3;
 
@@ -128,6 +132,7 @@ internal sealed class PostgreSqlWatch(
             await listen.ExecuteNonQueryAsync(_stop.Token);
         }
 
+        await _presence.ShowAsync(connection, _replica, _stop.Token);
         _since = TimeProvider.System.GetTimestamp();
         _hasMissed = _heardUntil is not null;
         _heardUntil ??= hubClock.GetUtcNow().UtcDateTime;
@@ -137,18 +142,27 @@ internal sealed class PostgreSqlWatch(
             await LookAsync(connection);
             await TellMissedAsync();
             Broken = null;
-            var until = TimeProvider.System.GetTimestamp();
-            for (var left = Interval; left > TimeSpan.Zero; left = Interval - TimeProvider.System.GetElapsedTime(until))
-            {
-                if (!await connection.WaitAsync(left, _stop.Token))
-                {
-                    break;
-                }
+            await HearUntilNextLookAsync(connection);
+        }
+    }
 
-                if (_hasMissed)
-                {
-                    await TellMissedAsync();
-                }
+    private async Task HearUntilNextLookAsync(NpgsqlConnection connection)
+    {
+        // Less than a millisecond would be none, and to Npgsql a wait of none is one without end.
+        var least = TimeSpan.FromMilliseconds(1);
+        var from = TimeProvider.System.GetTimestamp();
+        for (var left = Interval; left >= least; left = Interval - TimeProvider.System.GetElapsedTime(from))
+        {
+            await connection.WaitAsync(left < ReplicaPresence.Pause ? left : ReplicaPresence.Pause, _stop.Token);
+            if (_hasMissed)
+            {
+                await TellMissedAsync();
+            }
+
+            if (await _presence.GoneAsync(connection, _replica, _stop.Token) is { Count: > 0 } gone)
+            {
+                await TakeOverAsync(connection, gone);
+                return;
             }
         }
     }
@@ -177,6 +191,7 @@ internal sealed class PostgreSqlWatch(
                 "The lease of this process on the task hub {Hub} was over; others have taken its work, and it goes on with none.",
                 database.Description);
             _replica = await JoinAsync(connection, _stop.Token);
+            await _presence.ShowAsync(connection, _replica, _stop.Token);
             await loop.StartOverAsync(_replica);
         }
 
@@ -186,7 +201,7 @@ internal sealed class PostgreSqlWatch(
         // After a time without the database all leases are over: each gets the time to renew its own.
         if (TimeProvider.System.GetElapsedTime(_since) >= options.Lease)
         {
-            await TakeOverAsync(connection);
+            await TakeOverAsync(connection, []);
         }
 
         loop.Signals.SignalAll();
@@ -275,15 +290,20 @@ internal sealed class PostgreSqlWatch(
     }
 
     /// <summary>Frees what is held by a process that is not there any more. A row that somebody has locked comes with the next look.</summary>
-    private async Task TakeOverAsync(NpgsqlConnection connection)
+    private async Task TakeOverAsync(NpgsqlConnection connection, IReadOnlyList<long> gone)
     {
         await using var command = new NpgsqlCommand(
             """
-            WITH dead AS (UPDATE replicas SET lost = true WHERE lease_until < clock_timestamp() AND NOT lost RETURNING id)
+            WITH dead AS (
+              UPDATE replicas SET lost = true WHERE (lease_until < clock_timestamp() OR id = ANY($1)) AND NOT lost RETURNING id)
             SELECT count(*) FROM dead
             """,
-            connection);
+            connection)
+        {
+            Parameters = { new() { Value = gone.ToArray() } },
+        };
         var dead = (long)(await command.ExecuteScalarAsync(_stop.Token))!;
+        command.Parameters.Clear();
         command.CommandText =
             """
             WITH turns AS (
@@ -300,7 +320,7 @@ internal sealed class PostgreSqlWatch(
         if (dead > 0 || freed > 0)
         {
             logger.LogWarning(
-                "{Dead} processes of the task hub {Hub} said nothing for {Lease}; {Freed} items that they held are free again.",
+                "{Dead} processes of the task hub {Hub} have ended, or said nothing for {Lease}; {Freed} items that they held are free again.",
                 dead, database.Description, options.Lease, freed);
         }
 

@@ -21,7 +21,7 @@ internal sealed class HandWorker : IAsyncDisposable
 
     public int Waiting => _items.Reader.Count;
 
-    public async Task<WorkItem> NextAsync() => await _items.Reader.ReadAsync().AsTask().WaitAsync(Patience);
+    public async Task<WorkItem> NextAsync(TimeSpan? patience = null) => await _items.Reader.ReadAsync().AsTask().WaitAsync(patience ?? Patience);
 
     /// <summary>An item if there is one before the signal, else null.</summary>
     public async Task<WorkItem?> NextUnlessAsync(Task signal)
@@ -32,9 +32,9 @@ internal sealed class HandWorker : IAsyncDisposable
     }
 
     /// <summary>The next item, which must be a turn.</summary>
-    public async Task<(OrchestratorRequest Request, string Token)> TurnAsync()
+    public async Task<(OrchestratorRequest Request, string Token)> TurnAsync(TimeSpan? patience = null)
     {
-        var item = await NextAsync();
+        var item = await NextAsync(patience);
         return (item.OrchestratorRequest ?? throw new InvalidOperationException($"Expected a turn, got {item}"), item.CompletionToken);
     }
 
