@@ -1,15 +1,8 @@
 using System.Text.Json;
 using Drydock.Cli;
 using Drydock.Cli.CommandLine;
-using Drydock.DurableTask.Client;
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Server;
 using Drydock.UnitTests.Server;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -19,30 +12,11 @@ namespace Drydock.UnitTests.Cli;
 /// <summary>Verbs that ask a server, against the real host over HTTP; behind its doors a dictionary stands for the engine.</summary>
 public sealed class ServerVerbTests : IAsyncLifetime
 {
-    private readonly InMemoryClient _client = new(TimeProvider.System);
-    private WebApplication? _app;
+    private RestHost _host = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        _app = DrydockHost.Build(
-            new DrydockOptions { Urls = ["http://127.0.0.1:0"], Operator = false, LogLevel = Microsoft.Extensions.Logging.LogLevel.None },
-            services =>
-            {
-                foreach (var hosted in services.Where(static service =>
-                    service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Name != "GenericWebHostService").ToList())
-                {
-                    services.Remove(hosted);
-                }
+    public async ValueTask InitializeAsync() => _host = await RestHost.StartAsync(["worker-a"]);
 
-                services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
-                services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a")));
-                services.Replace(ServiceDescriptor.Singleton<INeighbours>(new StubNeighbours()));
-                services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
-            });
-        await _app.StartAsync();
-    }
-
-    public ValueTask DisposeAsync() => _app!.DisposeAsync();
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     [Fact]
     public async Task The_coming_windows_are_shown_in_universal_time_of_one_window_or_of_all()
@@ -80,15 +54,15 @@ public sealed class ServerVerbTests : IAsyncLifetime
     {
         var deadline = new DateTimeOffset(2126, 3, 1, 3, 0, 0, TimeSpan.Zero);
         var id = JsonDocument.Parse(await DoneAsync("start worker-a -o json")).RootElement.GetProperty("id").GetString()!;
-        _client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "Evicting pods.") { Deadline = deadline });
+        _host.Client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "Evicting pods.") { Deadline = deadline });
 
         (await DoneAsync($"suspend {id} --reason storage --idempotency-key k1")).ShouldContain($"Maintenance {id} begins nothing new. Let it go on with 'drydock resume {id}'");
         (await DoneAsync($"resume {id}")).ShouldContain($"Maintenance {id} goes on.");
         (await DoneAsync($"extend {id} --by 30m --reason slow")).ShouldContain($"Maintenance {id} has 30m more for its step Drain.");
-        _client.Raised.Select(static raised => (Steer)raised.Payload!).Select(static steer => (steer.Kind, steer.Reason, steer.To)).ShouldBe(
+        _host.Client.Raised.Select(static raised => (Steer)raised.Payload!).Select(static steer => (steer.Kind, steer.Reason, steer.To)).ShouldBe(
             [(SteerKind.Suspend, "storage", null), (SteerKind.Resume, null, null), (SteerKind.Extend, "slow", deadline.AddMinutes(30))]);
 
-        _client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "Evicting pods.") { Suspension = new Suspension("ann", "storage", deadline) });
+        _host.Client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "Evicting pods.") { Suspension = new Suspension("ann", "storage", deadline) });
         (await DoneAsync($"show {id}")).ShouldContain("Suspended: Suspended by ann since 2126-03-01 03:00:00Z: storage. Nothing new is begun and no deadline passes until it is resumed.");
         (await DoneAsync("list")).ShouldContain("Suspended");
         var (code, _, error) = await RunAsync($"extend {id} --by 30m");
@@ -109,7 +83,7 @@ public sealed class ServerVerbTests : IAsyncLifetime
         using var output = new StringWriter();
         using var error = new StringWriter();
         var terminal = new Terminal(output, error, new FakeTimeProvider(), _ => null, isInteractive: false);
-        var arguments = line.Split(' ').Select(static word => word.Replace('_', ' ')).Concat(["--server", _app!.Urls.Single()]);
+        var arguments = line.Split(' ').Select(static word => word.Replace('_', ' ')).Concat(["--server", _host.Address.ToString()]);
         var code = await Program.RunAsync([.. arguments], terminal, TestContext.Current.CancellationToken);
         return (code, output.ToString().ReplaceLineEndings("\n"), error.ToString());
     }

@@ -2,14 +2,9 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Drydock.Api;
-using Drydock.DurableTask.Client;
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Server;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Shouldly;
 using Xunit;
 
@@ -18,42 +13,19 @@ namespace Drydock.UnitTests.Server;
 /// <summary>Actions, approvals and call-backs by REST, over the real host.</summary>
 public sealed class ActionDoorTests : IAsyncLifetime
 {
-    private readonly InMemoryClient _client = new(TimeProvider.System);
-    private WebApplication? _app;
+    private RestHost _host = null!;
 
-    private HttpClient Http { get; } = new();
+    private InMemoryClient Engine => _host.Client;
+
+    private HttpClient Http => _host.Http;
 
     private DrydockApiClient Api => new(Http);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        _app = DrydockHost.Build(
-            new DrydockOptions { Urls = ["http://127.0.0.1:0"], Operator = false, LogLevel = Microsoft.Extensions.Logging.LogLevel.None },
-            services =>
-            {
-                foreach (var hosted in services.Where(static service =>
-                    service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Name != "GenericWebHostService").ToList())
-                {
-                    services.Remove(hosted);
-                }
+    public async ValueTask InitializeAsync() => _host = await RestHost.StartAsync(["worker-a"], static services => services.Replace(ServiceDescriptor.Singleton<ISecretFiles>(new Secret())));
 
-                services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
-                services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a")));
-                services.Replace(ServiceDescriptor.Singleton<INeighbours>(new StubNeighbours()));
-                services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
-                services.Replace(ServiceDescriptor.Singleton<ISecretFiles>(new Secret()));
-            });
-        await _app.StartAsync();
-        Http.BaseAddress = new Uri(_app.Urls.Single());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        Http.Dispose();
-        await _app!.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     [Fact]
     public async Task Actions_hooks_approvals_and_health_are_read()
@@ -73,7 +45,7 @@ public sealed class ActionDoorTests : IAsyncLifetime
             null,
             Token);
 
-        var request = _client.InputOf<MaintenanceRequest>(view.Id);
+        var request = Engine.InputOf<MaintenanceRequest>(view.Id);
         (request.Action, request.ActionOptions.PowerOffFor, request.ActionOptions.Timeout).ShouldBe((MaintenanceAction.PowerCycle, TimeSpan.FromMinutes(10), TimeSpan.FromHours(1)));
         var hook = request.Hooks.BeforeDrain.ShouldHaveSingleItem();
         (hook.Kind, hook.Options.Template, request.Policy).ShouldBe((MaintenanceAction.Job, "backup", "metal"));
@@ -101,22 +73,22 @@ public sealed class ActionDoorTests : IAsyncLifetime
 
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await answer.Content.ReadAsStringAsync(Token)).ShouldContain($"\"{field}\"");
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Fact]
     public async Task An_approval_reaches_the_gate_that_waits_and_no_other()
     {
         var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
-        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
         var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.ApproveMaintenanceAsync(view.Id, null, Token));
-        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Approve, "waiting") { AwaitsApproval = ApprovalGate.Uncordon });
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Approve, "waiting") { AwaitsApproval = ApprovalGate.Uncordon });
 
         var waiting = await Api.RejectMaintenanceAsync(view.Id, "not yet", Token);
 
         tooEarly.Problem.Type.ShouldBe(ProblemTypes.WrongState);
         (waiting.State, waiting.AwaitsApproval).ShouldBe((MaintenanceState.AwaitingApproval, "Uncordon"));
-        var raised = _client.Raised.ShouldHaveSingleItem();
+        var raised = Engine.Raised.ShouldHaveSingleItem();
         var decision = raised.Payload.ShouldBeOfType<Approval>();
         (raised.Name, decision.IsApproved, decision.Reason).ShouldBe(("approval-uncordon", false, "not yet"));
     }
@@ -128,7 +100,7 @@ public sealed class ActionDoorTests : IAsyncLifetime
     public async Task A_call_back_counts_only_with_its_signature_and_where_one_is_waited_for(string key, string suffix, HttpStatusCode expected)
     {
         var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
-        _client.Set(InstanceIds.Action(view.Id, "action"), new ActionStatus("waiting", null) { CallbackSecretFile = "key" }, name: Orchestrations.Action);
+        Engine.Set(InstanceIds.Action(view.Id, "action"), new ActionStatus("waiting", null) { CallbackSecretFile = "key" }, name: Orchestrations.Action);
         const string body = """{"succeeded":true,"message":"done"}""";
         var timestamp = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         using var request = new HttpRequestMessage(HttpMethod.Post, $"api/v1/maintenances/{view.Id}/callbacks/action{suffix}")
@@ -141,7 +113,7 @@ public sealed class ActionDoorTests : IAsyncLifetime
         var answer = await Http.SendAsync(request, Token);
 
         answer.StatusCode.ShouldBe(expected);
-        _client.Raised.Count.ShouldBe(expected == HttpStatusCode.NoContent ? 1 : 0);
+        Engine.Raised.Count.ShouldBe(expected == HttpStatusCode.NoContent ? 1 : 0);
     }
 
     private sealed class Secret : ISecretFiles

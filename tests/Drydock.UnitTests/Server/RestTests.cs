@@ -5,11 +5,6 @@ using Drydock.Api;
 using Drydock.DurableTask.Client;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Server;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Shouldly;
 using Xunit;
 
@@ -18,39 +13,17 @@ namespace Drydock.UnitTests.Server;
 /// <summary>REST over the real host; behind the doors a dictionary stands for the engine and a stub for the cluster.</summary>
 public sealed class RestTests : IAsyncLifetime
 {
-    private readonly InMemoryClient _client = new(TimeProvider.System);
-    private WebApplication? _app;
+    private RestHost _host = null!;
 
-    private HttpClient Http { get; } = new();
+    private InMemoryClient Engine => _host.Client;
+
+    private HttpClient Http => _host.Http;
 
     private DrydockApiClient Api => new(Http);
 
-    public async ValueTask InitializeAsync()
-    {
-        _app = DrydockHost.Build(
-            new DrydockOptions { Urls = ["http://127.0.0.1:0"], Operator = false, LogLevel = Microsoft.Extensions.Logging.LogLevel.None },
-            services =>
-            {
-                foreach (var hosted in services.Where(static service =>
-                    service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Name != "GenericWebHostService").ToList())
-                {
-                    services.Remove(hosted);
-                }
+    public async ValueTask InitializeAsync() => _host = await RestHost.StartAsync(["worker-a", "worker-b"]);
 
-                services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
-                services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a", "worker-b")));
-                services.Replace(ServiceDescriptor.Singleton<INeighbours>(new StubNeighbours()));
-                services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
-            });
-        await _app.StartAsync();
-        Http.BaseAddress = new Uri(_app.Urls.Single());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        Http.Dispose();
-        await _app!.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     [Fact]
     public async Task A_maintenance_is_started_with_what_was_asked_for()
@@ -69,7 +42,7 @@ public sealed class RestTests : IAsyncLifetime
 
         view.State.ShouldBe(MaintenanceState.Pending);
         view.Id.ShouldMatch("^m-worker-a-[0-9]{14}-[0-9a-f]{4}$");
-        var request = _client.InputOf<MaintenanceRequest>(view.Id);
+        var request = Engine.InputOf<MaintenanceRequest>(view.Id);
         request.Reason.ShouldBe("new kernel");
         request.Action.ShouldBe(MaintenanceAction.Hold);
         request.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(90));
@@ -118,7 +91,7 @@ public sealed class RestTests : IAsyncLifetime
         error.Field.ShouldBe(field);
         error.Value.ShouldBe(value);
         error.Allowed.ShouldNotBeNullOrWhiteSpace();
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Theory]
@@ -154,7 +127,7 @@ public sealed class RestTests : IAsyncLifetime
 
         problem.Type.ShouldBe(ProblemTypes.NodeNotFound);
         problem.Errors.ShouldHaveSingleItem().ShouldBe(new FieldError("node", "worker-z", "worker-a, worker-b"));
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Fact]
@@ -166,7 +139,7 @@ public sealed class RestTests : IAsyncLifetime
 
         problem.Type.ShouldBe(ProblemTypes.AlreadyUnderMaintenance);
         problem.SubjectId.ShouldBe(first.Id);
-        _client.Started.ShouldBe([first.Id]);
+        Engine.Started.ShouldBe([first.Id]);
     }
 
     [Fact]
@@ -189,7 +162,7 @@ public sealed class RestTests : IAsyncLifetime
 
         answers.Count(static answer => answer.StatusCode == HttpStatusCode.Created).ShouldBe(1);
         answers.Count(static answer => answer.StatusCode == HttpStatusCode.Conflict).ShouldBe(19);
-        _client.Started.Count.ShouldBe(1);
+        Engine.Started.Count.ShouldBe(1);
     }
 
     [Fact]
@@ -204,7 +177,7 @@ public sealed class RestTests : IAsyncLifetime
 
         second.Id.ShouldBe(first.Id);
         other.Problem.Type.ShouldBe(ProblemTypes.KeyReused);
-        _client.Started.ShouldBe([first.Id]);
+        Engine.Started.ShouldBe([first.Id]);
     }
 
     [Fact]
@@ -216,7 +189,7 @@ public sealed class RestTests : IAsyncLifetime
 
         var error = await Should.ThrowAsync<ApiProblemException>(() => Api.CancelMaintenanceAsync(view.Id, null, Token));
 
-        var raised = _client.Raised.ShouldHaveSingleItem();
+        var raised = Engine.Raised.ShouldHaveSingleItem();
         raised.Name.ShouldBe(MaintenanceEvents.Cancel);
         raised.Payload.ShouldBeOfType<Cancel>().Reason.ShouldBe("changed my mind");
         error.Problem.Status.ShouldBe(409);
@@ -226,15 +199,15 @@ public sealed class RestTests : IAsyncLifetime
     public async Task Only_a_held_node_can_be_completed()
     {
         var view = await CreateAsync("worker-a");
-        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
         var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.CompleteMaintenanceAsync(view.Id, false, Token));
-        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
 
         var held = await Api.CompleteMaintenanceAsync(view.Id, skipHealth: true, Token);
 
         tooEarly.Problem.Type.ShouldBe(ProblemTypes.WrongState);
         held.State.ShouldBe(MaintenanceState.Holding);
-        _client.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeTrue();
+        Engine.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeTrue();
     }
 
     [Fact]
@@ -242,12 +215,12 @@ public sealed class RestTests : IAsyncLifetime
     {
         var view = await CreateAsync("worker-a");
         var at = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
-        _client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining") { PodsToEvict = 3, PodsTotal = 5 });
-        _client.Set(
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining") { PodsToEvict = 3, PodsTotal = 5 });
+        Engine.Set(
             InstanceIds.Pods(view.Id),
             new DrainStatus(3, 1) { Terminating = 1, Blockers = [new Blocker("budget-exhausted", "ns/web-1", "pdb", "no", at, 4, at, null, "wait")] },
             name: Orchestrations.Drain);
-        _client.Set(
+        Engine.Set(
             InstanceIds.Vm(view.Id, new ObjectRef("ns", "vm-1")),
             new VmStatus(new ObjectRef("ns", "vm-1"), VmProgress.Migrating, "migrating") { MigrationPhase = "Running", Attempts = 1 },
             name: Orchestrations.MoveVm);
@@ -277,7 +250,7 @@ public sealed class RestTests : IAsyncLifetime
         form.StatusCode.ShouldBe(HttpStatusCode.UnsupportedMediaType);
         var large = await Http.PostAsync("api/v1/maintenances", new StringContent(new string(' ', 2_000_000), Encoding.UTF8, "application/json"), Token);
         large.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Theory]
@@ -293,7 +266,7 @@ public sealed class RestTests : IAsyncLifetime
         var answer = await Http.SendAsync(request, Token);
 
         answer.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Fact]
@@ -314,8 +287,8 @@ public sealed class RestTests : IAsyncLifetime
         var rollout = await Api.CreateRolloutAsync(
             new RolloutCreate { Selector = "zone!=b", Maintenance = new MaintenanceSettings { Drain = new DrainSettings { Timeout = "5m" } } }, null, Token);
 
-        _client.InputOf<RolloutRequest>(rollout.Id).Selector.ShouldBe("zone!=b", "It is looked up before each node, not now.");
-        _client.InputOf<RolloutRequest>(rollout.Id).Template.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(5));
+        Engine.InputOf<RolloutRequest>(rollout.Id).Selector.ShouldBe("zone!=b", "It is looked up before each node, not now.");
+        Engine.InputOf<RolloutRequest>(rollout.Id).Template.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(5));
     }
 
     [Theory]
@@ -346,7 +319,7 @@ public sealed class RestTests : IAsyncLifetime
         var problem = await PostAsync("api/v1/rollouts", json, HttpStatusCode.BadRequest);
 
         problem.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Fact]
@@ -354,7 +327,7 @@ public sealed class RestTests : IAsyncLifetime
     {
         var id = (await Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["worker-a", "worker-b"] }, null, Token)).Id;
         var failed = new RolloutNode("worker-b", RolloutNodeState.Done, id + ":worker-b", MaintenanceOutcome.Failed, "It is stuck.");
-        _client.Set(id, new RolloutStatus([failed]) { IsPaused = true, Total = 2, Done = 1, Failed = 1, WaitsFor = "Node worker-a waits.", Message = "Paused." });
+        Engine.Set(id, new RolloutStatus([failed]) { IsPaused = true, Total = 2, Done = 1, Failed = 1, WaitsFor = "Node worker-a waits.", Message = "Paused." });
 
         var view = await Api.GetRolloutAsync(id, Token);
 
@@ -367,7 +340,7 @@ public sealed class RestTests : IAsyncLifetime
     {
         var id = (await Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["worker-a", "worker-b"] }, null, Token)).Id;
         var failed = new RolloutNode("worker-b", RolloutNodeState.Done, id + ":worker-b", MaintenanceOutcome.Failed);
-        _client.Set(id, new RolloutStatus([failed]) { IsPaused = true });
+        Engine.Set(id, new RolloutStatus([failed]) { IsPaused = true });
 
         await Api.PauseRolloutAsync(id, "lunch", Token);
         await Api.SkipRolloutNodeAsync(id, "worker-a", "broken disk", Token);
@@ -383,9 +356,9 @@ public sealed class RestTests : IAsyncLifetime
             await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync("r-none", "worker-a", null, Token)),
         };
 
-        _client.Raised.Select(raised => raised.Name).ShouldBe(
+        Engine.Raised.Select(raised => raised.Name).ShouldBe(
             [RolloutEvents.Pause, RolloutEvents.Skip, RolloutEvents.Retry, RolloutEvents.Resume, RolloutEvents.Stop, RolloutEvents.Cancel]);
-        _client.Raised[1].Payload.ShouldBeOfType<RolloutNodeOrder>().ShouldSatisfyAllConditions(
+        Engine.Raised[1].Payload.ShouldBeOfType<RolloutNodeOrder>().ShouldSatisfyAllConditions(
             order => order.Node.ShouldBe("worker-a"), order => order.Reason.ShouldBe("broken disk"));
         problems.Select(problem => problem.Problem.Status).ShouldBe([409, 409, 400, 404]);
     }
@@ -405,9 +378,9 @@ public sealed class RestTests : IAsyncLifetime
 
         first.Next.Count.ShouldBe(3);
         first.Times.ShouldBe(["0 22 * * * for 4h (Europe/Berlin)"]);
-        _client.Started.ShouldBe(["w-nightly"]);
+        Engine.Started.ShouldBe(["w-nightly"]);
         other.Problem.Status.ShouldBe(409);
-        _client.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);
+        Engine.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);
     }
 
     [Theory]
@@ -430,7 +403,7 @@ public sealed class RestTests : IAsyncLifetime
         var problem = await PostAsync("api/v1/windows", json, HttpStatusCode.BadRequest);
 
         problem.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
-        _client.Started.ShouldBeEmpty();
+        Engine.Started.ShouldBeEmpty();
     }
 
     [Fact]
@@ -449,7 +422,7 @@ public sealed class RestTests : IAsyncLifetime
 
     private Task<MaintenanceView> CreateAsync(string node) => Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = node }, null, Token);
 
-    private void End(string id, MaintenanceOutcome outcome) => _client.Set(
+    private void End(string id, MaintenanceOutcome outcome) => Engine.Set(
         id, output: new MaintenanceReport("worker-a", outcome, "It is over."), status: OrchestrationRuntimeStatus.Completed);
 
     private async Task<Problem> PostAsync(string path, string json, HttpStatusCode expected)

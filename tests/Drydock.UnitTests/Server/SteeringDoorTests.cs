@@ -2,14 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using Drydock.Api;
-using Drydock.DurableTask.Client;
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Server;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Shouldly;
 using Xunit;
 
@@ -20,41 +13,19 @@ public sealed class SteeringDoorTests : IAsyncLifetime
 {
     private static readonly DateTimeOffset Deadline = new(2026, 3, 1, 3, 0, 0, 123, TimeSpan.Zero);
 
-    private readonly InMemoryClient _client = new(TimeProvider.System);
-    private WebApplication? _app;
+    private RestHost _host = null!;
 
-    private HttpClient Http { get; } = new();
+    private InMemoryClient Engine => _host.Client;
+
+    private HttpClient Http => _host.Http;
 
     private DrydockApiClient Api => new(Http);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        _app = DrydockHost.Build(
-            new DrydockOptions { Urls = ["http://127.0.0.1:0"], Operator = false, LogLevel = Microsoft.Extensions.Logging.LogLevel.None },
-            services =>
-            {
-                foreach (var hosted in services.Where(static service =>
-                    service.ServiceType == typeof(IHostedService) && service.ImplementationType?.Name != "GenericWebHostService").ToList())
-                {
-                    services.Remove(hosted);
-                }
+    public async ValueTask InitializeAsync() => _host = await RestHost.StartAsync(["worker-a"]);
 
-                services.Replace(ServiceDescriptor.Singleton<DurableTaskClient>(_client));
-                services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster("worker-a")));
-                services.Replace(ServiceDescriptor.Singleton<INeighbours>(new StubNeighbours()));
-                services.Replace(ServiceDescriptor.Singleton(new HubIdentity(static () => Guid.Empty)));
-            });
-        await _app.StartAsync();
-        Http.BaseAddress = new Uri(_app.Urls.Single());
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        Http.Dispose();
-        await _app!.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     [Fact]
     public async Task A_wish_reaches_the_maintenance_with_who_and_why()
@@ -65,8 +36,8 @@ public sealed class SteeringDoorTests : IAsyncLifetime
         await Api.ResumeMaintenanceAsync(id, null, null, Token);
         await Api.ExtendMaintenanceAsync(id, "1h30m", "the fan takes longer", null, Token);
 
-        var steers = _client.Raised.Select(static raised => raised.Payload.ShouldBeOfType<Steer>()).ToList();
-        _client.Raised.ShouldAllBe(static raised => raised.Name == MaintenanceEvents.Steer);
+        var steers = Engine.Raised.Select(static raised => raised.Payload.ShouldBeOfType<Steer>()).ToList();
+        Engine.Raised.ShouldAllBe(static raised => raised.Name == MaintenanceEvents.Steer);
         steers.Select(static steer => (steer.Kind, steer.Reason, HasKey: steer.Key is not null)).ShouldBe(
             [(SteerKind.Suspend, "the storage is down", true), (SteerKind.Resume, null, false), (SteerKind.Extend, "the fan takes longer", false)]);
         steers.ShouldAllBe(static steer => steer.By.Length > 0);
@@ -96,8 +67,8 @@ public sealed class SteeringDoorTests : IAsyncLifetime
     {
         var id = await BeginAsync(Draining());
         await Api.ExtendMaintenanceAsync(id, "30m", null, "CHG-2", Token);
-        var sent = (Steer)_client.Raised.Single().Payload!;
-        _client.Set(id, Draining() with
+        var sent = (Steer)Engine.Raised.Single().Payload!;
+        Engine.Set(id, Draining() with
         {
             Deadline = sent.To, Steers = [new SteerRecord(sent.Kind, sent.By, null, Deadline) { From = sent.From, To = sent.To, Key = sent.Key }],
         });
@@ -108,7 +79,7 @@ public sealed class SteeringDoorTests : IAsyncLifetime
 
         again.Deadline.ShouldBe(Deadline.AddMinutes(30));
         (longer.Problem.Type, other.Problem.Type).ShouldBe((ProblemTypes.KeyReused, ProblemTypes.KeyReused));
-        _client.Raised.Count.ShouldBe(1);
+        Engine.Raised.Count.ShouldBe(1);
     }
 
     [Fact]
@@ -119,15 +90,15 @@ public sealed class SteeringDoorTests : IAsyncLifetime
 
         (await RefusedAsync(() => Api.SuspendMaintenanceAsync(id, null, null, Token))).ShouldContain("a power-cycle in hand, which is not suspended");
         (await RefusedAsync(() => Api.ExtendMaintenanceAsync(id, "1h", null, null, Token))).ShouldContain("a power-cycle in hand, which is not extended");
-        _client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
+        Engine.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
         (await RefusedAsync(() => Api.ExtendMaintenanceAsync(id, "1h", null, null, Token))).ShouldContain("has no deadline now that could be extended: the step in hand is Action");
-        _client.Set(id, Draining() with { IsCancelling = true });
+        Engine.Set(id, Draining() with { IsCancelling = true });
         (await RefusedAsync(() => Api.ResumeMaintenanceAsync(id, null, null, Token))).ShouldContain("is being cancelled");
-        _client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Restore, "back"));
+        Engine.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Restore, "back"));
         (await RefusedAsync(() => Api.SuspendMaintenanceAsync(id, null, null, Token))).ShouldContain("is putting the node back");
         var unknown = await Should.ThrowAsync<ApiProblemException>(() => Api.SuspendMaintenanceAsync("m-0", null, null, Token));
         unknown.Problem.Type.ShouldBe(ProblemTypes.NotFound);
-        _client.Raised.ShouldBeEmpty();
+        Engine.Raised.ShouldBeEmpty();
     }
 
     [Theory]
@@ -145,7 +116,7 @@ public sealed class SteeringDoorTests : IAsyncLifetime
 
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await answer.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, Token))!.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
-        _client.Raised.ShouldBeEmpty();
+        Engine.Raised.ShouldBeEmpty();
     }
 
     [Fact]
@@ -154,15 +125,15 @@ public sealed class SteeringDoorTests : IAsyncLifetime
         var id = await BeginAsync(Draining());
         var read = await Http.GetAsync($"api/v1/maintenances/{id}", Token);
         var tag = read.Headers.ETag!.Tag;
-        _client.Set(id, Draining() with { Message = "another" });
+        Engine.Set(id, Draining() with { Message = "another" });
 
         var late = await PostAsync(id, "extend", """{"by":"1h"}""", tag);
-        _client.Raised.ShouldBeEmpty();
+        Engine.Raised.ShouldBeEmpty();
         var inTime = await PostAsync(id, "extend", """{"by":"1h"}""", late.Headers.ETag!.Tag);
 
         (late.StatusCode, inTime.StatusCode).ShouldBe((HttpStatusCode.PreconditionFailed, HttpStatusCode.Accepted));
         inTime.Headers.ETag.ShouldNotBeNull();
-        _client.Raised.Count.ShouldBe(1);
+        Engine.Raised.Count.ShouldBe(1);
     }
 
     [Fact]
@@ -172,10 +143,10 @@ public sealed class SteeringDoorTests : IAsyncLifetime
         var id = await BeginAsync(new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true, Suspension = suspended });
 
         await Api.CompleteMaintenanceAsync(id, skipHealth: false, Token);
-        _client.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Approve, "waiting") { AwaitsApproval = ApprovalGate.Start, Suspension = suspended });
+        Engine.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Approve, "waiting") { AwaitsApproval = ApprovalGate.Start, Suspension = suspended });
         await Api.ApproveMaintenanceAsync(id, null, Token);
 
-        _client.Raised.Select(static raised => raised.Name).ShouldBe([MaintenanceEvents.Complete, MaintenanceEvents.Approval(ApprovalGate.Start)]);
+        Engine.Raised.Select(static raised => raised.Name).ShouldBe([MaintenanceEvents.Complete, MaintenanceEvents.Approval(ApprovalGate.Start)]);
     }
 
     private static MaintenanceStatus Draining() => new("worker-a", MaintenanceStep.Drain, "draining") { Deadline = Deadline };
@@ -183,7 +154,7 @@ public sealed class SteeringDoorTests : IAsyncLifetime
     private async Task<string> BeginAsync(MaintenanceStatus status)
     {
         var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
-        _client.Set(view.Id, status);
+        Engine.Set(view.Id, status);
         return view.Id;
     }
 
