@@ -45,6 +45,34 @@ public sealed class RebootTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(MaintenanceAction.Reboot)]
+    [InlineData(MaintenanceAction.PowerCycle)]
+    public async Task A_node_that_somebody_else_has_rebooted_meanwhile_is_taken_down_all_the_same(MaintenanceAction kind)
+    {
+        const string boots = """{"spec":{"template":{"spec":{"hostPID":true,"containers":[{"name":"c","image":"i","command":["reboot"],"securityContext":{"privileged":true}}]}}}}""";
+        await using var world = await World.StartAsync(
+            ActionTests.Hardware,
+            configure: Policies.Of(new MaintenancePolicy("p") { Jobs = new Dictionary<string, JobTemplate> { ["boots"] = new("kube-system", boots) } }));
+        await world.BeginAsync(world.Request() with
+        {
+            Policy = "p",
+            Hooks = new MaintenanceHooks { AfterDrain = [new ActionStep(MaintenanceAction.Job, new ActionOptions { Template = "boots" })] },
+            Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] },
+            Action = kind,
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var meanwhile = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann", null), CancellationToken.None);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Actions.Select(static action => action.Outcome).ShouldBe([ActionOutcome.Done, ActionOutcome.Done]);
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId.ShouldNotBe(meanwhile);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_job_that_does_not_reboot_the_node_fails_the_maintenance_by_its_deadline()
     {

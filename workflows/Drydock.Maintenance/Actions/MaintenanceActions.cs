@@ -17,9 +17,6 @@ internal sealed class MaintenanceActions(
     /// <summary>Whoever ended the hold asked for no health check.</summary>
     public bool SkipHealth { get; private set; }
 
-    // A node that was taken down before has another boot ID than at the start: the next that takes it down must see one more.
-    private bool _wasTakenDown;
-
     /// <summary>Takes all actions of a point. Null if all did what they should; else how the maintenance ends.</summary>
     public async Task<MaintenanceEnd?> TakeAsync(ActionPoint point, MaintenancePlan plan, string? bootId)
     {
@@ -47,15 +44,11 @@ internal sealed class MaintenanceActions(
         return null;
     }
 
-    private async Task<string?> BootIdAsync(ActionStep step, string? before)
-    {
-        var takesDown = step.Kind is MaintenanceAction.Reboot or MaintenanceAction.PowerCycle;
-        var bootId = takesDown && _wasTakenDown
+    // Read anew: a node that has booted since it was marked, whoever did that, would pass for rebooted before the action has begun.
+    private async Task<string?> BootIdAsync(ActionStep step, string? before) =>
+        step.Kind is MaintenanceAction.Reboot or MaintenanceAction.PowerCycle
             ? (await context.Do<NodeReading>(Activities.ReadNode, new NodeInput(request.Node, holder))).Baseline?.BootId ?? before
             : before;
-        _wasTakenDown |= takesDown;
-        return bootId;
-    }
 
     private ActionInput InputOf(string key, ActionStep step, MaintenancePlan plan, string? bootId, DateTimeOffset deadline, TimeSpan timeout) =>
         new(request.Node, holder, context.InstanceId, key, step, deadline)
