@@ -304,23 +304,17 @@ public sealed class SimulatedApiServer : IAsyncDisposable
             return null;
         }
 
-        // These servers take only clients that accept more than JSON (KubeVirt, as observed).
-        if (request.Method == "PUT" && request.Accept == "application/json")
-        {
-            return ApiAnswer.Text(406, "406: Not Acceptable");
-        }
-
         var body = request.Body.Length == 0 ? null : Bodies.Required(request, path.Resource);
         var answer = api.Call(new SubresourceCall(
             request.Method, path.Group, path.Version, path.Namespace, path.Resource, path.Name ?? "", path.Subresource ?? "", body,
-            request.DryRun || body.At("dryRun") is JsonArray { Count: > 0 }));
+            request.DryRun || body.At("dryRun") is JsonArray { Count: > 0 }) { Accept = request.Accept });
 
-        if (answer.Body is JsonValue text)
+        return answer.Body switch
         {
-            return ApiAnswer.Text(answer.Code, text.ToString());
-        }
-
-        return new ApiAnswer(answer.Code, "application/json", answer.Body is null ? default : Wire.Bytes(answer.Body));
+            null => new ApiAnswer(answer.Code, null, default),
+            JsonValue text => ApiAnswer.Text(answer.Code, text.ToString()),
+            _ => new ApiAnswer(answer.Code, "application/json", Wire.Bytes(answer.Body)),
+        };
     }
 
     private ServedType Served(ResourceRequest path)

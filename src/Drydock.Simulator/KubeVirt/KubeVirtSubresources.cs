@@ -27,6 +27,12 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
             return new(404, "404: Page Not Found");
         }
 
+        // Only clients that take more than JSON are served, as observed.
+        if (call.Accept == "application/json")
+        {
+            return new(406, "406: Not Acceptable\n\nAvailable representations: ");
+        }
+
         var vmi = store.Get(KubeVirtTypes.Instances, call.Namespace, call.Name);
         if (call.Plural == "virtualmachineinstances")
         {

@@ -37,7 +37,11 @@ public interface IObjectAdmission
 /// <param name="Body">The JSON body, or null if empty.</param>
 /// <param name="DryRun">Whether nothing may change.</param>
 public sealed record SubresourceCall(
-    string Verb, string Group, string Version, string? Namespace, string Plural, string Name, string Subresource, JsonObject? Body, bool DryRun);
+    string Verb, string Group, string Version, string? Namespace, string Plural, string Name, string Subresource, JsonObject? Body, bool DryRun)
+{
+    /// <summary>The kinds of answer the client takes.</summary>
+    public string Accept { get; init; } = "*/*";
+}
 
 /// <summary>What a subresource answers.</summary>
 /// <param name="Code">HTTP code.</param>
