@@ -35,6 +35,37 @@ public sealed class ManifestTests
         kinds.ShouldContain("NetworkPolicy");
     }
 
+    [Theory]
+    [InlineData("overlays/sqlite", "/data/drydock.db")]
+    [InlineData("overlays/openshift", "/data/drydock.db")]
+    [InlineData("overlays/postgresql", "Host=postgresql;")]
+    public async Task Every_overlay_takes_maintenances_as_objects_of_Kubernetes_and_checks_them(string overlay, string hub)
+    {
+        var built = await KustomizeAsync(overlay);
+        var known = built.Split("\n---\n").Where(static document =>
+            !document.Contains(".openshift.io/v1\n", StringComparison.Ordinal) && !document.Contains("apiVersion: monitoring.coreos.com/v1\n", StringComparison.Ordinal));
+        var objects = KubernetesYaml.LoadAllFromString(string.Join("\n---\n", known), typeMap: null, strict: false);
+        var container = objects.OfType<k8s.Models.V1Deployment>().Single().Spec.Template.Spec.Containers.ShouldHaveSingleItem();
+
+        objects.OfType<k8s.Models.V1CustomResourceDefinition>().Select(static each => each.Spec.Names.Kind)
+            .ShouldBe(["MaintenancePolicy", "MaintenanceRollout", "MaintenanceWindow", "NodeMaintenance"], ignoreOrder: true);
+        container.Env.Single(static each => each.Name == "DRYDOCK__OPERATOR").Value.ShouldBe("true");
+        container.Args[container.Args.IndexOf("--db") + 1].ShouldStartWith(hub, Case.Sensitive, "A patch by position must hit what it means.");
+        container.Args.ShouldContain("--webhook-listen=0.0.0.0:9443");
+
+        // The way of a review: the configuration names a Service, the Service a port of the pods, and the policy lets it in.
+        var checks = objects.OfType<k8s.Models.V1ValidatingWebhookConfiguration>().ShouldHaveSingleItem().Webhooks;
+        var service = objects.OfType<k8s.Models.V1Service>().Single(static each => each.Metadata.Name == "drydock-webhook");
+        checks.Select(static each => (each.ClientConfig.Service.Name, each.ClientConfig.Service.NamespaceProperty)).Distinct()
+            .ShouldBe([(service.Metadata.Name, service.Metadata.NamespaceProperty)]);
+        checks.SelectMany(static each => each.Rules).SelectMany(static rule => rule.Resources).Distinct()
+            .ShouldBe(["nodemaintenances", "maintenancerollouts", "maintenancewindows", "maintenancepolicies"], ignoreOrder: true);
+        service.Spec.Ports.ShouldHaveSingleItem().TargetPort.Value.ShouldBe("9443");
+        container.Ports.ShouldContain(static port => port.Name == "webhook" && port.ContainerPort == 9443);
+        objects.OfType<k8s.Models.V1NetworkPolicy>().Single().Spec.Ingress.SelectMany(static rule => rule.Ports).ShouldContain(static port => port.Port.Value == "9443");
+        objects.OfType<k8s.Models.V1ClusterRoleBinding>().ShouldContain(static binding => binding.RoleRef.Name == "drydock-resources");
+    }
+
     [Fact]
     public async Task The_container_is_not_root_writes_nothing_but_its_volumes_and_has_no_capability()
     {
