@@ -57,6 +57,9 @@ public sealed record RolloutRequest(IReadOnlyList<string> Nodes)
     /// <summary>What happens when the window closes.</summary>
     public WindowClosePolicy OnClose { get; init; }
 
+    /// <summary>Why it begins paused, one sentence: it shows its nodes and takes none until somebody says <c>resume</c>. Null: it takes nodes at once.</summary>
+    public string? PausedBecause { get; init; }
+
     /// <summary>Where it stood when it continued with a fresh history, or null: it begins.</summary>
     public RolloutState? State { get; init; }
 }

@@ -30,7 +30,9 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
     {
         if (instance is null)
         {
-            await StartAsync(request, IdOf(resource), cancellationToken);
+            // Not told afterwards: it would have taken its first nodes by then.
+            var paused = IsPaused(resource) ? $"{PausedBy(resource)}." : null;
+            await StartAsync(request with { PausedBecause = paused }, IdOf(resource), cancellationToken);
             return true;
         }
 

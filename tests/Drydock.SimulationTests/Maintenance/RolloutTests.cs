@@ -76,6 +76,29 @@ public sealed class RolloutTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task One_that_begins_paused_shows_its_nodes_and_touches_none_until_it_is_resumed()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await BeginAsync(
+            world, new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request(), MaxUnavailable = 3, PausedBecause = "Paused by ada." });
+        await UntilAsync(world, status => status.IsPaused);
+        await RaiseAsync(world, RolloutEvents.Skip, new RolloutNodeOrder("node-3", "ada"));
+        await world.RunForAsync(TimeSpan.FromHours(2));
+        var paused = await StatusAsync(world);
+        var (patches, evictions) = (world.Api.RequestLog.Of("patch", "nodes").Count, world.AcceptedEvictions().Count);
+        await world.Client.RaiseEventAsync("r1", RolloutEvents.Resume, "ada");
+
+        var end = await EndAsync(world);
+
+        (patches, evictions).ShouldBe((0, 0));
+        (paused.Total, paused.Waiting, paused.Message).ShouldBe((2, 2, "Paused by ada. 0 of 2 nodes done, 0 failed, 0 under maintenance."));
+        end.Nodes.Select(node => (node.State, node.Outcome)).ShouldBe(
+        [
+            (RolloutNodeState.Done, MaintenanceOutcome.Completed), (RolloutNodeState.Done, MaintenanceOutcome.Completed), (RolloutNodeState.Skipped, null),
+        ]);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_node_under_another_maintenance_is_waited_for_and_is_never_in_two()
     {
         await using var world = await World.StartAsync("healthy");

@@ -16,6 +16,7 @@ internal sealed class RolloutBook
         (_id, _request) = (id, request);
         State = request.State ?? new RolloutState([])
         {
+            PausedBecause = request.PausedBecause,
             IsCanaryOver = request.Canary <= 0,
             Opening = request.Opening,
         };

@@ -108,7 +108,10 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
     {
         (_waitsFor, _lookAgainAt) = (null, null);
         var state = _book.State;
-        if (state.PausedBecause is not null || state.StoppingBecause is not null || state.IsClosed || (!_book.IsWaiting && _book.IsRunning))
+
+        // One that begins paused looks at its nodes once all the same: somebody may want to see them, or leave some out, before it goes on.
+        var looksFirst = request is { PausedBecause: not null, State: null } && !_sawAll;
+        if ((state.PausedBecause is not null && !looksFirst) || state.StoppingBecause is not null || state.IsClosed || (!_book.IsWaiting && _book.IsRunning))
         {
             return;
         }

@@ -1,0 +1,96 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Operator.Resources;
+using Drydock.UnitTests.Server;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Operator;
+
+/// <summary>What a MaintenanceRollout starts, and what is told of it.</summary>
+public sealed class RolloutReconcilerTests : IAsyncDisposable
+{
+    private const string Instance = "mro-uid-1";
+    private const string By = "maintenancerollout/autumn/uid-1";
+
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
+    private readonly InMemoryClient _client;
+    private readonly OneResource _resources = new();
+
+    public RolloutReconcilerTests() => _client = new InMemoryClient(_clock);
+
+    public ValueTask DisposeAsync() => _client.DisposeAsync();
+
+    [Theory]
+    [InlineData("""{"paused":true}""", $"Paused by {By}.")]
+    [InlineData("""{"paused":false}""", null)]
+    [InlineData("{}", null)]
+    public async Task One_that_is_to_be_paused_is_started_so_and_needs_no_second_word(string spec, string? because)
+    {
+        _resources.Spec = spec;
+
+        await ReconcileAsync();
+
+        _client.InputOf<RolloutRequest>(Instance).PausedBecause.ShouldBe(because);
+        _client.Raised.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_started_it_paused_is_what_its_spec_resumes()
+    {
+        _resources.Spec = """{"paused":true}""";
+        await ReconcileAsync();
+        _client.Set(Instance, new RolloutStatus([]) { IsPaused = true, Message = $"Paused by {By}. 0 of 2 nodes done, 0 failed, 0 under maintenance." });
+        await ReconcileAsync();
+        var whilePaused = _client.Raised.Count;
+
+        _resources.Spec = """{"paused":false}""";
+        await ReconcileAsync();
+
+        whilePaused.ShouldBe(0);
+        _client.Raised.Select(raised => raised.Name).ShouldBe([RolloutEvents.Resume]);
+    }
+
+    private Task ReconcileAsync() =>
+        new RolloutReconciler(_resources, new Requests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
+
+    private sealed class Requests : IResourceRequests
+    {
+        public Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
+            Task.FromResult(new SpecReading<RolloutRequest>(
+                new RolloutRequest(["node-1", "node-2"]) { Template = new MaintenanceRequest("") { RequestedBy = requestedBy } }, null));
+
+        public Task<SpecReading<WindowRequest>> ReadWindowAsync(string name, JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public string? PolicyProblem(string name, JsonElement spec) => throw new NotSupportedException();
+    }
+
+    private sealed class OneResource : IDrydockResources
+    {
+        public string Spec { get; set; } = "{}";
+
+        public JsonObject Status { get; private set; } = [];
+
+        public Task<DrydockResource?> GetAsync(DrydockKind kind, string name, CancellationToken cancellationToken) =>
+            Task.FromResult<DrydockResource?>(new DrydockResource(kind, name, "uid-1", "1")
+            {
+                HasFinalizer = true, Spec = JsonElement.Parse(Spec), Status = Status,
+            });
+
+        public Task WriteStatusAsync(DrydockResource resource, JsonObject status, CancellationToken cancellationToken)
+        {
+            Status = status;
+            return Task.CompletedTask;
+        }
+
+        public Task<IReadOnlyList<DrydockResource>> ListAsync(DrydockKind kind, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public IAsyncEnumerable<string> WatchAsync(DrydockKind kind, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public Task<bool> SetFinalizerAsync(DrydockResource resource, bool present, CancellationToken cancellationToken) => throw new NotSupportedException();
+    }
+}
