@@ -62,6 +62,18 @@ public sealed record RolloutRequest(IReadOnlyList<string> Nodes)
 
     /// <summary>Where it stood when it continued with a fresh history, or null: it begins.</summary>
     public RolloutState? State { get; init; }
+
+    /// <summary>All nodes of a rollout that runs: those that its input, this, carries, and over them what changed since (design D13).</summary>
+    /// <param name="id">The instance.</param>
+    /// <param name="status">Its custom status, read together with the input; null: it has none yet.</param>
+    public IReadOnlyList<RolloutNode> NodesWith(string id, RolloutStatus? status)
+    {
+        IReadOnlyList<RolloutNode> known = State?.Nodes ?? [.. Nodes.Select(node => new RolloutNode(node, RolloutNodeState.Waiting, InstanceIds.Node(id, node)))];
+        var changes = status?.Nodes ?? [];
+        var changed = changes.ToDictionary(static node => node.Node, StringComparer.Ordinal);
+        var names = known.Select(static node => node.Node).ToHashSet(StringComparer.Ordinal);
+        return [.. known.Select(node => changed.GetValueOrDefault(node.Node, node)), .. changes.Where(node => !names.Contains(node.Node))];
+    }
 }
 
 /// <summary>Which node of a rollout goes first.</summary>

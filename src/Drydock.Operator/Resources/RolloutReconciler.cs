@@ -58,8 +58,9 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
 
     protected override Task ProjectAsync(DrydockResource resource, OrchestrationMetadata instance, CancellationToken cancellationToken)
     {
-        var status = (instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null)
-            ?? instance.ReadCustomStatusAs<RolloutStatus>() ?? new RolloutStatus([]);
+        var output = instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null;
+        var status = output ?? instance.ReadCustomStatusAs<RolloutStatus>() ?? new RolloutStatus([]);
+        var nodes = output?.Nodes ?? instance.ReadInputAs<RolloutRequest>()?.NodesWith(instance.InstanceId, status) ?? status.Nodes;
         var phase = instance.RuntimeStatus switch
         {
             OrchestrationRuntimeStatus.Completed => status.Failed > 0 || status.IsStopping ? "Ended" : "Completed",
@@ -73,7 +74,7 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
             ["total"] = status.Total,
             ["done"] = status.Done,
             ["failed"] = status.Failed,
-            ["underMaintenance"] = Names(status, RolloutNodeState.UnderMaintenance),
+            ["underMaintenance"] = Names(nodes, RolloutNodeState.UnderMaintenance),
             ["estimatedEnd"] = instance.IsCompleted ? null : ResourceStatus.Stamp(status.EstimatedEnd),
         };
         return WriteAsync(resource, phase, message, more, new("Accepted", true, "Started", $"It runs as {instance.InstanceId}."), cancellationToken);
@@ -93,9 +94,9 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
     private static bool IsPaused(DrydockResource resource) =>
         resource.Spec.ValueKind == JsonValueKind.Object && resource.Spec.TryGetProperty("paused", out var paused) && paused.ValueKind == JsonValueKind.True;
 
-    private static JsonArray? Names(RolloutStatus status, RolloutNodeState state)
+    private static JsonArray? Names(IReadOnlyList<RolloutNode> nodes, RolloutNodeState state)
     {
-        var names = status.Nodes.Where(node => node.State == state).Select(node => node.Node).Take(MostNodes).ToList();
+        var names = nodes.Where(node => node.State == state).Select(node => node.Node).Take(MostNodes).ToList();
         return names.Count == 0 ? null : new JsonArray([.. names.Select(name => JsonValue.Create(name))]);
     }
 

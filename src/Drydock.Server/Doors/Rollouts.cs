@@ -146,7 +146,7 @@ public sealed class Rollouts
         var request = instance.ReadInputAs<RolloutRequest>();
         var output = instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? instance.ReadOutputAs<RolloutStatus>() : null;
         var status = output ?? instance.ReadCustomStatusAs<RolloutStatus>();
-        var nodes = output?.Nodes ?? Nodes(instance.InstanceId, request, status);
+        var nodes = output?.Nodes ?? request?.NodesWith(instance.InstanceId, status) ?? status?.Nodes ?? [];
         return new RolloutView(
             instance.InstanceId, State(instance, status), instance.FailureDetails?.ErrorMessage ?? status?.Message ?? "It begins.")
         {
@@ -161,21 +161,6 @@ public sealed class Rollouts
             EstimatedEnd = instance.IsCompleted ? null : status?.EstimatedEnd,
             Nodes = [.. nodes.Select(View)],
         };
-    }
-
-    /// <summary>What the input carries, and over it what has changed since.</summary>
-    private static IReadOnlyList<RolloutNode> Nodes(string id, RolloutRequest? request, RolloutStatus? status)
-    {
-        var known = request?.State?.Nodes
-            ?? request?.Nodes.Select(node => new RolloutNode(node, RolloutNodeState.Waiting, InstanceIds.Node(id, node))).ToList()
-            ?? [];
-        var changed = (status?.Nodes ?? []).ToDictionary(static node => node.Node, StringComparer.Ordinal);
-        var names = known.Select(static node => node.Node).ToHashSet(StringComparer.Ordinal);
-        return
-        [
-            .. known.Select(node => changed.GetValueOrDefault(node.Node, node)),
-            .. (status?.Nodes ?? []).Where(node => !names.Contains(node.Node)),
-        ];
     }
 
     private static RolloutNodeView View(RolloutNode node) => new(

@@ -54,6 +54,27 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
         _client.Raised.Select(raised => raised.Name).ShouldBe([RolloutEvents.Resume]);
     }
 
+    [Fact]
+    public async Task Nodes_under_maintenance_are_named_also_when_it_went_on_with_a_fresh_history()
+    {
+        RolloutNode Under(string name) => new(name, RolloutNodeState.UnderMaintenance, $"{Instance}:{name}");
+        var ended = Under("node-2") with { State = RolloutNodeState.Done, Outcome = MaintenanceOutcome.Completed };
+        await ReconcileAsync();
+        var before = new RolloutRequest([]) { Template = new MaintenanceRequest("") { RequestedBy = By }, State = new RolloutState([Under("node-1"), Under("node-2")]) };
+        _client.SetInput(Instance, before);
+        _client.Set(Instance, new RolloutStatus([]) { Message = "2 under maintenance." });
+        await ReconcileAsync();
+        var fresh = UnderMaintenance();
+
+        _client.Set(Instance, new RolloutStatus([ended, Under("node-3")]) { Message = "2 under maintenance." });
+        await ReconcileAsync();
+
+        fresh.ShouldBe(["node-1", "node-2"]);
+        UnderMaintenance().ShouldBe(["node-1", "node-3"]);
+    }
+
+    private IEnumerable<string> UnderMaintenance() => [.. _resources.Status["underMaintenance"]!.AsArray().Select(name => name!.ToString())];
+
     private Task ReconcileAsync() =>
         new RolloutReconciler(_resources, new Requests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
 

@@ -31,6 +31,20 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
         };
     }
 
+    /// <summary>The input with which it continued as new.</summary>
+    public void SetInput(string id, object input)
+    {
+        var before = _instances[id];
+        _instances[id] = new OrchestrationMetadata(before.Name, id)
+        {
+            RuntimeStatus = before.RuntimeStatus,
+            CreatedAt = before.CreatedAt,
+            LastUpdatedAt = clock.GetUtcNow(),
+            SerializedInput = JsonDataConverter.Default.Serialize(input),
+            SerializedCustomStatus = before.SerializedCustomStatus,
+        };
+    }
+
     public T InputOf<T>(string id) => _instances[id].ReadInputAs<T>()!;
 
     public override Task<string> ScheduleNewOrchestrationInstanceAsync(
