@@ -71,13 +71,14 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
 
     private async Task HeedAsync()
     {
-        // In the order of weight: what comes later in this list sees what came before.
+        // In the order of weight: what comes later in this list sees what came before. Which of two kinds was said first cannot be told, so the
+        // one that leaves nodes alone has the last word: skip over retry, pause over resume.
         (await _done.TakeAsync()).ForEach(done => _book.Done(done, context.Now()));
         (await _open.TakeAsync()).ForEach(_book.Open);
-        (await _skip.TakeAsync()).ForEach(_book.Skip);
         (await _retry.TakeAsync()).ForEach(_book.Retry);
-        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause)));
+        (await _skip.TakeAsync()).ForEach(_book.Skip);
         (await _resume.TakeAsync()).ForEach(_ => _book.Resume());
+        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause)));
         (await _stop.TakeAsync()).ForEach(stop => _book.Stop(Said("Stopped", stop)));
         var isCancelled = _book.State.IsCancelled;
         (await _cancel.TakeAsync()).ForEach(cancel => _book.Cancel(Said("Cancelled", cancel)));
