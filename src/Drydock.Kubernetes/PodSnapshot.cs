@@ -36,6 +36,9 @@ public sealed record PodSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary>The Ready condition is True.</summary>
     public bool IsReady { get; init; }
 
+    /// <summary>The Ready condition is Unknown: nobody has said lately whether it is ready, so it may be.</summary>
+    public bool IsReadinessUnknown { get; init; }
+
     /// <summary>The exit code of its first container that ended with another one than 0, or null.</summary>
     public int? ExitCode { get; init; }
 

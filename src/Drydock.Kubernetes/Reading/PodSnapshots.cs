@@ -11,6 +11,7 @@ internal static class PodSnapshots
     {
         var annotations = pod.Map("metadata", "annotations");
         var scheduled = pod.Condition("PodScheduled");
+        var ready = pod.Condition("Ready")?.Status;
         return new PodSnapshot(pod.Ref(), pod.Uid(), pod.Text("spec", "nodeName"))
         {
             Phase = pod.Text("status", "phase") ?? "Unknown",
@@ -23,7 +24,8 @@ internal static class PodSnapshots
             Finalizers = pod.Texts("metadata", "finalizers"),
             Labels = pod.Map("metadata", "labels"),
             Annotations = annotations,
-            IsReady = pod.Condition("Ready")?.Status == "True",
+            IsReady = ready == "True",
+            IsReadinessUnknown = ready == "Unknown",
             ExitCode = pod.At("status", "containerStatuses").Items().Select(container => container.Number("state", "terminated", "exitCode"))
                 .FirstOrDefault(code => code is not (null or 0)),
             UnschedulableMessage = scheduled is { Status: "False" } ? scheduled.Message ?? scheduled.Reason : null,

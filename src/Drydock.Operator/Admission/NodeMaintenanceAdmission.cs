@@ -61,8 +61,8 @@ internal sealed class NodeMaintenanceAdmission(INodeMaintenances resources, IClu
             return true;
         }
 
-        // No disruption is left, unless this node is the one that is disrupted: its guard pod is missing or not ready.
+        // No disruption is left, unless this node is the one that is disrupted: its guard pod is missing or not ready. Unknown is not that.
         var pods = await cluster.ListPodsOnNodeAsync(node.Name, cancellationToken);
-        return !pods.Any(pod => pod.Ref.Namespace == EtcdNamespace && guard.Covers(pod) && pod.IsReady);
+        return !pods.Any(pod => pod.Ref.Namespace == EtcdNamespace && guard.Covers(pod) && (pod.IsReady || pod.IsReadinessUnknown));
     }
 }

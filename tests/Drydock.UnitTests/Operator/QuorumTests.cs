@@ -19,10 +19,12 @@ public sealed class QuorumTests
         Budgets = [Guard(0)],
     };
 
-    [Fact]
-    public async Task A_control_plane_node_is_refused_while_no_disruption_is_allowed()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_control_plane_node_is_refused_while_no_disruption_is_allowed(bool isKnown)
     {
-        _cluster.Pods = [GuardPod(isReady: true)];
+        _cluster.Pods = [GuardPod(isReady: isKnown) with { IsReadinessUnknown = !isKnown }];
 
         (await RefusalAsync()).ShouldBe(Refusal);
     }

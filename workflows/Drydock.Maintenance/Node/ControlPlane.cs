@@ -56,7 +56,7 @@ internal static class ControlPlane
                 "Wait until it is back.");
     }
 
-    /// <summary>The rule of medik8s/common pkg/etcd: the budget allows one more, or this node's guard pod is the one that is out already.</summary>
+    /// <summary>The rule of medik8s/common pkg/etcd: the budget allows one more, or this node's guard pod is known to be the one that is out already.</summary>
     internal static ControlPlaneProblem? Guarded(string node, IReadOnlyList<BudgetSnapshot> budgets, IEnumerable<PodSnapshot> podsOnNode)
     {
         if (budgets is not [var budget])
@@ -68,8 +68,8 @@ internal static class ControlPlane
                 "Look at the etcd operator.");
         }
 
-        var guard = podsOnNode.FirstOrDefault(pod => pod.Ref.Namespace == EtcdNamespace && budget.Covers(pod));
-        return budget.DisruptionsAllowed >= 1 || guard is not { IsReady: true }
+        var guards = podsOnNode.Where(pod => pod.Ref.Namespace == EtcdNamespace && budget.Covers(pod));
+        return budget.DisruptionsAllowed >= 1 || !guards.Any(static guard => guard.IsReady || guard.IsReadinessUnknown)
             ? null
             : new(
                 "etcd-quorum",

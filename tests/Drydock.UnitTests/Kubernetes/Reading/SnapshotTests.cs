@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Drydock.Kubernetes;
 using Drydock.Kubernetes.Reading;
 using Shouldly;
@@ -89,6 +90,17 @@ public sealed class SnapshotTests
         (running.Phase, running.IsReady, running.UnschedulableMessage, running.Node is null).ShouldBe(("Running", true, null, false));
         (waiting.Phase, waiting.Node).ShouldBe(("Pending", null));
         waiting.UnschedulableMessage.ShouldNotBeNull().ShouldContain("nodes are available");
+    }
+
+    [Theory]
+    [InlineData("True", true, false)]
+    [InlineData("False", false, false)]
+    [InlineData("Unknown", false, true)]
+    public void A_pod_is_ready_or_is_not_or_nobody_knows(string ready, bool isReady, bool isUnknown)
+    {
+        var pod = PodSnapshots.From(JsonElement.Parse($$$"""{"metadata":{"name":"p"},"status":{"conditions":[{"type":"Ready","status":"{{{ready}}}"}]}}"""));
+
+        (pod.IsReady, pod.IsReadinessUnknown).ShouldBe((isReady, isUnknown));
     }
 
     [Fact]

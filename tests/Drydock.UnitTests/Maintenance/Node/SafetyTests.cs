@@ -94,15 +94,19 @@ public sealed class SafetyTests
         (ControlPlane.Counted("a", members, othersReady)?.Message).ShouldBe(problem);
 
     [Theory]
-    [InlineData(1, 1, true, null)]
-    [InlineData(1, 0, true, "etcd-quorum")]
-    [InlineData(1, 0, false, null)]
-    [InlineData(2, 1, true, "etcd-quorum-unknown")]
-    public void The_guard_pod_budget_of_OpenShift_decides(int budgets, int allowed, bool guardIsReady, string? kind)
+    [InlineData(1, 1, "True", null)]
+    [InlineData(1, 0, "True", "etcd-quorum")]
+    [InlineData(1, 0, "False", null)]
+    [InlineData(1, 0, "Unknown", "etcd-quorum")]
+    [InlineData(2, 1, "True", "etcd-quorum-unknown")]
+    public void The_guard_pod_budget_of_OpenShift_decides(int budgets, int allowed, string guardReady, string? kind)
     {
         var selector = new LabelSelector(new Dictionary<string, string> { ["app"] = "guard" }, []);
         var guards = Enumerable.Range(0, budgets).Select(n => new BudgetSnapshot(new ObjectRef("openshift-etcd", $"etcd-guard-pdb{n}"), selector) { DisruptionsAllowed = allowed }).ToList();
-        var pod = new PodSnapshot(new ObjectRef("openshift-etcd", "etcd-guard-a"), "u", "a") { IsReady = guardIsReady, Labels = new Dictionary<string, string> { ["app"] = "guard" } };
+        var pod = new PodSnapshot(new ObjectRef("openshift-etcd", "etcd-guard-a"), "u", "a")
+        {
+            IsReady = guardReady == "True", IsReadinessUnknown = guardReady == "Unknown", Labels = new Dictionary<string, string> { ["app"] = "guard" },
+        };
 
         (ControlPlane.Guarded("a", guards, [pod])?.Kind).ShouldBe(kind);
     }
