@@ -16,9 +16,15 @@ internal sealed class MaintenanceMetrics(
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
+    // An end is counted once: whoever ended in this time is remembered, and whoever ended before it is not counted any more.
+    private static readonly TimeSpan Memory = TimeSpan.FromHours(1);
+
     private readonly ConcurrentDictionary<string, MaintenanceView> _known = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> _over = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _over = new(StringComparer.Ordinal);
     private readonly DateTimeOffset _startedAt = clock.GetUtcNow();
+
+    /// <summary>How many ended maintenances are kept in mind.</summary>
+    internal int Remembered => _over.Count;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -54,18 +60,39 @@ internal sealed class MaintenanceMetrics(
             return;
         }
 
-        var view = MaintenanceViews.View(tree, withPods: true);
-        nodes.Set(id, view.Node);
-        Measure(_known.GetValueOrDefault(id), view);
+        See(MaintenanceViews.View(tree, withPods: true));
+    }
+
+    /// <summary>Measures what happened to it since it was seen last. One call at a time.</summary>
+    internal void See(MaintenanceView view)
+    {
+        var forgotten = clock.GetUtcNow() - Memory;
+        if (_over.ContainsKey(view.Id))
+        {
+            return;
+        }
+
+        nodes.Set(view.Id, view.Node);
+        var before = _known.GetValueOrDefault(view.Id);
+        if (before is not null || view.EndedAt is null || view.EndedAt > forgotten)
+        {
+            Measure(before, view);
+        }
+
         if (view.IsOver)
         {
-            _known.TryRemove(id, out _);
-            _over[id] = true;
-            nodes.Forget(id);
+            _known.TryRemove(view.Id, out _);
+            _over[view.Id] = view.EndedAt ?? clock.GetUtcNow();
+            nodes.Forget(view.Id);
         }
         else
         {
-            _known[id] = view;
+            _known[view.Id] = view;
+        }
+
+        foreach (var old in _over.Where(each => each.Value <= forgotten).ToList())
+        {
+            _over.TryRemove(old);
         }
 
         meter.Show(_known.ToDictionary(static each => each.Key, static each => Counts(each.Value), StringComparer.Ordinal));

@@ -4,7 +4,10 @@ using Drydock.Kubernetes;
 
 namespace Drydock.Server.Telemetry;
 
-/// <summary>All instruments of the server but those of the hub itself; README of <c>infra</c> lists them as Prometheus shows them.</summary>
+/// <summary>
+/// All instruments of the server but those of the hub itself; the dashboard under <c>infra/observability</c> shows them. Of several servers
+/// on one hub each measures every maintenance, so a query takes the highest (<c>max by</c>) and never the sum.
+/// </summary>
 internal sealed class ServerMeter : IDisposable
 {
     public const string Name = "Drydock";

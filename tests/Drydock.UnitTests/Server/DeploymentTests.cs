@@ -1,5 +1,8 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Drydock.Api;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
 using Drydock.Server;
 using Drydock.Server.Callers;
 using Drydock.Server.Notifications;
@@ -36,6 +39,30 @@ public sealed partial class DeploymentTests
         made.Count.ShouldBeGreaterThan(8);
         asked.ShouldNotBeEmpty();
         asked.Where(series => !made.Any(name => Regex.IsMatch(series, $"^{name}(_seconds)?(_bucket|_count|_sum|_total)?$", RegexOptions.None, TimeSpan.FromSeconds(1)))).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void No_query_sums_up_over_replicas_what_each_of_them_measures()
+    {
+        // What each replica measures for itself may be summed up: its own commits, and what it holds and writes.
+        string[] own = ["drydock_hub_commit_duration_seconds", "drydock_hub_items{state=~\\\"outstanding|committing\\\"}"];
+        var queries = Repository.Files("infra", "prometheusrule.yaml").Concat(Repository.Files("infra", "drydock.json"))
+            .SelectMany(static path => Query().Matches(System.IO.File.ReadAllText(path))).Select(static match => match.Groups["query"].Value).ToList();
+        var shared = queries.Where(query => query.Contains("drydock_", StringComparison.Ordinal) && !own.Any(query.Contains)).ToList();
+
+        shared.Count.ShouldBeGreaterThan(15);
+        shared.Where(static query => !HighestFirst().IsMatch(query)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Alerts_wait_for_what_there_is()
+    {
+        var text = System.IO.File.ReadAllText(File("infra", "prometheusrule.yaml"));
+        var kinds = BlockedKind().Matches(text).Select(static match => match.Groups["kind"].Value).ToList();
+
+        kinds.ShouldNotBeEmpty();
+        kinds.Except(Enum.GetNames<EvictionAnswer>().Select(Kebab.Of)).ShouldBeEmpty();
+        RunningState().Matches(text).Select(static match => match.Groups["state"].Value).Except(Enum.GetNames<MaintenanceState>()).ShouldBeEmpty();
     }
 
     [Fact]
@@ -124,6 +151,19 @@ public sealed partial class DeploymentTests
 
     [GeneratedRegex("\"(?<name>drydock\\.[a-z_.]+)\"", RegexOptions.NonBacktracking)]
     private static partial Regex Instrument();
+
+    [GeneratedRegex("^\\s*\"?expr\"?: \"?(?<query>.*?)\"?,?$", RegexOptions.Multiline | RegexOptions.NonBacktracking)]
+    private static partial Regex Query();
+
+    // The innermost aggregation over the series, or over its rate, takes the highest; sums may stand around it.
+    [GeneratedRegex("max(?: by \\([a-z, ]+\\) )?\\((?:rate\\(|increase\\()?drydock_[a-z_]+", RegexOptions.NonBacktracking)]
+    private static partial Regex HighestFirst();
+
+    [GeneratedRegex("drydock_blocked\\{kind=\"(?<kind>[^\"]+)\"\\}", RegexOptions.NonBacktracking)]
+    private static partial Regex BlockedKind();
+
+    [GeneratedRegex("drydock_maintenances_running\\{state=\"(?<state>[^\"]+)\"\\}", RegexOptions.NonBacktracking)]
+    private static partial Regex RunningState();
 
     [GeneratedRegex("drydock_[a-z_]+", RegexOptions.NonBacktracking)]
     private static partial Regex Series();

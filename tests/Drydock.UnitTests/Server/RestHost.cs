@@ -27,6 +27,8 @@ internal sealed class RestHost : IAsyncDisposable
 
     public HttpClient Http { get; }
 
+    public IServiceProvider Services => _app.Services;
+
     /// <summary>A host that serves.</summary>
     /// <param name="nodes">The nodes of the cluster.</param>
     /// <param name="more">More services to replace.</param>
