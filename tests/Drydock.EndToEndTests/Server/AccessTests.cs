@@ -7,6 +7,7 @@ using Drydock.Api;
 using Drydock.Server;
 using Drydock.Server.Callers;
 using Drydock.Simulator.Api;
+using Drydock.Simulator.Store;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shouldly;
@@ -159,6 +160,18 @@ public sealed class AccessTests : IAsyncLifetime
             """);
 
         (await As("stranger").ListMaintenancesAsync(null, onlyRunning: false, null, Token)).Items.ShouldBeEmpty();
+
+        // How many seconds, KubernetesCallersTests say with a clock of their own.
+        _harbour.Cluster.Store.Delete(_harbour.Cluster.Store.Types.Single(static type => type.Plural == "clusterrolebindings"), null, "stranger", new Deletion()).ShouldNotBeNull();
+        var status = HttpStatusCode.OK;
+        while (status == HttpStatusCode.OK)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Token);
+            using var answer = await SendAsync(_harbour.Http, "stranger", "api/v1/maintenances");
+            status = answer.StatusCode;
+        }
+
+        status.ShouldBe(HttpStatusCode.Forbidden);
     }
 
     [Fact]

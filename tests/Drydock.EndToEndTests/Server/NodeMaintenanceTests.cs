@@ -37,6 +37,37 @@ public sealed class NodeMaintenanceTests
     }
 
     [Fact]
+    public async Task By_kubectl_alone_one_is_applied_read_until_the_node_is_drained_and_deleted_and_the_node_is_back()
+    {
+        await using var harbour = await Harbour.OpenAsync(Token);
+        var server = await harbour.Cluster.ListenAsync(0, Token);
+        Task<string> Kubectl(string[] arguments, string input = "") => Server.Kubectl.RunAsync(server, arguments, input, Token);
+
+        var applied = await Kubectl(["apply", "-f", "-"], """
+            apiVersion: nodemaintenance.medik8s.io/v1beta1
+            kind: NodeMaintenance
+            metadata: {name: maintain-1}
+            spec: {nodeName: node-1, reason: new kernel}
+            """);
+        var phase = "";
+        while (phase is not ("Succeeded" or "Failed"))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Token);
+            phase = await Kubectl(["get", "nodemaintenance", "maintain-1", "-o", "jsonpath={.status.phase}"]);
+        }
+
+        var drained = await Kubectl(["get", "node", "node-1", "-o", "jsonpath={.spec.unschedulable}"]);
+        // It waits until the object is gone, and so until the node was given back.
+        await Kubectl(["delete", "nodemaintenance", "maintain-1"]);
+        var left = await Kubectl(["get", "nodemaintenance", "-o", "name"]);
+        var back = await Kubectl(["get", "node", "node-1", "-o", "jsonpath={.spec.unschedulable}{.spec.taints}"]);
+
+        applied.ShouldContain("maintain-1 created");
+        (phase, drained, left).ShouldBe(("Succeeded", "true", ""));
+        back.ShouldBeOneOf("", "false");
+    }
+
+    [Fact]
     public async Task Deleting_it_while_the_server_is_down_ends_the_maintenance_when_it_is_up_again()
     {
         await using var harbour = await Harbour.OpenAsync(Token);

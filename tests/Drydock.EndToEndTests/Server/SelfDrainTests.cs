@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Drydock.Api;
 using Shouldly;
@@ -71,10 +70,6 @@ public sealed class SelfDrainTests
             folder = folder.Parent!;
         }
 
-        string[] arguments = ["apply", "--kubeconfig", "/dev/null", "--server", server.ToString(), "-k", Path.Combine(folder.FullName, "infra", "kubernetes", overlay)];
-        using var kubectl = Process.Start(new ProcessStartInfo("kubectl", arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var texts = await Task.WhenAll(kubectl.StandardOutput.ReadToEndAsync(Token), kubectl.StandardError.ReadToEndAsync(Token));
-        await kubectl.WaitForExitAsync(Token);
-        kubectl.ExitCode.ShouldBe(0, texts[1]);
+        await Kubectl.RunAsync(server, ["apply", "-k", Path.Combine(folder.FullName, "infra", "kubernetes", overlay)], "", Token);
     }
 }
