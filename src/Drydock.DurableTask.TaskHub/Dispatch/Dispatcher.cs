@@ -465,12 +465,14 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
         }
 
         var seqs = handOut.Turn!.Messages.Select(message => message.Seq).ToHashSet();
-        if (instance.Inbox.RemoveAll(message => seqs.Contains(message.Seq)) != seqs.Count)
+        if (instance.Inbox.Count(message => seqs.Contains(message.Seq)) != seqs.Count)
         {
-            // Its messages are gone: somebody else's turn was committed, or the instance has ended.
+            // Its messages are gone: somebody else's turn was committed, or the instance has ended; or the clock was set back, and a
+            // timer among them waits again.
             return null;
         }
 
+        instance.Inbox.RemoveAll(message => seqs.Contains(message.Seq));
         instance.Turn = handOut.Turn;
         state.QueueOf(instance).Withdraw(instance, Phase.InHand);
         return instance;

@@ -42,6 +42,15 @@ public sealed class SimulationTests(ITestOutputHelper output)
         }
     }
 
+    // A worker came back with a turn whose timer waited again, since the clock had been set back: its other messages were lost.
+    [Fact]
+    public void A_turn_that_comes_back_after_the_clock_was_set_back_loses_nothing()
+    {
+        using var simulation = Run("file", 2072288704);
+
+        simulation.Orchestrations.ShouldBePositive();
+    }
+
     [Theory]
     [InlineData("memory")]
     [InlineData("file")]
