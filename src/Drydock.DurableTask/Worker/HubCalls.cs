@@ -32,12 +32,15 @@ internal sealed class HubCalls(TimeProvider clock, ILogger logger)
         }
     }
 
-    /// <summary>Gives an item back. If that fails too, the hub takes it back when the stream ends.</summary>
+    /// <summary>
+    /// Gives an item back, as often as <see cref="CallAsync"/> calls: one that the hub believes to be here would wait until the stream ends,
+    /// which is when the hub takes it back if all of that fails.
+    /// </summary>
     public async Task AbandonAsync(Func<CancellationToken, Task> abandon, CancellationToken cancellationToken)
     {
         try
         {
-            await abandon(cancellationToken);
+            await CallAsync(abandon, cancellationToken);
         }
         catch (Exception exception)
         {

@@ -90,11 +90,8 @@ internal sealed class SimulatedHub : IDisposable
         HandOut();
     }
 
-    /// <summary>A worker gives an item back.</summary>
-    public void Abandon(string token)
-    {
-        Commit([_ => _dispatcher.Abandon(token)], static () => []);
-    }
+    /// <summary>A worker gives an item back; false if it is to say so again, since it was not acknowledged.</summary>
+    public bool Abandon(string token) => Commit([_ => _dispatcher.Abandon(token)], static () => []);
 
     public void Dispose() => Store.Dispose();
 

@@ -66,8 +66,10 @@ internal sealed class SimulatedWorker(SimulatedHub hub, Random random, int seed)
         foreach (var items in new[] { _turns, _activities, _entities }.Where(items => items.Count > 0).Take(1))
         {
             var item = items[random.Next(items.Count)];
-            items.Remove(item);
-            hub.Abandon(item.CompletionToken);
+            if (hub.Abandon(item.CompletionToken))
+            {
+                items.Remove(item);
+            }
         }
     }
 
