@@ -15,7 +15,7 @@ namespace Drydock.ConformanceTests.Deployment;
 /// <summary>The validating webhook as it is deployed: kubectl asks the cluster, the cluster asks the webhook over TLS.</summary>
 public sealed class AdmissionTests : IAsyncLifetime
 {
-    private readonly KubectlCluster _kubectl = new();
+    private readonly KubectlCluster _kubectl = new() { Program = "kubectl" };
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("drydock-admission-");
     private WebApplication? _server;
 

@@ -13,7 +13,7 @@ namespace Drydock.ConformanceTests.Deployment;
 /// <summary>Our own kinds as they are deployed, by kubectl: their rules, their columns, and what they bring about.</summary>
 public sealed class ResourceTests : IAsyncLifetime
 {
-    private readonly KubectlCluster _kubectl = new();
+    private readonly KubectlCluster _kubectl = new() { Program = "kubectl" };
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("drydock-resources-");
     private WebApplication? _server;
 

@@ -15,13 +15,13 @@ internal sealed record KubectlRun(int Code, string Output, string Error)
         [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
 }
 
-/// <summary>The healthy scenario over HTTP, and the kubectl that Debian ships (or that of this machine) with a home of its own.</summary>
+/// <summary>The healthy scenario over HTTP, and a kubectl with a home of its own.</summary>
 public sealed class KubectlCluster : IAsyncLifetime
 {
-    // Set by tests/run.sh.
-    private static readonly string _program = Environment.GetEnvironmentVariable("DRYDOCK_TEST_KUBECTL") is { Length: > 0 } program ? program : "kubectl";
-
     private readonly string _home = Directory.CreateTempSubdirectory("drydock-kubectl-").FullName;
+
+    /// <summary>The kubectl that judges: Debian's, which <c>tests/run.sh</c> names, if there is one.</summary>
+    internal string Program { get; init; } = Environment.GetEnvironmentVariable("DRYDOCK_TEST_KUBECTL") is { Length: > 0 } program ? program : "kubectl";
 
     internal SimulatedCluster Simulation { get; } =
         SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, seed: 1, speed: 10);
@@ -95,7 +95,7 @@ public sealed class KubectlCluster : IAsyncLifetime
     }
 
     internal Process Start(params string[] arguments) =>
-        Process.Start(new ProcessStartInfo(_program, arguments)
+        Process.Start(new ProcessStartInfo(Program, arguments)
         {
             Environment = { ["KUBECONFIG"] = Path.Combine(_home, "kubeconfig"), ["HOME"] = _home },
             RedirectStandardInput = true,
