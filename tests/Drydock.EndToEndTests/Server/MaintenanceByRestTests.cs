@@ -1,3 +1,4 @@
+using System.Globalization;
 using Drydock.Api;
 using Shouldly;
 using Xunit;
@@ -102,7 +103,8 @@ public sealed class MaintenanceByRestTests
         await MeasuredAsync(harbour, 2);
     }
 
-    // A maintenance of a rollout is measured like any other.
+    // A maintenance of a rollout is measured like any other. The instruments of all servers in a process have one name: those that other
+    // tests run at the same time count here too.
     private async Task MeasuredAsync(Harbour harbour, int maintenances)
     {
         string[] counted;
@@ -113,7 +115,7 @@ public sealed class MaintenanceByRestTests
                 .Where(static line => line.StartsWith("drydock_maintenance_duration_seconds_count", StringComparison.Ordinal)
                     && line.Contains("outcome=\"Completed\"", StringComparison.Ordinal))];
         }
-        while (!counted.Any(line => line.Split("} ")[^1].Split(' ')[0] == $"{maintenances}"));
+        while (!counted.Any(line => int.Parse(line.Split("} ")[^1].Split(' ')[0], CultureInfo.InvariantCulture) >= maintenances));
     }
 
     [Fact]
