@@ -1,4 +1,3 @@
-using System.Globalization;
 using Drydock.Api;
 using Shouldly;
 using Xunit;
@@ -100,22 +99,6 @@ public sealed class MaintenanceByRestTests
 
         rollout.Nodes.Select(static node => node.State).ShouldBe(["Completed", "Completed"], rollout.Message);
         (await harbour.Api.ListMaintenancesAsync(null, onlyRunning: false, null, Token)).Items.Count.ShouldBe(2);
-        await MeasuredAsync(harbour, 2);
-    }
-
-    // A maintenance of a rollout is measured like any other. The instruments of all servers in a process have one name: those that other
-    // tests run at the same time count here too.
-    private async Task MeasuredAsync(Harbour harbour, int maintenances)
-    {
-        string[] counted;
-        do
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Token);
-            counted = [.. (await harbour.Http.GetStringAsync("metrics", Token)).Split('\n')
-                .Where(static line => line.StartsWith("drydock_maintenance_duration_seconds_count", StringComparison.Ordinal)
-                    && line.Contains("outcome=\"Completed\"", StringComparison.Ordinal))];
-        }
-        while (!counted.Any(line => int.Parse(line.Split("} ")[^1].Split(' ')[0], CultureInfo.InvariantCulture) >= maintenances));
     }
 
     [Fact]
