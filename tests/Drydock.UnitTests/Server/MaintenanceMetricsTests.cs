@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Text.RegularExpressions;
 using Drydock.Api;
 using Drydock.Server.Telemetry;
+using Drydock.UnitTests.DurableTask.Growth;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -10,7 +11,11 @@ using Xunit;
 
 namespace Drydock.UnitTests.Server;
 
-/// <summary>What is measured of maintenances, as Prometheus reads it.</summary>
+/// <summary>
+/// What is measured of maintenances, as Prometheus reads it. Instruments of one name are one metric of the process, which ends with the
+/// first server that does: no other may be there.
+/// </summary>
+[Collection(GrowthTests.Alone)]
 public sealed class MaintenanceMetricsTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
