@@ -123,31 +123,6 @@ public sealed class ReadingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Metrics_tell_how_long_steps_took_and_what_became_of_pods()
-    {
-        var started = await _harbour.Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Health = new HealthSettings { StableFor = "0s" } }, null, Token);
-        await _harbour.WatchAsync(started.Id, static _ => false, Token);
-
-        string[] wanted =
-        [
-            "drydock_maintenance_duration_seconds_count", "drydock_maintenance_step_duration_seconds_count", "step=\"Drain\"", "outcome=\"Completed\"",
-            "drydock_pods_total", "outcome=\"gone\"", "drydock_hub_commit_duration_seconds_bucket", "drydock_hub_items{", "drydock_watch_age_seconds{",
-        ];
-        string[] missing;
-        var since = TimeProvider.System.GetTimestamp();
-        do
-        {
-            // One scrape reads one instrument after the other: the first that shows the end may be too early for the others.
-            await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Token);
-            var metrics = await Http.GetStringAsync("metrics", Token);
-            missing = [.. wanted.Where(line => !metrics.Contains(line, StringComparison.Ordinal))];
-        }
-        while (missing.Length > 0 && TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromMinutes(1));
-
-        missing.ShouldBeEmpty();
-    }
-
-    [Fact]
     public async Task One_trace_goes_from_the_request_to_the_eviction()
     {
         var trace = ActivityTraceId.CreateRandom();
