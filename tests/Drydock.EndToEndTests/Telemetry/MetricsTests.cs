@@ -9,11 +9,9 @@ namespace Drydock.EndToEndTests.Telemetry;
 /// What Prometheus reads of a server. Instruments of one name are one metric of the process, which ends with the first server that does:
 /// these tests run with no other beside them.
 /// </summary>
-[Collection(Alone)]
+[Collection(Alone.Name)]
 public sealed class MetricsTests
 {
-    internal const string Alone = "alone";
-
     private const string Ends = "drydock_maintenance_duration_seconds_count{";
 
     private CancellationToken Token { get; } = Harbour.Deadline();
@@ -58,9 +56,3 @@ public sealed class MetricsTests
         holds(metrics).ShouldBeTrue(metrics);
     }
 }
-
-/// <summary>Tests that have the process for themselves.</summary>
-[CollectionDefinition(MetricsTests.Alone, DisableParallelization = true)]
-#pragma warning disable CA1711, MA0048 // The name that xunit asks for.
-public sealed class AloneCollection;
-#pragma warning restore CA1711, MA0048

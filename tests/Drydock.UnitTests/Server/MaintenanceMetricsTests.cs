@@ -2,7 +2,6 @@ using System.Diagnostics.Metrics;
 using System.Text.RegularExpressions;
 using Drydock.Api;
 using Drydock.Server.Telemetry;
-using Drydock.UnitTests.DurableTask.Growth;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -15,7 +14,7 @@ namespace Drydock.UnitTests.Server;
 /// What is measured of maintenances, as Prometheus reads it. Instruments of one name are one metric of the process, which ends with the
 /// first server that does: no other may be there.
 /// </summary>
-[Collection(GrowthTests.Alone)]
+[Collection(Alone.Name)]
 public sealed class MaintenanceMetricsTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

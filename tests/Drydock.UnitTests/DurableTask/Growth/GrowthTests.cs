@@ -10,11 +10,9 @@ namespace Drydock.UnitTests.DurableTask.Growth;
 /// What lives long or is there in great numbers does not cost more and more: histories, instances that wait, orchestrations that never
 /// end. Memory is measured, so nothing else runs meanwhile.
 /// </summary>
-[Collection(Alone)]
+[Collection(Alone.Name)]
 public sealed class GrowthTests(ITestOutputHelper output)
 {
-    public const string Alone = "Alone";
-
     [Fact]
     public void A_step_costs_the_same_after_a_hundred_thousand_events_and_the_end_comes()
     {
@@ -133,8 +131,3 @@ public sealed class GrowthTests(ITestOutputHelper output)
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 }
-
-[CollectionDefinition(GrowthTests.Alone, DisableParallelization = true)]
-#pragma warning disable CA1711, MA0048 // The name that xunit asks for.
-public sealed class GrowthCollection;
-#pragma warning restore CA1711, MA0048
