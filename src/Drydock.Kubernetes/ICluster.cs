@@ -13,6 +13,9 @@ public interface ICluster
     /// <summary>Reads who the cluster is and what is installed in it.</summary>
     Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken);
 
+    /// <summary>Whether it is the simulated cluster: it has the page <c>/simulator/faults</c>, which no Kubernetes API server has.</summary>
+    Task<bool> IsSimulatedAsync(CancellationToken cancellationToken);
+
     /// <summary>Asks the API server which of these calls the caller may make (SelfSubjectAccessReview); returns those it may not.</summary>
     Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken);
 

@@ -87,6 +87,13 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     }
 
     /// <inheritdoc/>
+    public async Task<bool> IsSimulatedAsync(CancellationToken cancellationToken)
+    {
+        var answer = await _api.SendAsync(new ApiCall("get", Resource.SimulatedFaults), cancellationToken);
+        return answer.IsSuccess || (answer.Code is 401 or 403 or 404 ? false : throw ApiErrors.From(answer));
+    }
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(
         IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken)
     {

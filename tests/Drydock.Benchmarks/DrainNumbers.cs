@@ -166,7 +166,7 @@ internal sealed class DrainNumbers(string program)
         var url = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
         listener.Stop();
         using var server = world.Start(
-            "dotnet", program, "serve", "--kubeconfig", world.Kubeconfig, "--db", world.File("hub.db"), "--urls", url, "--access", "none", "--anyone-on-this-machine",
+            "dotnet", program, "serve", "--kubeconfig", world.Kubeconfig, "--db", world.File("hub.db"), "--urls", url, "--access", "none",
             "--max-parallel-evictions", $"{AtOnce}", "--stop-with-stdin");
         server.ErrorDataReceived += static (_, line) => Console.Error.WriteLine(line.Data);
         server.BeginErrorReadLine();

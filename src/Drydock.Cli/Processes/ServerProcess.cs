@@ -32,7 +32,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     public static ServerProcess Start(string kubeconfig, string database, Uri url)
     {
         var start = OwnProgram.StartInfo(
-            ["serve", "--kubeconfig", kubeconfig, "--db", database, "--urls", url.GetLeftPart(UriPartial.Authority), "--access", "none", "--anyone-on-this-machine", "--stop-with-stdin", "--output", "json"]);
+            ["serve", "--kubeconfig", kubeconfig, "--db", database, "--urls", url.GetLeftPart(UriPartial.Authority), "--access", "none", "--stop-with-stdin", "--output", "json"]);
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;

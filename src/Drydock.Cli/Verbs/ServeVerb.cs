@@ -30,12 +30,8 @@ internal static class ServeVerb
         var hubListen = HubVerb.Listen("--hub-listen", "Also serve task hubs to any Durable Task SDK (gRPC); the one of the maintenances is named 'drydock', callers without a name get another.", null);
         var hubToken = HubVerb.TokenFile();
         var access = CommonOptions.Choice(
-            "--access", "How callers show who they are: by a token of the cluster, or not at all, which serves loopback only and needs --anyone-on-this-machine. Default kubernetes; none with --simulate.",
+            "--access", "How callers show who they are: by a token of the cluster, or not at all, which serves loopback and a simulated cluster only. Default kubernetes; none with --simulate.",
             ("kubernetes", nameof(AccessMode.Kubernetes)), ("none", nameof(AccessMode.None)));
-        var anyone = new Option<bool>("--anyone-on-this-machine")
-        {
-            Description = "Yes, every user and program on this machine may do to the cluster what this server may: for --access none.",
-        };
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file with the certificate of https addresses; without it one is made at each start.", HelpName = "file" };
         var key = new Option<string?>("--tls-key") { Description = "PEM file with its private key.", HelpName = "file" };
         var webhook = HubVerb.Listen("--webhook-listen", "Also serve the validating webhook of NodeMaintenance there, over TLS; by default with a certificate of its own, kept in a Secret.", null);
@@ -51,12 +47,11 @@ internal static class ServeVerb
             "drydock serve --kubeconfig ~/.kube/prod --db /var/lib/drydock/prod.db",
             "drydock serve --db 'Host=db;Database=drydock;Username=drydock;Passfile=/run/secrets/pgpass'   # run as many as you like",
             "drydock serve --db 'Endpoint=https://NAME.durabletask.io;TaskHub=HUB;Authentication=DefaultAzure'",
-            "drydock serve --access none --anyone-on-this-machine     # only you are on this machine",
             "drydock serve --urls https://0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
             "drydock serve --simulate healthy",
             "curl http://127.0.0.1:5480/api/v1/maintenances")
         {
-            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, anyone, certificate, key, config, logFormat,
+            kubeconfig, context, inCluster, simulate, database, urls, hubListen, hubToken, webhook, webhookCertificates, access, certificate, key, config, logFormat,
             parallel, stopWithStdin, output,
         };
         var files = new PolicyFileOptions();
@@ -97,12 +92,6 @@ internal static class ServeVerb
                     LogLevel = terminal.Variable("DRYDOCK_DEBUG") is null ? LogLevel.Warning : LogLevel.Debug,
                 });
                 var mode = parsed.GetValue(access) is { } said ? Enum.Parse<AccessMode>(said) : read.Access.Mode;
-                if (mode == AccessMode.None && simulated is null && !parsed.GetValue(anyone))
-                {
-                    throw new DrydockOptionsException([
-                        "access: 'none' lets every user and program on this machine do to the cluster what this server may; say --anyone-on-this-machine too if that is meant, or let callers show a token (--access kubernetes)."]);
-                }
-
                 return read with
                 {
                     Hub = Given(database) ? HubStore.FromPlace(parsed.GetValue(database)!) : read.Hub,

@@ -36,6 +36,7 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource ValidatingWebhooks = new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
     public static readonly Resource ClusterVersions = new("config.openshift.io", "v1", "clusterversions");
     public static readonly Resource Version = new("", "version", "") { FixedPath = "/version" };
+    public static readonly Resource SimulatedFaults = new("", "", "") { FixedPath = "/simulator/faults" };
     public static readonly Resource Rollouts = new("drydock.dev", "v1alpha1", "maintenancerollouts");
     public static readonly Resource Windows = new("drydock.dev", "v1alpha1", "maintenancewindows");
     public static readonly Resource Policies = new("drydock.dev", "v1alpha1", "maintenancepolicies");

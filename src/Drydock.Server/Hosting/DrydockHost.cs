@@ -38,6 +38,12 @@ public static class DrydockHost
         // Everything comes by the options: an ASPNETCORE_ variable must not open another port.
         builder.Configuration.Sources.Clear();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        if (options.Access.Mode == AccessMode.None)
+        {
+            // Before the hub is opened and bound to the cluster.
+            builder.Services.AddHostedService<OnlySimulatedForEverybody>();
+        }
+
         builder.Services.AddDrydock(options);
         builder.Services.AddHostedService(static services => new IdleMemory(
             services.GetRequiredService<IInstanceFeed>(), IdleMemory.Collect, services.GetRequiredService<TimeProvider>()));

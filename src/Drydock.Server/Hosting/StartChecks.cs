@@ -44,8 +44,7 @@ internal sealed class StartChecks(
         }
         catch (ClusterException error)
         {
-            var what = error.Kind == ClusterErrorKind.Unreachable ? "The API server cannot be reached" : "The API server does not say who it is";
-            throw new ClusterUnusableException($"{what}: {error.Message.TrimEnd('.')}. Nothing was changed.", error);
+            throw ClusterUnusableException.From(error);
         }
     }
 }

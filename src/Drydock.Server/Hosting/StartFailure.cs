@@ -12,7 +12,14 @@ public sealed class MissingAccessException(string server, IReadOnlyList<AccessRu
 }
 
 /// <summary>The API server did not say who it is.</summary>
-public sealed class ClusterUnusableException(string message, Exception innerException) : Exception(message, innerException);
+public sealed class ClusterUnusableException(string message, Exception innerException) : Exception(message, innerException)
+{
+    internal static ClusterUnusableException From(ClusterException error)
+    {
+        var what = error.Kind == ClusterErrorKind.Unreachable ? "The API server cannot be reached" : "The API server does not say who it is";
+        return new ClusterUnusableException($"{what}: {error.Message.TrimEnd('.')}. Nothing was changed.", error);
+    }
+}
 
 /// <summary>Tells the failures of a start that a person can mend from faults of the program.</summary>
 public static class StartFailure

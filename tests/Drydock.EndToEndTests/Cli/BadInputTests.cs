@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Store;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 using Shouldly;
 using Xunit;
 
@@ -56,20 +59,25 @@ public sealed class BadInputTests
     [Theory]
     [InlineData("--access", "none")]
     [InlineData("--config", "")]
-    public async Task Serving_everybody_on_this_machine_has_to_be_said_plainly(string option, string value)
+    public async Task A_cluster_that_is_not_simulated_is_never_served_to_everybody(string option, string value)
     {
         await using var cluster = await LiveCluster.StartAsync();
+        await using var real = await StartAnApiServerWithoutOurPagesAsync();
+        var text = await File.ReadAllTextAsync(cluster.Kubeconfig);
+        await File.WriteAllTextAsync(cluster.Kubeconfig, text.Replace(text.Split('\n').Single(line => line.Contains("server: ")).Trim(), "server: " + real.Urls.Single()));
         if (option == "--config")
         {
             value = Path.Combine(cluster.Folder, "drydock.yaml");
             await File.WriteAllTextAsync(value, "access: {mode: None}");
         }
 
-        var (code, _, error) = await cluster.RunAsync("serve", "--db", Path.Combine(cluster.Folder, "hub.db"), "--urls", "http://127.0.0.1:0", option, value);
+        var hub = Path.Combine(cluster.Folder, "hub.db");
 
-        ShouldBeOneSentence(error, "--anyone-on-this-machine");
+        var (code, _, error) = await cluster.RunAsync("serve", "--db", hub, "--urls", "http://127.0.0.1:0", option, value);
+
+        ShouldBeOneSentence(error, "is for a simulated cluster only");
         code.ShouldBe(2);
-        cluster.Changes().ShouldBeEmpty();
+        File.Exists(hub).ShouldBeFalse();
     }
 
     [Theory]
@@ -202,6 +210,18 @@ public sealed class BadInputTests
 
         ShouldBeOneSentence(error, "http://127.0.0.1:1");
         code.ShouldBe(1);
+    }
+
+    /// <summary>What a real API server says of a path it does not have.</summary>
+    private static async Task<WebApplication> StartAnApiServerWithoutOurPagesAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        var app = builder.Build();
+        app.Urls.Add("http://127.0.0.1:0");
+        app.MapFallback(static () => Results.Text("404 page not found\n", statusCode: 404));
+        await app.StartAsync();
+        return app;
     }
 
     private static void ShouldBeOneSentence(string error, params string[] parts)

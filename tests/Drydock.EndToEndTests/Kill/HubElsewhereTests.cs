@@ -113,7 +113,7 @@ public sealed class HubElsewhereTests
     private static DrydockProcess Serve(LiveCluster cluster, string address) => cluster.Start([.. Arguments(address)]);
 
     private static IEnumerable<string> Arguments(string address) =>
-        ["serve", "--db", address, "--urls", "http://127.0.0.1:0", "--access", "none", "--anyone-on-this-machine", "--output", "json"];
+        ["serve", "--db", address, "--urls", "http://127.0.0.1:0", "--access", "none", "--output", "json"];
 
     private static async Task<string> ToldAsync(DrydockProcess process, string what)
     {

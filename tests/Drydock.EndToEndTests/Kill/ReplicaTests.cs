@@ -75,7 +75,7 @@ public sealed class ReplicaTests
     }
 
     private static DrydockProcess Serve(LiveCluster cluster, string database) =>
-        cluster.Start("serve", "--db", database, "--urls", "http://127.0.0.1:0", "--access", "none", "--anyone-on-this-machine", "--output", "json");
+        cluster.Start("serve", "--db", database, "--urls", "http://127.0.0.1:0", "--access", "none", "--output", "json");
 
     private static async Task<HttpClient> ConnectAsync(DrydockProcess server)
     {

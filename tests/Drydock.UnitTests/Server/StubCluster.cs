@@ -25,6 +25,11 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken) =>
         Task.FromResult(new ClusterIdentity("uid", "v1.36.2", "https://cluster", HasKubeVirt: false, HasNodeMaintenance: true) { HasOpenShift = HasOpenShift });
 
+    /// <summary>Whether it says that it is simulated.</summary>
+    public bool IsSimulated { get; init; } = true;
+
+    public Task<bool> IsSimulatedAsync(CancellationToken cancellationToken) => Task.FromResult(IsSimulated);
+
     public Task<IReadOnlyList<AccessRule>> GetMissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
