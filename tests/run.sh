@@ -8,11 +8,11 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 
-need() { # command package
+need() { # command package [option of apt-get]
   command -v "$1" >/dev/null 2>&1 && return
   echo "tests/run.sh: installing $2 (for $1)"
   local sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
-  { $sudo apt-get install -y -qq "$2" || { $sudo apt-get update -qq && $sudo apt-get install -y -qq "$2"; }; } >/dev/null 2>&1 \
+  { $sudo apt-get install -y -qq ${3:-} "$2" || { $sudo apt-get update -qq && $sudo apt-get install -y -qq ${3:-} "$2"; }; } >/dev/null 2>&1 \
     || { echo "tests/run.sh: could not install $2; install it by hand and run again" >&2; exit 1; }
 }
 need kubectl kubernetes-client
@@ -27,6 +27,8 @@ fi
 [ ! -x "$debian_kubectl/usr/bin/kubectl" ] || export DRYDOCK_TEST_KUBECTL=$debian_kubectl/usr/bin/kubectl
 need node nodejs
 need npm npm
+# It only reads docker-compose.yml here; what it recommends is a container engine.
+need docker-compose docker-compose --no-install-recommends
 # Debian keeps the programs of PostgreSQL out of the path; tests make a server of their own with them.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
 # A foreign Durable Task SDK, as a client of our hub; exactly the versions of the committed lock file.

@@ -20,9 +20,7 @@ public sealed class ManifestTests
         var kinds = new List<string>();
         foreach (var document in built.Split("\n---\n"))
         {
-            var yaml = new YamlStream();
-            yaml.Load(new StringReader(document));
-            var root = (YamlMappingNode)yaml.Documents.Single().RootNode;
+            var root = Root(document);
             kinds.Add(root["kind"].ToString());
             if (IsBuiltIn(root["apiVersion"].ToString()))
             {
@@ -66,6 +64,37 @@ public sealed class ManifestTests
         objects.OfType<k8s.Models.V1ClusterRoleBinding>().ShouldContain(static binding => binding.RoleRef.Name == "drydock-resources");
     }
 
+    [Theory]
+    [InlineData("overlays/sqlite")]
+    [InlineData("overlays/openshift")]
+    [InlineData("overlays/postgresql")]
+    public async Task With_cert_manager_the_webhook_has_its_certificate_and_Drydock_no_right_to_make_one(string overlay)
+    {
+        var built = await KustomizeAsync(overlay, "cert-manager");
+        var objects = KubernetesYaml.LoadAllFromString(
+            string.Join("\n---\n", built.Split("\n---\n").Where(static document => IsBuiltIn(Root(document)["apiVersion"].ToString()))), typeMap: null, strict: true);
+        var pod = objects.OfType<k8s.Models.V1Deployment>().Single().Spec.Template.Spec;
+        var container = pod.Containers.ShouldHaveSingleItem();
+        var certificate = built.Split("\n---\n").Select(Root).Single(static each => each["kind"].ToString() == "Certificate");
+
+        // From the files the server reads, by the volume and its Secret, to the certificate that cert-manager writes there and who trusts it.
+        var mount = container.VolumeMounts.Single(static each => each.MountPath == "/webhook-tls");
+        container.Args.ShouldContain("--webhook-certificates=/webhook-tls");
+        container.Args.ShouldContain("--webhook-listen=0.0.0.0:9443");
+        pod.Volumes.Single(volume => volume.Name == mount.Name).Secret.SecretName.ShouldBe(certificate["spec"]["secretName"].ToString());
+        var webhook = objects.OfType<k8s.Models.V1ValidatingWebhookConfiguration>().Single();
+        webhook.Metadata.Annotations["cert-manager.io/inject-ca-from"].ShouldBe($"{certificate["metadata"]["namespace"]}/{certificate["metadata"]["name"]}");
+        var service = webhook.Webhooks[0].ClientConfig.Service;
+        ((YamlSequenceNode)certificate["spec"]["dnsNames"]).ShouldContain(new YamlScalarNode($"{service.Name}.{service.NamespaceProperty}.svc"));
+        certificate["spec"]["issuerRef"]["name"].ToString().ShouldBe(
+            built.Split("\n---\n").Select(Root).Single(static each => each["kind"].ToString() == "Issuer")["metadata"]["name"].ToString());
+
+        var rules = objects.OfType<k8s.Models.V1ClusterRole>().SelectMany(static role => role.Rules).Concat(objects.OfType<k8s.Models.V1Role>().SelectMany(static role => role.Rules)).ToList();
+        rules.SelectMany(static rule => rule.Resources ?? []).ShouldNotContain("secrets");
+        rules.SelectMany(static rule => rule.Resources ?? []).ShouldNotContain("validatingwebhookconfigurations");
+        rules.SelectMany(static rule => rule.Resources ?? []).ShouldContain("maintenancepolicies/status", "Only that right is gone.");
+    }
+
     [Fact]
     public async Task The_container_is_not_root_writes_nothing_but_its_volumes_and_has_no_capability()
     {
@@ -103,6 +132,30 @@ public sealed class ManifestTests
     private static bool IsBuiltIn(string apiVersion) =>
         !apiVersion.Contains('/') || apiVersion.StartsWith("apps/", StringComparison.Ordinal) || apiVersion.StartsWith("policy/", StringComparison.Ordinal)
         || (apiVersion.Split('/')[0].EndsWith(".k8s.io", StringComparison.Ordinal) && !apiVersion.StartsWith("apiextensions", StringComparison.Ordinal));
+
+    private static YamlMappingNode Root(string document)
+    {
+        var yaml = new YamlStream();
+        yaml.Load(new StringReader(document));
+        return (YamlMappingNode)yaml.Documents.Single().RootNode;
+    }
+
+    /// <summary>A base or overlay with more components, as somebody's own overlay would have it.</summary>
+    internal static async Task<string> KustomizeAsync(string overlay, params string[] components)
+    {
+        var root = Path.Combine(AdmissionTests.Root(), "infra", "kubernetes");
+        var folder = Directory.CreateTempSubdirectory("drydock-kustomize-");
+        try
+        {
+            var to = Path.GetRelativePath(folder.FullName, root);
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "kustomization.yaml"), $"resources: [{to}/{overlay}]\ncomponents: [{string.Join(", ", components.Select(component => $"{to}/components/{component}"))}]\n");
+            return await KustomizeAsync(folder.FullName);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 
     internal static async Task<string> KustomizeAsync(string overlay)
     {

@@ -47,23 +47,7 @@ public sealed class RoleUseTests
     }
 
     /// <summary>What the service account may do with the base and these components, by the roles that are bound to it.</summary>
-    private static async Task<IReadOnlySet<string>> GrantsAsync(string[] components)
-    {
-        var root = Path.Combine(AdmissionTests.Root(), "infra", "kubernetes");
-        var folder = Directory.CreateTempSubdirectory("drydock-kustomize-");
-        try
-        {
-            var to = Path.GetRelativePath(folder.FullName, root);
-            await File.WriteAllTextAsync(
-                Path.Combine(folder.FullName, "kustomization.yaml"),
-                $"resources: [{to}/base]\ncomponents: [{string.Join(", ", components.Select(component => $"{to}/components/{component}"))}]\n");
-            return Bound(Documents(await ManifestTests.KustomizeAsync(folder.FullName)));
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
-    }
+    private static async Task<IReadOnlySet<string>> GrantsAsync(string[] components) => Bound(Documents(await ManifestTests.KustomizeAsync("base", components)));
 
     private static HashSet<string> Bound(List<YamlMappingNode> objects)
     {
