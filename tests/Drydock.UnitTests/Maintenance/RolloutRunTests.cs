@@ -37,6 +37,50 @@ public sealed class RolloutRunTests
         status.Nodes.Single(node => node.Node == "c").State.ShouldBe(state);
     }
 
+    [Theory]
+    [InlineData(0, "", "a b")]
+    [InlineData(0, "pause", "")]
+    [InlineData(0, "stop", "")]
+    [InlineData(0, "cancel", "")]
+    [InlineData(0, "skip", "b")]
+    [InlineData(1, "pause", "a")]
+    [InlineData(1, "stop", "a")]
+    [InlineData(1, "skip", "a b")]
+    public void What_is_said_while_nodes_are_read_or_started_is_for_those_not_started(int started, string order, string taken)
+    {
+        var rollout = Turns.Executor<RolloutRequest, RolloutStatus>(static (context, request) => new RolloutRun(context, request).RunAsync());
+        var state = new RolloutState([new("a", RolloutNodeState.Waiting, "inst1:a"), new("b", RolloutNodeState.Waiting, "inst1:b")]) { IsCanaryOver = true };
+        var actions = rollout.Run(History.Start(Json(new RolloutRequest(["a", "b"]) { State = state, MaxUnavailable = 2 }))).Actions;
+        var starts = new List<string>();
+        for (var turn = 0; turn < 4 && actions.SingleOrDefault(static action => action.ScheduleTask is not null) is { } call; turn++)
+        {
+            var history = History.Later(turn + 1);
+            if (turn == started)
+            {
+                history = order switch
+                {
+                    "pause" => history.Raised(RolloutEvents.Pause, Json(new Cancel("ada"))),
+                    "stop" => history.Raised(RolloutEvents.Stop, Json(new Cancel("ada"))),
+                    "cancel" => history.Raised(RolloutEvents.Cancel, Json(new Cancel("ada"))),
+                    "skip" => history.Raised(RolloutEvents.Skip, Json(new RolloutNodeOrder("a", "ada"))),
+                    _ => history,
+                };
+            }
+
+            if (call.ScheduleTask.Name == Activities.StartRun)
+            {
+                starts.Add(JsonDataConverter.Default.Deserialize<StartRunInput[]>(call.ScheduleTask.Input)![0].Node!.Request.Node);
+                actions = rollout.Run(history.ActivityCompleted(call.Id, Json(true))).Actions;
+            }
+            else
+            {
+                actions = rollout.Run(history.ActivityCompleted(call.Id, Json(NothingNew))).Actions;
+            }
+        }
+
+        string.Join(' ', starts).ShouldBe(taken);
+    }
+
     /// <summary>Node a is under maintenance and b waits for it; c was left out.</summary>
     private static RolloutStatus StatusAfter(string orders)
     {

@@ -81,6 +81,10 @@ internal sealed class RolloutBook
         return seen.Added.Count > 0;
     }
 
+    /// <summary>Nothing that was said keeps the node from being taken.</summary>
+    public bool MayTake(string name) =>
+        State is { PausedBecause: null, StoppingBecause: null, IsClosed: false } && Find(name) is { State: RolloutNodeState.Waiting };
+
     /// <summary>A node is taken.</summary>
     public RolloutNode Take(string name, DateTimeOffset now)
     {

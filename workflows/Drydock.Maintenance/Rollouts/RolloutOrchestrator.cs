@@ -135,6 +135,8 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
 
     private async Task TakeNodesAsync(NodesSeen seen)
     {
+        // A pause that was said while the nodes were read, or while one of them was started, is for all the others.
+        await HeedAsync();
         var decision = RolloutRules.Decide(request, _book.State, seen, context.Now());
         (_waitsFor, _lookAgainAt) = (decision.WaitsFor, decision.LookAgainAt);
         if (decision.PauseBecause is { } why)
@@ -149,11 +151,17 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
 
         foreach (var name in decision.Start)
         {
+            if (!_book.MayTake(name))
+            {
+                continue;
+            }
+
             var node = _book.Take(name, context.Now());
             var asked = request.Template with { Node = name, RequestedBy = $"rollout/{context.InstanceId}" };
             await context.Do<bool>(
                 Activities.StartRun,
                 new StartRunInput(context.InstanceId, node.InstanceId, new RunNodeInput(context.InstanceId, node.InstanceId, asked)));
+            await HeedAsync();
         }
     }
 
