@@ -269,8 +269,9 @@ internal sealed class NodeMaintenanceReconciler(
         NodeMaintenanceSnapshot resource, string id, OrchestrationMetadata instance, CancellationToken cancellationToken)
     {
         var drain = await client.GetInstanceAsync(InstanceIds.Pods(id), getInputsAndOutputs: true, cancellationToken);
+        var lease = await client.GetInstanceAsync(InstanceIds.Lease(id), getInputsAndOutputs: true, cancellationToken);
         var pods = instance.IsCompleted ? [] : await cluster.ListPodsOnNodeAsync(resource.NodeName, cancellationToken);
-        var status = StatusProjection.Project(resource, instance, drain?.ReadCustomStatusAs<DrainStatus>(), pods);
+        var status = StatusProjection.Project(resource, instance, drain?.ReadCustomStatusAs<DrainStatus>(), lease?.ReadCustomStatusAs<HoldLeaseStatus>(), pods);
         await resources.WriteStatusAsync(resource, status, cancellationToken);
         if (status.Phase == resource.Status.Phase)
         {

@@ -18,9 +18,10 @@ internal static class StatusProjection
     /// <param name="resource">The resource; its status is where this one starts from.</param>
     /// <param name="instance">The maintenance with its input, output and custom status.</param>
     /// <param name="drain">The progress of the drain, or null before it began.</param>
+    /// <param name="lease">How its lease is held, or null before it was taken.</param>
     /// <param name="podsOnNode">The pods that are on the node now.</param>
     public static NodeMaintenanceStatus Project(
-        NodeMaintenanceSnapshot resource, OrchestrationMetadata instance, DrainStatus? drain, IReadOnlyList<PodSnapshot> podsOnNode)
+        NodeMaintenanceSnapshot resource, OrchestrationMetadata instance, DrainStatus? drain, HoldLeaseStatus? lease, IReadOnlyList<PodSnapshot> podsOnNode)
     {
         if (instance.IsCompleted)
         {
@@ -32,10 +33,11 @@ internal static class StatusProjection
         {
             TotalPods = status is { PodsTotal: > 0 } ? status.PodsTotal : resource.Status.TotalPods,
             EvictionPods = status is { PodsToEvict: > 0 } ? status.PodsToEvict : resource.Status.EvictionPods,
+            ErrorOnLeaseCount = lease?.Failures ?? 0,
         };
         if (status is { IsHolding: true })
         {
-            return counted with { Phase = NodeMaintenancePhases.Succeeded, DrainProgress = 100, LastError = null, PendingPods = [] };
+            return counted with { Phase = NodeMaintenancePhases.Succeeded, DrainProgress = 100, LastError = Steered(status), PendingPods = [] };
         }
 
         // On the way back (a deletion) the phase stays what it was: nothing in the operator's vocabulary says "being restored".
@@ -49,9 +51,17 @@ internal static class StatusProjection
             Phase = NodeMaintenancePhases.Running,
             DrainProgress = Progress(counted.EvictionPods, drain),
             PendingPods = [.. podsOnNode.Where(Leaves).Select(static pod => pod.Ref)],
-            LastError = status is { IsLeaseLost: true } or { Step: MaintenanceStep.Lease } ? status.Message : drain?.Blockers is [var first, ..] ? first.Message : null,
+            LastError = Steered(status) ?? (status is { Step: MaintenanceStep.Lease } ? status.Message : drain?.Blockers is [var first, ..] ? first.Message : null),
         };
     }
+
+    /// <summary>Why nothing is changed although nothing is in the way, or null.</summary>
+    private static string? Steered(MaintenanceStatus? status) => status switch
+    {
+        { Suspension: { } suspension } => $"{suspension.Sentence()} Nothing new is begun until it is resumed.",
+        { IsLeaseLost: true } => status.Message,
+        _ => null,
+    };
 
     private static NodeMaintenanceStatus Ended(NodeMaintenanceSnapshot resource, OrchestrationMetadata instance)
     {

@@ -183,3 +183,7 @@ public sealed record VmStatus(ObjectRef Vmi, VmProgress Progress, string Message
     /// <summary>What is in its way, or null.</summary>
     public Blocker? Blocker { get; init; }
 }
+
+/// <summary>Custom status of the orchestration that holds the lease. Persisted: only gains optional members.</summary>
+/// <param name="Failures">How many tries in a row did not leave it ours; 0 again with the first that does.</param>
+public sealed record HoldLeaseStatus(int Failures);

@@ -102,8 +102,7 @@ internal static class MaintenanceViews
         MaintenanceState.Pending => "It is recorded and begins as soon as a worker is free.",
         MaintenanceState.Abandoned => "It was ended by force.",
         MaintenanceState.Suspended when tree.Status is { Suspension: { } suspension } status =>
-            $"Suspended by {suspension.By} since {suspension.Since:u}{(suspension.Reason is { Length: > 0 } why ? $": {why.TrimEnd('.')}" : "")}. "
-            + $"Nothing new is begun and no deadline passes until it is resumed. {status.Message}",
+            $"{suspension.Sentence()} Nothing new is begun and no deadline passes until it is resumed. {status.Message}",
         _ => tree.Report?.Message ?? tree.Root.FailureDetails?.ErrorMessage ?? ActionViews.Message(tree) ?? tree.Status?.Message ?? "It begins.",
     };
 

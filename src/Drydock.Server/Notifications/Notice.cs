@@ -15,6 +15,9 @@ public enum NoticeKind
     /// <summary>It waits for a person: for an approval, or to be completed.</summary>
     NeedsPerson,
 
+    /// <summary>Somebody suspended or resumed the maintenance.</summary>
+    Steered,
+
     /// <summary>The lease is somebody else's; nothing is changed until it is ours again or a person decides.</summary>
     LeaseLost,
 

@@ -88,6 +88,15 @@ internal static class NoticeRules
     private static IEnumerable<Notice> Waits(MaintenanceView view, DateTimeOffset now)
     {
         var since = view.StepSince ?? now;
+        foreach (var steer in view.Steers.Where(static steer => steer.Kind is nameof(SteerKind.Suspend) or nameof(SteerKind.Resume)))
+        {
+            var (what, next) = steer.Kind == nameof(SteerKind.Suspend)
+                ? ("suspended", $"Nothing new is begun and no deadline passes until somebody says: drydock resume {view.Id}")
+                : ("resumed", "It goes on.");
+            yield return Make(
+                view, $"{what}-{steer.At.UtcTicks}", NoticeKind.Steered, steer.At, $"maintenance was {what}", $"By {steer.By}: {steer.Reason ?? "no reason was given."}\n{next}");
+        }
+
         if (view.State == MaintenanceState.LeaseLost)
         {
             yield return Make(view, $"lease-lost-{view.Step}", NoticeKind.LeaseLost, now, "the lease is lost", view.Message);

@@ -91,6 +91,37 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Who_suspended_it_is_said_also_when_something_else_is_in_the_way()
+    {
+        await ReconcileAsync(2);
+        var since = new DateTimeOffset(2026, 3, 1, 2, 0, 0, TimeSpan.Zero);
+        _client.Set(Instance, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining") { Suspension = new Suspension("ann", "the storage is down", since) }, name: Orchestrations.Maintenance);
+        _client.Set(
+            InstanceIds.Pods(Instance),
+            new DrainStatus(4, 3) { Blockers = [new Blocker("budget-exhausted", "ns/web", null, "the budget says no", since, 1, null, null, "wait")] },
+            name: Orchestrations.Drain);
+
+        await ReconcileAsync(1);
+
+        _resources[Name]!.Status.LastError.ShouldBe("Suspended by ann since 2026-03-01 02:00:00Z: the storage is down. Nothing new is begun until it is resumed.");
+    }
+
+    [Fact]
+    public async Task Tries_of_the_lease_that_failed_in_a_row_are_counted_in_the_status()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Drain);
+        foreach (var failures in (int[])[2, 0])
+        {
+            _client.Set(InstanceIds.Lease(Instance), new HoldLeaseStatus(failures), name: Orchestrations.HoldLease);
+
+            await ReconcileAsync(1);
+
+            _resources[Name]!.Status.ErrorOnLeaseCount.ShouldBe(failures);
+        }
+    }
+
+    [Fact]
     public async Task Deleting_it_while_it_drains_cancels_and_deleting_it_while_it_holds_completes()
     {
         await ReconcileAsync(2);

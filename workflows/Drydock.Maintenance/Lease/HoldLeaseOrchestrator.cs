@@ -6,7 +6,8 @@ namespace Drydock.Maintenance.Lease;
 /// <param name="Lease">Which.</param>
 /// <param name="Parent">The maintenance to tell when it is lost or ours again.</param>
 /// <param name="LostTo">It is lost, to that holder; empty: nobody holds it. Null: it is ours.</param>
-internal sealed record HoldLeaseInput(LeaseInput Lease, string Parent, string? LostTo = null);
+/// <param name="Failures">How many tries in a row did not leave it ours.</param>
+internal sealed record HoldLeaseInput(LeaseInput Lease, string Parent, string? LostTo = null, int Failures = 0);
 
 /// <summary>News of the lease for the maintenance.</summary>
 /// <param name="IsOurs">It is ours.</param>
@@ -24,7 +25,7 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
     public override async Task<bool> RunAsync(TaskOrchestrationContext context, HoldLeaseInput input)
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
-        var lostTo = input.LostTo;
+        var (lostTo, failures) = (input.LostTo, input.Failures);
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
             var pause = lostTo is null ? input.Lease.Duration / 3 : Soon(input.Lease.Duration);
@@ -36,15 +37,21 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
                 return true;
             }
 
-            var wasLostTo = lostTo;
+            var (wasLostTo, failedBefore) = (lostTo, failures);
             lostTo = await TryAsync(context, input.Lease, lostTo);
+            failures = lostTo is null ? 0 : failures + 1;
+            if (failures != failedBefore)
+            {
+                context.SetCustomStatus(new HoldLeaseStatus(failures));
+            }
+
             if (lostTo != wasLostTo)
             {
                 context.SendEvent(input.Parent, ChildEvents.Lease, new LeaseNews(lostTo is null, lostTo));
             }
         }
 
-        context.ContinueAsNew(input with { LostTo = lostTo });
+        context.ContinueAsNew(input with { LostTo = lostTo, Failures = failures });
         return false;
     }
 

@@ -53,4 +53,8 @@ public sealed record SteerRecord(SteerKind Kind, string By, string? Reason, Date
 /// <param name="By">Who suspended it.</param>
 /// <param name="Reason">Why, or null.</param>
 /// <param name="Since">Since when.</param>
-public sealed record Suspension(string By, string? Reason, DateTimeOffset Since);
+public sealed record Suspension(string By, string? Reason, DateTimeOffset Since)
+{
+    /// <summary>In one sentence. A method: what is a property is persisted.</summary>
+    public string Sentence() => $"Suspended by {By} since {Since:u}{(Reason is { Length: > 0 } why ? $": {why.TrimEnd('.')}" : "")}.";
+}

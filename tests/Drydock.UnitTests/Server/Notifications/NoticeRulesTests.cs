@@ -48,6 +48,22 @@ public sealed class NoticeRulesTests
     }
 
     [Fact]
+    public void Each_suspension_and_resumption_is_told_once_with_who_and_why()
+    {
+        SteerView Steer(string kind, int minute, string? reason) => new(kind, "ann", reason, Now.AddMinutes(minute));
+        var view = Running with { Steers = [Steer("Suspend", -9, "the storage is down"), Steer("Extend", -8, null), Steer("Resume", -5, null), Steer("Suspend", -1, "again")] };
+
+        var told = NoticeRules.Of(view, Now, Quarter).Where(static notice => notice.Kind == NoticeKind.Steered).ToList();
+
+        told.Select(static notice => notice.Title).ShouldBe(
+            ["Node node-1: maintenance was suspended", "Node node-1: maintenance was resumed", "Node node-1: maintenance was suspended"]);
+        told.Select(static notice => notice.Id).Distinct().Count().ShouldBe(3);
+        told[0].Text.ShouldBe("By ann: the storage is down\nNothing new is begun and no deadline passes until somebody says: drydock resume m-1");
+        NoticeRules.Of(view, Now.AddHours(1), Quarter).Where(static notice => notice.Kind == NoticeKind.Steered).Select(static notice => (notice.Id, notice.At))
+            .ShouldBe(told.Select(static notice => (notice.Id, notice.At)));
+    }
+
+    [Fact]
     public void Waiting_for_a_person_and_a_lost_lease_are_told()
     {
         Kinds(Running with { State = MaintenanceState.AwaitingApproval, AwaitsApproval = "Start" }).ShouldContain(NoticeKind.NeedsPerson);
