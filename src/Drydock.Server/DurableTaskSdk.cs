@@ -6,6 +6,7 @@ global using Microsoft.DurableTask.Client;
 global using Microsoft.DurableTask.Converters;
 global using ITaskHub = Drydock.DurableTask.ITaskHub;
 global using ITaskHubExtensions = Drydock.DurableTask.ITaskHubExtensions;
+global using TaskHubCounts = Drydock.DurableTask.TaskHubCounts;
 global using TaskHubException = Drydock.DurableTask.TaskHubException;
 global using OrchestrationAlreadyExistsException = DurableTask.Core.Exceptions.OrchestrationAlreadyExistsException;
 #else

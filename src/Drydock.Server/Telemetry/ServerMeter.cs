@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Drydock.DurableTask.TaskHub;
 using Drydock.Kubernetes;
 
 namespace Drydock.Server.Telemetry;
@@ -14,8 +13,9 @@ internal sealed class ServerMeter : IDisposable
 
     private readonly Meter _meter;
     private volatile IReadOnlyDictionary<string, RunningCounts> _running = new Dictionary<string, RunningCounts>();
+    private volatile TaskHubCounts? _hub;
 
-    public ServerMeter(IMeterFactory meters, ITaskHub hub, ICluster cluster, TimeProvider clock)
+    public ServerMeter(IMeterFactory meters, ICluster cluster, TimeProvider clock)
     {
         _meter = meters.Create(Name);
         StepDuration = _meter.CreateHistogram<double>("drydock.maintenance.step.duration", "s", "How long a step of a maintenance took.");
@@ -29,7 +29,7 @@ internal sealed class ServerMeter : IDisposable
         _meter.CreateObservableGauge(
             "drydock.maintenance.step.age", () => _running.Select(each => new Measurement<double>(
                 (clock.GetUtcNow() - each.Value.Since).TotalSeconds, new("node", each.Value.Node), new("step", each.Value.Step))), "s", "How long each maintenance is in its step.");
-        _meter.CreateObservableGauge("drydock.hub.items", () => Items(hub), null, "Work in the hub: ready for a worker, held by one, on its way to disk, timers.");
+        _meter.CreateObservableGauge("drydock.hub.items", () => Items(_hub), null, "Work in the hub: ready for a worker, held by one, on its way to disk, timers.");
         _meter.CreateObservableGauge(
             "drydock.watch.age", () => cluster.Counts.Watches.GroupBy(static watch => watch.Resource).Select(each => new Measurement<double>(
                 (clock.GetUtcNow() - each.Min(static watch => watch.HeardAt)).TotalSeconds, new KeyValuePair<string, object?>("resource", each.Key))), "s", "How long ago the server said something on each watch; the oldest of a kind.");
@@ -48,24 +48,20 @@ internal sealed class ServerMeter : IDisposable
     /// <summary>What the gauges show from now on, by maintenance.</summary>
     public void Show(IReadOnlyDictionary<string, RunningCounts> running) => _running = running;
 
+    /// <summary>What the gauge of the hub shows from now on; null: nothing, for it is not known.</summary>
+    public void Show(TaskHubCounts? hub) => _hub = hub;
+
     public void Dispose() => _meter.Dispose();
 
-    private static IEnumerable<Measurement<int>> Items(ITaskHub hub)
-    {
-        // Another hub counts for itself.
-        if (hub is not EmbeddedTaskHub { Counts: var counts })
-        {
-            return [];
-        }
-
-        return
+    private static IEnumerable<Measurement<int>> Items(TaskHubCounts? counts) => counts is null
+        ? []
+        :
         [
             new(counts.ReadyItems, new KeyValuePair<string, object?>("state", "ready")),
             new(counts.OutstandingItems, new KeyValuePair<string, object?>("state", "outstanding")),
             new(counts.PendingCommits, new KeyValuePair<string, object?>("state", "committing")),
             new(counts.Timers, new KeyValuePair<string, object?>("state", "timer")),
         ];
-    }
 
     private IEnumerable<Measurement<int>> Sum(Func<RunningCounts, IEnumerable<(string Label, string Value)>> of) =>
         _running.Values.SelectMany(of).GroupBy(static each => each)

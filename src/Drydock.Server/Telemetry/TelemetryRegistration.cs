@@ -14,6 +14,7 @@ internal static class TelemetryRegistration
         services.AddSingleton<InstanceNodes>();
         services.AddSingleton<ServerMeter>();
         services.AddSingleton<IHostedService, MaintenanceMetrics>();
+        services.AddSingleton<IHostedService, HubMetrics>();
         var telemetry = services.AddOpenTelemetry()
             .ConfigureResource(static resource => resource.AddService("drydock"))
             .WithMetrics(static metrics => metrics
@@ -32,13 +33,10 @@ internal static class TelemetryRegistration
                 .AddOtlpExporter(otlp => otlp.Endpoint = new Uri(endpoint)));
         }
 
-        if (options.LogFormat == LogFormat.Json)
-        {
-            services.AddLogging(static logging => logging
-                .AddConsole(static console => console.FormatterName = LineFormatter.FormatterName)
-                .AddConsoleFormatter<LineFormatter, ConsoleFormatterOptions>());
-        }
-
+        services.AddLogging(logging => logging
+            .AddConsole(console => console.FormatterName = options.LogFormat == LogFormat.Json ? JsonLineFormatter.FormatterName : TextLineFormatter.FormatterName)
+            .AddConsoleFormatter<JsonLineFormatter, ConsoleFormatterOptions>()
+            .AddConsoleFormatter<TextLineFormatter, ConsoleFormatterOptions>());
         return services;
     }
 

@@ -32,12 +32,13 @@ public sealed class MaintenanceMetricsTests
 
         metrics.See(first);
         metrics.See(Running("m-2") with { State = MaintenanceState.LeaseLost, Blockers = [Blocker("vm-not-migratable")] });
+        metrics.See(Running("m-4") with { State = MaintenanceState.Suspended });
         metrics.See(Running("m-3") with { State = MaintenanceState.Completed, EndedAt = TimeProvider.System.GetUtcNow(), Blockers = [Blocker("vm-not-migratable")] });
         var text = await host.Http.GetStringAsync("metrics", Token);
 
         Values(text, "drydock_blocked", "kind").ShouldBe(["budget-can-never-be-met 1", "vm-not-migratable 2"], ignoreOrder: true);
         Values(text, "drydock_migrations", "phase").ShouldBe(["Running 1"]);
-        Values(text, "drydock_maintenances_running", "state").ShouldBe(["LeaseLost 1", "Running 1"], ignoreOrder: true);
+        Values(text, "drydock_maintenances_running", "state").ShouldBe(["LeaseLost 1", "Running 1", "Suspended 1"], ignoreOrder: true);
     }
 
     [Fact]
@@ -45,7 +46,7 @@ public sealed class MaintenanceMetricsTests
     {
         var clock = new FakeTimeProvider();
         using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        using var meter = new ServerMeter(services.GetRequiredService<IMeterFactory>(), null!, new StubCluster(), clock);
+        using var meter = new ServerMeter(services.GetRequiredService<IMeterFactory>(), new StubCluster(), clock);
         using var metrics = new MaintenanceMetrics(null!, null!, meter, new InstanceNodes(), clock, NullLogger<MaintenanceMetrics>.Instance);
         var ends = 0;
         using var listener = new MeterListener();
