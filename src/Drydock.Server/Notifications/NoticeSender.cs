@@ -33,7 +33,7 @@ internal sealed class NoticeSender(
         catch (NoticeUndeliveredException error)
         {
             Count(target, "failed");
-            logger.LogWarning("Notification {Notice} did not reach {Target} yet: {Why}", delivery.Notice.Id, target.Name, error.Message);
+            logger.LogWarning("Notification {Notice} about {Node} did not reach {Target} yet: {Why}", delivery.Notice.Id, delivery.Notice.Node ?? "-", target.Name, error.Message);
             throw;
         }
     }
