@@ -19,7 +19,10 @@ internal sealed class RewoundHistory
     public RewoundHistory(IReadOnlyList<HistoryEvent> events, string executionId, Func<int, bool> isScheduled)
     {
         var turns = TurnsOf(events);
-        foreach (var turn in turns)
+
+        // A failure that stands before an earlier rewinding stays: it was gone on from, perhaps in a turn whose steps were taken out then.
+        var rewound = turns.FindLastIndex(static turn => turn.Exists(static historyEvent => historyEvent.ExecutionRewound is not null));
+        foreach (var turn in turns.Skip(Math.Max(0, rewound)))
         {
             foreach (var failed in turn.Where(IsFailure).Where(failed => !IsRetried(turn, failed, events) && !IsCaught(turn, failed)))
             {
@@ -109,7 +112,7 @@ internal sealed class RewoundHistory
     private static bool IsCause(HistoryEvent historyEvent) =>
         AnswerTo(historyEvent) is not null || historyEvent.EventRaised is not null || historyEvent.EntityOperationCompleted is not null
         || historyEvent.EntityOperationFailed is not null || historyEvent.EntityLockGranted is not null
-        || historyEvent.ExecutionResumed is not null;
+        || historyEvent.ExecutionResumed is not null || historyEvent.ExecutionRewound is not null;
 
     private static bool IsDue(HistoryEvent step, Timestamp now) => step.TimerCreated?.FireAt.CompareTo(now) <= 0;
 

@@ -66,6 +66,28 @@ public abstract class TaskHubRepairs : TaskHubConformance
     }
 
     [Fact]
+    public async Task Rewound_once_more_it_keeps_the_attempts_it_went_on_from_and_takes_only_the_last_again()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+        await worker.DoTurnAsync(Act.Schedule(0, "Flaky"));
+        await FailActivityAsync(worker);
+        await worker.DoTurnAsync(Act.Schedule(1, "Flaky"));
+        for (var rewound = 0; rewound < 3; rewound++)
+        {
+            await FailActivityAsync(worker);
+            await worker.DoTurnAsync(Act.Fail(2, "bad"));
+
+            await RewindAsync("a");
+
+            // The second attempt is in the turn of the rewinding now, and no longer in that of the first one's failure.
+            var turn = await worker.DoTurnAsync(Act.Schedule(1, "Flaky"));
+            turn.PastEvents.Where(e => e.TaskScheduled is not null).Select(e => e.EventId).ShouldBe([0]);
+            turn.PastEvents.Select(e => e.TaskFailed?.TaskScheduledId).OfType<int>().ShouldBe([0]);
+        }
+    }
+
+    [Fact]
     public async Task A_failed_child_is_rewound_with_its_parent_and_answers_it()
     {
         await using var worker = new HandWorker(Hub);

@@ -51,6 +51,15 @@ public sealed class SimulationTests(ITestOutputHelper output)
         simulation.Orchestrations.ShouldBePositive();
     }
 
+    // An orchestration was rewound twice: of a step that a retry handler had tried again, the second time forgot the first attempt.
+    [Fact]
+    public void An_orchestration_that_is_rewound_twice_keeps_the_attempts_it_went_on_from()
+    {
+        using var simulation = Run("file", 804098433);
+
+        simulation.Orchestrations.ShouldBePositive();
+    }
+
     [Theory]
     [InlineData("memory")]
     [InlineData("file")]
