@@ -51,10 +51,11 @@ public record TaskFailureDetails(
     /// <inheritdoc/>
     public override string ToString() => $"{ErrorType}: {ErrorMessage}";
 
-    // A failed task's own failure, not an exception, is what caused a TaskFailedException.
+    // A failed task's own failure, not an exception, is what caused a TaskFailedException; likewise a failed operation's.
     private static TaskFailureDetails? InnerOf(Exception exception) => exception switch
     {
         TaskFailedException { InnerException: null } failed => failed.FailureDetails,
+        Entities.EntityOperationFailedException failed => failed.FailureDetails,
         { InnerException: { } inner } => FromException(inner),
         _ => null,
     };

@@ -64,6 +64,9 @@ internal static partial class Log
     [LoggerMessage(1041, LogLevel.Debug, "The results of entity {EntityId} came too late: the hub had taken the operations back.")]
     public static partial void EntityResultStale(ILogger logger, string entityId);
 
+    [LoggerMessage(1042, LogLevel.Error, "The next run of schedule {ScheduleId} cannot be found; it is tried again in {Delay}.")]
+    public static partial void ScheduleNotPlanned(ILogger logger, Exception exception, string scheduleId, TimeSpan delay);
+
     [LoggerMessage(1032, LogLevel.Warning, "Activity {Name} of {InstanceId} was interrupted; it is handed out again.")]
     public static partial void ActivityInterrupted(ILogger logger, string name, string instanceId);
 }

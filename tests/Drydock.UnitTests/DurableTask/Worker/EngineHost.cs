@@ -44,12 +44,13 @@ internal sealed class EngineHost : IAsyncDisposable
         Replaying replaying = Replaying.Seldom,
         Action<TaskHubWorkerOptions>? configure = null,
         Action<IServiceCollection>? services = null,
-        DirectoryInfo? folder = null)
+        DirectoryInfo? folder = null,
+        Action<SqliteTaskHubOptions>? hub = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(settings: null);
         var place = folder ?? Directory.CreateTempSubdirectory("drydock-engine-");
         builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning));
-        builder.Services.AddSqliteTaskHub(Path.Combine(place.FullName, "hub.db"));
+        builder.Services.AddSqliteTaskHub(Path.Combine(place.FullName, "hub.db"), hub);
         builder.Services.AddDurableTaskClient(client => client.UseTaskHub());
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(tasks).UseTaskHub(options =>
         {
