@@ -113,7 +113,7 @@ public sealed record DrydockOptions
 
         if (store is HubStore.Remote && (ConfigureHub is not null || HubLimits != new HubLimits()))
         {
-            errors.Add("hub limits: the task hub is in another process (Endpoint=…), which says itself what it keeps and how often it gives out what fails; leave hubLimits, --retain and --max-deliveries out.");
+            errors.Add("hub limits: the task hub is in another process (Endpoint=…), which says itself what it keeps and how often it gives out what fails; leave hubLimits, --retain, --max-deliveries and --large-payload-threshold out.");
         }
 
         if (Urls.Count == 0)

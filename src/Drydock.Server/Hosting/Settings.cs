@@ -33,6 +33,8 @@ internal sealed record HubLimitSettings
 
     public RetainSettings? Retain { get; init; }
 
+    public int? LargePayloadThreshold { get; init; }
+
     /// <summary>The limits, with what is wrong told to the reader.</summary>
     public HubLimits Read(FieldReader reader) => new()
     {
@@ -40,6 +42,8 @@ internal sealed record HubLimitSettings
         RetainCompleted = Age(reader, "completed", Retain?.Completed),
         RetainFailed = Age(reader, "failed", Retain?.Failed),
         RetainTerminated = Age(reader, "terminated", Retain?.Terminated),
+        LargePayloadThreshold = reader.Number(
+            "hubLimits.largePayloadThreshold", LargePayloadThreshold, new HubLimits().LargePayloadThreshold, 0, 1_000_000),
     };
 
     private static TimeSpan? Age(FieldReader reader, string name, string? text) =>

@@ -20,6 +20,8 @@ public sealed class CommandLineTests
     [InlineData("demo --speed 1000", "drydock: '1000' is not allowed for --speed; give a number from 0.1 to 100.")]
     [InlineData("simulate --listen 0.0.0.0:1", "drydock: '0.0.0.0:1' is not allowed for --listen; give 127.0.0.1:PORT (there is no login, so only this machine may connect).")]
     [InlineData("hub --retain done=1d", "drydock: 'done=1d' is not allowed for --retain; give completed, failed, terminated or all, =, and a duration such as 90s, 10m, 1h30m, 2d or PT10M.")]
+    [InlineData("serve --large-payload-threshold 1000001", "drydock: '1000001' is not allowed for --large-payload-threshold; give 0 to 1000000.")]
+    [InlineData("hub --large-payload-threshold many", "drydock: 'many' is not allowed for --large-payload-threshold; give 0 to 1000000.")]
     [InlineData("serve --max-deliveries -1", "drydock: '-1' is not allowed for --max-deliveries; give 0 to 1000.")]
     [InlineData("serve --kubeconfig a --in-cluster", "drydock: Give one of --kubeconfig, --in-cluster and --simulate.")]
     [InlineData("", "drydock: Required command was not provided.")]

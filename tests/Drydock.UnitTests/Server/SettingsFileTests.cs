@@ -32,13 +32,15 @@ public sealed class SettingsFileTests : IDisposable
     [Fact]
     public void What_the_hub_does_not_do_for_ever_is_read_and_reaches_it_under_what_is_said_of_it_besides()
     {
-        Write("hubLimits: {maxDeliveries: 3, retain: {completed: 30d, failed: 90d}}\n");
+        Write("hubLimits: {maxDeliveries: 3, largePayloadThreshold: 500, retain: {completed: 30d, failed: 90d}}\n");
 
         var read = SettingsFile.Read(_file, new Dictionary<string, string> { ["DRYDOCK__HUBLIMITS__RETAIN__FAILED"] = "60d" }, new DrydockOptions());
         var hub = new SqliteTaskHubOptions();
         (read with { ConfigureHub = static one => one.MaximumDeliveries = 5 }).HubSettings(hub);
 
         (read.HubLimits.MaxDeliveries, hub.MaximumDeliveries).ShouldBe((3, 5));
+        hub.LargePayloadThreshold.ShouldBe(500);
+        new HubLimits().LargePayloadThreshold.ShouldBe(new SqliteTaskHubOptions().LargePayloadThreshold);
         hub.Retention.ShouldBe(new Dictionary<OrchestrationStatus, TimeSpan>
         {
             [OrchestrationStatus.Completed] = TimeSpan.FromDays(30), [OrchestrationStatus.Failed] = TimeSpan.FromDays(60),
@@ -62,6 +64,8 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("urls: [\"http://0.0.0.0:1\"]", "not a loopback address")]
     [InlineData("tls: {certificateFile: /nowhere.crt}", "give both certificateFile and keyFile")]
     [InlineData("hubLimits: {maxDeliveries: 1001}", "hubLimits.maxDeliveries: '1001' is not allowed; allowed: 0 to 1000.")]
+    [InlineData("hubLimits: {largePayloadThreshold: 1000001}", "hubLimits.largePayloadThreshold: '1000001' is not allowed; allowed: 0 to 1000000.")]
+    [InlineData("hubLimits: {largePayloadThreshold: -1}", "hubLimits.largePayloadThreshold: '-1' is not allowed; allowed: 0 to 1000000.")]
     [InlineData("hubLimits: {retain: {failed: soon}}", "hubLimits.retain.failed: 'soon' is not allowed; allowed: a duration")]
     [InlineData("hubLimits: {retain: {lost: 1d}}", "hubLimits.retain.lost")]
     [InlineData("a: [", "line 2")]
