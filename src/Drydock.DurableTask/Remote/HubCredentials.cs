@@ -33,19 +33,32 @@ internal sealed record HubCredentials(string? FixedToken, CallCredentials? OfCal
     private static TokenCredential? AzureCredential(TaskHubAddress address) => address.Authentication switch
     {
         TaskHubAuthentication.None => null,
-        TaskHubAuthentication.DefaultAzure => new DefaultAzureCredential(new DefaultAzureCredentialOptions
-        {
-            ManagedIdentityClientId = address.ClientId, TenantId = address.TenantId,
-        }),
+        TaskHubAuthentication.DefaultAzure => new DefaultAzureCredential(With(
+            new DefaultAzureCredentialOptions { ManagedIdentityClientId = address.ClientId, TenantId = address.TenantId },
+            static options => options.AdditionallyAllowedTenants,
+            address)),
         TaskHubAuthentication.ManagedIdentity => new ManagedIdentityCredential(
             address.ClientId is { } id ? ManagedIdentityId.FromUserAssignedClientId(id) : ManagedIdentityId.SystemAssigned),
         TaskHubAuthentication.WorkloadIdentity => new WorkloadIdentityCredential(WorkloadOptions(address)),
         TaskHubAuthentication.Environment => new EnvironmentCredential(),
-        TaskHubAuthentication.AzureCli => new AzureCliCredential(new AzureCliCredentialOptions { TenantId = address.TenantId }),
-        TaskHubAuthentication.AzurePowerShell => new AzurePowerShellCredential(new AzurePowerShellCredentialOptions { TenantId = address.TenantId }),
-        TaskHubAuthentication.VisualStudio => new VisualStudioCredential(new VisualStudioCredentialOptions { TenantId = address.TenantId }),
+        TaskHubAuthentication.AzureCli => new AzureCliCredential(
+            With(new AzureCliCredentialOptions { TenantId = address.TenantId }, static options => options.AdditionallyAllowedTenants, address)),
+        TaskHubAuthentication.AzurePowerShell => new AzurePowerShellCredential(
+            With(new AzurePowerShellCredentialOptions { TenantId = address.TenantId }, static options => options.AdditionallyAllowedTenants, address)),
+        TaskHubAuthentication.VisualStudio => new VisualStudioCredential(
+            With(new VisualStudioCredentialOptions { TenantId = address.TenantId }, static options => options.AdditionallyAllowedTenants, address)),
         var other => throw new FormatException($"Authentication={other} is not known."),
     };
+
+    private static T With<T>(T options, Func<T, IList<string>> tenants, TaskHubAddress address)
+    {
+        foreach (var tenant in address.AdditionallyAllowedTenants)
+        {
+            tenants(options).Add(tenant);
+        }
+
+        return options;
+    }
 
     private static WorkloadIdentityCredentialOptions WorkloadOptions(TaskHubAddress address)
     {
@@ -53,6 +66,6 @@ internal sealed record HubCredentials(string? FixedToken, CallCredentials? OfCal
         options.ClientId = address.ClientId ?? options.ClientId;
         options.TenantId = address.TenantId ?? options.TenantId;
         options.TokenFilePath = address.TokenFilePath ?? options.TokenFilePath;
-        return options;
+        return With(options, static one => one.AdditionallyAllowedTenants, address);
     }
 }

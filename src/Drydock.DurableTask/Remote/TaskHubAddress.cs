@@ -53,6 +53,9 @@ public sealed record TaskHubAddress(Uri Endpoint)
     /// <summary>The tenant of an Azure identity, if it is not the default one.</summary>
     public string? TenantId { get; init; }
 
+    /// <summary>Further tenants that an Azure identity may take tokens of; "*" for all.</summary>
+    public IReadOnlyList<string> AdditionallyAllowedTenants { get; init; } = [];
+
     /// <summary>The file of the federated token of a workload identity, if it is not the default one.</summary>
     public string? TokenFilePath { get; init; }
 
@@ -92,6 +95,8 @@ public sealed record TaskHubAddress(Uri Endpoint)
             ClientId = Value(parts, "ClientID"),
             TenantId = Value(parts, "TenantId"),
             TokenFilePath = Value(parts, "TokenFilePath"),
+            AdditionallyAllowedTenants =
+                [.. (Value(parts, "AdditionallyAllowedTenants") ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
             Token = Value(parts, "Token"),
         };
     }
@@ -111,7 +116,7 @@ public sealed record TaskHubAddress(Uri Endpoint)
     private static TaskHubAuthentication ReadAuthentication(string? text) => text switch
     {
         null => TaskHubAuthentication.None,
-        _ when Enum.TryParse<TaskHubAuthentication>(text, ignoreCase: true, out var found) && Enum.IsDefined(found) => found,
+        _ when char.IsAsciiLetter(text[0]) && Enum.TryParse<TaskHubAuthentication>(text, ignoreCase: true, out var found) && Enum.IsDefined(found) => found,
         _ => throw new FormatException(
             $"The task hub's connection string says Authentication={text}; allowed are {string.Join(", ", Enum.GetNames<TaskHubAuthentication>())}."),
     };
