@@ -18,12 +18,17 @@ internal sealed class SimulatedHub : IDisposable
     private HubState _state = null!;
     private bool _imageLost;
 
-    public SimulatedHub(ISimulatedStore store, VirtualClock clock, Faults faults)
+    /// <param name="store">What it writes to.</param>
+    /// <param name="clock">Its clock.</param>
+    /// <param name="faults">Where it fails.</param>
+    /// <param name="largePayloadThreshold">Payloads of more characters are stored apart; null for what a hub does by itself.</param>
+    public SimulatedHub(ISimulatedStore store, VirtualClock clock, Faults faults, int? largePayloadThreshold = null)
     {
         Store = store;
         _clock = clock;
         _faults = faults;
-        _options = new SqliteTaskHubOptions { CrashPoints = faults, MaximumDeliveries = 1000, EntityBatch = 3, LargePayloadThreshold = 2 };
+        _options = new SqliteTaskHubOptions { CrashPoints = faults, MaximumDeliveries = 1000, EntityBatch = 3 };
+        _options.LargePayloadThreshold = largePayloadThreshold ?? _options.LargePayloadThreshold;
         Open();
     }
 

@@ -26,7 +26,7 @@ internal sealed class SimulationRun : IDisposable
         _random = new Random(seed);
         Faults = new Faults(_random);
         _store = inMemory ? new SimulatedMemory(Faults) : new SimulatedFile(Faults);
-        _hub = new SimulatedHub(_store, _clock, Faults);
+        _hub = new SimulatedHub(_store, _clock, Faults, largePayloadThreshold: 2);
         _worker = new SimulatedWorker(_hub, _random, seed);
     }
 
