@@ -9,6 +9,7 @@ return args switch
     [CrashChild.Verb, ..] => await CrashChild.RunAsync(args),
     [PoisonTests.Verb, ..] => await PoisonTests.RunAsync(args),
     [PostgreSqlTakeoverTests.Verb, ..] => await PostgreSqlTakeoverTests.RunAsync(args),
+    [FullDiskTests.Verb, ..] => await FullDiskTests.RunAsync(args),
     [KillLoop.Verb, ..] => await KillLoop.RunLoadAsync(args),
     _ => await ConsoleRunner.Run(args),
 };

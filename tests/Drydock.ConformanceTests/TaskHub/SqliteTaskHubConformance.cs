@@ -102,7 +102,8 @@ public sealed class SqliteTaskHubEntities : TaskHubEntities
     }
 }
 
-public sealed class SqliteTaskHubPayloads : TaskHubPayloads
+/// <summary>What a file has, read beside the hub.</summary>
+internal static class HubRows
 {
     private const string Rows =
         """
@@ -111,11 +112,31 @@ public sealed class SqliteTaskHubPayloads : TaskHubPayloads
           + (SELECT coalesce(sum(coalesce(length(input), 0) + coalesce(length(output), 0)), 0) FROM instance_values)
         """;
 
+    /// <summary>How many payloads are stored apart.</summary>
+    public static long Payloads(string path) => Number(path, "SELECT count(*) FROM payloads");
+
+    /// <summary>How many characters the rows have that refer to them.</summary>
+    public static long Characters(string path) => Number(path, Rows);
+
+    private static long Number(string path, string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // The queries stand above.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return (long)command.ExecuteScalar()!;
+    }
+}
+
+public sealed class SqliteTaskHubPayloads : TaskHubPayloads
+{
     private readonly HubFolder _folder = new HubFolder().Create();
 
-    protected override long Payloads => Number("SELECT count(*) FROM payloads");
+    protected override long Payloads => HubRows.Payloads(_folder.Path);
 
-    protected override long CharactersInRows => Number(Rows);
+    protected override long CharactersInRows => HubRows.Characters(_folder.Path);
 
     protected override async Task<ITaskHub> CreateAsync(TimeProvider clock) => await _folder.OpenAsync(clock);
 
@@ -123,15 +144,6 @@ public sealed class SqliteTaskHubPayloads : TaskHubPayloads
     {
         await base.DisposeAsync();
         _folder.Dispose();
-    }
-
-    private long Number(string sql)
-    {
-        using var connection = new SqliteConnection($"Data Source={_folder.Path};Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        return (long)command.ExecuteScalar()!;
     }
 }
 

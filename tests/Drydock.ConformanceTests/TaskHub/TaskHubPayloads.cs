@@ -110,16 +110,18 @@ public abstract class TaskHubPayloads : TaskHubConformance
     [Fact]
     public async Task Of_a_custom_status_only_the_last_is_stored()
     {
-        await using var worker = new HandWorker(Hub);
-        await StartAsync("a");
-        foreach (var status in (string?[])[Large('1'), Large('2'), "small", Large('3'), Large('3')])
+        await using (var worker = new HandWorker(Hub))
         {
-            var (_, turn) = await worker.TurnAsync();
-            await Hub.CompleteOrchestratorTaskAsync(new OrchestratorResponse { CompletionToken = turn, CustomStatus = status }, CancellationToken.None);
+            await StartAsync("a");
+            foreach (var status in (string?[])[Large('1'), Large('2'), "small", Large('3'), Large('3')])
+            {
+                var (_, turn) = await worker.TurnAsync();
+                await Hub.CompleteOrchestratorTaskAsync(new OrchestratorResponse { CompletionToken = turn, CustomStatus = status }, CancellationToken.None);
 
-            (await StateAsync("a"))!.CustomStatus.ShouldBe(status);
-            Payloads.ShouldBe(1);
-            await RaiseAsync("a", "on");
+                (await StateAsync("a"))!.CustomStatus.ShouldBe(status);
+                Payloads.ShouldBe(1);
+                await RaiseAsync("a", "on");
+            }
         }
 
         await ReopenAsync();

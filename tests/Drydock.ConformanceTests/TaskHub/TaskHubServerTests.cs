@@ -2,6 +2,7 @@ using System.Net;
 using Drydock.DurableTask;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.Remote;
+using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.TaskHub.Endpoint;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -116,6 +117,47 @@ public sealed class TaskHubServerTests
     }
 
     [Fact]
+    public async Task Several_workers_share_the_work_and_none_holds_more_than_it_said()
+    {
+        await using var served = await ServedHub.StartAsync();
+        var hub = (EmbeddedTaskHub)await served.Hubs.GetAsync(null, Token);
+        var turns = new GetWorkItemsRequest { WorkItemFilters = new WorkItemFilters { Orchestrations = { new OrchestrationFilter { Name = "Orchestrator" } } } };
+        var steps = new GetWorkItemsRequest { WorkItemFilters = new WorkItemFilters { Activities = { new ActivityFilter { Name = "Work" } } } };
+        await using var orchestrators = new HandWorker(served.Connect(), turns);
+        await StartAsync(hub, "a");
+        await orchestrators.DoTurnAsync([.. Enumerable.Range(0, 10).Select(static id => Act.Schedule(id, "Work"))]);
+        HashSet<int> done = [];
+        await using var two = new HandWorker(served.Connect(), new GetWorkItemsRequest(steps) { MaxConcurrentActivityWorkItems = 2 });
+        await using (var three = new HandWorker(served.Connect(), new GetWorkItemsRequest(steps) { MaxConcurrentActivityWorkItems = 3 }))
+        {
+            for (var item = 0; item < 3; item++)
+            {
+                (await three.NextAsync()).ActivityRequest.Name.ShouldBe("Work");
+            }
+
+            // The other takes and ends the seven that are left, two at a time, and gets none of what this one holds.
+            for (var left = 7; left > 0; left--)
+            {
+                await DoneAsync(hub, two, done);
+
+                // The first passes through the hub; when the second is answered, what the first made ready was handed out. One is the turn.
+                await hub.HelloAsync(Token);
+                await hub.HelloAsync(Token);
+                (await hub.GetCountsAsync(Token)).OutstandingItems.ShouldBe(3 + Math.Min(left - 1, 2) + 1);
+                three.Waiting.ShouldBe(0);
+            }
+        }
+
+        // It is gone: what it held is for the other.
+        for (var left = 3; left > 0; left--)
+        {
+            await DoneAsync(hub, two, done);
+        }
+
+        done.Order().ShouldBe(Enumerable.Range(0, 10));
+    }
+
+    [Fact]
     public async Task Health_is_told_to_anybody()
     {
         await using var served = await ServedHub.StartAsync(configure: options => options.Token = Secret);
@@ -195,6 +237,13 @@ public sealed class TaskHubServerTests
         (await next).ShouldBeTrue();
         lost.Current.ShouldBe(token);
         (await hub.HeartbeatActivityAsync(token, null, Token)).ShouldBeFalse();
+    }
+
+    private static async Task DoneAsync(EmbeddedTaskHub hub, HandWorker worker, HashSet<int> done)
+    {
+        var (request, token) = await worker.ActivityAsync();
+        await hub.CompleteActivityTaskAsync(new ActivityResponse { CompletionToken = token, Result = "1" }, Token);
+        done.Add(request.TaskId).ShouldBeTrue();
     }
 
     // The feed has told that it listens once a call that was sent after it has come back.

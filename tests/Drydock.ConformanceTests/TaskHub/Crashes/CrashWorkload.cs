@@ -3,7 +3,6 @@ using Drydock.DurableTask.Client;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub;
 using Grpc.Core;
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Drydock.ConformanceTests.TaskHub.Crashes;
@@ -30,7 +29,7 @@ internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsyn
         Simple("timer", CrashTasks.Timer, "\"in time\""),
         Simple("entity", CrashTasks.Entities, "22"),
         Simple("continue-as-new", CrashTasks.Generations, "3", input: 0),
-        Simple("schema migration", CrashTasks.Chain, "3") with { PrepareAsync = PrepareOldFileAsync },
+        Simple("schema migration", CrashTasks.Chain, "3") with { PrepareAsync = PrepareOldStoreAsync },
         new("sub-orchestration", calls => calls.RunAsync(CrashTasks.Parent), Ends(("it", "9"), ("it.0", "3"), ("it.1", "3"), ("it.2", "3"))),
         new("event", RunEventsAsync, Ends(("it", "\"onetwo\""))),
         new("terminate", TerminateAsync, Ends(("it", Terminated), ("it.0", Terminated))),
@@ -44,25 +43,26 @@ internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsyn
     private static Dictionary<string, string?> Ends(params (string Id, string? Output)[] outputs) =>
         outputs.ToDictionary(output => output.Id, output => output.Output, StringComparer.Ordinal);
 
-    /// <summary>A file as version 2 of the schema left it, with work in it.</summary>
-    private static async Task PrepareOldFileAsync(string folder)
+    /// <summary>A store as an older version of the schema left it, with work in it.</summary>
+    private static async Task PrepareOldStoreAsync(string folder)
     {
-        var path = Path.Combine(folder, "hub.db");
-        await using (var hub = new SqliteTaskHub(new SqliteTaskHubOptions { Path = path }, TimeProvider.System, NullLogger<SqliteTaskHub>.Instance))
+        var place = new CrashPlace(folder);
+        await using (EmbeddedTaskHub hub = place.Address is { } address
+            ? new PostgreSqlTaskHub(new PostgreSqlTaskHubOptions { ConnectionString = address }, TimeProvider.System, NullLogger<PostgreSqlTaskHub>.Instance)
+            : new SqliteTaskHub(new SqliteTaskHubOptions { Path = place.Path }, TimeProvider.System, NullLogger<SqliteTaskHub>.Instance))
         {
             await hub.OpenAsync(CancellationToken.None);
             await hub.StartInstanceAsync(new CreateInstanceRequest { InstanceId = "it", Name = CrashTasks.Chain }, CancellationToken.None);
         }
 
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText =
-            """
-            DROP TABLE deliveries; DROP TABLE payloads; ALTER TABLE inbox DROP COLUMN payload_key; ALTER TABLE tasks DROP COLUMN payload_key;
-            UPDATE schema_version SET version = 2
-            """;
-        command.ExecuteNonQuery();
+        var (deliveries, version) = place.Address is null
+            ? ("DROP TABLE deliveries", 2)
+            : ("ALTER TABLE instances DROP COLUMN deliveries; ALTER TABLE tasks DROP COLUMN deliveries", 1);
+        place.Execute(
+            $"""
+            {deliveries}; DROP TABLE payloads; ALTER TABLE inbox DROP COLUMN payload_key; ALTER TABLE tasks DROP COLUMN payload_key;
+            UPDATE schema_version SET version = {version.ToString(System.Globalization.CultureInfo.InvariantCulture)}
+            """);
         new Ledger(folder).Write("started it");
     }
 

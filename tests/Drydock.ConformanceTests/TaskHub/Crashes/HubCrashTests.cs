@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub;
-using Microsoft.Data.Sqlite;
 using Shouldly;
 
 namespace Drydock.ConformanceTests.TaskHub.Crashes;
@@ -43,9 +42,15 @@ public sealed class HubCrashTests(CrashPaths paths) : IClassFixture<CrashPaths>
         }
     }
 
-    private static async Task CrashAsync(CrashWorkload workload, string point, int passage)
+    /// <summary>One piece of work, killed there once, brought to its end by another process, and looked at.</summary>
+    internal static async Task CrashAsync(CrashWorkload workload, string point, int passage, bool onPostgreSql = false)
     {
         using var folder = new HubFolder().Create();
+        if (onPostgreSql)
+        {
+            CrashPlace.UseNewDatabase(folder.Folder);
+        }
+
         var what = $"{workload.Name}, killed at passage {passage} of {point}";
         await workload.PrepareAsync(folder.Folder);
         var code = await CrashChild.StartAsync(folder.Folder, workload.Name, point, passage);
@@ -67,14 +72,16 @@ public sealed class HubCrashTests(CrashPaths paths) : IClassFixture<CrashPaths>
         }
 
         ledger.Lines().ShouldBe(before, what);
-        CrashChecks.NothingIsLeft(folder.Path, what);
+        CrashChecks.NothingIsLeft(folder.Folder, what);
     }
 }
 
 /// <summary>How often each workload passes each crash point, found by running each once.</summary>
-public sealed class CrashPaths : IAsyncLifetime
+public class CrashPaths : IAsyncLifetime
 {
     private readonly ConcurrentDictionary<(string Workload, string Point), int> _passages = new();
+
+    private protected virtual bool IsOnPostgreSql => false;
 
     public int Passages(string workload, string point) => _passages.GetValueOrDefault((workload, point));
 
@@ -83,6 +90,11 @@ public sealed class CrashPaths : IAsyncLifetime
         foreach (var workload in CrashWorkload.All)
         {
             using var folder = new HubFolder().Create();
+            if (IsOnPostgreSql)
+            {
+                CrashPlace.UseNewDatabase(folder.Folder);
+            }
+
             await workload.PrepareAsync(folder.Folder);
             var ledger = new Ledger(folder.Folder);
             var counter = new Counter(point => _passages.AddOrUpdate((workload.Name, point), 1, (_, count) => count + 1));
@@ -92,11 +104,15 @@ public sealed class CrashPaths : IAsyncLifetime
                 await CrashChecks.EndsAsync(host.Hub, workload, ledger, $"{workload.Name}, undisturbed");
             }
 
-            CrashChecks.NothingIsLeft(folder.Path, $"{workload.Name}, undisturbed");
+            CrashChecks.NothingIsLeft(folder.Folder, $"{workload.Name}, undisturbed");
         }
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
 
     private sealed class Counter(Action<string> passed) : ICrashPoints
     {
@@ -108,7 +124,7 @@ public sealed class CrashPaths : IAsyncLifetime
 internal static class CrashChecks
 {
     /// <summary>Every instance ended as it must, its history is whole, and its results are those that the activities really gave.</summary>
-    public static async Task EndsAsync(SqliteTaskHub hub, CrashWorkload workload, Ledger ledger, string what, bool waitForIdle = true)
+    public static async Task EndsAsync(EmbeddedTaskHub hub, CrashWorkload workload, Ledger ledger, string what, bool waitForIdle = true)
     {
         if (waitForIdle)
         {
@@ -133,24 +149,22 @@ internal static class CrashChecks
     }
 
     /// <summary>No message, activity, value or piece of history belongs to nobody, or waits for nothing.</summary>
-    public static void NothingIsLeft(string path, string what)
+    public static void NothingIsLeft(string folder, string what)
     {
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        connection.Open();
+        var place = new CrashPlace(folder);
         foreach (var query in new[]
         {
             "SELECT count(*) FROM inbox",
             "SELECT count(*) FROM tasks",
             "SELECT count(*) FROM history WHERE instance_key NOT IN (SELECT key FROM instances)",
             "SELECT count(*) FROM instance_values WHERE key NOT IN (SELECT key FROM instances)",
-            "SELECT count(*) FROM entities WHERE locked_by IS NOT NULL OR key NOT IN (SELECT key FROM instances)",
+            place.Address is null
+                ? "SELECT count(*) FROM entities WHERE locked_by IS NOT NULL OR key NOT IN (SELECT key FROM instances)"
+                : "SELECT count(*) FROM instances WHERE locked_by IS NOT NULL",
+            "SELECT count(*) FROM payloads WHERE instance_key NOT IN (SELECT key FROM instances)",
         })
         {
-            using var command = connection.CreateCommand();
-#pragma warning disable CA2100 // The queries stand above.
-            command.CommandText = query;
-#pragma warning restore CA2100
-            Convert.ToInt64(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture).ShouldBe(0, $"{query}: {what}");
+            place.Count(query).ShouldBe(0, $"{query}: {what}");
         }
     }
 
@@ -176,7 +190,7 @@ internal static class CrashChecks
         }
     }
 
-    private static async Task<List<HistoryEvent>> HistoryAsync(SqliteTaskHub hub, string id)
+    private static async Task<List<HistoryEvent>> HistoryAsync(EmbeddedTaskHub hub, string id)
     {
         var events = new List<HistoryEvent>();
         await foreach (var chunk in hub.StreamInstanceHistoryAsync(new StreamInstanceHistoryRequest { InstanceId = id }, CancellationToken.None))
