@@ -158,6 +158,11 @@ internal sealed class ClusterParts
             _store.Create(ResourceTypes.PodDisruptionBudgets, ScenarioObjects.Budget(spec));
         }
 
+        foreach (var (type, item) in _scenario.Users.SelectMany(UserObjects.Of))
+        {
+            _store.Create(type, item);
+        }
+
         foreach (var spec in _scenario.VirtualMachines)
         {
             _store.Create(KubeVirtTypes.VirtualMachines, ScenarioObjects.VirtualMachine(spec));
@@ -282,6 +287,7 @@ internal sealed class ClusterParts
         _scenario.Workloads.Select(each => each.Namespace)
             .Concat(_scenario.Budgets.Select(each => each.Namespace))
             .Concat(_scenario.VirtualMachines.Select(each => each.Namespace))
+            .Concat(_scenario.Users.SelectMany(each => each.May).Select(each => each.Namespace).OfType<string>())
             .Concat(_scenario.Nodes.SelectMany(each => (string?[])[each.BareMetalHost, each.Machine]).OfType<string>().Select(each => each.Split('/')[0]))
             .Concat(_scenario.MachineHealthChecks.Select(each => each.Namespace))
             .Concat(_scenario.NodeHealthChecks.Select(_ => HardwareObjects.RemediationNamespace));

@@ -138,6 +138,11 @@ public sealed class SimulatedCluster : IAsyncDisposable
             [virtApi.Guard(new EvictionInterceptor(Store))],
             [virtApi.Guard(new KubeVirtSubresources(Store, _clock))],
             _clock, _logs, _seed);
+        foreach (var user in _scenario.Users)
+        {
+            _api.Access.AddToken(user.Token, user.Name, user.Groups);
+        }
+
         _parts.BeginFaults(_loop, _api);
     }
 

@@ -55,7 +55,8 @@ internal sealed class SimulatorFigures(int nodes, int pods, int machines)
         do
         {
             var path = "/api/v1/pods?limit=500" + (next.Length > 0 ? $"&continue={Uri.EscapeDataString(next)}" : string.Empty);
-            using var page = JsonDocument.Parse(await http.GetByteArrayAsync(path));
+            await using var body = await http.GetStreamAsync(path);
+            using var page = await JsonDocument.ParseAsync(body);
             count += page.RootElement.GetProperty("items").GetArrayLength();
             next = page.RootElement.GetProperty("metadata").TryGetProperty("continue", out var token) ? token.GetString() ?? string.Empty : string.Empty;
         }

@@ -46,7 +46,7 @@ internal sealed class DemoCluster : IAsyncDisposable
 
     /// <summary>Writes a kubeconfig for it.</summary>
     public Task WriteKubeconfigAsync(string path, CancellationToken cancellationToken) =>
-        File.WriteAllTextAsync(path, SimulatedApiServer.Kubeconfig(Address), cancellationToken);
+        File.WriteAllTextAsync(path, SimulatedApiServer.Kubeconfig(Address, Scenario.Users), cancellationToken);
 
     /// <summary>Remembers which pods the plan evicts, so that <see cref="PodsGone"/> can count them.</summary>
     public void RememberPods(IEnumerable<(string Namespace, string Name)> pods) =>

@@ -40,6 +40,12 @@ internal sealed record ApiAnswer(int Code, string? ContentType, ReadOnlyMemory<b
 {
     public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
 
+    /// <summary>The body in parts that are kept elsewhere, in place of <see cref="Body"/>: that of a long list is never put together.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>>? Parts { get; init; }
+
+    /// <summary>How many bytes the body has.</summary>
+    public int Length => Parts?.Sum(part => part.Length) ?? Body.Length;
+
     /// <summary>Writes the body bit by bit, for as long as a watch lasts.</summary>
     public Func<BodyWriter, CancellationToken, Task>? Stream { get; init; }
 
@@ -50,6 +56,24 @@ internal sealed record ApiAnswer(int Code, string? ContentType, ReadOnlyMemory<b
         new(code, "text/plain; charset=utf-8", System.Text.Encoding.UTF8.GetBytes(text));
 
     public static ApiAnswer NoSuchPage() => Text(404, "404 page not found\n");
+
+    /// <summary>The body in one piece.</summary>
+    public ReadOnlyMemory<byte> Whole()
+    {
+        if (Parts is null)
+        {
+            return Body;
+        }
+
+        var (whole, end) = (new byte[Length], 0);
+        foreach (var part in Parts)
+        {
+            part.CopyTo(whole.AsMemory(end));
+            end += part.Length;
+        }
+
+        return whole;
+    }
 
     /// <summary>With the tag of its body; 304 and nothing more for a client that has it already.</summary>
     public ApiAnswer UnlessKnown(ApiRequest request)

@@ -36,7 +36,7 @@ internal sealed class InMemoryFront(Func<ApiRequest, CancellationToken, Task<Api
     {
         HttpContent content = answer.Stream is { } stream
             ? new StreamContent(WatchBody.Start(stream))
-            : new ByteArrayContent(answer.Body.ToArray());
+            : new ReadOnlyMemoryContent(answer.Whole());
         content.Headers.ContentType = answer.ContentType is null ? null : MediaTypeHeaderValue.Parse(answer.ContentType);
         var message = new HttpResponseMessage((HttpStatusCode)answer.Code) { Content = content, RequestMessage = request };
         foreach (var (name, value) in answer.Headers)

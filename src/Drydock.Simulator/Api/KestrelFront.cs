@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -7,6 +9,9 @@ namespace Drydock.Simulator.Api;
 /// <summary>The server on a port of the loopback address.</summary>
 internal static class KestrelFront
 {
+    // What is put together of a long body before it is sent.
+    private const int MostUnsent = 64 * 1024;
+
     public static async Task<(WebApplication App, Uri Address)> StartAsync(
         Func<ApiRequest, CancellationToken, Task<ApiAnswer>> handle, int port, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
@@ -70,6 +75,20 @@ internal static class KestrelFront
         await WriteAsync(context, answer, aborted);
     }
 
+    private static async Task WritePartsAsync(PipeWriter body, IReadOnlyList<ReadOnlyMemory<byte>> parts, CancellationToken aborted)
+    {
+        foreach (var part in parts)
+        {
+            body.Write(part.Span);
+            if (body.UnflushedBytes >= MostUnsent)
+            {
+                await body.FlushAsync(aborted);
+            }
+        }
+
+        await body.FlushAsync(aborted);
+    }
+
     private static async Task WriteAsync(HttpContext context, ApiAnswer answer, CancellationToken aborted)
     {
         var response = context.Response;
@@ -82,10 +101,10 @@ internal static class KestrelFront
 
         if (answer.Stream is null)
         {
-            response.ContentLength = answer.Body.Length;
+            response.ContentLength = answer.Length;
             if (context.Request.Method != "HEAD")
             {
-                await response.BodyWriter.WriteAsync(answer.Body, aborted);
+                await WritePartsAsync(response.BodyWriter, answer.Parts ?? [answer.Body], aborted);
             }
 
             return;

@@ -55,11 +55,9 @@ internal sealed class Rendering(Tables tables)
                 }, 200);
         }
 
-        var bytes = Wire.List(served.Type, served.ApiVersion, metadata, items.Select(item => Plain(served, item)));
+        var answer = new ApiAnswer(200, accept.ContentType, default) { Parts = Wire.List(served.Type, served.ApiVersion, metadata, items.Select(item => Plain(served, item))) };
 
-        return accept.Yaml
-            ? Node(accept, JsonNode.Parse(bytes)!, 200)
-            : new ApiAnswer(200, accept.ContentType, bytes);
+        return accept.Yaml ? Node(accept, JsonNode.Parse(answer.Whole().Span)!, 200) : answer;
     }
 
     /// <summary>The object of a watch event in the form asked for.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Api.Webhooks;
+using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Drydock.Simulator.Validation;
 
@@ -93,28 +94,10 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     /// <summary>The server behind an HttpClient of this process.</summary>
     public HttpMessageHandler CreateHandler() => new InMemoryFront(HandleAsync);
 
-    /// <summary>A kubeconfig for an address of this server. KubernetesClient refuses a user without credentials; these are not looked at.</summary>
-    public static string Kubeconfig(Uri address) =>
-        $"""
-        apiVersion: v1
-        kind: Config
-        clusters:
-        - name: simulated
-          cluster:
-            server: {address.ToString().TrimEnd('/')}
-        contexts:
-        - name: simulated
-          context:
-            cluster: simulated
-            user: simulated
-            namespace: default
-        users:
-        - name: simulated
-          user:
-            token: {Access.AdministratorToken}
-        current-context: simulated
-
-        """;
+    /// <summary>A kubeconfig for an address of this server.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="users">Who has a context beside the administrator, whose is the current one.</param>
+    public static string Kubeconfig(Uri address, params IEnumerable<UserSpec> users) => Api.Kubeconfig.Of(address, users);
 
     /// <summary>Makes requests go wrong until disposed.</summary>
     public IDisposable Fail(Fault fault) => _faults.Add(fault);

@@ -12,42 +12,31 @@ internal static class Wire
 {
     private static readonly JsonSerializerOptions _pretty = new(JsonSerializerDefaults.General) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private static readonly byte[] _commaBrace = ",{"u8.ToArray();
+    private static readonly byte[] _comma = ","u8.ToArray();
+    private static readonly byte[] _brace = "{"u8.ToArray();
+    private static readonly byte[] _end = "]}"u8.ToArray();
+
     public static byte[] Bytes(JsonNode? node) => JsonBytes.Of(node);
 
     public static string Text(JsonNode node) => node.ToJsonString(_pretty);
 
-    /// <summary>A list of stored objects. Items of built-in types leave out what the list says already.</summary>
-    public static byte[] List(ResourceType type, string apiVersion, JsonObject metadata, IEnumerable<ReadOnlyMemory<byte>> items)
+    /// <summary>A list of stored objects, in parts: the objects are as they are kept. Items of built-in types leave out what the list says already.</summary>
+    public static IReadOnlyList<ReadOnlyMemory<byte>> List(ResourceType type, string apiVersion, JsonObject metadata, IEnumerable<ReadOnlyMemory<byte>> items)
     {
-        var head = new JsonObject { ["kind"] = $"{type.Kind}List", ["apiVersion"] = apiVersion, ["metadata"] = metadata };
-        var buffer = new ArrayBufferWriter<byte>(4096);
-        var text = Bytes(head);
-        buffer.Write(text.AsSpan(0, text.Length - 1));
-        buffer.Write(",\"items\":["u8);
-
+        var head = Bytes(new JsonObject { ["kind"] = $"{type.Kind}List", ["apiVersion"] = apiVersion, ["metadata"] = metadata, ["items"] = new JsonArray() });
         var prefix = Encoding.UTF8.GetBytes($"{{\"apiVersion\":\"{type.ApiVersion}\",\"kind\":\"{type.Kind}\",");
-        var first = true;
+        var parts = new List<ReadOnlyMemory<byte>> { head.AsMemory(0, head.Length - "]}".Length) };
         foreach (var item in items)
         {
-            if (!first)
-            {
-                buffer.Write(","u8);
-            }
-
-            first = false;
-            var bytes = item.Span;
-            if (!type.IsCustom && bytes.StartsWith(prefix))
-            {
-                buffer.Write("{"u8);
-                bytes = bytes[prefix.Length..];
-            }
-
-            buffer.Write(bytes);
+            var abridged = !type.IsCustom && item.Span.StartsWith(prefix);
+            parts.Add((parts.Count > 1, abridged) switch { (true, true) => _commaBrace, (true, false) => _comma, (false, true) => _brace, _ => default });
+            parts.Add(abridged ? item[prefix.Length..] : item);
         }
 
-        buffer.Write("]}"u8);
+        parts.Add(_end);
 
-        return buffer.WrittenSpan.ToArray();
+        return parts;
     }
 
     /// <summary>Writes one line of a watch.</summary>

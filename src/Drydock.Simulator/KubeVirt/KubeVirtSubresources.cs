@@ -4,7 +4,7 @@ using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.KubeVirt;
 
-/// <summary>virt-api's subresources: start, stop, restart, migrate and evacuate/cancel, answering as the recorded table says.</summary>
+/// <summary>virt-api's subresources: start, stop, restart, migrate and evacuate/cancel, answering as the recorded table says; and its version.</summary>
 public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) : IAggregatedApi
 {
     private static readonly SubresourceAnswer Accepted = new(202);
@@ -20,6 +20,11 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
     /// <inheritdoc/>
     public SubresourceAnswer Call(SubresourceCall call)
     {
+        if (call is { Verb: "GET", Plural: "version", Name: "" })
+        {
+            return new(200, new JsonObject { ["gitVersion"] = InstalledVersion(), ["gitTreeState"] = "clean", ["compiler"] = "gc", ["platform"] = "linux/amd64" });
+        }
+
         var known = call.Verb == "PUT" && (call.Plural, call.Subresource) is
             ("virtualmachines", "start" or "stop" or "restart" or "migrate" or "evacuate/cancel") or ("virtualmachineinstances", "evacuate/cancel");
         if (!known || (call.Subresource == "evacuate/cancel" && !HasEvacuateCancel()))
@@ -52,8 +57,10 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
 
     // Since 1.7.
     private bool HasEvacuateCancel() =>
-        store.List(KubeVirtTypes.KubeVirts).Select(each => each.Text("status", "observedKubeVirtVersion")).FirstOrDefault() is not { } version
-        || !Version.TryParse(version.TrimStart('v'), out var number) || number >= new Version(1, 7);
+        InstalledVersion() is not { } version || !Version.TryParse(version.TrimStart('v'), out var number) || number >= new Version(1, 7);
+
+    private string? InstalledVersion() =>
+        store.List(KubeVirtTypes.KubeVirts).Select(each => each.Text("status", "observedKubeVirtVersion")).FirstOrDefault();
 
     private SubresourceAnswer Start(SubresourceCall call, JsonObject vm, JsonObject? vmi)
     {

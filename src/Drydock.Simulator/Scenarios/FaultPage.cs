@@ -67,6 +67,7 @@ internal sealed class FaultPage(FaultController faults, Action<Controllers.Objec
         Set("after", Seconds(fault.Spec.After));
         Set("for", Seconds(fault.Spec.For));
         Set("every", Seconds(fault.Spec.Every));
+        Set("takes", fault.Spec.Kind == "migrationsSlow" ? Seconds(fault.Spec.Takes) : null);
         Set("answer", fault.Spec.Answer);
         Set("retryAfter", fault.Spec.RetryAfter);
         Set("latency", Seconds(fault.Spec.Latency));

@@ -51,7 +51,9 @@ internal static class FaultReader
     };
 
     private static readonly string[] Verbs = ["all", "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
-    private static readonly string[] Answers = ["409", "410", "429", "500", "503", "504", "reset", "resetAfter"];
+
+    /// <summary>What requests may be answered with.</summary>
+    public static IReadOnlyList<string> Answers { get; } = ["409", "410", "429", "500", "503", "504", "reset", "resetAfter"];
 
     /// <summary>All kinds.</summary>
     public static IReadOnlyCollection<string> Names => Kinds.Keys;
@@ -86,7 +88,7 @@ internal static class FaultReader
             ? throw fields.Refusal("share", "a percentage from 1 to 100")
             : fault with
             {
-                Answer = fields.OneOf("answer", Answers),
+                Answer = fields.OneOf("answer", [.. Answers]),
                 RetryAfter = fields.Int("retryAfter"),
                 Latency = fields.Duration("latency") ?? TimeSpan.Zero,
                 Jitter = fields.Duration("jitter") ?? TimeSpan.Zero,

@@ -47,6 +47,9 @@ public sealed record Scenario
     /// <summary>The MachineHealthChecks.</summary>
     public IReadOnlyList<MachineHealthCheckSpec> MachineHealthChecks { get; init; } = [];
 
+    /// <summary>Who has a token, beside the administrator.</summary>
+    public IReadOnlyList<UserSpec> Users { get; init; } = [];
+
     /// <summary>What goes wrong.</summary>
     public IReadOnlyList<FaultSpec> Faults { get; init; } = [];
 

@@ -26,6 +26,7 @@ internal static class ScenarioReader
             MachineApi = file.OneOf("machineApi", MachineApis.OpenShift, MachineApis.Cluster) ?? MachineApis.OpenShift,
             NodeHealthChecks = file.Each("nodeHealthChecks", ReadNodeHealthCheck),
             MachineHealthChecks = file.Each("machineHealthChecks", ReadMachineHealthCheck),
+            Users = file.Each("users", ReadUser),
             Faults = file.Each("faults", FaultReader.Read),
             Maintain = file.Text("maintain"),
             Request = file.Free("request"),
@@ -94,6 +95,12 @@ internal static class ScenarioReader
             MaxUnhealthy = fields.Text("maxUnhealthy") ?? check.MaxUnhealthy,
         };
     }
+
+    private static UserSpec ReadUser(YamlFields fields) => new(fields.Required("name"), fields.Required("token"))
+    {
+        Groups = fields.Texts("groups"),
+        May = [.. fields.Texts("may").Select(text => PermissionSpec.Read(fields, text))],
+    };
 
     private static WorkloadSpec ReadWorkload(YamlFields fields)
     {

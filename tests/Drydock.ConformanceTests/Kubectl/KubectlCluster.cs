@@ -15,16 +15,23 @@ internal sealed record KubectlRun(int Code, string Output, string Error)
         [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
 }
 
-/// <summary>The healthy scenario over HTTP, and a kubectl with a home of its own.</summary>
+/// <summary>A simulated cluster over HTTP, by default the healthy scenario, and a kubectl with a home of its own.</summary>
 public sealed class KubectlCluster : IAsyncLifetime
 {
     private readonly string _home = Directory.CreateTempSubdirectory("drydock-kubectl-").FullName;
 
+    public KubectlCluster()
+        : this(Scenario.Named("healthy"), speed: 10)
+    {
+    }
+
+    internal KubectlCluster(Scenario scenario, double speed) =>
+        Simulation = SimulatedCluster.Create(scenario, TimeProvider.System, NullLoggerFactory.Instance, seed: 1, speed);
+
     /// <summary>The kubectl that judges: Debian's, which <c>tests/run.sh</c> names, if there is one.</summary>
     internal string Program { get; init; } = Environment.GetEnvironmentVariable("DRYDOCK_TEST_KUBECTL") is { Length: > 0 } program ? program : "kubectl";
 
-    internal SimulatedCluster Simulation { get; } =
-        SimulatedCluster.Create(Scenario.Named("healthy"), TimeProvider.System, NullLoggerFactory.Instance, seed: 1, speed: 10);
+    internal SimulatedCluster Simulation { get; }
 
     public async ValueTask InitializeAsync()
     {

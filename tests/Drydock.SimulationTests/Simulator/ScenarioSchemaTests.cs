@@ -27,6 +27,7 @@ public sealed class ScenarioSchemaTests
     [InlineData("migrations", "migrations: {bogus: 1}")]
     [InlineData("nodeHealthChecks", "nodeHealthChecks: [{name: a, bogus: 1}]")]
     [InlineData("machineHealthChecks", "machineHealthChecks: [{name: a, bogus: 1}]")]
+    [InlineData("users", "users: [{name: a, token: t, bogus: 1}]")]
     [InlineData("expect", "expect: {bogus: 1}")]
     public void The_schema_has_the_fields_that_the_reader_knows(string section, string text)
     {

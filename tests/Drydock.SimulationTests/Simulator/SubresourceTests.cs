@@ -11,6 +11,10 @@ public sealed class SubresourceTests
 {
     public static TheoryData<string> Rows => [.. RecordedRow.All().Select(row => row.ToString())];
 
+    /// <summary>The cells of the table by run strategy, without the row of the deprecated field.</summary>
+    public static TheoryData<string, string> Cells =>
+        [.. ObservedTests.Table("f)").SkipLast(1).SelectMany(row => ((string[])["start", "stop", "restart"]).Select(operation => (row[0], operation)))];
+
     [Theory]
     [MemberData(nameof(Rows))]
     public void Every_recorded_call_is_answered_and_carried_out_as_recorded(string name)
@@ -29,6 +33,32 @@ public sealed class SubresourceTests
         string.Join(',', cluster.Vm(vm).Objects("status", "stateChangeRequests").Select(each => each.Text("action"))).ShouldBe(row.Requests);
         cluster.Pass(14);
         Later(cluster, vm, uid, row).ShouldBe(row.Later);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cells))]
+    public void What_a_run_strategy_makes_of_a_call_is_what_was_observed(string state, string operation)
+    {
+        // What is said in parentheses of a start that is paused has a row in the full table.
+        var cell = ObservedTests.Table("f)").Single(row => row[0] == state)[Array.IndexOf(["", "start", "stop", "restart"], operation)].Split(" (with ")[0];
+        var rows = RecordedRow.All().Where(row => row.Operation == operation && Describes(state, row)).ToList();
+        rows.ShouldNotBeEmpty();
+        foreach (var row in rows)
+        {
+            var cluster = new TestCluster($"{TestCluster.ThreeNodes}evictionStrategy: LiveMigrate\nvirtualMachines: [{{name: vm, runStrategy: {row.RunStrategy}}}]\n");
+            BringTo(cluster, "vm", row);
+            var uid = cluster.Vmi("vm")?.UidOf();
+
+            var (code, _, message) = Call(cluster, "vm", operation);
+
+            code.ShouldBe(int.Parse(cell[..3]));
+            (code == 409 ? message.Split("\"vm\": ")[1] : "").ShouldStartWith(code == 409 ? cell[4..].TrimEnd('…') : "");
+            RunStrategies.Of(cluster.Vm("vm")).ShouldBe(cell.Contains('→', StringComparison.Ordinal) ? cell.Split(' ')[^1].Trim('*') : row.RunStrategy);
+            cluster.Vm("vm").Objects("status", "stateChangeRequests").Select(each => each.Text("action"))
+                .ShouldBe(((string[])["Stop", "Start"]).Where(action => cell.Contains(action, StringComparison.Ordinal)));
+            cluster.Pass(14);
+            (cluster.Vmi("vm")?.UidOf() is { } later && later != uid).ShouldBe(code == 202 && (operation != "stop"));
+        }
     }
 
     [Theory]
@@ -80,6 +110,19 @@ public sealed class SubresourceTests
         new KubeVirtSubresources(cluster.Store, cluster.Simulated.Clock).Call(new("PUT", "subresources.kubevirt.io", "v1", "default", "virtualmachines", "vm", "stop", null, DryRun: true)).Code.ShouldBe(202);
 
         cluster.Vm("vm")!.VersionOf().ShouldBe(before);
+    }
+
+    private static bool Describes(string state, RecordedRow row)
+    {
+        var words = state.Split([',', ' '], 2);
+
+        return words[0] == row.RunStrategy && words.ElementAtOrDefault(1) switch
+        {
+            null => true,
+            var what when what.Contains("no VMI", StringComparison.Ordinal) => row.State == "novmi",
+            var what when what.Contains("Succeeded", StringComparison.Ordinal) || what.Contains("shut down", StringComparison.Ordinal) => row.State == "succeeded",
+            var what => what.Contains(row.State, StringComparison.Ordinal),
+        };
     }
 
     private static (int Code, string? Reason, string Message) Call(TestCluster cluster, string vm, string operation)

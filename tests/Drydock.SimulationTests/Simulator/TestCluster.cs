@@ -21,9 +21,9 @@ internal sealed class TestCluster
     {
     }
 
-    public TestCluster(Scenario scenario)
+    public TestCluster(Scenario scenario, int seed = 1)
     {
-        Simulated = SimulatedCluster.Create(scenario, _clock, NullLoggerFactory.Instance);
+        Simulated = SimulatedCluster.Create(scenario, _clock, NullLoggerFactory.Instance, seed);
         Simulated.StartPaused();
         Simulated.RunReady();
         Started = _clock.GetUtcNow();
