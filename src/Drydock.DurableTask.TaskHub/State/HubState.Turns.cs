@@ -153,6 +153,9 @@ internal sealed partial class HubState
         ReleaseLocks(instance);
         crashPoints.Hit(CrashPoints.ContinueAsNewAfterDelete);
 
+        // An orchestrator's guids come from the time of its turn: no execution begins when the one before it took a turn, even with the
+        // clock set back.
+        instance.Touch(instance.UpdatedAt.AddTicks(1));
         instance.Generation++;
         instance.ExecutionId = NewId();
         instance.HistoryLength = 0;

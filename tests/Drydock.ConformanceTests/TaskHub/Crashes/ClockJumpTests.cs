@@ -53,6 +53,24 @@ public sealed class ClockJumpTests : IDisposable
     }
 
     [Fact]
+    public async Task An_execution_that_continues_as_new_begins_later_than_the_one_before_though_the_clock_stands()
+    {
+        var clock = new SetClock();
+        await using var hub = await _folder.OpenAsync(clock);
+        await using var worker = new HandWorker(hub);
+        await StartAsync(hub);
+        List<DateTime> begins = [];
+        for (var generation = 0; generation < 3; generation++)
+        {
+            begins.Add(TimeOf(await worker.DoTurnAsync(Act.ContinueAsNew(0, "again"))));
+        }
+
+        // Guids of an orchestrator come from that time.
+        begins.ShouldBeUnique();
+        begins.ShouldBeInOrder();
+    }
+
+    [Fact]
     public async Task A_restart_with_the_clock_set_back_keeps_deadlines()
     {
         var clock = new SetClock();

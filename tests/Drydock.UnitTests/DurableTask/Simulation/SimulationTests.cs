@@ -60,6 +60,15 @@ public sealed class SimulationTests(ITestOutputHelper output)
         simulation.Orchestrations.ShouldBePositive();
     }
 
+    // The clock was set back: every generation of an orchestration began at the same time, had the same guids, and so did the same.
+    [Fact]
+    public void Generations_differ_although_the_clock_was_set_back()
+    {
+        using var simulation = Run("memory", 966820723);
+
+        simulation.Orchestrations.ShouldBePositive();
+    }
+
     [Theory]
     [InlineData("memory")]
     [InlineData("file")]
