@@ -40,6 +40,28 @@ public sealed class TaskHubClientTests
     }
 
     [Fact]
+    public async Task Ids_of_ended_instances_are_listed_page_by_page()
+    {
+        await using var engine = await EngineHost.StartAsync(static tasks => tasks
+            .AddOrchestratorFunc<string>("Ends", static _ => Task.FromResult("x"))
+            .AddOrchestratorFunc<string>("Waits", static context => context.WaitForExternalEvent<string>("never")));
+        await engine.Client.ScheduleNewOrchestrationInstanceAsync("Waits", new StartOrchestrationOptions("waits"), TestContext.Current.CancellationToken);
+        foreach (var id in new[] { "a", "b", "c" })
+        {
+            await engine.RunAsync("Ends", options: new StartOrchestrationOptions(id));
+        }
+
+        var first = await engine.Client.ListInstanceIdsAsync(pageSize: 2, cancellation: TestContext.Current.CancellationToken);
+        var second = await engine.Client.ListInstanceIdsAsync(
+            pageSize: 2, lastInstanceKey: first.ContinuationToken, cancellation: TestContext.Current.CancellationToken);
+
+        first.Values.ShouldBe(["a", "b"]);
+        second.Values.ShouldBe(["c"]);
+        second.ContinuationToken.ShouldBeNull();
+        (await engine.Client.ListInstanceIdsAsync([OrchestrationRuntimeStatus.Failed], cancellation: TestContext.Current.CancellationToken)).Values.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Purged_instances_are_gone()
     {
         await using var engine = await EngineHost.StartAsync(Tasks);

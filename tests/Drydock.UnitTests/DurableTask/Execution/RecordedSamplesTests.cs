@@ -244,6 +244,16 @@ public sealed class RecordedSamplesTests
         .ShouldBeAsRecorded("sub-orchestration failure");
 
     [Fact]
+    public void Every_sample_is_a_test()
+    {
+        var tests = File.ReadAllText(ThisFile());
+
+        RecordedSamples.Titles.Count().ShouldBe(32);
+        RecordedSamples.Titles.Where(title => !tests.Contains(title, StringComparison.Ordinal)).ShouldBeEmpty();
+    }
+
+    // "history without ExecutionStarted" is an exception and no turn.
+    [Fact]
     public void A_history_without_a_beginning_is_refused() => Should
         .Throw<InvalidOperationException>(() => Turns
             .Executor(context => context.CallActivityAsync<string>("A", "x"))
@@ -295,4 +305,6 @@ public sealed class RecordedSamplesTests
         await context.CallActivityAsync<int>("A", "x");
         return await context.CallActivityAsync<string>("B", "y");
     }
+
+    private static string ThisFile([System.Runtime.CompilerServices.CallerFilePath] string file = "") => file;
 }

@@ -55,7 +55,7 @@ public sealed class ActivityLimitTests
     {
         await using var host = await EngineHost.StartAsync(tasks => tasks
             .AddOrchestratorFunc<string, string>("Orchestrator", (context, name) => context.CallActivityAsync<string>(
-                name, options: new TaskOptions().WithHeartbeatTimeout(TimeSpan.FromMilliseconds(600))))
+                name, options: new TaskOptions().WithHeartbeatTimeout(TimeSpan.FromSeconds(2))))
             .AddActivityFunc<string>("Silent", async context =>
             {
                 await EndlessAsync(context);
@@ -63,9 +63,10 @@ public sealed class ActivityLimitTests
             })
             .AddActivityFunc<string>("Beating", async context =>
             {
-                for (var beat = 0; beat < 20; beat++)
+                // Longer than it may be silent.
+                for (var beat = 0; beat < 30; beat++)
                 {
-                    await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
+                    await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, TestContext.Current.CancellationToken);
                     await context.HeartbeatAsync(beat);
                 }
 

@@ -2,6 +2,7 @@ using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.DurableTask.Client.Entities;
 using Drydock.DurableTask.Entities;
+using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
@@ -37,6 +38,29 @@ public sealed class EntityTests
         }));
 
         (await RunAsync(host)).ShouldBe("3 3 break it breaks");
+    }
+
+    [Fact]
+    public async Task Operations_come_in_the_older_form_too()
+    {
+        await using var host = await StartAsync(
+            Replaying.Seldom,
+            tasks => tasks.AddOrchestratorFunc<string>("Orchestrator", async context =>
+            {
+                await context.Entities.SignalEntityAsync(One, "Add", 1);
+                try
+                {
+                    await context.Entities.CallEntityAsync(One, "break", 100);
+                    return "it did not fail";
+                }
+                catch (EntityOperationFailedException failure)
+                {
+                    return $"{await context.Entities.CallEntityAsync<int>(One, "Add", 2)} {failure.FailureDetails.ErrorMessage}";
+                }
+            }),
+            services => services.AddSingleton(static provider => OldFormHub.Around(provider.GetRequiredService<SqliteTaskHub>())));
+
+        (await RunAsync(host)).ShouldBe("3 it breaks");
     }
 
     [Theory]
@@ -136,7 +160,8 @@ public sealed class EntityTests
         await UntilAsync(async () => (await host.Client.Entities.GetEntityAsync<int>(new EntityInstanceId("Counter", "two")))?.State == 7);
     }
 
-    private static Task<EngineHost> StartAsync(Replaying replaying, Action<DurableTaskRegistry> tasks) => EngineHost.StartAsync(
+    private static Task<EngineHost> StartAsync(
+        Replaying replaying, Action<DurableTaskRegistry> tasks, Action<IServiceCollection>? more = null) => EngineHost.StartAsync(
         registry =>
         {
             registry.AddEntity<Counter>();
@@ -147,6 +172,7 @@ public sealed class EntityTests
         {
             services.AddDurableTaskWorker().Configure(static options => options.EnableEntitySupport = true);
             services.AddDurableTaskClient().Configure(static options => options.EnableEntitySupport = true);
+            more?.Invoke(services);
         });
 
     private static async Task<string> RunAsync(EngineHost host)

@@ -190,6 +190,45 @@ public sealed class TaskHubWorkerTests
     }
 
     [Fact]
+    public async Task Workers_with_filters_get_only_what_is_registered_with_them()
+    {
+        await using var engine = await EngineHost.StartAsync(
+            static tasks => tasks.AddOrchestratorFunc<string>("One", static context => context.CallActivityAsync<string>("Step")),
+            services: services =>
+            {
+                services.AddDurableTaskWorker().UseWorkItemFilters();
+                services.AddDurableTaskWorker("other", worker => worker
+                    .AddTasks(static tasks => tasks
+                        .AddOrchestratorFunc<string>("Two", static _ => Task.FromResult("two"))
+                        .AddActivityFunc<string>("Step", static _ => Task.FromResult("step")))
+                    .UseTaskHub()
+                    .UseWorkItemFilters());
+            });
+
+        // Without the filters, one of the two would fail what only the other knows.
+        for (var i = 0; i < 5; i++)
+        {
+            (await engine.RunAsync("One")).ReadOutputAs<string>().ShouldBe("step");
+            (await engine.RunAsync("Two")).ReadOutputAs<string>().ShouldBe("two");
+        }
+    }
+
+    [Fact]
+    public async Task Tags_go_with_an_instance_and_its_parts()
+    {
+        await using var engine = await EngineHost.StartAsync(tasks => tasks
+            .AddOrchestratorFunc("Parent", static context => context.CallSubOrchestratorAsync(
+                "Part", options: new SubOrchestrationOptions(new TaskOptions(tags: new Dictionary<string, string> { ["kind"] = "part" }), "parent.part")))
+            .AddOrchestratorFunc("Part", static _ => Task.CompletedTask));
+
+        var end = await engine.RunAsync(
+            "Parent", options: new StartOrchestrationOptions("parent") { Tags = new Dictionary<string, string> { ["team"] = "docks", ["kind"] = "whole" } });
+
+        (end.Tags["team"], end.Tags["kind"]).ShouldBe(("docks", "whole"));
+        (await engine.Client.GetInstanceAsync("parent.part"))!.Tags["kind"].ShouldBe("part");
+    }
+
+    [Fact]
     public async Task A_taken_id_is_refused_where_it_must_not_be_replaced()
     {
         await using var engine = await EngineHost.StartAsync(Tasks);
