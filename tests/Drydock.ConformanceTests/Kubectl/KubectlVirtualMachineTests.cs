@@ -34,6 +34,12 @@ public sealed partial class KubectlVirtualMachineTests
             await MarkAsync(cluster, "nm-external");
         }
 
+        if (nodes.Count > 1)
+        {
+            // Or what leaves the first node may come to the second before that is drained.
+            await cluster.RunAsync(["cordon", .. nodes.Select(node => node.Key)]);
+        }
+
         var drains = await Task.WhenAll(nodes.Select(node => cluster.TryAsync(null, Shortened(node.Value.Text("cmd")!).Split(' ')[1..])));
 
         foreach (var (run, recorded) in drains.Zip(nodes.Select(node => node.Value!)))
@@ -47,8 +53,9 @@ public sealed partial class KubectlVirtualMachineTests
             }
             else
             {
-                // Who is asked again while its machine still moves is a matter of time; that each is refused at first is not.
-                seen.ShouldBeSubsetOf(expected);
+                // Who is asked again while its machine still moves is a matter of time, and so is who is asked in the moment between the
+                // hand-over and the end of the source (observed.md, a: known from the code). That each is refused at first is not.
+                seen.Where(refusal => !refusal.EndsWith("Eviction request for target Pod", StringComparison.Ordinal)).ShouldBeSubsetOf(expected);
                 seen.Where(IsFirst).ShouldBe(expected.Where(IsFirst), ignoreOrder: true);
             }
         }
@@ -92,7 +99,7 @@ public sealed partial class KubectlVirtualMachineTests
 
     // Which of the lines came, not how often. kubectl up to 1.26 ended with another word.
     private static HashSet<string> Lines(string output) =>
-        [.. Nameless(output).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => NodeDone().Replace(line, "$1 drained"))];
+        [.. Nameless(output).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => NodeDone().Replace(line, "$1 drained").Replace("already cordoned", "cordoned", StringComparison.Ordinal))];
 
     private static HashSet<string> Refusals(string error) => [.. Refusal().Matches(Nameless(error)).Select(found => found.Value)];
 
@@ -100,7 +107,7 @@ public sealed partial class KubectlVirtualMachineTests
 
     private static string Nameless(string text) => Launcher().Replace(text, "virt-launcher-${machine}");
 
-    [GeneratedRegex("virt-launcher-(?<machine>[a-z0-9-]+)-[a-z0-9]{5}")]
+    [GeneratedRegex("virt-launcher-(?<machine>[a-z0-9-]+)-[a-z0-9]{5}\\b")]
     private static partial Regex Launcher();
 
     [GeneratedRegex("^(node/[^ ]+) evicted$")]
