@@ -40,7 +40,6 @@ public sealed class TaskHubClient(
             Input = Converter.Serialize(input),
             ScheduledStartTimestamp = options?.StartAt?.ToTimestamp(),
             RequestTime = clock.GetUtcNow().ToTimestamp(),
-            ParentTraceContext = Tracing.Current,
             OrchestrationIdReusePolicy = InstanceMessages.ReusePolicy(options?.DedupeStatuses),
         };
         request.Tags[Semantics.Tag] = Semantics.Current;
@@ -49,6 +48,7 @@ public sealed class TaskHubClient(
             request.Tags[key] = value;
         }
 
+        using var span = Tracing.StartNewOrchestration(request);
         try
         {
             return (await hub.StartInstanceAsync(request, cancellation)).InstanceId;
@@ -64,12 +64,13 @@ public sealed class TaskHubClient(
     }
 
     /// <inheritdoc/>
-    public override Task RaiseEventAsync(
+    public override async Task RaiseEventAsync(
         string instanceId, string eventName, object? eventPayload = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(instanceId);
         ArgumentException.ThrowIfNullOrEmpty(eventName);
-        return hub.RaiseEventAsync(
+        using var span = Tracing.StartEvent(eventName, instanceId);
+        await hub.RaiseEventAsync(
             new RaiseEventRequest { InstanceId = instanceId, Name = eventName, Input = Converter.Serialize(eventPayload) }, cancellation);
     }
 

@@ -93,6 +93,9 @@ internal sealed class LiveOrchestrator(
 
     public OrchestrationExecutor Executor { get; } = executor;
 
+    /// <summary>Its spans.</summary>
+    public OrchestrationTrace Trace { get; } = new();
+
     /// <summary>How many events of history it knows, but for the marks of turns that a hub may or may not write.</summary>
     public long HistoryLength { get; set; }
 

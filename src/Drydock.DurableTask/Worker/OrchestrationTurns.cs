@@ -46,9 +46,15 @@ internal sealed class OrchestrationTurns(
                 return;
             }
 
+            // Before it is kept: then it may be in another turn's hands.
+            var spans = orchestrator?.Trace.Take(request, turn) ?? [];
             kept = await KeepAsync(orchestrator, request, turn, completionToken);
             await calls.CallAsync(token => hub.CompleteOrchestratorTaskAsync(Answer(request, turn, completionToken), token), ended);
             committed = true;
+            foreach (var emit in spans)
+            {
+                emit();
+            }
         }
         catch (TaskHubException refusal) when (refusal.Status == StatusCode.NotFound)
         {
@@ -162,7 +168,9 @@ internal sealed class OrchestrationTurns(
             (name, version) => factory.TryCreateOrchestrator(name, version, scope.ServiceProvider, out var found) ? found : null,
             options,
             loggers);
-        created(new LiveOrchestrator(request.InstanceId, request.ExecutionId, executor, scope) { HistoryLength = past.Count });
+        var orchestrator = new LiveOrchestrator(request.InstanceId, request.ExecutionId, executor, scope) { HistoryLength = past.Count };
+        orchestrator.Trace.Observe(past);
+        created(orchestrator);
         return executor.Run(past, request.NewEvents);
     }
 
