@@ -27,6 +27,8 @@ fi
 [ ! -x "$debian_kubectl/usr/bin/kubectl" ] || export DRYDOCK_TEST_KUBECTL=$debian_kubectl/usr/bin/kubectl
 need node nodejs
 need npm npm
+need zsh zsh
+need fish fish
 # It only reads docker-compose.yml here; what it recommends is a container engine.
 need docker-compose docker-compose --no-install-recommends
 # Debian keeps the programs of PostgreSQL out of the path; tests make a server of their own with them.

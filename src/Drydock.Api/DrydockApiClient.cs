@@ -62,21 +62,12 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<NodeView>(HttpMethod.Get, $"api/v1/nodes/{Uri.EscapeDataString(name)}", null, null, cancellationToken);
 
     /// <summary>Yields the maintenance as it stands and then after each change; ends when it is over or the server goes.</summary>
-    public async IAsyncEnumerable<MaintenanceView> WatchMaintenanceAsync(string id, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/events");
-        request.Headers.Accept.ParseAdd("text/event-stream");
-        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        await ThrowIfProblemAsync(response, cancellationToken);
-        await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
-        await foreach (var item in SseParser.Create(body).EnumerateAsync(cancellationToken))
-        {
-            if (item.EventType == "maintenance")
-            {
-                yield return JsonSerializer.Deserialize<MaintenanceView>(item.Data, ApiJson.Options)!;
-            }
-        }
-    }
+    public IAsyncEnumerable<MaintenanceView> WatchMaintenanceAsync(string id, CancellationToken cancellationToken) =>
+        WatchAsync<MaintenanceView>($"api/v1/maintenances/{Uri.EscapeDataString(id)}/events", "maintenance", cancellationToken);
+
+    /// <summary>Yields the rollout as it stands and then after each change; ends when it is over or the server goes.</summary>
+    public IAsyncEnumerable<RolloutView> WatchRolloutAsync(string id, CancellationToken cancellationToken) =>
+        WatchAsync<RolloutView>($"api/v1/rollouts/{Uri.EscapeDataString(id)}/events", "rollout", cancellationToken);
 
     /// <summary>Asks to cancel; returns when that is durable, not when it is done.</summary>
     public Task<MaintenanceView> CancelMaintenanceAsync(string id, string? reason, CancellationToken cancellationToken) =>
@@ -252,6 +243,22 @@ public sealed class DrydockApiClient(HttpClient http)
         while (after is not null);
 
         return all;
+    }
+
+    private async IAsyncEnumerable<T> WatchAsync<T>(string path, string type, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Accept.ParseAdd("text/event-stream");
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        await ThrowIfProblemAsync(response, cancellationToken);
+        await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await foreach (var item in SseParser.Create(body).EnumerateAsync(cancellationToken))
+        {
+            if (item.EventType == type)
+            {
+                yield return JsonSerializer.Deserialize<T>(item.Data, ApiJson.Options)!;
+            }
+        }
     }
 
     private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, string? key, CancellationToken cancellationToken)

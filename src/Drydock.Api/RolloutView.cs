@@ -90,6 +90,9 @@ public sealed record RolloutView(string Id, string State, string Message)
 
     /// <summary>The nodes in the order in which they joined.</summary>
     public IReadOnlyList<RolloutNodeView> Nodes { get; init; } = [];
+
+    /// <summary>It will not change any more.</summary>
+    public bool IsOver => EndedAt is not null;
 }
 
 /// <summary>Asks to leave a node out, or to take it again.</summary>

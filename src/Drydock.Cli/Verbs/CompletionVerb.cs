@@ -25,7 +25,11 @@ internal static class CompletionVerb
         """;
 
     private const string Fish = """
-        complete -f -c drydock -a '(drydock "[suggest:"(commandline -C)"]" (commandline) 2>/dev/null)'
+        function __drydock_suggest
+          set -l line (commandline -cp)
+          drydock "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
+        end
+        complete -f -c drydock -a '(__drydock_suggest)'
         """;
 
     private const string Kubectl = """

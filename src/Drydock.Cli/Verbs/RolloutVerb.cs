@@ -5,7 +5,7 @@ using Drydock.Cli.Output;
 
 namespace Drydock.Cli.Verbs;
 
-/// <summary><c>rollout start|list|show|pause|resume|stop|abort|skip|retry</c>: several nodes, one after the other or a few at a time.</summary>
+/// <summary><c>rollout start|list|show|watch|pause|resume|stop|abort|skip|retry</c>: several nodes, one after the other or a few at a time.</summary>
 internal static class RolloutVerb
 {
     public static Command Create(Terminal terminal) => new Verb(
@@ -18,6 +18,7 @@ internal static class RolloutVerb
         Resume(terminal),
         Signal(terminal, "stop", "Take no new node any more; those under maintenance go on to their end.", static (client, id, reason, token) => client.StopRolloutAsync(id, reason, token)),
         Abort(terminal),
+        Watch(terminal),
         SignalNode(terminal, "skip", "Leave out a node whose turn has not come.", static (client, id, node, reason, token) => client.SkipRolloutNodeAsync(id, node, reason, token)),
         SignalNode(terminal, "retry", "Take a node again that failed, was cancelled or was left out.", static (client, id, node, reason, token) => client.RetryRolloutNodeAsync(id, node, reason, token)),
     };
@@ -62,6 +63,17 @@ internal static class RolloutVerb
             call.Output.Document(view, Lines(view));
             return ExitCodes.Done;
         });
+    }
+
+    private static Verb Watch(Terminal terminal)
+    {
+        var id = Id();
+        var verb = new Verb(
+            "watch",
+            "Follow a rollout to its end; the exit code is 0 if it completed and no node failed. Ctrl-C ends the watching, not the rollout.",
+            "drydock rollout watch r-20260102030405-ab12",
+            "drydock rollout watch r-20260102030405-ab12 -o json | jq -c '.rollout.nodes[] | select(.state==\"Failed\")'") { id };
+        return ServerVerb.Create(terminal, verb, (call, cancellationToken) => RolloutFollowing.FollowAsync(call, call.Parsed.GetValue(id)!, cancellationToken));
     }
 
     private static Verb Resume(Terminal terminal)

@@ -67,6 +67,7 @@ internal static class Permissions
 
     public static readonly Permission ListRollouts = On("list", Ours, "maintenancerollouts", Role.Viewer);
     public static readonly Permission GetRollout = On("get", Ours, "maintenancerollouts", Role.Viewer);
+    public static readonly Permission WatchRollout = On("watch", Ours, "maintenancerollouts", Role.Viewer);
     public static readonly Permission CreateRollout = On("create", Ours, "maintenancerollouts", Role.Operator);
     public static readonly Permission SteerRollout = On("update", Ours, "maintenancerollouts", Role.Operator);
     public static readonly Permission CancelRollout = On("delete", Ours, "maintenancerollouts", Role.Operator);
@@ -98,7 +99,7 @@ internal static class Permissions
     public static IReadOnlyList<Permission> All { get; } =
     [
         ListMaintenances, GetMaintenance, WatchMaintenance, CreateMaintenance, SteerMaintenance, CancelMaintenance, ApproveMaintenance, Force,
-        Privileged, ListRollouts, GetRollout, CreateRollout, SteerRollout, CancelRollout, ListWindows, GetWindow, CreateWindow, SteerWindow,
+        Privileged, ListRollouts, GetRollout, WatchRollout, CreateRollout, SteerRollout, CancelRollout, ListWindows, GetWindow, CreateWindow, SteerWindow,
         DeleteWindow, ListPolicies, GetPolicy, ListNodes, GetNode, ListVms, GetVm, StartVm, StopVm, RestartVm, MoveVm, ReadMetrics,
     ];
 

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using System.Threading.Channels;
+using Drydock.Api;
 using Drydock.Operator;
 
 namespace Drydock.Server;
@@ -8,6 +10,9 @@ namespace Drydock.Server;
 internal sealed class InstanceFeed(ITaskHub hub, TimeProvider clock) : IInstanceFeed
 {
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
+
+    // Once in that time at most, however much changes.
+    private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(200);
 
     // A change between the read and the start of the feed would otherwise be seen at the next change only.
     private static readonly TimeSpan Resync = TimeSpan.FromSeconds(5);
@@ -27,6 +32,39 @@ internal sealed class InstanceFeed(ITaskHub hub, TimeProvider clock) : IInstance
         {
             await Task.Delay(Poll, clock, cancellationToken);
             yield return null;
+        }
+    }
+
+    /// <summary>Yields a subject as it stands and whenever it looks different; ends when it is over, or gone.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="find">Reads it; null: there is none of that id.</param>
+    /// <param name="isOver">It will not change any more.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<T> FollowAsync<T>(
+        string id, Func<string, CancellationToken, Task<T?>> find, Func<T, bool> isOver, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : class
+    {
+        string? last = null;
+        await foreach (var _ in WakeUpsAsync(id, cancellationToken))
+        {
+            if (await find(id, cancellationToken) is not { } view)
+            {
+                yield break;
+            }
+
+            var text = JsonSerializer.Serialize(view, ApiJson.Options);
+            if (text != last)
+            {
+                last = text;
+                yield return view;
+            }
+
+            if (isOver(view))
+            {
+                yield break;
+            }
+
+            await Task.Delay(LeastPause, clock, cancellationToken);
         }
     }
 

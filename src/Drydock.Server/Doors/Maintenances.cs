@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Drydock.Api;
 using Drydock.Kubernetes;
@@ -10,7 +9,6 @@ namespace Drydock.Server;
 public sealed class Maintenances : IDisposable
 {
     private const int PageSize = 50;
-    private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(200);
 
     private readonly DurableTaskClient _client;
     private readonly ICluster _cluster;
@@ -306,31 +304,8 @@ public sealed class Maintenances : IDisposable
     /// <summary>
     /// Yields the maintenance as it stands and then after each change, five times a second at the most; ends when it is over or gone.
     /// </summary>
-    public async IAsyncEnumerable<MaintenanceView> WatchAsync(string id, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        string? last = null;
-        await foreach (var _ in _feed.WakeUpsAsync(id, cancellationToken))
-        {
-            if (await FindAsync(id, cancellationToken) is not { } view)
-            {
-                yield break;
-            }
-
-            var text = JsonSerializer.Serialize(view, ApiJson.Options);
-            if (text != last)
-            {
-                last = text;
-                yield return view;
-            }
-
-            if (view.IsOver)
-            {
-                yield break;
-            }
-
-            await Task.Delay(LeastPause, _clock, cancellationToken);
-        }
-    }
+    public IAsyncEnumerable<MaintenanceView> WatchAsync(string id, CancellationToken cancellationToken) =>
+        _feed.FollowAsync(id, FindAsync, static view => view.IsOver, cancellationToken);
 
     private async Task<Answer<MaintenanceView>> CreateAsync(MaintenanceRequest request, string? key, CancellationToken cancellationToken)
     {

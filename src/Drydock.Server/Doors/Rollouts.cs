@@ -9,10 +9,11 @@ public sealed class Rollouts
 {
     private readonly DurableTaskClient _client;
     private readonly RolloutRequests _requests;
+    private readonly InstanceFeed _feed;
     private readonly TimeProvider _clock;
 
-    internal Rollouts(DurableTaskClient client, RolloutRequests requests, TimeProvider clock) =>
-        (_client, _requests, _clock) = (client, requests, clock);
+    internal Rollouts(DurableTaskClient client, RolloutRequests requests, InstanceFeed feed, TimeProvider clock) =>
+        (_client, _requests, _feed, _clock) = (client, requests, feed, clock);
 
     /// <summary>Starts a rollout and returns it; the same idempotency key with the same request returns the one that was started then.</summary>
     public async Task<Answer<RolloutView>> CreateAsync(
@@ -50,6 +51,10 @@ public sealed class Rollouts
     /// <summary>The rollout, or null if there is none of that id.</summary>
     public async Task<RolloutView?> FindAsync(string id, CancellationToken cancellationToken) =>
         await ReadAsync(id, cancellationToken) is { } instance ? View(instance) : null;
+
+    /// <summary>The rollout as it stands and whenever it looks different; ends when it is over.</summary>
+    public IAsyncEnumerable<RolloutView> WatchAsync(string id, CancellationToken cancellationToken) =>
+        _feed.FollowAsync(id, FindAsync, static view => view.IsOver, cancellationToken);
 
     /// <summary>All rollouts, the newest first.</summary>
     public async Task<IReadOnlyList<RolloutView>> ListAsync(CancellationToken cancellationToken)

@@ -172,6 +172,7 @@ public static class DrydockServices
         services.AddSingleton(static provider => new Rollouts(
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<RolloutRequests>(),
+            provider.GetRequiredService<InstanceFeed>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static provider => new VirtualMachines(
             provider.GetRequiredService<DurableTaskClient>(),

@@ -1,5 +1,3 @@
-using System.Net.ServerSentEvents;
-using System.Runtime.CompilerServices;
 using Drydock.Api;
 using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -151,7 +149,6 @@ internal static class MaintenanceEndpoints
         string id,
         [FromHeader(Name = "Last-Event-ID")] string? lastEventId,
         Maintenances maintenances,
-        IHostApplicationLifetime lifetime,
         HttpContext context,
         CancellationToken cancellationToken)
     {
@@ -160,61 +157,7 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(Problems.NotFound("maintenance", id));
         }
 
-        context.Response.Headers.CacheControl = "no-store";
-        return TypedResults.ServerSentEvents(StreamAsync(id, lastEventId, context, maintenances, lifetime, cancellationToken));
-    }
-
-    /// <summary>
-    /// Each event is the whole state and its id the version of it, so a client that comes back needs nothing that it missed, and gets
-    /// nothing that it has.
-    /// </summary>
-    private static async IAsyncEnumerable<SseItem<MaintenanceView>> StreamAsync(
-        string id, string? lastEventId, HttpContext context, Maintenances maintenances, IHostApplicationLifetime lifetime, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
-        var revoked = EndWhenRevokedAsync(context, stop);
-        var views = maintenances.WatchAsync(id, stop.Token).GetAsyncEnumerator(stop.Token);
-        await using (views)
-        {
-            while (await NextAsync(views, stop.Token))
-            {
-                var version = Versions.Of(views.Current);
-                if (version != lastEventId)
-                {
-                    yield return new SseItem<MaintenanceView>(views.Current, "maintenance") { EventId = version };
-                }
-            }
-        }
-
-        await stop.CancelAsync();
-        await revoked;
-    }
-
-    /// <summary>A stream may last for days: its caller must not look longer than he may.</summary>
-    private static async Task EndWhenRevokedAsync(HttpContext context, CancellationTokenSource stop)
-    {
-        try
-        {
-            await context.RequestServices.GetRequiredService<AccessGate>().WhenRevokedAsync(context, stop.Token);
-            await stop.CancelAsync();
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // The stream ended by itself.
-        }
-    }
-
-    private static async Task<bool> NextAsync(IAsyncEnumerator<MaintenanceView> views, CancellationToken stop)
-    {
-        try
-        {
-            return await views.MoveNextAsync();
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // The client went, or the server stops: the stream just ends.
-            return false;
-        }
+        return EventStream.Of(context, "maintenance", lastEventId, stop => maintenances.WatchAsync(id, stop));
     }
 
     private static async Task<Results<Accepted<MaintenanceView>, ProblemResult>> CancelAsync(

@@ -16,6 +16,9 @@ internal static class RolloutEndpoints
         rollouts.MapGet("/", ListAsync).Needs(Permissions.ListRollouts).WithName("ListRollouts").WithSummary("One page of rollouts, the newest first.")
             .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         rollouts.MapGet("/{id}", GetAsync).Needs(Permissions.GetRollout).WithName("GetRollout").WithSummary("One rollout as it stands.");
+        rollouts.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchRollout).WithName("WatchRollout")
+            .WithSummary("Server-sent events of type 'rollout', each the whole rollout, until it is over.")
+            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice.");
         rollouts.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelRollout).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
         rollouts.MapPost("/{id}/stop", StopAsync).Needs(Permissions.SteerRollout).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
         rollouts.MapPost("/{id}/pause", PauseAsync).Needs(Permissions.SteerRollout).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");
@@ -54,6 +57,12 @@ internal static class RolloutEndpoints
         await rollouts.FindAsync(id, cancellationToken) is { } view
             ? TypedResults.Ok(view)
             : new ProblemResult(Problems.NotFound("rollout", id));
+
+    private static async Task<Results<ServerSentEventsResult<RolloutView>, ProblemResult>> EventsAsync(
+        string id, [FromHeader(Name = "Last-Event-ID")] string? lastEventId, Rollouts rollouts, HttpContext context, CancellationToken cancellationToken) =>
+        await rollouts.FindAsync(id, cancellationToken) is null
+            ? new ProblemResult(Problems.NotFound("rollout", id))
+            : EventStream.Of(context, "rollout", lastEventId, stop => rollouts.WatchAsync(id, stop));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> CancelAsync(
         string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>

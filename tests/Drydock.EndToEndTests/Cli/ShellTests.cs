@@ -46,6 +46,39 @@ public sealed class ShellTests : IDisposable
     }
 
     [Theory]
+    [InlineData("drydock wat", "watch")]
+    [InlineData("drydock serve --acc", "--access")]
+    public async Task Zsh_completes_verbs_and_options(string line, string completed)
+    {
+        // What the line editor would set, and a compadd that says what it is given.
+        var script = $"compdef() {{ :; }}; compadd() {{ shift; print -l -- \"$@\"; }}; source <(drydock completion zsh); BUFFER='{line}'; CURSOR={line.Length}; _drydock";
+        var (code, output) = await RunAsync($"zsh -f -c {Quoted(script)}");
+
+        code.ShouldBe(0, output);
+        output.Trim().ShouldBe(completed);
+    }
+
+    [Theory]
+    [InlineData("drydock wat", "watch")]
+    [InlineData("drydock serve --acc", "--access")]
+    public async Task Fish_completes_verbs_and_options(string line, string completed)
+    {
+        var (code, output) = await RunAsync($"HOME={_folder.FullName} fish --no-config -c {Quoted($"drydock completion fish | source; complete -C '{line}'")}");
+
+        code.ShouldBe(0, output);
+        output.Trim().ShouldBe(completed);
+    }
+
+    [Fact]
+    public async Task Kubectl_is_told_what_follows_the_name_of_the_plugin()
+    {
+        var (code, output) = await RunAsync("drydock completion kubectl > complete && sh ./complete serve --acc");
+
+        code.ShouldBe(0, output);
+        output.Trim().Split('\n').ShouldBe(["--access", ":4"]);
+    }
+
+    [Theory]
     [InlineData("bash")]
     [InlineData("zsh")]
     [InlineData("fish")]
@@ -53,9 +86,11 @@ public sealed class ShellTests : IDisposable
     public async Task There_is_code_for_each_shell(string shell) =>
         (await RunAsync($"drydock completion {shell}")).Output.ShouldContain("[suggest:");
 
+    private static string Quoted(string script) => "'" + script.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+
     private async Task<(int Code, string Output)> RunAsync(string script)
     {
-        var start = new ProcessStartInfo("bash", ["-c", script]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("bash", ["-c", script]) { WorkingDirectory = _folder.FullName, UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["PATH"] = $"{_folder.FullName}:{Environment.GetEnvironmentVariable("PATH")}";
         using var process = Process.Start(start)!;
         var texts = await Task.WhenAll(

@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Drydock.Api;
+using Drydock.EndToEndTests.Cli;
 using Shouldly;
 using Xunit;
 
@@ -111,11 +112,11 @@ public sealed class ReadingTests : IAsyncLifetime
     public async Task A_stream_that_comes_back_is_not_told_what_it_knows_but_all_that_changed()
     {
         var held = await HoldAsync();
-        var (first, id) = await FirstEventAsync(held.Id, null, TimeSpan.FromSeconds(10));
-        var (again, _) = await FirstEventAsync(held.Id, id, TimeSpan.FromSeconds(2));
+        var (first, id) = await FirstEventAsync($"maintenances/{held.Id}", null, TimeSpan.FromSeconds(10));
+        var (again, _) = await FirstEventAsync($"maintenances/{held.Id}", id, TimeSpan.FromSeconds(2));
         await _harbour.Api.CancelMaintenanceAsync(held.Id, "enough", Token);
         await _harbour.WatchAsync(held.Id, static _ => false, Token);
-        var (last, _) = await FirstEventAsync(held.Id, id, TimeSpan.FromSeconds(10));
+        var (last, _) = await FirstEventAsync($"maintenances/{held.Id}", id, TimeSpan.FromSeconds(10));
 
         first.ShouldNotBeNull().ShouldContain("\"state\":\"Holding\"");
         again.ShouldBeNull("the version is the one that was seen");
@@ -179,7 +180,7 @@ public sealed class ReadingTests : IAsyncLifetime
         [
             "PlanMaintenance", "PlanMaintenances", "CreateMaintenance", "ListMaintenances", "GetMaintenance", "GetMaintenanceHistory", "GetStoredHistory", "WatchMaintenance",
             "ListMaintenancePods", "ListMaintenanceVms", "CancelMaintenance", "CompleteMaintenance", "SuspendMaintenance", "ResumeMaintenance", "ExtendMaintenance", "ApproveMaintenance", "RejectMaintenance", "CallBack",
-            "CreateRollout", "ListRollouts", "GetRollout", "CancelRollout", "StopRollout", "PauseRollout", "ResumeRollout", "SkipRolloutNode", "RetryRolloutNode",
+            "CreateRollout", "ListRollouts", "GetRollout", "WatchRollout", "CancelRollout", "StopRollout", "PauseRollout", "ResumeRollout", "SkipRolloutNode", "RetryRolloutNode",
             "CreateWindow", "ListWindows", "GetWindow", "DeleteWindow", "ListNodes", "GetNode", "ListVms", "GetVm", "StartVm", "StopVm", "RestartVm", "MigrateVm",
         ];
         operations.Select(static each => each.Name).ShouldBe(wanted, ignoreOrder: true);
@@ -203,6 +204,46 @@ public sealed class ReadingTests : IAsyncLifetime
                 }
             }
         }
+    }
+
+    [Fact]
+    public async Task A_rollout_is_followed_to_its_end_by_a_program_and_by_a_person()
+    {
+        var rollout = await _harbour.Api.CreateRolloutAsync(
+            new RolloutCreate { Nodes = ["node-2", "node-3"], Maintenance = new MaintenanceSettings { Health = new HealthSettings { StableFor = "0s" } } }, null, Token);
+        await using var person = DrydockProcess.Start(Path.GetTempPath(), "rollout", "watch", rollout.Id, "--server", _harbour.Http.BaseAddress!.ToString());
+
+        var seen = new List<RolloutView>();
+        await foreach (var view in _harbour.Api.WatchRolloutAsync(rollout.Id, Token))
+        {
+            seen.Add(view);
+        }
+
+        var code = await person.WaitForExitAsync();
+        seen[^1].IsOver.ShouldBeTrue();
+        seen.Select(static view => view.Done).ShouldBeInOrder();
+        seen.SelectMany(static view => view.Nodes).ShouldContain(static node => node.Node == "node-2" && node.State == "UnderMaintenance");
+        (code, person.Error).ShouldBe((0, ""));
+        person.Output.ShouldContain("  node-3: Completed (");
+        person.Output.ShouldContain("Completed, 2 of 2 nodes done.");
+
+        var (data, last) = await FirstEventAsync($"rollouts/{rollout.Id}", null, TimeSpan.FromSeconds(10));
+        JsonNode.Parse(data!)!["state"]!.GetValue<string>().ShouldBe("Completed");
+        (await FirstEventAsync($"rollouts/{rollout.Id}", last, TimeSpan.FromSeconds(10))).Data.ShouldBeNull("It is over and known: the stream just ends.");
+    }
+
+    [Fact]
+    public async Task Who_stops_watching_stops_nothing_else()
+    {
+        var held = await HoldAsync();
+        await using var person = DrydockProcess.Start(Path.GetTempPath(), "watch", held.Id, "-o", "json", "--server", _harbour.Http.BaseAddress!.ToString());
+        await person.WaitForAsync("\"type\":\"progress\"");
+
+        await person.InterruptAsync();
+
+        (await person.WaitForExitAsync()).ShouldBe(130, person.Output + person.Error);
+        person.Output.ShouldContain($"Come back with 'drydock watch {held.Id}'");
+        (await _harbour.Api.GetMaintenanceAsync(held.Id, Token)).State.ShouldBe(MaintenanceState.Holding);
     }
 
     [Fact]
@@ -279,11 +320,11 @@ public sealed class ReadingTests : IAsyncLifetime
         return await Http.SendAsync(request, Token);
     }
 
-    private async Task<(string? Data, string? Id)> FirstEventAsync(string id, string? lastEventId, TimeSpan patience)
+    private async Task<(string? Data, string? Id)> FirstEventAsync(string subject, string? lastEventId, TimeSpan patience)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
         limit.CancelAfter(patience);
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"api/v1/maintenances/{id}/events");
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"api/v1/{subject}/events");
         if (lastEventId is not null)
         {
             request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);

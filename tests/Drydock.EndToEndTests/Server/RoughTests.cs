@@ -1,6 +1,9 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using CsCheck;
 using Drydock.Api;
 using Shouldly;
@@ -9,7 +12,7 @@ using Xunit;
 namespace Drydock.EndToEndTests.Server;
 
 /// <summary>Many clients, bad clients and nonsense: the server answers all of them, and nothing happens that nobody asked for.</summary>
-public sealed class RoughTests : IAsyncLifetime
+public sealed partial class RoughTests : IAsyncLifetime
 {
     private const int Nonsense = 1000;
     private Harbour _harbour = null!;
@@ -78,7 +81,10 @@ public sealed class RoughTests : IAsyncLifetime
     {
         var before = _harbour.Cluster.Api.RequestLog.All.Count(IsChange);
         var requests = new List<Raw>();
-        Requests.Sample(requests.Add, iter: Nonsense, seed: "0N0XIzNsQ0O2", threads: 1);
+        var operations = (await _harbour.Http.GetFromJsonAsync<JsonNode>("openapi/v1.json", Token))!["paths"]!.AsObject()
+            .SelectMany(static path => path.Value!.AsObject().Select(method => (Method: method.Key.ToUpperInvariant(), Path: path.Key.TrimStart('/'))))
+            .Where(static operation => operation.Path.StartsWith("api/", StringComparison.Ordinal)).ToList();
+        Requests(operations).Sample(requests.Add, iter: Nonsense, seed: "0N0XIzNsQ0O2", threads: 1);
 
         foreach (var batch in requests.Chunk(20))
         {
@@ -99,33 +105,33 @@ public sealed class RoughTests : IAsyncLifetime
         _harbour.Cluster.Api.RequestLog.All.Count(IsChange).ShouldBe(before);
     }
 
-    /// <summary>Nothing of it is a valid request to change something: node names are wrong, or the JSON is, or the path is.</summary>
-    private static Gen<Raw> Requests
+    /// <summary>
+    /// Nothing of it is a valid request to change something: node names are wrong, or the JSON is, or what the path names is not there. Half of it
+    /// goes to each operation of the document in turn by chance, with its own method.
+    /// </summary>
+    private static Gen<Raw> Requests(IReadOnlyList<(string Method, string Path)> operations)
     {
-        get
-        {
-            var word = Gen.OneOf(
-                Gen.Const("node"), Gen.Const("drain"), Gen.Const("timeout"), Gen.Const("cron"), Gen.Const("rollout"), Gen.Const("maintenance"), Gen.Const("reason"),
-                Gen.String[Gen.Char.AlphaNumeric, 0, 8], Gen.String[Gen.Char[(char)1, (char)0x2fff], 0, 12]);
-            var scalar = Gen.OneOf(
-                Gen.Const("null"), Gen.Const("true"), Gen.Const("-1"), Gen.Const("1e999"), Gen.Const("\"\\ud800\""), Gen.Const("\"Node_Bad\""),
-                Gen.Long.Select(static number => $"{number}"), word.Select(static text => System.Text.Json.JsonSerializer.Serialize("!" + text)));
-            var body = Gen.Recursive<string>((depth, inner) => depth > 3 ? scalar : Gen.OneOf(
-                scalar,
-                inner.Array[0, 4].Select(static items => $"[{string.Join(',', items)}]"),
-                Gen.Select(word, inner).Array[0, 5].Select(static members =>
-                    $"{{{string.Join(',', members.Select(static member => $"{System.Text.Json.JsonSerializer.Serialize(member.Item1)}:{member.Item2}"))}}}")));
-            var broken = Gen.Select(body, Gen.Int[0, 40]).Select(static (text, cut) => text[..Math.Min(cut, text.Length)]);
-            var path = Gen.OneOf(
-                Gen.Const("api/v1/maintenances"), Gen.Const("api/v1/rollouts"), Gen.Const("api/v1/windows"), Gen.Const("api/v1/plans"),
-                Gen.Const("api/v1/maintenances:plan"), Gen.Const("api/v1/maintenances/x/cancel"), Gen.Const("api/v1/rollouts/x/stop"),
-                word.Select(static text => "api/v1/maintenances/" + Uri.EscapeDataString(text)),
-                word.Select(static text => "api/v1/maintenances?after=" + Uri.EscapeDataString(text) + "&limit=" + Uri.EscapeDataString(text)),
-                word.Select(static text => "api/v1/nodes/" + Uri.EscapeDataString(text)));
-            return Gen.Select(
-                OneOf("POST", "POST", "POST", "GET", "PUT", "PATCH", "DELETE"), path, Gen.OneOf(body, broken),
-                OneOf("application/json", "application/json", "text/plain", "application/xml", "")).Select(static (method, to, text, type) => new Raw(method, to, text, type));
-        }
+        var word = Gen.OneOf(
+            Gen.Const("node"), Gen.Const("drain"), Gen.Const("timeout"), Gen.Const("cron"), Gen.Const("rollout"), Gen.Const("maintenance"), Gen.Const("reason"),
+            Gen.String[Gen.Char.AlphaNumeric, 0, 8], Gen.String[Gen.Char[(char)1, (char)0x2fff], 0, 12]);
+        var scalar = Gen.OneOf(
+            Gen.Const("null"), Gen.Const("true"), Gen.Const("-1"), Gen.Const("1e999"), Gen.Const("\"\\ud800\""), Gen.Const("\"Node_Bad\""),
+            Gen.Long.Select(static number => $"{number}"), word.Select(static text => System.Text.Json.JsonSerializer.Serialize("!" + text)));
+        var body = Gen.Recursive<string>((depth, inner) => depth > 3 ? scalar : Gen.OneOf(
+            scalar,
+            inner.Array[0, 4].Select(static items => $"[{string.Join(',', items)}]"),
+            Gen.Select(word, inner).Array[0, 5].Select(static members =>
+                $"{{{string.Join(',', members.Select(static member => $"{System.Text.Json.JsonSerializer.Serialize(member.Item1)}:{member.Item2}"))}}}")));
+        var broken = Gen.Select(body, Gen.Int[0, 40]).Select(static (text, cut) => text[..Math.Min(cut, text.Length)]);
+        var anywhere = Gen.Select(OneOf("POST", "POST", "POST", "GET", "PUT", "PATCH", "DELETE"), Gen.OneOf(
+            word.Select(static text => "api/v1/maintenances/" + Uri.EscapeDataString(text)),
+            word.Select(static text => "api/v1/maintenances?after=" + Uri.EscapeDataString(text) + "&limit=" + Uri.EscapeDataString(text)),
+            word.Select(static text => "api/v1/nodes/" + Uri.EscapeDataString(text))));
+        var documented = Gen.Select(Gen.Int[0, operations.Count - 1], word).Select((index, text) =>
+            (operations[index].Method, Path: Parameter().Replace(operations[index].Path, "x-" + Uri.EscapeDataString(text))));
+        return Gen.Select(
+            Gen.OneOf(documented, documented, anywhere), Gen.OneOf(body, broken), OneOf("application/json", "application/json", "text/plain", "application/xml", ""))
+            .Select(static (to, text, type) => new Raw(to.Item1, to.Item2, text, type));
     }
 
     private static Gen<string> OneOf(params string[] texts) => Gen.Int[0, texts.Length - 1].Select(index => texts[index]);
@@ -175,6 +181,9 @@ public sealed class RoughTests : IAsyncLifetime
         using var answer = await _harbour.Http.SendAsync(request, Token);
         return (answer.StatusCode, await answer.Content.ReadAsStringAsync(Token));
     }
+
+    [GeneratedRegex("\\{[a-z]+\\}", RegexOptions.NonBacktracking)]
+    private static partial Regex Parameter();
 
     private sealed record Raw(string Method, string Path, string Body, string ContentType);
 }

@@ -55,6 +55,25 @@ public sealed class WallTests
     }
 
     [Fact]
+    public void Verbs_that_ask_a_server_know_only_its_API()
+    {
+        // Those work without a server, or are one.
+        string[] local = ["DemoVerb", "PlanVerb", "MaintainVerb", "RestoreVerb", "SimulateVerb", "ServeVerb", "HubVerb", "ScenarioOption"];
+        string[] known = ["Drydock.Api", "Drydock.Cli.CommandLine", "Drydock.Cli.Following", "Drydock.Cli.Output", "Drydock.Cli.Processes"];
+        var remote = Repository.Files("src", "*.cs").Where(static path => path.Contains("/src/Drydock.Cli/Verbs/", StringComparison.Ordinal) || path.Contains("/src/Drydock.Cli/Following/", StringComparison.Ordinal))
+            .Where(path => !local.Contains(Path.GetFileNameWithoutExtension(path))).ToList();
+
+        remote.Count.ShouldBeGreaterThan(15);
+        foreach (var path in remote)
+        {
+            var text = File.ReadAllText(path);
+            text.Split('\n').Where(static line => line.StartsWith("using Drydock.", StringComparison.Ordinal)).Select(static line => line["using ".Length..].TrimEnd(';', '\r'))
+                .Except(known).ShouldBeEmpty(path);
+            text.ShouldNotContain("new HttpClient", Case.Sensitive, path);
+        }
+    }
+
+    [Fact]
     public void Orchestrators_and_activities_use_the_official_members_only()
     {
         // They compile against the official SDK too: one file of global usings chooses, so nobody else may name our namespace.

@@ -20,7 +20,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>Labels that every node has besides its zone.</summary>
     public IReadOnlyDictionary<string, string> NodeLabels { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    public ClusterCounts Counts => new(0, 0);
+    /// <summary>What it says of its watches.</summary>
+    public ClusterCounts Counts { get; set; } = new(0, 0);
 
     public Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken) =>
         Task.FromResult(new ClusterIdentity("uid", "v1.36.2", "https://cluster", HasKubeVirt: false, HasNodeMaintenance: true) { HasOpenShift = HasOpenShift });

@@ -1,0 +1,77 @@
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using Drydock.Server.Callers;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Drydock.Server.Rest;
+
+/// <summary>
+/// Live progress as server-sent events. Each event is the whole state and its id the version of it, so a client that comes back needs nothing
+/// that it missed, and gets nothing that it has. A stream ends when the subject is over, the caller goes or may not look any more, or the server
+/// stops.
+/// </summary>
+internal static class EventStream
+{
+    /// <summary>A stream of these views.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="type">The type of the events.</param>
+    /// <param name="lastEventId">The version that the caller has, or null.</param>
+    /// <param name="watch">The views, each when something has changed.</param>
+    public static ServerSentEventsResult<T> Of<T>(HttpContext context, string type, string? lastEventId, Func<CancellationToken, IAsyncEnumerable<T>> watch)
+        where T : class
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.ServerSentEvents(StreamAsync(context, type, lastEventId, watch, context.RequestAborted));
+    }
+
+    private static async IAsyncEnumerable<SseItem<T>> StreamAsync<T>(
+        HttpContext context, string type, string? lastEventId, Func<CancellationToken, IAsyncEnumerable<T>> watch, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : class
+    {
+        var stopping = context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
+        var revoked = EndWhenRevokedAsync(context, stop);
+        var views = watch(stop.Token).GetAsyncEnumerator(stop.Token);
+        await using (views)
+        {
+            while (await NextAsync(views, stop.Token))
+            {
+                var version = Versions.Of(views.Current);
+                if (version != lastEventId)
+                {
+                    yield return new SseItem<T>(views.Current, type) { EventId = version };
+                }
+            }
+        }
+
+        await stop.CancelAsync();
+        await revoked;
+    }
+
+    /// <summary>A stream may last for days: its caller must not look longer than he may.</summary>
+    private static async Task EndWhenRevokedAsync(HttpContext context, CancellationTokenSource stop)
+    {
+        try
+        {
+            await context.RequestServices.GetRequiredService<AccessGate>().WhenRevokedAsync(context, stop.Token);
+            await stop.CancelAsync();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The stream ended by itself.
+        }
+    }
+
+    private static async Task<bool> NextAsync<T>(IAsyncEnumerator<T> views, CancellationToken stop)
+    {
+        try
+        {
+            return await views.MoveNextAsync();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The client went, or the server stops: the stream just ends.
+            return false;
+        }
+    }
+}
