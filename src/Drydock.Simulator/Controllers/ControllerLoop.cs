@@ -204,10 +204,26 @@ internal sealed class ControllerLoop : IAsyncDisposable
         }
     }
 
+    // Scheduled until it has ended: were it so only until it begins, every change made meanwhile would send one more thread of the pool to wait
+    // for it, and none would be left to answer requests.
     private void RunScheduled()
     {
-        Volatile.Write(ref _scheduled, 0);
         RunReady();
+        Interlocked.Exchange(ref _scheduled, 0);
+
+        // What came between the last look and now scheduled nothing.
+        if (HasWork())
+        {
+            Schedule();
+        }
+    }
+
+    private bool HasWork()
+    {
+        lock (_times)
+        {
+            return !_changes.IsEmpty || _ready.Count > 0 || _later.Next <= _clock.GetUtcNow();
+        }
     }
 
     private void SetTimer()
