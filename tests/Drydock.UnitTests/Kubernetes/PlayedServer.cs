@@ -63,7 +63,10 @@ internal sealed class PlayedServer : HttpMessageHandler
     {
         var body = request.Content is null ? "" : await request.Content.ReadAsStringAsync(cancellationToken);
         var played = new PlayedRequest(
-            $"{request.Method} {Uri.UnescapeDataString(request.RequestUri!.PathAndQuery)}", body, request.Content?.Headers.ContentType?.MediaType);
+            $"{request.Method} {Uri.UnescapeDataString(request.RequestUri!.PathAndQuery)}", body, request.Content?.Headers.ContentType?.MediaType)
+        {
+            Accept = request.Headers.NonValidated.TryGetValues("Accept", out var accept) ? accept.ToString() : null,
+        };
         Func<PlayedRequest, CancellationToken, Task<HttpResponseMessage>>? answer;
         lock (_gate)
         {
@@ -75,7 +78,11 @@ internal sealed class PlayedServer : HttpMessageHandler
     }
 }
 
-internal sealed record PlayedRequest(string Line, string Body, string? ContentType);
+internal sealed record PlayedRequest(string Line, string Body, string? ContentType)
+{
+    /// <summary>The header as it was sent, or null.</summary>
+    public string? Accept { get; init; }
+}
 
 /// <summary>A watch that stays open until the test closes or breaks it.</summary>
 internal sealed class PlayedWatch

@@ -48,6 +48,34 @@ public sealed class VirtualMachinesTests
             .ShouldBe([("PUT " + Calls + "stop", """{"gracePeriod":30}"""), ("PUT " + Calls + "start", "")]);
     }
 
+    [Theory]
+    [InlineData("start")]
+    [InlineData("stop")]
+    [InlineData("restart")]
+    [InlineData("migrate")]
+    [InlineData("evacuate/cancel")]
+    public async Task Every_call_accepts_more_than_JSON_since_KubeVirt_answers_406_to_that_alone(string call)
+    {
+        // Recorded: g_rejections.json and observed.md, "Accept: application/json alone".
+        var server = new PlayedServer()
+            .On("PUT /apis/subresources.kubevirt.io/", request => request.Accept == "application/json, */*"
+                ? PlayedServer.Answer(202, "", "text/plain")
+                : PlayedServer.Answer(406, "406: Not Acceptable\n\nAvailable representations: ", "text/plain"))
+            .On("GET " + Vmi, 200, """{"metadata":{"name":"web","namespace":"ns","uid":"u"},"status":{"evacuationNodeName":"node-1"}}""");
+        var cluster = server.Connect();
+
+        var isAccepted = call switch
+        {
+            "evacuate/cancel" => await cluster.CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None),
+            "migrate" => (await cluster.MigrateVmAsync(Web, new Dictionary<string, string> { ["a"] = "b" }, CancellationToken.None)).IsAccepted,
+            _ => (await cluster.CallVmAsync(Web, Enum.Parse<VmCall>(call, ignoreCase: true), null, CancellationToken.None)).IsAccepted,
+        };
+
+        isAccepted.ShouldBeTrue();
+        server.Requests.Single(request => request.Line.StartsWith("PUT", StringComparison.Ordinal)).ShouldSatisfyAllConditions(
+            put => put.Line.ShouldEndWith("/" + call), put => put.Accept.ShouldBe("application/json, */*"));
+    }
+
     [Fact]
     public async Task A_refusal_of_KubeVirt_is_a_value_and_its_absence_is_not()
     {

@@ -28,7 +28,7 @@ public sealed class NodeMaintenancesTests
         server.Requests.ShouldHaveSingleItem().ShouldBe(new PlayedRequest(
             $"PATCH {Path}/nm/status",
             """{"status":{"phase":"Running","drainProgress":50,"lastUpdate":"2026-01-01T00:00:00Z","lastError":null,"pendingPods":["web"],"pendingPodsRefs":[{"namespace":"ns","name":"web"}],"totalpods":3,"evictionPods":2,"errorOnLeaseCount":0}}""",
-            "application/merge-patch+json"));
+            "application/merge-patch+json") { Accept = "application/json, */*" });
     }
 
     [Fact]
