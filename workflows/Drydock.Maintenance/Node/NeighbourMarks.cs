@@ -58,7 +58,9 @@ internal static class NeighbourMarks
         var change = new Dictionary<string, string?>(StringComparer.Ordinal) { [key] = Ours, [Holders] = LedgerJson.Write(holders) };
         if (first)
         {
-            change[Prior] = LedgerJson.Write(new PriorValue(neighbour.Annotations.GetValueOrDefault(key)));
+            // Our own value without a holder is left over, of a mark that somebody took off: putting it back would pause for ever.
+            var prior = neighbour.Annotations.GetValueOrDefault(key);
+            change[Prior] = LedgerJson.Write(new PriorValue(prior == Ours ? null : prior));
         }
 
         return new(change, null);

@@ -4,7 +4,7 @@ namespace Drydock.Maintenance.Node;
 
 /// <summary>What a node was before a maintenance changed it: the ledger of design D8, in the history and in the mark.</summary>
 /// <param name="Unschedulable">It was cordoned.</param>
-/// <param name="Taints">Those of our taints that were there before.</param>
+/// <param name="Taints">Those of our taints that were there before, with the value they had.</param>
 /// <param name="ExcludeFromRemediation">The value of that label, or null.</param>
 internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Taints, string? ExcludeFromRemediation)
 {
@@ -29,7 +29,7 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
     /// <summary>Reads it off a node that is not marked.</summary>
     public static NodePrior Of(NodeSnapshot node) => new(
         node.Unschedulable,
-        [.. OurTaints.Where(ours => node.Taints.Any(taint => IsSame(taint, ours)))],
+        [.. node.Taints.Where(taint => OurTaints.Any(ours => IsSame(taint, ours)))],
         node.Labels.GetValueOrDefault(ExcludeLabel))
     {
         HoldsScaleDown = true,
@@ -40,7 +40,7 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
     public NodeChange Mark(string holder) => new()
     {
         Unschedulable = true,
-        AddTaints = OurTaints,
+        AddTaints = [.. OurTaints.Select(ours => Taints.FirstOrDefault(taint => IsSame(taint, ours)) ?? ours)],
         Labels = One(ExcludeLabel, Ours),
         Annotations = HoldsScaleDown ? One(ScaleDownAnnotation, Ours) : new Dictionary<string, string?>(StringComparer.Ordinal),
         SetMark = new HoldMark(holder, LedgerJson.Write(this)),
