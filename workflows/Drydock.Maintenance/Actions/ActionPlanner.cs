@@ -96,8 +96,8 @@ public sealed class ActionPlanner(
             null => $"No BareMetalHost is known to be the machine of node {node}: none is consumed by a Machine whose nodeRef is this node.",
             { Power.CannotBeOff: true } => $"BareMetalHost {host.Ref} cannot be switched off (spec.disablePowerOff).",
             { Power.IsWantedOn: false } => $"BareMetalHost {host.Ref} is meant to be off (spec.online is false): it would not be switched on again.",
-            _ when host.Annotations.ContainsKey("baremetalhost.metal3.io/paused") => $"BareMetalHost {host.Ref} is paused: metal3 would not switch it.",
-            _ when host.Annotations.ContainsKey("baremetalhost.metal3.io/detached") => $"BareMetalHost {host.Ref} is detached: metal3 would not switch it.",
+            _ when host.Annotations.ContainsKey(PowerKey.Paused) => $"BareMetalHost {host.Ref} is paused: metal3 would not switch it.",
+            _ when host.Annotations.ContainsKey(PowerKey.Detached) => $"BareMetalHost {host.Ref} is detached: metal3 would not switch it.",
             _ => null,
         };
         if (why is not null)
@@ -111,6 +111,12 @@ public sealed class ActionPlanner(
             yield return new(
                 FindingSeverity.Blocks, "host-error", $"BareMetalHost {host.Ref} is in error: {error}: {host.Power.ErrorMessage}", $"baremetalhost/{host.Ref}",
                 "See to its management controller first.");
+        }
+        else if (!host.Power!.IsOn)
+        {
+            yield return new(
+                FindingSeverity.Notes, "host-off", $"BareMetalHost {host.Ref} is off already; it is kept off as long as asked and then switched on.",
+                $"baremetalhost/{host.Ref}");
         }
     }
 

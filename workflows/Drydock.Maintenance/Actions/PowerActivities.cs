@@ -10,12 +10,21 @@ internal static class PowerKey
     /// <summary>The mark of design D8 on the host.</summary>
     public const string HeldBy = "drydock.dev/held-by";
 
+    /// <summary>How the annotations of all who keep a host off begin; the key of each follows.</summary>
+    public const string Prefix = "reboot.metal3.io/";
+
+    /// <summary>With it metal3 does nothing with the host.</summary>
+    public const string Paused = "baremetalhost.metal3.io/paused";
+
+    /// <summary>With it metal3 lets the machine alone.</summary>
+    public const string Detached = "baremetalhost.metal3.io/detached";
+
     /// <summary>The host's operating system is asked first; metal3 goes on to a hard power-off if that fails.</summary>
     public const string Value = """{"mode":"soft"}""";
 
     /// <summary>By the node alone, so that it is found without any database; a name part has 63 characters at the most, a node's name more.</summary>
     public static string Of(string node) =>
-        $"reboot.metal3.io/drydock-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(node)).AsSpan(0, 6))}";
+        $"{Prefix}drydock-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(node)).AsSpan(0, 6))}";
 }
 
 /// <summary>A machine to switch.</summary>
@@ -26,8 +35,8 @@ internal static class PowerKey
 internal sealed record PowerInput(string Node, string? Holder, ObjectRef Host, string? BootId = null);
 
 /// <summary>
-/// Puts the annotation on the host that keeps it off. Safe to run twice: with the annotation there it is done, and a node that has
-/// booted since is not switched off again.
+/// Puts the annotation on the host that keeps it off. Safe to run twice: with the annotation there it is done, and a machine whose node has
+/// booted since, because somebody let it go while this process was dead, is not switched off a second time.
 /// </summary>
 internal sealed class PowerOffActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock) : ClusterActivity<PowerInput, ActResult>
 {
@@ -51,7 +60,9 @@ internal sealed class PowerOffActivity(ICluster cluster, INeighbours neighbours,
 
             if (await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node && node.BootId != input.BootId)
             {
-                return ActResult.Done;
+                return new(
+                    Verdict.Refused,
+                    $"Node {input.Node} has booted since (its boot ID was {input.BootId} and is {node.BootId}): BareMetalHost {input.Host} is not switched off again.");
             }
 
             if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
@@ -109,10 +120,10 @@ internal sealed record AwaitPowerInput(string Node, ObjectRef Host, bool WantsOn
 /// <summary>The power of a machine.</summary>
 /// <param name="IsGone">There is no such host.</param>
 /// <param name="IsOn">It is on.</param>
-/// <param name="Error">What metal3 says is wrong, or null.</param>
+/// <param name="Error">What metal3 says is wrong, or what keeps it from switching the machine, one sentence without a full stop; or null.</param>
 internal sealed record PowerSeen(bool IsGone, bool IsOn, string? Error);
 
-/// <summary>Waits until a machine is on, or off, or metal3 says something new is wrong. Changes nothing.</summary>
+/// <summary>Waits until a machine is on, or off, or something new is in the way. Changes nothing.</summary>
 internal sealed class AwaitPowerActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock, Wakeups wakeups)
     : ClusterActivity<AwaitPowerInput, PowerSeen>
 {
@@ -126,7 +137,7 @@ internal sealed class AwaitPowerActivity(ICluster cluster, INeighbours neighbour
         {
             var host = await neighbours.GetNeighbourAsync(NeighbourKind.BareMetalHost, input.Host, cancellationToken);
             var power = host?.Power;
-            var error = power?.ErrorType is { } type ? $"{type}{(power.ErrorMessage is { } message ? $": {message}" : "")}" : null;
+            var error = power is null ? null : WhyNot(host!, power, input);
             if (power is null || power.IsOn == input.WantsOn || error != input.KnownError || wait.IsOver)
             {
                 return new(power is null, power?.IsOn == true, error);
@@ -134,6 +145,21 @@ internal sealed class AwaitPowerActivity(ICluster cluster, INeighbours neighbour
 
             await wait.NextAsync(clock.GetUtcNow() + LookAgain, cancellationToken);
         }
+    }
+
+    // metal3 leaves a paused or detached host alone, and keeps one off for as long as any annotation with a key is there (facts 2.6).
+    private static string? WhyNot(NeighbourSnapshot host, HostPower power, AwaitPowerInput input)
+    {
+        var others = host.Annotations.Keys.Where(key => key.StartsWith(PowerKey.Prefix, StringComparison.Ordinal) && key != PowerKey.Of(input.Node)).ToList();
+        return power switch
+        {
+            { ErrorType: { } type } => $"metal3 says: {type}{(power.ErrorMessage is { } message ? $": {message.TrimEnd('.')}" : "")}",
+            _ when host.Annotations.ContainsKey(PowerKey.Paused) => $"annotation {PowerKey.Paused} keeps metal3 away from it",
+            _ when host.Annotations.ContainsKey(PowerKey.Detached) => $"annotation {PowerKey.Detached} keeps metal3 away from it",
+            { IsWantedOn: false } when input.WantsOn => "somebody wants it off: spec.online is false",
+            _ when input.WantsOn && others.Count > 0 => $"somebody else keeps it off by {string.Join(", ", others.Order(StringComparer.Ordinal))}",
+            _ => null,
+        };
     }
 }
 

@@ -106,7 +106,7 @@ internal sealed class PowerCycleAction(ActionRun run)
             var seen = await run.AwaitAsync<PowerSeen>(
                 Activities.AwaitPower, new AwaitPowerInput(Input.Node, Input.Host!.Value, wantsOn, before?.Error, run.Until(until)));
             run.Say(
-                $"Waiting until BareMetalHost {Input.Host} is {(wantsOn ? "on" : "off")}." + (seen.Error is { } error ? $" metal3 says: {error}" : ""), until);
+                $"Waiting until BareMetalHost {Input.Host} is {(wantsOn ? "on" : "off")}." + (seen.Error is { } error ? $" {char.ToUpperInvariant(error[0])}{error[1..]}." : ""), until);
             if (seen.IsGone || seen.IsOn == wantsOn || run.End.IsCompleted || run.Context.Now() >= until || run.IsLong())
             {
                 return seen;
