@@ -164,13 +164,13 @@ public interface ICluster
     Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Takes the turn to take a control-plane node out: the lease <c>drydock-control-plane</c> beside those of the nodes, one for the whole
-    /// cluster. Renews it if it is ours already; takes over one that expired.
+    /// Takes a turn that one at a time has in the whole cluster: a lease <c>drydock-control-plane</c> or <c>drydock-inbound</c> beside those
+    /// of the nodes. Renews it if it is ours already; takes over one that expired.
     /// </summary>
-    Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken);
+    Task<LeaseOutcome> AcquireTurnAsync(ClusterTurn turn, string holder, TimeSpan duration, CancellationToken cancellationToken);
 
-    /// <summary>Gives the turn back if it is ours; done too if it is gone or somebody else's.</summary>
-    Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken);
+    /// <summary>Gives a turn back if it is ours; done too if it is gone or somebody else's.</summary>
+    Task ReleaseTurnAsync(ClusterTurn turn, string holder, CancellationToken cancellationToken);
 
     /// <summary>Records a Kubernetes Event on the node. Never throws for a refusal: an event is a courtesy.</summary>
     Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken);
@@ -261,4 +261,14 @@ public sealed class ClusterException(ClusterErrorKind kind, string verb, string 
 
     /// <summary>Whether the same call can succeed later without anybody changing anything.</summary>
     public bool IsTransient => Kind is ClusterErrorKind.Unreachable or ClusterErrorKind.Throttled or ClusterErrorKind.Server or ClusterErrorKind.Conflict;
+}
+
+/// <summary>What one at a time does in the whole cluster, whichever process it is of.</summary>
+public enum ClusterTurn
+{
+    /// <summary>Takes a control-plane node out.</summary>
+    ControlPlane,
+
+    /// <summary>Looks how many migrations are on their way to each node, and begins one more.</summary>
+    Inbound,
 }

@@ -16,7 +16,6 @@ namespace Drydock.Kubernetes;
 /// <summary>The cluster behind one API server.</summary>
 public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDisposable
 {
-    private const string ControlPlane = "control-plane";
 
     private readonly ApiClient _api;
     private readonly Evictions _evictions;
@@ -208,12 +207,12 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
         _leases.ReleaseAsync(node, holder, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken) =>
-        _turns.AcquireAsync(ControlPlane, nodeUid: null, holder, duration, cancellationToken);
+    public Task<LeaseOutcome> AcquireTurnAsync(ClusterTurn turn, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        _turns.AcquireAsync(NameOf(turn), nodeUid: null, holder, duration, cancellationToken);
 
     /// <inheritdoc/>
-    public Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken) =>
-        _turns.ReleaseAsync(ControlPlane, holder, cancellationToken);
+    public Task ReleaseTurnAsync(ClusterTurn turn, string holder, CancellationToken cancellationToken) =>
+        _turns.ReleaseAsync(NameOf(turn), holder, cancellationToken);
 
     /// <inheritdoc/>
     public Task RecordEventAsync(NodeEvent nodeEvent, CancellationToken cancellationToken) => _events.RecordAsync(nodeEvent, cancellationToken);
@@ -232,6 +231,13 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
         await _changes.DisposeAsync();
         _api.Dispose();
     }
+
+    private static string NameOf(ClusterTurn turn) => turn switch
+    {
+        ClusterTurn.ControlPlane => "control-plane",
+        ClusterTurn.Inbound => "inbound",
+        _ => throw new ArgumentOutOfRangeException(nameof(turn), turn, "Not a turn."),
+    };
 
     private static IReadOnlyList<T> InOrder<T>(IEnumerable<T> items, Func<T, ObjectRef> name) =>
     [

@@ -68,9 +68,10 @@ public static class MaintenanceTasks
             services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(),
             services.GetService<EvictionSlots>() ?? LazyInitializer.EnsureInitialized(ref slots, static () => new EvictionSlots())));
         Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));
-        var inbound = new InboundGate();
-        Add(Activities.EvictLauncher, (cluster, clock, _) => new EvictLauncherActivity(cluster, clock, inbound));
-        Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, inbound));
+        InboundGate? inbound = null;
+        InboundGate Inbound(TimeProvider clock) => LazyInitializer.EnsureInitialized(ref inbound, () => new InboundGate(clock));
+        Add(Activities.EvictLauncher, (cluster, clock, _) => new EvictLauncherActivity(cluster, clock, Inbound(clock)));
+        Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, Inbound(clock)));
         Add(Activities.ReadVm, static (cluster, _, _) => new ReadVmActivity(cluster));
         Add(Activities.CallVm, static (cluster, _, _) => new CallVmActivity(cluster));
         Add(Activities.DeleteVmi, static (cluster, clock, _) => new DeleteVmiActivity(cluster, clock));

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
@@ -100,7 +101,7 @@ public sealed class RaceTests
     public async Task Who_died_for_good_before_it_took_a_control_plane_node_out_is_in_nobodys_way_after_a_minute()
     {
         await using var world = await World.StartAsync(ControlPlane);
-        (await world.Kubernetes.AcquireControlPlaneTurnAsync("drydock/other/m9", TimeSpan.FromMinutes(1), CancellationToken.None)).IsOurs.ShouldBeTrue();
+        (await world.Kubernetes.AcquireTurnAsync(ClusterTurn.ControlPlane, "drydock/other/m9", TimeSpan.FromMinutes(1), CancellationToken.None)).IsOurs.ShouldBeTrue();
 
         await world.BeginAsync(Request(world, "cp-1"), "m1");
         await world.RunForAsync(TimeSpan.FromSeconds(30));

@@ -123,9 +123,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<IReadOnlyList<VolumePlace>> ListVolumePlacesAsync(CancellationToken cancellationToken) => throw Unexpected();
 
-    public Task<LeaseOutcome> AcquireControlPlaneTurnAsync(string holder, TimeSpan duration, CancellationToken cancellationToken) => throw Unexpected();
+    public Task<LeaseOutcome> AcquireTurnAsync(ClusterTurn turn, string holder, TimeSpan duration, CancellationToken cancellationToken) => throw Unexpected();
 
-    public Task ReleaseControlPlaneTurnAsync(string holder, CancellationToken cancellationToken) => throw Unexpected();
+    public Task ReleaseTurnAsync(ClusterTurn turn, string holder, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
 

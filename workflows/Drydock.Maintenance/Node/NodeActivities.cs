@@ -67,14 +67,14 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
             return await MarkAsync(node, input, cancellationToken);
         }
 
-        var turn = await cluster.AcquireControlPlaneTurnAsync(input.Holder, TurnLasts, cancellationToken);
+        var turn = await cluster.AcquireTurnAsync(ClusterTurn.ControlPlane, input.Holder, TurnLasts, cancellationToken);
         if (!turn.IsOurs)
         {
             return new(Verdict.Refused, $"{Holder.Describe(turn.Holder)} is about to take out a control-plane node: never two at once.") { Kind = ControlPlane.Deciding };
         }
 
         var result = await MarkAsync(node, input, cancellationToken);
-        await cluster.ReleaseControlPlaneTurnAsync(input.Holder, cancellationToken);
+        await cluster.ReleaseTurnAsync(ClusterTurn.ControlPlane, input.Holder, cancellationToken);
         return result;
     }
 

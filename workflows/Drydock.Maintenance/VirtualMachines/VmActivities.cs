@@ -92,22 +92,22 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
 {
     protected override async Task<LauncherEvicted> RunAsync(EvictLauncherInput input, CancellationToken cancellationToken)
     {
-        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
-        if (go.Verdict != Verdict.Done)
-        {
-            return new(go, "", null, null);
-        }
-
+        var go = ActResult.Done;
         EvictionOutcome? answer = null;
-        var held = await inbound.BeginAsync(
-            cluster, input.Node, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode, EvictAsync, cancellationToken);
-        return answer is null
-            ? new(ActResult.Done, Drain.Answers.InboundLimit, held, null)
+        var move = new InboundMove(input.Node, input.Holder, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode);
+        var held = await inbound.BeginAsync(cluster, move, EvictAsync, cancellationToken);
+        return held is not null ? new(ActResult.Done, Drain.Answers.InboundLimit, held, null)
+            : answer is null ? new(go, "", null, null)
             : new(ActResult.Done, Kebab.Of(answer.Answer.ToString()), answer.Message, answer.Object);
 
-        async Task EvictAsync() => answer = input.Force
-            ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
-            : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken);
+        async Task EvictAsync()
+        {
+            // Last of all: whoever waited for the others may have lost the lease meanwhile.
+            go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
+            answer = go.Verdict != Verdict.Done ? null
+                : input.Force ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
+                : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken);
+        }
     }
 }
 
@@ -134,23 +134,24 @@ internal sealed class MigrateVmActivity(ICluster cluster, TimeProvider clock, In
             return ActResult.Done;
         }
 
-        var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
-        if (go.Verdict != Verdict.Done)
-        {
-            return go;
-        }
-
+        var go = ActResult.Done;
         VmCallOutcome? answer = null;
-        var held = await inbound.BeginAsync(cluster, input.Node, input.Vm, input.MaxInboundPerNode, MigrateAsync, cancellationToken);
-        return answer switch
+        var held = await inbound.BeginAsync(
+            cluster, new InboundMove(input.Node, input.Holder, input.Vm, input.MaxInboundPerNode), MigrateAsync, cancellationToken);
+        return (held, answer) switch
         {
-            null => new(Verdict.Refused, held),
-            { IsAccepted: true } => ActResult.Done,
+            ({ } why, _) => new(Verdict.Refused, why),
+            (_, null) => go,
+            (_, { IsAccepted: true }) => ActResult.Done,
             _ => new(Verdict.Refused, answer.Message),
         };
 
-        async Task MigrateAsync() => answer = await cluster.MigrateVmAsync(
-            input.Vm, new Dictionary<string, string>(StringComparer.Ordinal) { ["kubernetes.io/hostname"] = input.Hostname }, cancellationToken);
+        async Task MigrateAsync()
+        {
+            go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
+            answer = go.Verdict != Verdict.Done ? null : await cluster.MigrateVmAsync(
+                input.Vm, new Dictionary<string, string>(StringComparer.Ordinal) { ["kubernetes.io/hostname"] = input.Hostname }, cancellationToken);
+        }
     }
 }
 
