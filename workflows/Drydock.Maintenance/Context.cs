@@ -59,6 +59,18 @@ internal static class Context
         }
     }
 
+    /// <summary>
+    /// Tells whoever holds the lease that a change was not made because it is not ours, or too old: it looks at once instead of at its next
+    /// renewal, and the maintenance says so.
+    /// </summary>
+    public static void LookAtLease(this TaskOrchestrationContext context, string? holder)
+    {
+        if (Holder.InstanceOf(holder) is { } maintenance)
+        {
+            context.SendEvent(InstanceIds.Lease(maintenance), ChildEvents.LookAtLease, "look");
+        }
+    }
+
     /// <summary>What a failed task said; of one that failed because another did, what that one said.</summary>
     public static string Sentence(this TaskFailedException failure)
     {

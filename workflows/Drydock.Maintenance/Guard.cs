@@ -44,6 +44,9 @@ internal sealed class Guard(ICluster cluster, TimeProvider clock, string node, s
     private Task<LeaseSnapshot?>? _reading;
     private DateTimeOffset _readAt;
 
+    /// <summary>How long after a renewal something may be changed.</summary>
+    public static TimeSpan Lasts(TimeSpan duration) => duration * 2 / 3;
+
     /// <summary>Done if the change may be made.</summary>
     public async Task<ActResult> CheckAsync(CancellationToken cancellationToken, bool isUndo = false)
     {
@@ -53,7 +56,7 @@ internal sealed class Guard(ICluster cluster, TimeProvider clock, string node, s
             return new(Verdict.LeaseLost, $"The lease of node {node} is held by {Holder.Describe(lease?.Holder)}.");
         }
 
-        if (lease.RenewedAt is not { } renewed || clock.GetUtcNow() - renewed > lease.Duration * 2 / 3)
+        if (lease.RenewedAt is not { } renewed || clock.GetUtcNow() - renewed > Lasts(lease.Duration))
         {
             return new(Verdict.LeaseLost, $"The lease of node {node} was last renewed at {lease.RenewedAt:u}.");
         }

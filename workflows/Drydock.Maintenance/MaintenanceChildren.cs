@@ -74,12 +74,7 @@ internal sealed partial class MaintenanceChildren(
         List<Task> awaited = [.. others, .. _moving.Values, _steering.News];
         awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound, _leaseNews }.OfType<Task>());
         await Task.WhenAny(awaited);
-        if (_leaseNews is { IsCompleted: true })
-        {
-            progress.Lease(isLost: !(await _leaseNews).IsOurs);
-            _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
-        }
-
+        await BookLeaseAsync();
         if (_vmsFound is { IsCompleted: true })
         {
             foreach (var vm in await _vmsFound)
@@ -218,16 +213,27 @@ internal sealed partial class MaintenanceChildren(
         }
     }
 
-    public Task<RestoreResult> RestoreAsync(bool keepNode) => context.CallSubOrchestratorAsync<RestoreResult>(
-        Orchestrations.Restore,
-        new RestoreRequest(request.Node)
+    /// <summary>Puts back what was changed, booking the news of the lease meanwhile.</summary>
+    public async Task<RestoreResult> RestoreAsync(bool keepNode)
+    {
+        var restoring = context.CallSubOrchestratorAsync<RestoreResult>(
+            Orchestrations.Restore,
+            new RestoreRequest(request.Node)
+            {
+                Holder = holder,
+                UnderLease = true,
+                KeepNode = keepNode,
+                RestartTimeout = request.VirtualMachines.RestartTimeout,
+            },
+            new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
+        do
         {
-            Holder = holder,
-            UnderLease = true,
-            KeepNode = keepNode,
-            RestartTimeout = request.VirtualMachines.RestartTimeout,
-        },
-        new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
+            await Task.WhenAny(restoring, _leaseNews!);
+            await BookLeaseAsync();
+        }
+        while (!restoring.IsCompleted);
+        return await restoring;
+    }
 
     public async Task EndLeaseAsync()
     {
@@ -262,6 +268,15 @@ internal sealed partial class MaintenanceChildren(
                     request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout,
                     new MoveVmState { SuspendedAt = _deadline.SuspendedAt }),
                 new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
+        }
+    }
+
+    private async Task BookLeaseAsync()
+    {
+        while (_leaseNews is { IsCompleted: true })
+        {
+            progress.Lease(await _leaseNews);
+            _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
         }
     }
 
@@ -308,7 +323,7 @@ internal sealed partial class MaintenanceChildren(
                 FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
             Failure ??= new MaintenanceEnd(
                 MaintenanceOutcome.Failed,
-                $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: {result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
+                $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: {(progress.LeaseSentence is { } lost ? $"{lost} " : "")}{result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
                 + (result.Blockers.Count > 0 ? $", the longest {result.Blockers[0].Pod} ({result.Blockers[0].Kind})." : "."));
         }
     }

@@ -5,9 +5,21 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
 {
     private const int MostSteers = 10;
 
+    private const int MostLosses = 10;
+
     private readonly List<StepTime> _steps = [];
 
+    private readonly List<LeaseLoss> _losses = [];
+
     private MaintenanceStatus _status = new(node, MaintenanceStep.Plan, "");
+    private LeaseLoss? _lost;
+
+    /// <summary>That the lease is not ours now, and whose it is; null: it is ours.</summary>
+    public string? LeaseSentence => _lost?.Message(node);
+
+    /// <summary>When the lease was not ours, for the report.</summary>
+    public IEnumerable<PlanFinding> LeaseFindings => _losses.Concat(_lost is { } lost ? [lost] : Array.Empty<LeaseLoss>()).TakeLast(MostLosses)
+        .Select(loss => new PlanFinding(FindingSeverity.Notes, "lease-lost", loss.Report(node), $"lease/medik8s-leases/node-{node}"));
 
     /// <summary>Who approved what.</summary>
     public IReadOnlyList<ApprovalRecord> Approvals => _status.Approvals;
@@ -101,7 +113,16 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     public TimeSpan Given(TimeSpan otherwise) => _status.Deadline - _status.StepSince ?? otherwise;
 
     /// <summary>The lease is ours, or not.</summary>
-    public void Lease(bool isLost) => Set(_status with { IsLeaseLost = isLost });
+    public void Lease(Lease.LeaseNews news)
+    {
+        if (_lost is { } before)
+        {
+            _losses.Add(before with { To = context.Now() });
+        }
+
+        _lost = news.IsOurs ? null : new LeaseLoss(string.IsNullOrEmpty(news.Holder) ? null : news.Holder, context.Now(), news.UnconfirmedSince);
+        Set(_status with { IsLeaseLost = !news.IsOurs });
+    }
 
     /// <summary>Something new in the same step.</summary>
     public void Say(string message)
@@ -118,6 +139,22 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     private void Set(MaintenanceStatus status)
     {
         _status = status;
-        context.SetCustomStatus(status);
+        context.SetCustomStatus(_lost is null ? status : status with { Message = _lost.Message(node) });
+    }
+
+    /// <summary>A time during which the lease was not ours.</summary>
+    private sealed record LeaseLoss(string? Holder, DateTimeOffset From, DateTimeOffset? UnconfirmedSince)
+    {
+        public DateTimeOffset? To { get; init; }
+
+        public string Message(string node) => UnconfirmedSince is { } since
+            ? $"The lease of node {node} could not be renewed since {since:u}: nothing is changed until the API server answers again."
+            : Holder is null
+                ? $"The lease of node {node} was deleted, and it is not ours again yet: nothing is changed until it is."
+                : $"The lease of node {node} is held by {Maintenance.Holder.Describe(Holder)}: nothing is changed until it is free. See that maintenance to its end, or cancel this one.";
+
+        public string Report(string node) => (UnconfirmedSince is { } since ? $"The lease of node {node} could not be renewed since {since:u}, which was told at {From:u}"
+            : $"The lease of node {node} was held by {Maintenance.Holder.Describe(Holder)} from {From:u}")
+            + (To is { } to ? $", and was ours again at {to:u}; nothing was changed meanwhile." : ", and was not ours again; nothing was changed from then on.");
     }
 }

@@ -190,6 +190,11 @@ internal sealed class MaintenanceRun
                     : new MaintenanceEnd(MaintenanceOutcome.Failed, marked.Message ?? $"Node {_request.Node} could not be marked.");
             }
 
+            if (marked.Verdict == Verdict.LeaseLost)
+            {
+                _context.LookAtLease(_holder);
+            }
+
             _progress.Say(marked.Message!);
             await PauseAsync(marked.Kind == ControlPlane.Busy ? Patiently(began) : LeaseRetry);
             var (since, stopped) = (_context.Now(), await _children.PassAsync(_cancel));
@@ -236,7 +241,7 @@ internal sealed class MaintenanceRun
         var deadline = _context.Now() + _request.Drain.Timeout;
         _progress.EnterDrain(_plan!, _request.Drain.OnTimeout == DeadlinePolicy.Wait ? null : deadline);
         _children.StartDrain(
-            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), Resolve.KeepsEmpty(_request), _plan.Policy);
+            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), Resolve.KeepsEmpty(_request, _plan.Policy), _plan.Policy);
         while (!_children.IsDrained)
         {
             await _children.NextAsync(_cancel.Said);
@@ -341,7 +346,7 @@ internal sealed class MaintenanceRun
             VirtualMachines = [.. _children.VirtualMachines.Select(vm => MaintenanceChildren.WithRestore(vm, restored))],
             Approvals = _progress.Approvals,
             Actions = _progress.Actions,
-            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings],
+            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _progress.LeaseFindings],
             IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored.LeftBehind.Count == 0,
             LeftBehind = restored.LeftBehind,
         };

@@ -250,6 +250,9 @@ internal static class ChildEvents
     /// <summary>From the lease: whether it is ours.</summary>
     public const string Lease = "lease";
 
+    /// <summary>To the lease: somebody found that it is not ours any more, or too old.</summary>
+    public const string LookAtLease = "look";
+
     /// <summary>To a rollout: the maintenance of a node is over.</summary>
     public const string NodeDone = "node-done";
 

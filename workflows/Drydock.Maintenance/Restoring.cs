@@ -120,6 +120,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
                 var result = await context.Undo<UndoResult>(activity, input);
                 if (result.Verdict == Verdict.LeaseLost && context.Now() < giveUpAt)
                 {
+                    context.LookAtLease(input.Holder);
                     await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
                     continue;
                 }

@@ -103,6 +103,7 @@ internal static class MaintenanceViews
         MaintenanceState.Abandoned => "It was ended by force.",
         MaintenanceState.Suspended when tree.Status is { Suspension: { } suspension } status =>
             $"{suspension.Sentence()} Nothing new is begun and no deadline passes until it is resumed. {status.Message}",
+        MaintenanceState.LeaseLost when tree.Status is { } status => status.Message,
         _ => tree.Report?.Message ?? tree.Root.FailureDetails?.ErrorMessage ?? ActionViews.Message(tree) ?? tree.Status?.Message ?? "It begins.",
     };
 

@@ -73,7 +73,7 @@ internal sealed class ActionRun
     /// <summary>Changes something, when the lease allows it; null if it was done, else how the action ends.</summary>
     public async Task<ActionResult?> ChangeAsync(string activity, object input)
     {
-        while (true)
+        for (var isFirst = true; ; isFirst = false)
         {
             if (!await WhileSuspendedAsync())
             {
@@ -95,6 +95,11 @@ internal sealed class ActionRun
             if (result.Verdict != Verdict.LeaseLost || IsOverdue)
             {
                 return Failed(why);
+            }
+
+            if (isFirst)
+            {
+                Context.LookAtLease(Input.Holder);
             }
 
             Say($"{why} Nothing is changed until it is ours again.");

@@ -40,9 +40,9 @@ internal static class Resolve
             .Select(probe => new Health.NamedProbe(probe.Name, probe.Template, probe.Template.Job is { } job ? policy!.Jobs[job] : null)),
     ];
 
-    /// <summary>The node is kept empty while the action takes its time; one that goes down keeps itself empty.</summary>
-    public static bool KeepsEmpty(MaintenanceRequest request) =>
-        request.Action is MaintenanceAction.Hold or MaintenanceAction.Job or MaintenanceAction.Webhook;
+    /// <summary>Something follows the drain that takes its time: the node is kept empty meanwhile, also while it waits for a reboot to be approved.</summary>
+    public static bool KeepsEmpty(MaintenanceRequest request, MaintenancePolicy? policy) =>
+        request.Action != MaintenanceAction.None || request.Hooks.AfterDrain.Count > 0 || Waits(request, policy, ApprovalGate.Action);
 
     /// <summary>The boot ID must be another afterwards.</summary>
     public static bool MustReboot(MaintenanceRequest request) => request.Health.MustReboot

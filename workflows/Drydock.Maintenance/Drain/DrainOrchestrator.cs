@@ -210,13 +210,18 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var forced = input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.Forced(state, now) : [];
         var late = forced.SelectMany(group => group).Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
         var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now);
+        var wasLost = state.LeaseRetryAt is not null;
         state = state with { LeaseRetryAt = null, ThrottledUntil = null };
         (state, var verdicts) = await EvictAsync(context, input, state, due, isForced: false);
         (state, var others) = await EvictAsync(context, input, state, forced, isForced: true);
         List<Verdict> all = [.. verdicts, .. others];
-        return (
-            all.Contains(Verdict.LeaseLost) ? state with { LeaseRetryAt = context.Now() + LeaseRetry } : state,
-            all.Contains(Verdict.Cancelled));
+        var isLost = all.Contains(Verdict.LeaseLost);
+        if (isLost && !wasLost)
+        {
+            context.LookAtLease(input.Holder);
+        }
+
+        return (isLost ? state with { LeaseRetryAt = context.Now() + LeaseRetry } : state, all.Contains(Verdict.Cancelled));
     }
 
     private static async Task<(DrainState State, IEnumerable<Verdict> Verdicts)> EvictAsync(

@@ -5,18 +5,29 @@ namespace Drydock.Maintenance.Lease;
 /// <summary>A lease to hold.</summary>
 /// <param name="Lease">Which.</param>
 /// <param name="Parent">The maintenance to tell when it is lost or ours again.</param>
-/// <param name="LostTo">It is lost, to that holder; empty: nobody holds it. Null: it is ours.</param>
-/// <param name="Failures">How many tries in a row did not leave it ours.</param>
-internal sealed record HoldLeaseInput(LeaseInput Lease, string Parent, string? LostTo = null, int Failures = 0);
+/// <param name="LostTo">It is lost, to that holder; empty: to nobody, or nobody knows. Null: it is ours.</param>
+/// <param name="Failures">How many tries in a row did not leave it ours, or were not answered.</param>
+internal sealed record HoldLeaseInput(LeaseInput Lease, string Parent, string? LostTo = null, int Failures = 0)
+{
+    /// <summary>When the API server last said that it is ours; null at the start.</summary>
+    public DateTimeOffset? ConfirmedAt { get; init; }
+
+    /// <summary>The last renewal was not answered.</summary>
+    public bool IsUnanswered { get; init; }
+}
 
 /// <summary>News of the lease for the maintenance.</summary>
 /// <param name="IsOurs">It is ours.</param>
-/// <param name="Holder">Who holds it.</param>
-internal sealed record LeaseNews(bool IsOurs, string? Holder);
+/// <param name="Holder">Who holds it; empty: nobody, or nobody knows.</param>
+internal sealed record LeaseNews(bool IsOurs, string? Holder)
+{
+    /// <summary>The API server has not answered for so long that nothing may be changed; since then. Else null.</summary>
+    public DateTimeOffset? UnconfirmedSince { get; init; }
+}
 
 /// <summary>
-/// Renews the lease at a third of its duration for as long as the maintenance lasts. A lost lease is taken back when it is free;
-/// until then nothing is changed (the guard of each activity sees to that).
+/// Renews the lease at a third of its duration for as long as the maintenance lasts, and at once when somebody finds that it is not ours. A
+/// lost lease is taken back when it is free; until then nothing is changed (the guard of each activity sees to that).
 /// </summary>
 internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, bool>
 {
@@ -25,47 +36,70 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
     public override async Task<bool> RunAsync(TaskOrchestrationContext context, HoldLeaseInput input)
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
-        var (lostTo, failures) = (input.LostTo, input.Failures);
+        var look = context.WaitForExternalEvent<string>(ChildEvents.LookAtLease);
+        input = input with { ConfirmedAt = input.ConfirmedAt ?? context.Now() };
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
-            var pause = lostTo is null ? input.Lease.Duration / 3 : Soon(input.Lease.Duration);
+            var isOurs = input is { LostTo: null, IsUnanswered: false };
             using var woken = new CancellationTokenSource();
-            var timer = context.CreateTimer(context.Now() + pause, woken.Token);
-            if (await Task.WhenAny(end, timer) == end)
+            var timer = context.CreateTimer(context.Now() + (isOurs ? input.Lease.Duration / 3 : Soon(input.Lease.Duration)), woken.Token);
+
+            // Of a lease that is lost already there is nothing new to hear.
+            var first = await Task.WhenAny(isOurs ? [end, look, timer] : [end, timer]);
+            if (first != timer)
             {
                 End(woken);
+            }
+
+            if (first == end)
+            {
                 return true;
             }
 
-            var (wasLostTo, failedBefore) = (lostTo, failures);
-            lostTo = await TryAsync(context, input.Lease, lostTo);
-            failures = lostTo is null ? 0 : failures + 1;
-            if (failures != failedBefore)
+            while (look.IsCompleted)
             {
-                context.SetCustomStatus(new HoldLeaseStatus(failures));
+                look = context.WaitForExternalEvent<string>(ChildEvents.LookAtLease);
             }
 
-            if (lostTo != wasLostTo)
+            var before = input;
+            input = await TryAsync(context, input);
+            input = input with { Failures = input is { LostTo: null, IsUnanswered: false } ? 0 : input.Failures + 1 };
+            if (input.Failures != before.Failures)
             {
-                context.SendEvent(input.Parent, ChildEvents.Lease, new LeaseNews(lostTo is null, lostTo));
+                context.SetCustomStatus(new HoldLeaseStatus(input.Failures));
+            }
+
+            if (input.LostTo != before.LostTo)
+            {
+                context.SendEvent(input.Parent, ChildEvents.Lease, new LeaseNews(input.LostTo is null, input.LostTo)
+                {
+                    UnconfirmedSince = input.IsUnanswered ? input.ConfirmedAt : null,
+                });
             }
         }
 
-        context.ContinueAsNew(input with { LostTo = lostTo, Failures = failures });
+        context.ContinueAsNew(input);
         return false;
     }
 
-    // An API server that cannot be reached does not lose us the lease; the guard stops all changes when it gets too old.
-    private static async Task<string?> TryAsync(TaskOrchestrationContext context, LeaseInput lease, string? lostTo)
+    // An API server that does not answer does not lose us the lease; the guard stops all changes when it gets too old, and only then it is told.
+    private static async Task<HoldLeaseInput> TryAsync(TaskOrchestrationContext context, HoldLeaseInput input)
     {
+        var asked = context.Now();
         try
         {
-            var outcome = await context.CallActivityAsync<LeaseOutcome>(lostTo is null ? Activities.RenewLease : Activities.AcquireLease, lease);
-            return outcome.IsOurs ? null : outcome.Holder ?? "";
+            var outcome = await context.CallActivityAsync<LeaseOutcome>(input.LostTo is null ? Activities.RenewLease : Activities.AcquireLease, input.Lease);
+            return input with
+            {
+                LostTo = outcome.IsOurs ? null : outcome.Holder ?? "",
+                ConfirmedAt = outcome.IsOurs ? asked : input.ConfirmedAt,
+                IsUnanswered = false,
+            };
         }
         catch (TaskFailedException)
         {
-            return lostTo ?? "";
+            var isTooOld = context.Now() - input.ConfirmedAt > Guard.Lasts(input.Lease.Duration);
+            return input with { LostTo = input.LostTo ?? (isTooOld ? "" : null), IsUnanswered = true };
         }
     }
 

@@ -29,6 +29,9 @@ internal sealed record MoveVmState
     /// <summary>What the status says and since when.</summary>
     public VmStatus? Told { get; init; }
 
+    /// <summary>The last change was not made, since the lease was not ours.</summary>
+    public bool IsLeaseLost { get; init; }
+
     /// <summary>The maintenance is suspended since then: nothing new is begun and no deadline passes.</summary>
     public DateTimeOffset? SuspendedAt { get; init; }
 }

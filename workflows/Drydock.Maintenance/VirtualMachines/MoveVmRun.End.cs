@@ -25,29 +25,49 @@ internal sealed partial class MoveVmRun
             }
         }
 
-        var (now, message) = Ladder.AskedAt is null ? (seen, StillHere) : await WithdrawAsync(seen, aborts: await _end == ChildEvents.Abort);
+        var (now, message, _) = Ladder.AskedAt is null ? (seen, StillHere, null) : await WithdrawAsync(seen, aborts: await _end == ChildEvents.Abort);
         return VmLadder.Decide(now, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
             : Finish(VmOutcome.StillThere, message, null, isFailure: false);
     }
 
+    /// <summary>
+    /// A machine that stays, by the policy or after its deadline, is left as it was: a mark that stayed on it would have KubeVirt, or whoever
+    /// moves machines of strategy External, take it away some day when nobody expects it.
+    /// </summary>
+    /// <returns>What to add to its message: why the mark is still there, or nothing.</returns>
+    private async Task<string> LetGoAsync(VmObservation seen, VmOutcome outcome)
+    {
+        if (outcome is not (VmOutcome.StillThere or VmOutcome.Skipped) || Ladder.AskedAt is null)
+        {
+            return "";
+        }
+
+        try
+        {
+            var (_, _, withdrawn) = await WithdrawAsync(seen, aborts: false);
+            return withdrawn is null or { Verdict: Verdict.Done } ? "" : $" It is still marked for evacuation: {withdrawn.Message}";
+        }
+        catch (TaskFailedException failure)
+        {
+            return $" It is still marked for evacuation: {failure.Sentence()}";
+        }
+    }
+
     /// <summary>Withdraws what was asked for, and aborts a migration that runs if that is wanted. Somebody else's migration is left alone.</summary>
-    private async Task<(VmObservation Seen, string Message)> WithdrawAsync(VmObservation seen, bool aborts)
+    private async Task<(VmObservation Seen, string Message, ActResult? Withdrawn)> WithdrawAsync(VmObservation seen, bool aborts)
     {
         var isEvacuating = seen.Instance?.EvacuationNode is not null;
-        if (isEvacuating)
-        {
-            await context.Do<ActResult>(Activities.CancelEvacuation, Vm);
-        }
+        var withdrawn = isEvacuating ? await context.Do<ActResult>(Activities.CancelEvacuation, Vm) : null;
 
         if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration || !(isEvacuating || Ladder.PinnedTo is not null))
         {
-            return (seen, StillHere);
+            return (seen, StillHere, withdrawn);
         }
 
         if (!aborts && !migration.IsWaiting && !migration.IsScheduling)
         {
-            return (seen, $"The maintenance ended before it left; its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is left to finish.");
+            return (seen, $"The maintenance ended before it left; its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is left to finish.", withdrawn);
         }
 
         await context.Do<ActResult>(
@@ -55,7 +75,7 @@ internal sealed partial class MoveVmRun
             new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
         if (!aborts)
         {
-            return (seen, StillHere);
+            return (seen, StillHere, withdrawn);
         }
 
         // The last moment of a copy cannot be aborted: only its end tells where the machine is.
@@ -68,6 +88,6 @@ internal sealed partial class MoveVmRun
         while (seen.Migration is { IsFinished: false } && context.Now() < until);
         return (seen, seen.Migration is { IsFinished: false }
             ? $"Its migration was to be aborted and has not ended within {Spoken.Of(AbortMustFinishWithin)}."
-            : "Its migration was aborted, as the cancel asked: it runs where it was.");
+            : "Its migration was aborted, as the cancel asked: it runs where it was.", withdrawn);
     }
 }

@@ -44,12 +44,12 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             waiting = await DecideAsync(seen);
             if (waiting is VmStep.Done done)
             {
-                return Finish(done.Outcome, done.Message, done.Node, isFailure: false);
+                return Finish(done.Outcome, done.Message + await LetGoAsync(seen, done.Outcome), done.Node, isFailure: false);
             }
 
             if (waiting is VmStep.Failed failed)
             {
-                return Finish(failed.Outcome, failed.Message, null, isFailure: true);
+                return Finish(failed.Outcome, failed.Message + await LetGoAsync(seen, failed.Outcome), null, isFailure: true);
             }
         }
 
@@ -318,9 +318,16 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
 
     private bool IsDone(ActResult act, bool refusedIsDone = false)
     {
+        var wasLost = _state.IsLeaseLost;
+        _state = _state with { IsLeaseLost = act.Verdict == Verdict.LeaseLost };
         if (act.Verdict == Verdict.Done || (refusedIsDone && act.Verdict == Verdict.Refused))
         {
             return true;
+        }
+
+        if (_state.IsLeaseLost && !wasLost)
+        {
+            context.LookAtLease(input.Holder);
         }
 
         _notBefore = context.Now() + (act.Verdict == Verdict.LeaseLost ? LeaseRetry : VmLadder.AskAgainAfter);

@@ -1,0 +1,175 @@
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Simulator.Api;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>A lease that is lost, deleted or too old in the middle of a drain: nothing is changed until it is ours again, and it is told.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class LeaseTests
+{
+    private const string Leases = "leases.coordination.k8s.io";
+
+    private static readonly string[] Told = ["events", "events.events.k8s.io", Leases];
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Nothing_is_changed_after_somebody_took_the_lease_and_it_goes_on_when_it_is_free(bool crash)
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request());
+
+        Take(world, "node-maintenance");
+        var at = world.Time.GetUtcNow();
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var lost = (await world.StatusAsync<MaintenanceStatus>())!;
+        if (crash)
+        {
+            await world.CrashAsync();
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var changes = ChangesSince(world, at);
+        world.Cluster.Store.Delete(ResourceTypes.Leases, "medik8s-leases", "node-node-1", new Deletion());
+        var report = await world.EndAsync();
+
+        (lost.Step, lost.IsLeaseLost).ShouldBe((MaintenanceStep.Drain, true));
+        lost.Message.ShouldBe(
+            "The lease of node node-1 is held by the Node Maintenance Operator: nothing is changed until it is free. See that maintenance to its end, or cancel this one.");
+        changes.ShouldBeEmpty();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var told = report.Findings.Where(finding => finding.Kind == "lease-lost").ShouldHaveSingleItem();
+        told.Message.ShouldStartWith("The lease of node node-1 was held by the Node Maintenance Operator from 2026-01-02 03:0");
+        told.Message.ShouldEndWith("; nothing was changed meanwhile.");
+        world.AcceptedEvictions().ShouldBeUnique();
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_lease_that_somebody_deleted_is_taken_back_at_once_and_the_drain_goes_on()
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request());
+
+        world.Cluster.Store.Delete(ResourceTypes.Leases, "medik8s-leases", "node-node-1", new Deletion());
+        await world.RunUntilAsync(() => Holder(world) is not null, TimeSpan.FromMinutes(2));
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Findings.Count(finding => finding.Kind == "lease-lost").ShouldBe(1);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_lease_that_cannot_be_renewed_stops_all_changes_when_it_is_two_thirds_old_and_is_told_then_and_not_before()
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request() with { LeaseDuration = TimeSpan.FromMinutes(3) });
+        var renewed = (await world.Kubernetes.GetLeaseAsync("node-1", CancellationToken.None))!.RenewedAt!.Value;
+        var isAway = true;
+        world.Api.Intercept = request => isAway && request is { Resource: Leases, IsChange: true, IsDone: false }
+            ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: leader changed")
+            : Task.CompletedTask;
+
+        await world.RunForAsync(renewed + TimeSpan.FromSeconds(115) - world.Time.GetUtcNow());
+        var before = (await world.StatusAsync<MaintenanceStatus>())!;
+        var evicted = world.AcceptedEvictions().Count;
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var lost = (await world.StatusAsync<MaintenanceStatus>())!;
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var changes = ChangesSince(world, renewed + TimeSpan.FromMinutes(2));
+        isAway = false;
+        var report = await world.EndAsync();
+
+        (before.IsLeaseLost, before.Message).ShouldBe((false, "Evicting pods and moving virtual machines."));
+        evicted.ShouldBeGreaterThan(2, "until then it went on");
+        lost.IsLeaseLost.ShouldBeTrue();
+        lost.Message.ShouldBe($"The lease of node node-1 could not be renewed since {renewed:u}: nothing is changed until the API server answers again.");
+        changes.ShouldBeEmpty();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Findings.Where(finding => finding.Kind == "lease-lost").ShouldHaveSingleItem().Message.ShouldContain($"could not be renewed since {renewed:u}");
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_renewal_that_fails_once_is_no_loss()
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request() with { LeaseDuration = TimeSpan.FromMinutes(3) });
+        var failed = 0;
+        world.Api.Intercept = request => request is { Resource: Leases, IsChange: true, IsDone: false } && failed++ == 0
+            ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: leader changed")
+            : Task.CompletedTask;
+
+        var report = await world.EndAsync();
+
+        failed.ShouldBeGreaterThan(1);
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Findings.ShouldNotContain(finding => finding.Kind == "lease-lost");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_lease_that_stays_with_somebody_else_ends_the_maintenance_by_its_deadline_and_everything_that_is_left_is_told()
+    {
+        await using var world = await World.StartAsync(Slow);
+        var request = world.Request();
+        await InTheMiddleAsync(world, request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(10), OnTimeout = DeadlinePolicy.Fail } });
+
+        Take(world, "drydock/other/m9");
+        var at = world.Time.GetUtcNow();
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldStartWith("Node node-1 was not empty within 10m: The lease of node node-1 is held by maintenance m9: nothing is changed until it is free.");
+        (report.Steps[^1].To - World.Start).ShouldBeInRange(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(60));
+        report.IsRestored.ShouldBeFalse();
+        report.LeftBehind.ShouldContain("Node node-1 was not put back: The lease of node node-1 is held by maintenance m9. Try: drydock restore node-1");
+        report.Findings.Where(finding => finding.Kind == "lease-lost").ShouldHaveSingleItem().Message.ShouldEndWith(", and was not ours again; nothing was changed from then on.");
+        ChangesSince(world, at).ShouldBeEmpty();
+        Holder(world).ShouldBe("drydock/other/m9");
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
+    }
+
+    // Ten pods that leave one after the other, half a minute apart.
+    private static Scenario Slow { get; } = new()
+    {
+        Name = "slow",
+        Nodes = [.. Enumerable.Range(1, 3).Select(number => new NodeSpec($"node-{number}"))],
+        Workloads = [new WorkloadSpec("deployment", "shop", "web") { Replicas = 10, On = ["node-1"], StartAfter = TimeSpan.FromSeconds(30) }],
+        Budgets = [new BudgetSpec("shop", "web", "web") { MaxUnavailable = "1" }],
+        Maintain = "node-1",
+    };
+
+    private static async Task InTheMiddleAsync(World world, MaintenanceRequest request)
+    {
+        await world.BeginAsync(request with { Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) } });
+        await world.RunUntilAsync(() => world.AcceptedEvictions().Count == 2);
+        await world.RunForAsync(TimeSpan.FromSeconds(1));
+    }
+
+    private static void Take(World world, string holder) => world.Cluster.Store.Update(ResourceTypes.Leases, "medik8s-leases", "node-node-1", lease =>
+    {
+        lease["spec"]!["holderIdentity"] = holder;
+        lease["spec"]!["leaseDurationSeconds"] = 36000;
+        lease["spec"]!["renewTime"] = world.Time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'");
+        return true;
+    });
+
+    private static string? Holder(World world) =>
+        (string?)world.Cluster.Store.Get(ResourceTypes.Leases, "medik8s-leases", "node-node-1")?["spec"]?["holderIdentity"];
+
+    /// <summary>What the product changed in the cluster since then, but for what it tells and its lease.</summary>
+    private static IReadOnlyList<string> ChangesSince(World world, DateTimeOffset since) =>
+    [
+        .. world.Api.RequestLog.All
+            .Where(request => request.Time > since && request.Code < 300 && request.Verb is "create" or "update" or "patch" or "delete"
+                && request.Resource is { } resource && !Told.Contains(resource) && !resource.Contains("reviews.", StringComparison.Ordinal))
+            .Select(request => $"{request.Time:HH:mm:ss} {request.Verb} {request.Path}"),
+    ];
+}
