@@ -26,6 +26,7 @@ internal static class Recurrence
         return next > configuration.EndAt ? null : next;
     }
 
+    /// <summary>Returns if a schedule may have that interval.</summary>
     /// <exception cref="ArgumentException">It is shorter than a second.</exception>
     public static void CheckInterval(TimeSpan interval, string name)
     {
@@ -35,6 +36,7 @@ internal static class Recurrence
         }
     }
 
+    /// <summary>Returns if a schedule may have that expression and that time zone.</summary>
     /// <exception cref="ArgumentException">The expression cannot be read, or there is no such time zone.</exception>
     public static void CheckCron(string expression, string? timeZone)
     {
@@ -53,28 +55,28 @@ internal static class Recurrence
             : origin.ToUniversalTime() + TimeSpan.FromTicks(count * interval.Ticks);
     }
 
-    private static CronExpression ReadCron(string text)
+    private static CronExpression ReadCron(string cronExpression)
     {
-        var fields = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
+        var fields = cronExpression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
         try
         {
-            return CronExpression.Parse(text, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard);
+            return CronExpression.Parse(cronExpression, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard);
         }
         catch (CronFormatException mistake)
         {
-            throw new ArgumentException($"'{text}' is no cron expression: {mistake.Message}", mistake);
+            throw new ArgumentException($"'{cronExpression}' is no cron expression: {mistake.Message}", nameof(cronExpression), mistake);
         }
     }
 
-    private static TimeZoneInfo ReadZone(string? name)
+    private static TimeZoneInfo ReadZone(string? timeZone)
     {
-        if (name is null)
+        if (timeZone is null)
         {
             return TimeZoneInfo.Utc;
         }
 
-        return TimeZoneInfo.TryFindSystemTimeZoneById(name, out var zone)
+        return TimeZoneInfo.TryFindSystemTimeZoneById(timeZone, out var zone)
             ? zone
-            : throw new ArgumentException($"There is no time zone named '{name}': an IANA name such as Europe/Berlin is wanted.");
+            : throw new ArgumentException($"There is no time zone named '{timeZone}': an IANA name such as Europe/Berlin is wanted.", nameof(timeZone));
     }
 }

@@ -75,6 +75,7 @@ internal sealed record ScheduleConfiguration
     public bool HasTimesOf(ScheduleConfiguration other) => (StartAt, EndAt, Interval, CronExpression, TimeZone, StartImmediatelyIfLate)
         == (other.StartAt, other.EndAt, other.Interval, other.CronExpression, other.TimeZone, other.StartImmediatelyIfLate);
 
+    /// <summary>The same with what is given.</summary>
     /// <exception cref="ScheduleClientValidationException">What comes of it makes no sense.</exception>
     public ScheduleConfiguration With(string scheduleId, ScheduleUpdateOptions options)
     {
