@@ -1,4 +1,3 @@
-using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.DurableTask.ScheduledTasks;
 using Drydock.DurableTask.TaskHub;

@@ -18,6 +18,7 @@ internal sealed class SimulatedHub : IDisposable
     private HubState _state = null!;
     private bool _imageLost;
 
+    /// <summary>A hub on a store.</summary>
     /// <param name="store">What it writes to.</param>
     /// <param name="clock">Its clock.</param>
     /// <param name="faults">Where it fails.</param>

@@ -1,7 +1,6 @@
 using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.DurableTask.Worker;
-using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 using Failure = Drydock.DurableTask.Worker.DurableTaskWorkerOptions.VersionFailureStrategy;
