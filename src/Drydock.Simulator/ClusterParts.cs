@@ -230,6 +230,7 @@ internal sealed class ClusterParts
     public void BeginFaults(ControllerLoop loop, SimulatedApiServer api)
     {
         _effects.Api = api;
+        api.WebhookHangs = name => _effects.Is("webhookHangs", name);
         var (faults, requests) = (new FaultPage(_faults, Wake, CheckTarget), new RequestPage(api.RequestLog));
         api.Pages = request => faults.Answer(request) ?? requests.Answer(request);
         _faults.Begin(Wake);

@@ -28,6 +28,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     private readonly Reviews _reviews;
     private readonly Housekeeping _housekeeping;
     private readonly WebhookClient _webhooks;
+    private readonly ValidatingWebhooks _validating;
     private readonly List<WebApplication> _listening = [];
     private int _requestsInFlight;
     private int _outages;
@@ -50,8 +51,8 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         _rendering = new Rendering(new Tables(store, time));
         _reads = new Reads(store, _rendering);
         _webhooks = new WebhookClient(store);
-        _writes = new Writes(
-            store, [.. objectAdmissions], new ValidatingWebhooks(store, _webhooks, time, _logger), _rendering, new Rules(store), time);
+        _validating = new ValidatingWebhooks(store, _webhooks, time, _logger) { HoldBack = HoldBackAsync };
+        _writes = new Writes(store, [.. objectAdmissions], _validating, _rendering, new Rules(store), time);
         _watches = new Watches(store, _rendering, time);
         _evictions = new Evictions(store, [.. evictionAdmissions], _writes, time);
         _subresources = new Subresources(store, _writes);
@@ -110,6 +111,12 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         Interlocked.Increment(ref _outages);
         DropWatches();
         return new Outage(this);
+    }
+
+    /// <summary>Which ValidatingWebhookConfigurations have webhooks that answer nobody.</summary>
+    internal Func<string, bool> WebhookHangs
+    {
+        set => _validating.Hangs = value;
     }
 
     /// <summary>Pages beside the Kubernetes API; asked first.</summary>

@@ -18,6 +18,9 @@ internal enum FaultTarget
     /// <summary>NAMESPACE/NAME of a workload.</summary>
     Workload,
 
+    /// <summary>A ValidatingWebhookConfiguration, there or still to come.</summary>
+    Webhook,
+
     /// <summary>The whole cluster: the field is <c>true</c>.</summary>
     Cluster,
 
@@ -42,6 +45,7 @@ internal static class FaultReader
         ["migrationsFail"] = FaultTarget.Machine,
         ["migrationsSlow"] = FaultTarget.Machine,
         ["migrationsStall"] = FaultTarget.Machine,
+        ["webhookHangs"] = FaultTarget.Webhook,
         ["virtApiDown"] = FaultTarget.Cluster,
         ["virtApiHangs"] = FaultTarget.Cluster,
         ["apiServerRestarts"] = FaultTarget.Cluster,
@@ -101,7 +105,7 @@ internal static class FaultReader
     {
         switch (Kinds[kind])
         {
-            case FaultTarget.Node or FaultTarget.Host:
+            case FaultTarget.Node or FaultTarget.Host or FaultTarget.Webhook:
                 return fields.Required(kind);
             case FaultTarget.Cluster:
                 return fields.OneOf(kind, "true")!;

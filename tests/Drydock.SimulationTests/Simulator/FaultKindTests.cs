@@ -52,6 +52,7 @@ public sealed class FaultKindTests
         ["migrationsFail"] = new("migrationsFail: vm", Moves("Pending")),
         ["migrationsSlow"] = new("migrationsSlow: vm, takes: 300s", Moves("Running")),
         ["migrationsStall"] = new("migrationsStall: vm", Moves("Running")),
+        ["webhookHangs"] = new("webhookHangs: careful", IsCheckedLateAsync),
         ["virtApiDown"] = new("virtApiDown: true", async scene => (await EvictAsync(scene)).Contains("connect: connection refused", StringComparison.Ordinal)),
         ["virtApiHangs"] = new("virtApiHangs: true", async scene => (await EvictAsync(scene)).Contains("context deadline exceeded", StringComparison.Ordinal)),
         ["apiServerRestarts"] = new("apiServerRestarts: true", async scene => await AnswerAsync(scene, "/version") is null),
@@ -231,6 +232,28 @@ public sealed class FaultKindTests
         while (line?.Contains("\"name\":\"after\"", StringComparison.Ordinal) == false);
 
         return line is null;
+    }
+
+    // Nobody serves this webhook: a call of it is refused by a real port in real time. One that hangs is not called, and waits for ours.
+    private static async Task<bool> IsCheckedLateAsync(Opened scene)
+    {
+        scene.Cluster.Store.Create(ResourceTypes.Of("validatingwebhookconfigurations.admissionregistration.k8s.io"), JsonNode.Parse("""
+            {"metadata": {"name": "careful"}, "webhooks": [{"name": "careful.example.com", "failurePolicy": "Fail", "timeoutSeconds": 5, "sideEffects": "None",
+              "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/check"},
+              "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]}]}
+            """)!.AsObject());
+        using var body = new StringContent("""{"metadata":{"name":"checked"}}""", Encoding.UTF8, "application/json");
+        var made = scene.Http.PostAsync("/api/v1/namespaces/default/configmaps", body, CancellationToken.None);
+        while (!made.IsCompleted && scene.Cluster.Simulated.Api.RequestsInFlight > 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, CancellationToken.None);
+        }
+
+        scene.Cluster.Pass(5.1);
+        var text = await (await made).Content.ReadAsStringAsync(CancellationToken.None);
+        text.ShouldContain("failed calling webhook \\\"careful.example.com\\\"");
+
+        return text.Contains("timeout=5s\\\": context deadline exceeded", StringComparison.Ordinal);
     }
 
     private static async Task<bool> IsTooOldAsync(Opened scene)

@@ -143,6 +143,32 @@ public sealed class MigrationTests
         cluster.PassUntil(() => cluster.Migrations("vm").Exists(Instances.IsFinal)).ShouldBeInRange(7, 9);
     }
 
+    [Theory]
+    [InlineData(null, 900)]
+    [InlineData("30", 30)]
+    public void A_target_that_has_a_node_and_never_starts_is_given_up_after_a_quarter_of_an_hour(string? shortened, int seconds)
+    {
+        var cluster = new TestCluster(OneMachine);
+        cluster.Mark("vm");
+        cluster.PassUntil(() => cluster.Migrations("vm") is [var each] && each.InstancePhase() == "Scheduling");
+        var target = cluster.Store.List(ResourceTypes.Pods).Single(pod => pod.Label("kubevirt.io/migrationJobUID") is not null);
+        cluster.Store.Update(ResourceTypes.Pods, "default", target.NameOf(), pod =>
+        {
+            pod.Ensure("metadata", "annotations")["fake-kubelet/never-start"] = "true";
+            return true;
+        });
+        cluster.Store.Update(KubeVirtTypes.Migrations, "default", cluster.Migrations("vm").Single().NameOf(), current =>
+        {
+            current.Set(shortened, "metadata", "annotations", "kubevirt.io/migrationPendingPodTimeoutSeconds");
+            return true;
+        });
+
+        cluster.PassUntil(() => cluster.Migrations("vm").Exists(Instances.IsFinal), atMost: 1000).ShouldBeInRange(seconds - 1, seconds + 1);
+
+        cluster.Migrations("vm")[0].InstancePhase().ShouldBe("Failed");
+        Reasons(cluster).ShouldContain($"Normal SuccessfulDelete pending pod default/{target.NameOf()} timeout period exceeded");
+    }
+
     [Fact]
     public void A_waiting_target_is_scheduled_when_a_node_is_uncordoned()
     {

@@ -41,6 +41,20 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public void A_virt_handler_says_every_minute_that_its_node_takes_virtual_machines()
+    {
+        var cluster = new TestCluster(TestCluster.ThreeNodes);
+        DateTimeOffset Heartbeat() => DateTimeOffset.Parse(cluster.Node("node-2").Annotation("kubevirt.io/heartbeat")!);
+        cluster.Node("node-2").Label("kubevirt.io/schedulable").ShouldBe("true");
+        cluster.Node("node-2").Object("metadata", "labels")!.Select(each => each.Key).ShouldContain(label => label.StartsWith("cpu-model-migration.node.kubevirt.io/", StringComparison.Ordinal));
+
+        var first = Heartbeat();
+        cluster.PassUntil(() => Heartbeat() != first, atMost: 61);
+        var second = Heartbeat();
+        cluster.PassUntil(() => Heartbeat() != second, atMost: 61).ShouldBeInRange(59, 61);
+    }
+
+    [Fact]
     public void A_silent_node_becomes_Unknown_after_50_seconds_with_the_recorded_words_and_taints()
     {
         var cluster = new TestCluster(Dying);

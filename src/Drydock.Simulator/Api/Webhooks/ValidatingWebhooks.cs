@@ -11,6 +11,12 @@ namespace Drydock.Simulator.Api.Webhooks;
 /// </remarks>
 internal sealed class ValidatingWebhooks(IObjectStore store, WebhookClient client, TimeProvider time, ILogger logger)
 {
+    /// <summary>Whether the webhooks of a configuration answer nobody: a fault.</summary>
+    public Func<string, bool> Hangs { get; set; } = _ => false;
+
+    /// <summary>Waits while others need not wait for the request that does.</summary>
+    public required Func<TimeSpan, CancellationToken, Task> HoldBack { get; init; }
+
     private static readonly ResourceType _configurations = ResourceTypes.Of("validatingwebhookconfigurations.admissionregistration.k8s.io");
 
     /// <summary>Asks every webhook that the write concerns.</summary>
@@ -25,10 +31,10 @@ internal sealed class ValidatingWebhooks(IObjectStore store, WebhookClient clien
         }
 
         var calls = store.List(_configurations)
-            .SelectMany(configuration => configuration.Objects("webhooks"))
-            .Select(webhook => (Webhook: webhook, Version: WebhookMatch.VersionFor(webhook, write, store)))
+            .SelectMany(configuration => configuration.Objects("webhooks").Select(webhook => (Webhook: webhook, Of: configuration.NameOf())))
+            .Select(each => (each.Webhook, each.Of, Version: WebhookMatch.VersionFor(each.Webhook, write, store)))
             .Where(each => each.Version is not null)
-            .Select(each => AskAsync(each.Webhook, each.Version!, write, cancellationToken))
+            .Select(each => AskAsync(each.Webhook, Hangs(each.Of), each.Version!, write, cancellationToken))
             .ToList();
         if (calls.Count == 0)
         {
@@ -42,7 +48,7 @@ internal sealed class ValidatingWebhooks(IObjectStore store, WebhookClient clien
             : [.. verdicts.SelectMany(each => each.Warnings)];
     }
 
-    private async Task<Verdict> AskAsync(JsonObject webhook, string version, AdmissionAttributes write, CancellationToken cancellationToken)
+    private async Task<Verdict> AskAsync(JsonObject webhook, bool hangs, string version, AdmissionAttributes write, CancellationToken cancellationToken)
     {
         var name = webhook.Text("name") ?? "";
         if (write.DryRun && webhook.Text("sideEffects") is not ("None" or "NoneOnDryRun"))
@@ -55,6 +61,12 @@ internal sealed class ValidatingWebhooks(IObjectStore store, WebhookClient clien
         using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
+            if (hangs)
+            {
+                await HoldBack(TimeSpan.FromSeconds(seconds), cancellationToken);
+                throw WebhookClient.Late(webhook["clientConfig"] as JsonObject ?? [], seconds);
+            }
+
             var review = AdmissionReviews.Request(write, version, Guid.NewGuid().ToString());
             var answer = await client.PostAsync(webhook["clientConfig"] as JsonObject ?? [], seconds, review, both.Token);
 

@@ -36,10 +36,7 @@ internal sealed class WebhookClient(IObjectStore store) : IDisposable
     /// <exception cref="WebhookFailedException">There was none.</exception>
     public async Task<JsonObject> PostAsync(JsonObject config, long seconds, JsonObject review, CancellationToken cancellationToken)
     {
-        var address = AddressOf(config);
-        var target = new UriBuilder(address) { Query = $"timeout={seconds}s" }.Uri;
-        // As Go prints it: a port that was named stays, even the usual one.
-        var shown = $"{target.Scheme}://{target.Host}{(config["service"] is null && target.IsDefaultPort ? "" : $":{target.Port}")}{target.PathAndQuery}";
+        var (target, shown) = TargetOf(config, seconds);
         try
         {
             var client = _clients.GetOrAdd((target.Authority, config.Text("caBundle") ?? ""), _ => Connect(config));
@@ -52,7 +49,7 @@ internal sealed class WebhookClient(IObjectStore store) : IDisposable
         }
         catch (OperationCanceledException late)
         {
-            throw Failed($"Post \"{shown}\": context deadline exceeded", late);
+            throw Late(shown, late);
         }
         catch (HttpRequestException broken)
         {
@@ -60,12 +57,25 @@ internal sealed class WebhookClient(IObjectStore store) : IDisposable
         }
     }
 
+    /// <summary>That a webhook did not answer in its time.</summary>
+    public static WebhookFailedException Late(JsonObject config, long seconds) => Late(TargetOf(config, seconds).Shown, null);
+
     public void Dispose()
     {
         foreach (var client in _clients.Values)
         {
             client.Dispose();
         }
+    }
+
+    private static WebhookFailedException Late(string shown, Exception? cause) => Failed($"Post \"{shown}\": context deadline exceeded", cause);
+
+    private static (Uri Target, string Shown) TargetOf(JsonObject config, long seconds)
+    {
+        var target = new UriBuilder(AddressOf(config)) { Query = $"timeout={seconds}s" }.Uri;
+
+        // As Go prints it: a port that was named stays, even the usual one.
+        return (target, $"{target.Scheme}://{target.Host}{(config["service"] is null && target.IsDefaultPort ? "" : $":{target.Port}")}{target.PathAndQuery}");
     }
 
     private static Uri AddressOf(JsonObject config)
