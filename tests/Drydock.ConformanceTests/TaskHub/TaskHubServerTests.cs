@@ -239,6 +239,26 @@ public sealed class TaskHubServerTests
         (await hub.HeartbeatActivityAsync(token, null, Token)).ShouldBeFalse();
     }
 
+    [Fact]
+    public async Task What_the_last_heartbeat_said_goes_with_the_next_attempt()
+    {
+        await using var served = await ServedHub.StartAsync();
+        var hub = served.Connect();
+        await using var worker = new HandWorker(hub);
+        await StartAsync(hub, "a");
+        await worker.DoTurnAsync(Act.Schedule(0, "Slow"));
+        var (first, token) = await worker.ActivityAsync();
+        (await hub.HeartbeatActivityAsync(token, "\"half\"", Token)).ShouldBeTrue();
+        (await hub.HeartbeatActivityAsync(token, null, Token)).ShouldBeTrue();
+
+        await hub.AbandonActivityTaskAsync(new AbandonActivityTaskRequest { CompletionToken = token }, Token);
+
+        var (second, _) = await worker.ActivityAsync();
+        first.Tags.ShouldNotContainKey("drydock.progress");
+        second.Tags["drydock.progress"].ShouldBe("\"half\"");
+        (await hub.HeartbeatActivityAsync(token, null, Token)).ShouldBeFalse();
+    }
+
     private static async Task DoneAsync(EmbeddedTaskHub hub, HandWorker worker, HashSet<int> done)
     {
         var (request, token) = await worker.ActivityAsync();

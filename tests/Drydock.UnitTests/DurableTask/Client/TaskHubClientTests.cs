@@ -62,6 +62,19 @@ public sealed class TaskHubClientTests
     }
 
     [Fact]
+    public async Task A_purge_by_filter_that_has_no_time_left_says_that_it_is_not_complete()
+    {
+        await using var engine = await EngineHost.StartAsync(Tasks);
+        await engine.RunAsync("Echo", "x", new StartOrchestrationOptions("one"));
+
+        var stopped = await engine.Client.PurgeAllInstancesAsync(new PurgeInstancesFilter { Timeout = TimeSpan.Zero }, TestContext.Current.CancellationToken);
+        var ended = await engine.Client.PurgeAllInstancesAsync(new PurgeInstancesFilter { Timeout = TimeSpan.FromMinutes(5) }, TestContext.Current.CancellationToken);
+
+        (stopped.PurgedInstanceCount, stopped.IsComplete).ShouldBe((0, false));
+        (ended.PurgedInstanceCount, ended.IsComplete).ShouldBe((1, true));
+    }
+
+    [Fact]
     public async Task Purged_instances_are_gone()
     {
         await using var engine = await EngineHost.StartAsync(Tasks);

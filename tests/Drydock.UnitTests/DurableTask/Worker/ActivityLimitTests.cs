@@ -1,5 +1,9 @@
 using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
+using Drydock.DurableTask.Converters;
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.Worker;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
 
@@ -75,6 +79,23 @@ public sealed class ActivityLimitTests
 
         (await host.RunAsync("Orchestrator", "Silent")).FailureDetails!.InnerFailure!.IsCausedBy<TimeoutException>().ShouldBeTrue();
         (await host.RunAsync("Orchestrator", "Beating")).ReadOutputAs<string>().ShouldBe("done");
+    }
+
+    [Theory]
+    [InlineData(null, 0)]
+    [InlineData("7", 7)]
+    public void An_attempt_knows_what_the_one_before_it_had_said(string? said, int progress)
+    {
+        var request = new ActivityRequest { Name = "Step", OrchestrationInstance = new OrchestrationInstance { InstanceId = "a" } };
+        if (said is not null)
+        {
+            request.Tags[ActivityLimits.ProgressTag] = said;
+        }
+
+        using var end = new CancellationTokenSource();
+        TaskActivityContext context = new ActivityContext(request, "token", FaultyHub.Around(null!).Hub, JsonDataConverter.Default, end, NullLogger.Instance);
+
+        context.GetProgress<int>().ShouldBe(progress);
     }
 
     private async Task<object?> EndlessAsync(TaskActivityContext context)
