@@ -51,7 +51,7 @@ internal sealed class Discovery(IObjectStore store, IReadOnlyList<IAggregatedApi
 
         var answer = node is null ? null : Rendering.Node(Accept.Of(request.Accept), node, 200);
 
-        return parts.Length == 1 && Accept.Of(request.Accept).Form is Form.Discovery ? answer?.UnlessKnown(request) : answer;
+        return parts.Length == 1 && Accept.Of(request.Accept).Form is Form.Discovery ? answer?.UnlessKnown(request).With("Vary", "Accept") : answer;
     }
 
     /// <summary>Whether anything is served under a group and version.</summary>

@@ -19,7 +19,13 @@ internal sealed class OpenApi(IObjectStore store)
     private Made _made = new([]);
 
     /// <summary>The answer to a path of OpenAPI, or null if the path is none.</summary>
-    public ApiAnswer? Answer(ApiRequest request) => Document(request)?.UnlessKnown(request);
+    public ApiAnswer? Answer(ApiRequest request)
+    {
+        var answer = Document(request)?.UnlessKnown(request);
+
+        // Recorded of the older document only.
+        return request.Path.TrimEnd('/') == "/openapi/v2" ? answer?.With("Vary", "Accept-Encoding").With("Vary", "Accept") : answer;
+    }
 
     private ApiAnswer? Document(ApiRequest request)
     {

@@ -14,6 +14,22 @@ public sealed class KubectlTraceTests
     [MemberData(nameof(Traces))]
     public async Task Every_request_of_a_command_is_answered_as_recorded(string name) => (await PlayAsync(name)).ShouldBeEmpty();
 
+    [Fact]
+    public void Each_command_was_recorded_with_both_versions()
+    {
+        var versions = Names().ToLookup(
+            name => name.Replace(".v1.32", "", StringComparison.Ordinal).Replace(".v1.36", "", StringComparison.Ordinal),
+            name => JsonNode.Parse(File.ReadAllText(Path.Combine(_folder, $"{name}.json")))!["kubectl"]!.AsArray().Select(version => version!.ToString()[.."kubectl/v1.32".Length]));
+
+        foreach (var command in versions.Where(each => each.Key != "drain-30"))
+        {
+            command.SelectMany(each => each).ShouldBe(["kubectl/v1.32", "kubectl/v1.36"], ignoreOrder: true, customMessage: command.Key);
+        }
+
+        // That of thirty pods was recorded with the newer one only.
+        versions["drain-30"].ShouldHaveSingleItem().ShouldBe(["kubectl/v1.36"]);
+    }
+
     private static IEnumerable<string> Names() =>
         Directory.GetFiles(_folder, "*.json").Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal);
 
