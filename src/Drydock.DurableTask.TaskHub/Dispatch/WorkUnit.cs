@@ -118,6 +118,9 @@ internal sealed class HandOut(string token, WorkUnit unit, WorkStream stream)
     /// <summary>Null after the stream ended: the unit waits for another, and until then this token still counts.</summary>
     public WorkStream? Stream { get; set; } = stream;
 
+    /// <summary>A worker of ours has it: only those say that they keep orchestrators.</summary>
+    public bool IsWithOurs { get; } = stream.KeepsOrchestrators;
+
     /// <summary>What was handed out, if it is a turn. The instance forgets its turn in a commit, even in one that then fails.</summary>
     public Turn? Turn { get; init; }
 

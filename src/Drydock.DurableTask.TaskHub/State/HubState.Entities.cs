@@ -1,3 +1,4 @@
+using Drydock.DurableTask.Execution;
 using Drydock.DurableTask.Protobuf;
 using Drydock.DurableTask.TaskHub.Dispatch;
 using Google.Protobuf.WellKnownTypes;
@@ -59,7 +60,7 @@ internal sealed partial class HubState
         instance.Inbox.InsertRange(0, turn.Messages.Skip(done));
         foreach (var action in result.Actions)
         {
-            Perform(action);
+            Perform(action, handOut.IsWithOurs);
         }
 
         instance.Entity!.State = result.EntityState;
@@ -232,7 +233,7 @@ internal sealed partial class HubState
     private void AnswerOrchestration(Instance parent, HistoryEvent answer, MessageFlags flags) => Deliver(
         parent, flags.HasFlag(MessageFlags.OldForm) ? NewEvent(EntityMessages.Write(answer)) : answer, parent.Generation);
 
-    private void Perform(OperationAction action)
+    private void Perform(OperationAction action, bool isOfOurs)
     {
         if (action.SendSignal is { } signal)
         {
@@ -251,6 +252,12 @@ internal sealed partial class HubState
                 Name = start.Name, Version = start.Version, Input = start.Input, ScheduledStartTimestamp = start.ScheduledTime,
                 ParentTraceContext = start.ParentTraceContext,
             };
+            if (isOfOurs)
+            {
+                // As our client does, and our orchestrators for their children; this action has no field for it.
+                started.Tags[Semantics.Tag] = Semantics.Current;
+            }
+
             Create(start.InstanceId.Length > 0 ? start.InstanceId : NewId(), started, null);
         }
     }

@@ -259,6 +259,28 @@ public sealed class TaskHubServerTests
         (await hub.HeartbeatActivityAsync(token, null, Token)).ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_an_entity_starts_is_marked_as_ours_if_a_worker_of_ours_ran_it(bool isOurs)
+    {
+        await using var served = await ServedHub.StartAsync();
+        var hub = served.Connect();
+        await using var worker = new HandWorker(hub, keepsOrchestrators: isOurs);
+        await hub.SignalEntityAsync(new SignalEntityRequest { InstanceId = "@e@1", Name = "start" }, Token);
+        var batch = await worker.NextAsync();
+        var start = new OperationAction { StartNewOrchestration = new StartNewOrchestrationAction { InstanceId = "a", Name = "Orchestrator" } };
+        var result = new EntityBatchResult
+        {
+            CompletionToken = batch.CompletionToken, Results = { new OperationResult { Success = new OperationResultSuccess() } }, Actions = { start },
+        };
+
+        await hub.CompleteEntityTaskAsync(result, Token);
+
+        var (turn, _) = await worker.TurnAsync();
+        turn.NewEvents.Single(e => e.ExecutionStarted is not null).ExecutionStarted.Tags.ContainsKey("drydock.semantics").ShouldBe(isOurs);
+    }
+
     private static async Task DoneAsync(EmbeddedTaskHub hub, HandWorker worker, HashSet<int> done)
     {
         var (request, token) = await worker.ActivityAsync();
