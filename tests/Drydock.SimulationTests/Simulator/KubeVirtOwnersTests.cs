@@ -10,6 +10,8 @@ namespace Drydock.SimulationTests.Simulator;
 /// <summary>Instances that are not made by a plain VirtualMachine, and installations that are not a plain KubeVirt.</summary>
 public sealed class KubeVirtOwnersTests
 {
+    public static TheoryData<string> Reasons => [.. MigrationReasons.All];
+
     private const string WithMachine = TestCluster.ThreeNodes + "evictionStrategy: LiveMigrate\nvirtualMachines: [{name: vm, on: node-1, copy: 2s}]\n";
 
     [Fact]
@@ -162,6 +164,7 @@ public sealed class KubeVirtOwnersTests
     [InlineData("""{"domain":{"cpu":{"model":"host-passthrough"}}}""", "CPUModeLiveMigratable")]
     [InlineData("""{"domain":{"devices":{"filesystems":[{"virtiofs":{}}]}}}""", "VirtIOFSNotLiveMigratable")]
     [InlineData("""{"domain":{"launchSecurity":{"sev":{}}}}""", "SEVNotLiveMigratable")]
+    [InlineData("""{"domain":{"launchSecurity":{"tdx":{}}}}""", "TDXNotLiveMigratable")]
     [InlineData("""{"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"private"}}]}""", "DisksNotLiveMigratable")]
     [InlineData("""{"networks":[{"name":"n","pod":{}}],"domain":{"devices":{"interfaces":[{"name":"n","bridge":{}}]}}}""", "InterfaceNotLiveMigratable")]
     [InlineData("""{"domain":{}}""", null)]
@@ -175,6 +178,22 @@ public sealed class KubeVirtOwnersTests
         vmi["spec"] = JsonNode.Parse(spec);
 
         MigrationReasons.Of(vmi, cluster.Store).ShouldBe(reason);
+    }
+
+    [Theory]
+    [MemberData(nameof(Reasons))]
+    public async Task Each_reason_stands_in_the_condition_and_in_the_refusal_of_a_migration(string reason)
+    {
+        var cluster = new TestCluster($"{TestCluster.ThreeNodes}virtualMachines: [{{name: vm, on: node-1, notMigratable: {reason}, evictionStrategy: LiveMigrate}}]\n");
+        var condition = cluster.Vmi("vm").Condition("LiveMigratable");
+        (condition.Text("status"), condition.Text("reason")).ShouldBe(("False", reason));
+        condition.Text("message").ShouldNotBeNullOrEmpty();
+
+        var migration = Item("VirtualMachineInstanceMigration", "kubevirt.io/v1", "move");
+        migration["spec"] = new JsonObject { ["vmiName"] = "vm" };
+        Should.Throw<ApiException>(() => new KubeVirtAdmission(cluster.Store, cluster.Simulated.Clock).Review(KubeVirtTypes.Migrations, migration, null, dryRun: false))
+            .Message.ShouldEndWith($"Cannot migrate VMI, Reason: {reason}, Message: {condition.Text("message")}");
+        (await ObservedTests.EvictAsync(cluster, cluster.Launcher("vm"), dryRun: false)).Answer.Text("message").ShouldEndWith("is not live-migratable");
     }
 
     [Fact]
