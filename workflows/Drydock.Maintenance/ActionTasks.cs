@@ -16,7 +16,6 @@ internal static class ActionTasks
 
         Add(Activities.Plan, static with => new PlanActivity(with.Cluster, with.Clock, with.Services.GetActionPlanner()));
         Add(Activities.ReadNode, static with => new ReadNodeActivity(with.Cluster, with.Neighbours));
-        Add(Activities.AwaitMarks, static with => new AwaitMarksActivity(with.Cluster, with.Clock, with.Wakeups));
         Add(Activities.ReassertNode, static with => new ReassertNodeActivity(with.Cluster, with.Clock));
         Add(Activities.ReadNeighbours, static with => new ReadNeighboursActivity(with.Cluster, with.Neighbours));
         Add(Activities.HoldNeighbours, static with => new HoldNeighboursActivity(with.Cluster, with.Neighbours, with.Clock));

@@ -50,7 +50,7 @@ internal sealed partial class MaintenanceChildren(
         _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
         _lease = context.CallSubOrchestratorAsync<bool>(
             Orchestrations.HoldLease,
-            new HoldLeaseInput(new LeaseInput(request.Node, nodeUid, holder, duration), context.InstanceId),
+            new HoldLeaseInput(new LeaseInput(request.Node, nodeUid, holder, duration) { Maintenance = context.InstanceId }, context.InstanceId),
             new TaskOptions().WithInstanceId(InstanceIds.Lease(context.InstanceId)));
     }
 

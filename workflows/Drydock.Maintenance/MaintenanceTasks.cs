@@ -57,10 +57,22 @@ public static class MaintenanceTasks
             name,
             services => create(services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), wakeups(services)));
 
+        // What goes on for as long as its maintenance does, and no longer.
+        DurableTaskRegistry AddPart(string name, Func<ICluster, TimeProvider, Wakeups, LeftRunning, ITaskActivity> create) => registry.AddActivity(
+            name,
+            services =>
+            {
+                var (cluster, wakes) = (services.GetRequiredService<ICluster>(), wakeups(services));
+                var left = new LeftRunning(cluster, services.GetRequiredService<DurableTaskClient>(), wakes);
+                return create(cluster, services.GetRequiredService<TimeProvider>(), wakes, left);
+            });
+
         Add(Activities.MarkNode, static (cluster, clock, _) => new MarkNodeActivity(cluster, clock));
         Add(Activities.UnmarkNode, static (cluster, clock, _) => new UnmarkNodeActivity(cluster, clock));
-        Add(Activities.AcquireLease, static (cluster, _, _) => new AcquireLeaseActivity(cluster));
-        Add(Activities.RenewLease, static (cluster, _, _) => new RenewLeaseActivity(cluster));
+        AddPart(Activities.AcquireLease, static (cluster, _, _, left) => new AcquireLeaseActivity(cluster, left));
+        AddPart(Activities.RenewLease, static (cluster, _, _, left) => new RenewLeaseActivity(cluster, left));
+        AddPart(Activities.AwaitMarks, static (cluster, clock, wakes, left) => new AwaitMarksActivity(cluster, clock, wakes, left));
+        AddPart(Activities.EndLeftRunning, static (_, _, _, left) => new EndLeftRunningActivity(left));
         Add(Activities.CancelLease, static (cluster, _, wakeups) => new CancelLeaseActivity(cluster, wakeups));
         Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));
         Add(Activities.AwaitPods, static (cluster, clock, wakeups) => new AwaitPodsActivity(cluster, clock, wakeups));

@@ -206,6 +206,7 @@ internal static class Activities
     public const string ReadNodes = "rollout.read-nodes";
     public const string StartRun = "rollout.start-run";
     public const string EndParts = "rollout.end-parts";
+    public const string EndLeftRunning = "node.end-left-running";
     public const string AwaitMarks = "node.await-marks";
     public const string ReassertNode = "node.reassert";
     public const string HoldNeighbours = "neighbours.hold";

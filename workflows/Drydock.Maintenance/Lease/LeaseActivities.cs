@@ -1,23 +1,42 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
+using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Maintenance.Lease;
 
 /// <summary>The lease of a node and who wants it.</summary>
-internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, TimeSpan Duration);
+internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, TimeSpan Duration)
+{
+    /// <summary>The maintenance that the lease is held for; null: whoever asks is that maintenance.</summary>
+    public string? Maintenance { get; init; }
+
+    /// <summary>What to say instead, if that maintenance is over: its parts are ended, the lease is given up.</summary>
+    public async Task<LeaseOutcome?> EndIfLeftRunningAsync(LeftRunning left, CancellationToken cancellationToken)
+    {
+        if (!await left.IsSoAsync(Maintenance))
+        {
+            return null;
+        }
+
+        await left.EndAsync(new LeftRunningInput(Node, Holder, Maintenance!), cancellationToken);
+        return new LeaseOutcome(IsOurs: false, Holder: null, ExpiresAt: null, IsCancelled: true);
+    }
+}
 
 /// <summary>Takes the lease, or takes it over if it has expired. Safe to run twice: ours is renewed.</summary>
-internal sealed class AcquireLeaseActivity(ICluster cluster) : ClusterActivity<LeaseInput, LeaseOutcome>
+internal sealed class AcquireLeaseActivity(ICluster cluster, LeftRunning left) : ClusterActivity<LeaseInput, LeaseOutcome>
 {
-    protected override Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
-        cluster.AcquireLeaseAsync(input.Node, input.NodeUid, input.Holder, input.Duration, cancellationToken);
+    protected override async Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
+        await input.EndIfLeftRunningAsync(left, cancellationToken)
+        ?? await cluster.AcquireLeaseAsync(input.Node, input.NodeUid, input.Holder, input.Duration, cancellationToken);
 }
 
 /// <summary>Renews the lease if it is still ours.</summary>
-internal sealed class RenewLeaseActivity(ICluster cluster) : ClusterActivity<LeaseInput, LeaseOutcome>
+internal sealed class RenewLeaseActivity(ICluster cluster, LeftRunning left) : ClusterActivity<LeaseInput, LeaseOutcome>
 {
-    protected override Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
-        cluster.RenewLeaseAsync(input.Node, input.Holder, input.Duration, cancellationToken);
+    protected override async Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
+        await input.EndIfLeftRunningAsync(left, cancellationToken)
+        ?? await cluster.RenewLeaseAsync(input.Node, input.Holder, input.Duration, cancellationToken);
 }
 
 /// <summary>Writes the cancel mark on the lease, from when on no activity changes anything but to undo, and ends the waits.</summary>

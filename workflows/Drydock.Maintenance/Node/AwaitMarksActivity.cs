@@ -1,21 +1,35 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Maintenance.Node;
 
 /// <summary>Marks to look after.</summary>
-internal sealed record AwaitMarksInput(string Node, string Holder, NodePrior Prior, string? Cursor, DateTimeOffset Until);
+internal sealed record AwaitMarksInput(string Node, string Holder, NodePrior Prior, string? Cursor, DateTimeOffset Until)
+{
+    /// <summary>The maintenance they are for; null in what was stored before it was looked at too.</summary>
+    public string? Maintenance { get; init; }
+}
 
 /// <summary>What of the marks is gone.</summary>
-internal sealed record MarksSeen(IReadOnlyList<string> Missing, string? Cursor);
+internal sealed record MarksSeen(IReadOnlyList<string> Missing, string? Cursor)
+{
+    /// <summary>The maintenance is over, and has not ended its parts.</summary>
+    public bool IsLeftRunning { get; init; }
+}
 
 /// <summary>Waits until something of ours is no longer on the node, or a minute has passed. Changes nothing.</summary>
-internal sealed class AwaitMarksActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitMarksInput, MarksSeen>
+internal sealed class AwaitMarksActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups, LeftRunning left) : ClusterActivity<AwaitMarksInput, MarksSeen>
 {
     // Every pod that goes wakes us: no reason to read the node as often.
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(3);
 
     protected override async Task<MarksSeen> RunAsync(AwaitMarksInput input, CancellationToken cancellationToken)
     {
+        if (await left.IsSoAsync(input.Maintenance))
+        {
+            return new([], input.Cursor) { IsLeftRunning = true };
+        }
+
         var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
         while (true)
         {

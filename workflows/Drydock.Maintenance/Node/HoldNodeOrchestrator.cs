@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Maintenance.Node;
 
@@ -36,11 +37,20 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         {
             var seen = await context.Await<MarksSeen>(
                 Activities.AwaitMarks,
-                new AwaitMarksInput(input.Node, input.Holder, input.Prior, input.Cursor, context.Now() + TimeSpan.FromMinutes(1)),
+                new AwaitMarksInput(input.Node, input.Holder, input.Prior, input.Cursor, context.Now() + TimeSpan.FromMinutes(1))
+                {
+                    Maintenance = input.Maintenance,
+                },
                 input.Node,
                 end);
             if (end.IsCompleted)
             {
+                return input.Reasserted;
+            }
+
+            if (seen.IsLeftRunning)
+            {
+                await context.Do<bool>(Activities.EndLeftRunning, new LeftRunningInput(input.Node, input.Holder, input.Maintenance));
                 return input.Reasserted;
             }
 

@@ -1,3 +1,4 @@
+using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.Rollouts;
@@ -48,6 +49,12 @@ internal sealed class EndPartsActivity(DurableTaskClient client) : TaskActivity<
 
     public override async Task<bool> RunAsync(TaskActivityContext context, string input)
     {
+        await EndAsync(client, input);
+        return true;
+    }
+
+    public static async Task EndAsync(DurableTaskClient client, string input)
+    {
         // What puts the node back begins with that too: it may have begun before a crash.
         var prefix = $"{input}:";
         await foreach (var part in client.GetAllInstancesAsync(new OrchestrationQuery(Statuses: NotOver, InstanceIdPrefix: prefix)))
@@ -57,7 +64,38 @@ internal sealed class EndPartsActivity(DurableTaskClient client) : TaskActivity<
                 await client.TerminateInstanceAsync(part.InstanceId, $"{input} was ended.", CancellationToken.None);
             }
         }
+    }
+}
 
+/// <summary>A maintenance that may have been ended without its parts.</summary>
+internal sealed record LeftRunningInput(string Node, string Holder, string Maintenance);
+
+/// <summary>
+/// Ends the parts of a maintenance that is over without them: somebody ended it by force at the hub, and alone. They would drain the node, keep
+/// it marked and its lease fresh for ever, and nobody could put it back. The marks stay: <c>drydock restore</c> undoes them.
+/// </summary>
+internal sealed class LeftRunning(ICluster cluster, DurableTaskClient client, Wakeups wakeups)
+{
+    /// <summary>Nobody will ever end the parts of that maintenance. False also where nobody said whose parts they are.</summary>
+    public async Task<bool> IsSoAsync(string? maintenance) =>
+        maintenance is not null && await client.GetInstanceAsync(maintenance, CancellationToken.None) is null or { IsCompleted: true };
+
+    /// <summary>Nothing of it changes anything any more, its parts end, the lease is free. Safe to run twice.</summary>
+    public async Task EndAsync(LeftRunningInput input, CancellationToken cancellationToken)
+    {
+        await cluster.MarkLeaseCancelledAsync(input.Node, input.Holder, cancellationToken);
+        await EndPartsActivity.EndAsync(client, input.Maintenance);
+        await wakeups.WakeAsync(input.Node, cancellationToken);
+        await cluster.ReleaseLeaseAsync(input.Node, input.Holder, cancellationToken);
+    }
+}
+
+/// <summary>Ends the parts of a maintenance that is over without them.</summary>
+internal sealed class EndLeftRunningActivity(LeftRunning left) : ClusterActivity<LeftRunningInput, bool>
+{
+    protected override async Task<bool> RunAsync(LeftRunningInput input, CancellationToken cancellationToken)
+    {
+        await left.EndAsync(input, cancellationToken);
         return true;
     }
 }
