@@ -98,6 +98,12 @@ public interface ICluster
     /// <summary>All instances of the cluster, by namespace and name; empty without KubeVirt.</summary>
     Task<IReadOnlyList<VmiSnapshot>> ListVmisAsync(CancellationToken cancellationToken);
 
+    /// <summary>
+    /// How many instances a VirtualMachineInstanceReplicaSet wants (<c>spec.replicas</c>, one if it does not say); none if it is gone. Null if
+    /// that cannot be told: the type is not served, or the caller may not get it.
+    /// </summary>
+    Task<int?> FindVmiReplicasAsync(ObjectRef replicaSet, CancellationToken cancellationToken);
+
     /// <summary>All virtual machines of the cluster, by namespace and name; empty without KubeVirt.</summary>
     Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken);
 

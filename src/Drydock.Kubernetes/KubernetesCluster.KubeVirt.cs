@@ -27,6 +27,21 @@ public sealed partial class KubernetesCluster
         InOrder((await _api.ListAllAsync(Resource.Vmis, selector: null, cancellationToken)).Select(KubeVirtSnapshots.Vmi), vmi => vmi.Ref);
 
     /// <inheritdoc/>
+    public async Task<int?> FindVmiReplicasAsync(ObjectRef replicaSet, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _api.GetAsync(Resource.VmiReplicaSets, replicaSet.Namespace, replicaSet.Name, cancellationToken) is { } found
+                ? found.Number("spec", "replicas") ?? 1
+                : 0;
+        }
+        catch (ClusterException refusal) when (refusal.Kind == ClusterErrorKind.Forbidden || refusal.Code == 404)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken) =>
         InOrder((await _api.ListAllAsync(Resource.Vms, selector: null, cancellationToken)).Select(KubeVirtSnapshots.Vm), vm => vm.Ref);
 

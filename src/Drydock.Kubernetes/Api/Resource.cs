@@ -29,6 +29,7 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource KubeVirts = new("kubevirt.io", "v1", "kubevirts");
     public static readonly Resource Vms = new("kubevirt.io", "v1", "virtualmachines");
     public static readonly Resource Vmis = new("kubevirt.io", "v1", "virtualmachineinstances");
+    public static readonly Resource VmiReplicaSets = new("kubevirt.io", "v1", "virtualmachineinstancereplicasets");
     public static readonly Resource Migrations = new("kubevirt.io", "v1", "virtualmachineinstancemigrations");
     public static readonly Resource VmCalls = new("subresources.kubevirt.io", "v1", "virtualmachines");
     public static readonly Resource VmiCalls = new("subresources.kubevirt.io", "v1", "virtualmachineinstances");

@@ -111,6 +111,31 @@ public sealed class VirtualMachineOwnersTests
         moved.Message.ShouldStartWith("It was shut down and is not Running after 00:10:00 (0/");
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task An_instance_whose_replica_set_is_scaled_down_meanwhile_is_not_waited_for()
+    {
+        await using var world = await WorldAsync(Set, "None", canMigrate: true);
+        Cordon(world, true);
+        await world.BeginAsync(Request(world, DeadlinePolicy.Wait) with { Drain = new DrainPolicy { OnTimeout = DeadlinePolicy.Wait } });
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var before = (await world.StatusAsync<MaintenanceStatus>())!;
+
+        world.Cluster.Store.Update(KubeVirtTypes.ReplicaSets, "vms", "web", set =>
+        {
+            set["spec"]!["replicas"] = 0;
+            return true;
+        });
+        var report = await world.EndAsync();
+
+        before.Step.ShouldBe(MaintenanceStep.Drain, "it waits until what was made in its place runs");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var moved = report.VirtualMachines.ShouldHaveSingleItem();
+        (moved.Outcome, moved.Message).ShouldBe((
+            VmOutcome.StaysDown,
+            "It was shut down; its VirtualMachineInstanceReplicaSet web wants no more than 0 by now: none is made in its place."));
+        (world.Time.GetUtcNow() - World.Start).ShouldBeLessThan(TimeSpan.FromMinutes(6), "ten minutes are what it would have waited");
+    }
+
     /// <summary>One instance, on node-1: the other nodes are open only after it has started there.</summary>
     private static async Task<World> WorldAsync(string owner, string strategy, bool canMigrate)
     {

@@ -94,6 +94,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<IReadOnlyList<VmiSnapshot>> ListVmisAsync(CancellationToken cancellationToken) => throw Unexpected();
 
+    public Task<int?> FindVmiReplicasAsync(ObjectRef replicaSet, CancellationToken cancellationToken) => throw Unexpected();
+
     public Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken) => throw Unexpected();
 
     public Task<IReadOnlyList<PodSnapshot>> ListLaunchersAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken) =>

@@ -147,6 +147,8 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             // What was stored before this was followed ends as it did.
             return state.OtherOwnerName is null || state.NewestSibling is null
                 ? new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down; its {owner} makes another.")
+                : seen.OwnerHasEnoughAt is { } wanted
+                ? new VmStep.Done(VmOutcome.StaysDown, $"It was shut down; its {owner} {state.OtherOwnerName} wants no more than {wanted} by now: none is made in its place.")
                 : seen.Successor is { Phase: "Running" } next
                     ? new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down; its {owner} {state.OtherOwnerName} made {next.Name}, which runs on {next.Node}.", next.Node)
                     : NotYetRunning(seen.Unschedulable ?? (seen.Successor is { } made ? $"{made.Name} is {made.Phase}" : $"its {owner} {state.OtherOwnerName} has not made another"));

@@ -23,6 +23,9 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>What the owner made in the place of an instance that was shut down, or null; read only where that is followed.</summary>
     public ObservedSuccessor? Successor { get; init; }
 
+    /// <summary>How many instances the owner wants, if it has that many without another in the place of this one; else null.</summary>
+    public int? OwnerHasEnoughAt { get; init; }
+
     /// <summary>The virtual machine, or null for a bare instance.</summary>
     public ObservedMachine? Machine { get; init; }
 
@@ -53,6 +56,7 @@ internal sealed record VmObservation(DateTimeOffset At)
         Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
         + (Successor is { } next ? $"|{next.Name}|{next.Phase}|{next.Node}" : "")
+        + (OwnerHasEnoughAt is { } enough ? $"|enough at {enough}" : "")
         + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "");
 }
 

@@ -60,11 +60,19 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         }
 
         // With several it has arrived when all have: which of them is in whose place cannot be told.
-        var made = (await cluster.ListVmisAsync(cancellationToken))
+        var living = (await cluster.ListVmisAsync(cancellationToken))
             .Where(one => one.Ref.Namespace == input.Vm.Namespace && one.Controller is { Kind: not "VirtualMachine" } owner && owner.Name == input.FollowsOwner
-                && one.CreatedAt > from && one.Phase is not ("Succeeded" or "Failed"))
+                && one.Phase is not ("Succeeded" or "Failed")).ToList();
+        var made = living.Where(one => one.CreatedAt > from)
             .OrderBy(one => one.Phase == "Running").ThenBy(one => one.Ref.Name, StringComparer.Ordinal).FirstOrDefault();
-        return made is null ? observation : observation with
+        if (made is null)
+        {
+            // Scaled down meanwhile: nothing will be made, and waiting for it would end as a failure.
+            var wanted = await cluster.FindVmiReplicasAsync(new ObjectRef(input.Vm.Namespace, input.FollowsOwner), cancellationToken);
+            return observation with { OwnerHasEnoughAt = wanted <= living.Count ? wanted : null };
+        }
+
+        return observation with
         {
             Successor = new ObservedSuccessor(made.Ref.Name, made.Phase, made.Node),
             Unschedulable = made.Phase == "Running" ? null : await WhyPendingAsync(cluster, made, null, cancellationToken),
