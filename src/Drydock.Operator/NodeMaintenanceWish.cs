@@ -65,6 +65,11 @@ internal sealed record NodeMaintenanceWish(
         ? $"Annotation {NodeMaintenanceAnnotations.Action}: '{annotations[NodeMaintenanceAnnotations.Action]}' is not allowed; allowed: {string.Join(", ", Allowed)}."
         : null;
 
+    /// <summary>Nothing that <see cref="ActionProblem"/> looks at is another.</summary>
+    public static bool AsksForTheSameAction(IReadOnlyDictionary<string, string> one, IReadOnlyDictionary<string, string> other) =>
+        one.GetValueOrDefault(NodeMaintenanceAnnotations.Action) == other.GetValueOrDefault(NodeMaintenanceAnnotations.Action)
+        && one.GetValueOrDefault(NodeMaintenanceAnnotations.Manifest) == other.GetValueOrDefault(NodeMaintenanceAnnotations.Manifest);
+
     private static MaintenanceAction? ReadAction(IReadOnlyDictionary<string, string> annotations) =>
         annotations.GetValueOrDefault(NodeMaintenanceAnnotations.Action) is not { } text ? MaintenanceAction.Hold
         : Array.Find(Allowed, one => one.ToString().Equals(text, StringComparison.OrdinalIgnoreCase)) is var found

@@ -63,12 +63,7 @@ public sealed class AdmissionReviews
         return plural switch
         {
             "nodemaintenances" => await _nodeMaintenances.RefusalAsync(
-                new NodeMaintenanceWrite(
-                    Text(written, "metadata", "name") ?? "",
-                    Text(written, "spec", "nodeName") ?? "",
-                    operation == "UPDATE" ? Text(At(request, "oldObject"), "spec", "nodeName") ?? "" : null,
-                    Map(At(At(written, "metadata"), "annotations"))),
-                cancellationToken),
+                Write(written, operation == "UPDATE" ? At(request, "oldObject") : null), cancellationToken),
             "maintenancerollouts" when operation == "CREATE" => (await _requests.ReadRolloutAsync(At(written, "spec"), Nobody, cancellationToken)).Problem,
             "maintenancewindows" => (await _requests.ReadWindowAsync(
                 Text(written, "metadata", "name") ?? "", At(written, "spec"), Nobody, cancellationToken)).Problem,
@@ -76,6 +71,16 @@ public sealed class AdmissionReviews
             _ => null,
         };
     }
+
+    private static NodeMaintenanceWrite Write(JsonElement written, JsonElement? before) => new(
+        Text(written, "metadata", "name") ?? "",
+        Text(written, "spec", "nodeName") ?? "",
+        before is { } old ? Text(old, "spec", "nodeName") ?? "" : null,
+        Annotations(written))
+    {
+        AnnotationsBefore = Annotations(before ?? default),
+        IsBeingDeleted = Text(written, "metadata", "deletionTimestamp") is not null,
+    };
 
     private static JsonElement At(JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value : default;
@@ -90,7 +95,8 @@ public sealed class AdmissionReviews
         return element.ValueKind == JsonValueKind.String ? element.GetString() : null;
     }
 
-    private static Dictionary<string, string> Map(JsonElement element) => element.ValueKind != JsonValueKind.Object
-        ? []
-        : element.EnumerateObject().ToDictionary(static one => one.Name, static one => one.Value.ToString(), StringComparer.Ordinal);
+    private static Dictionary<string, string> Annotations(JsonElement written) =>
+        At(At(written, "metadata"), "annotations") is { ValueKind: JsonValueKind.Object } annotations
+            ? annotations.EnumerateObject().ToDictionary(static one => one.Name, static one => one.Value.ToString(), StringComparer.Ordinal)
+            : [];
 }

@@ -9,7 +9,14 @@ namespace Drydock.Operator.Admission;
 /// <param name="NodeNameBefore">What it was, or null: it is new.</param>
 /// <param name="Annotations">Its annotations.</param>
 internal sealed record NodeMaintenanceWrite(
-    string Name, string NodeName, string? NodeNameBefore, IReadOnlyDictionary<string, string> Annotations);
+    string Name, string NodeName, string? NodeNameBefore, IReadOnlyDictionary<string, string> Annotations)
+{
+    /// <summary>What its annotations were; none if it is new.</summary>
+    public IReadOnlyDictionary<string, string> AnnotationsBefore { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>It is on its way out.</summary>
+    public bool IsBeingDeleted { get; init; }
+}
 
 /// <summary>
 /// The rules of the Node Maintenance Operator's webhook, in its order and its words (facts: internal/webhook/v1beta1 at 3a54cd1, the quorum
@@ -24,7 +31,10 @@ internal sealed class NodeMaintenanceAdmission(INodeMaintenances resources, IClu
     {
         if (write.NodeNameBefore is { } before)
         {
-            return before == write.NodeName ? NodeMaintenanceWish.ActionProblem(write.Annotations) : "updating spec.NodeName isn't allowed";
+            // What was there before this webhook, or before a rule of it, must still get its finalizer, its labels and its end.
+            return before != write.NodeName ? "updating spec.NodeName isn't allowed"
+                : write.IsBeingDeleted || NodeMaintenanceWish.AsksForTheSameAction(write.AnnotationsBefore, write.Annotations) ? null
+                : NodeMaintenanceWish.ActionProblem(write.Annotations);
         }
 
         if (await cluster.GetNodeAsync(write.NodeName, cancellationToken) is not { } node)
