@@ -218,6 +218,9 @@ public sealed record RolloutStatus(IReadOnlyList<RolloutNode> Nodes)
     /// <summary>It takes no new node.</summary>
     public bool IsStopping { get; init; }
 
+    /// <summary>It takes no new node, and those under maintenance were cancelled.</summary>
+    public bool IsCancelled { get; init; }
+
     /// <summary>Its window is closed; it goes on when the next opens.</summary>
     public bool IsClosed { get; init; }
 

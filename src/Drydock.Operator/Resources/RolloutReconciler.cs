@@ -82,7 +82,8 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
 
     protected override async Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken)
     {
-        if (instance.ReadCustomStatusAs<RolloutStatus>() is not { IsStopping: true })
+        // One that was only stopped still has nodes in hand, perhaps held for good.
+        if (instance.ReadCustomStatusAs<RolloutStatus>() is not { IsCancelled: true })
         {
             await Client.RaiseEventAsync(
                 instance.InstanceId, RolloutEvents.Cancel, new Cancel(by, "The MaintenanceRollout was deleted."), cancellationToken);

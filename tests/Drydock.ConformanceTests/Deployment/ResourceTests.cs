@@ -84,6 +84,20 @@ public sealed class ResourceTests : IAsyncLifetime
         (await _kubectl.RunAsync("get", "node", "node-1", "-o", "jsonpath={.spec.unschedulable}")).Output.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task Deleting_a_rollout_that_was_stopped_puts_the_node_back_that_it_still_holds()
+    {
+        await ServeAsync();
+        await ApplyAsync("MaintenanceRollout", "autumn", "rollout: {nodes: [node-1, node-2], maintenance: {action: Hold}}");
+        var begun = await UntilAsync("autumn", static status => status["underMaintenance"] is not null);
+        await _server!.Services.GetRequiredService<Rollouts>().StopAsync(begun["rolloutId"]!.ToString(), "ada", null, Token);
+        await UntilAsync("autumn", static status => status["phase"]?.ToString() == "Stopping");
+
+        await _kubectl.RunAsync("delete", "mro", "autumn", "--timeout=60s");
+
+        (await _kubectl.RunAsync("get", "node", "node-1", "-o", "jsonpath={.spec.unschedulable}")).Output.ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("{nodes: [node-9]}", "spec.rollout.nodes[0]: 'node-9' is not allowed; allowed: the name of a node of the cluster.")]
     [InlineData("{nodes: [node-1], maintenance: {drain: {timeout: soon}}}", "spec.rollout.maintenance.drain.timeout: 'soon' is not allowed; allowed: a duration")]

@@ -73,6 +73,22 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
         UnderMaintenance().ShouldBe(["node-1", "node-3"]);
     }
 
+    [Fact]
+    public async Task Deleting_one_that_was_stopped_cancels_its_nodes_and_one_that_was_cancelled_is_left_to_its_end()
+    {
+        await ReconcileAsync();
+        _resources.DeletionRequestedAt = _clock.GetUtcNow();
+        _client.Set(Instance, new RolloutStatus([]) { IsStopping = true, Message = "Stopped by ada." });
+        await ReconcileAsync();
+        var whenStopped = _client.Raised.Select(static raised => (raised.Instance, raised.Name)).ToList();
+
+        _client.Set(Instance, new RolloutStatus([]) { IsStopping = true, IsCancelled = true, Message = "Stopped by ada." });
+        await ReconcileAsync();
+
+        whenStopped.ShouldBe([(Instance, RolloutEvents.Cancel)]);
+        _client.Raised.Count.ShouldBe(1);
+    }
+
     private IEnumerable<string> UnderMaintenance() => [.. _resources.Status["underMaintenance"]!.AsArray().Select(name => name!.ToString())];
 
     private Task ReconcileAsync() =>
@@ -94,12 +110,14 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     {
         public string Spec { get; set; } = "{}";
 
+        public DateTimeOffset? DeletionRequestedAt { get; set; }
+
         public JsonObject Status { get; private set; } = [];
 
         public Task<DrydockResource?> GetAsync(DrydockKind kind, string name, CancellationToken cancellationToken) =>
             Task.FromResult<DrydockResource?>(new DrydockResource(kind, name, "uid-1", "1")
             {
-                HasFinalizer = true, Spec = JsonElement.Parse(Spec), Status = Status,
+                HasFinalizer = true, Spec = JsonElement.Parse(Spec), Status = Status, DeletionRequestedAt = DeletionRequestedAt,
             });
 
         public Task WriteStatusAsync(DrydockResource resource, JsonObject status, CancellationToken cancellationToken)

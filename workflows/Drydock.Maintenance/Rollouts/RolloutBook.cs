@@ -211,6 +211,7 @@ internal sealed class RolloutBook
         {
             IsPaused = State.PausedBecause is not null,
             IsStopping = State.StoppingBecause is not null,
+            IsCancelled = State.IsCancelled,
             IsClosed = State.IsClosed,
             Message = $"{what}{done} of {total} nodes done, {failed} failed, {Count(RolloutNodeState.UnderMaintenance)} under maintenance.{waits}",
             Total = total,
