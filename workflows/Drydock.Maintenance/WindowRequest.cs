@@ -86,7 +86,7 @@ public sealed record WindowState(DateTimeOffset After)
     public string Last { get; init; } = "";
 }
 
-/// <summary>The custom status of <c>window</c>.</summary>
+/// <summary>The custom status of <c>window</c> and, at its end, its output. Persisted; only ever gains optional members.</summary>
 /// <param name="Message">One sentence for people.</param>
 public sealed record WindowStatus(string Message)
 {
@@ -98,4 +98,7 @@ public sealed record WindowStatus(string Message)
 
     /// <summary>When the open window closes, or null.</summary>
     public DateTimeOffset? ClosesAt { get; init; }
+
+    /// <summary>It was removed: no further window opens, and it ends when the nodes in hand are done.</summary>
+    public bool IsCancelled { get; init; }
 }

@@ -34,7 +34,10 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
     {
         var running = instance is null ? null : instance.ReadInputAs<WindowRequest>();
         var isSame = running is not null && Text(running) == Text(request);
-        if (instance is null || (instance.IsCompleted && !isSame))
+
+        // A spec that became what it was before, while its window was on its way out, asks for that window again. One that never opens
+        // again is left at its end.
+        if (instance is null || (instance.IsCompleted && (!isSame || IsCancelled(instance))))
         {
             await StartAsync(request, IdOf(resource), cancellationToken);
             return true;
@@ -52,10 +55,11 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
     {
         var request = instance.ReadInputAs<WindowRequest>()!;
         var status = instance.ReadCustomStatusAs<WindowStatus>();
-        var phase = instance.IsCompleted ? "Ended" : status is { ClosesAt: not null } ? "Open" : "Waiting";
+        var isEnding = instance.IsCompleted || IsCancelled(instance);
+        var phase = instance.IsCompleted ? "Ended" : isEnding ? "Ending" : status is { ClosesAt: not null } ? "Open" : "Waiting";
         var more = new JsonObject
         {
-            ["nextOpenings"] = instance.IsCompleted ? null : new JsonArray([.. WindowCalendar.Coming(request, Now, Upcoming).Select(Json)]),
+            ["nextOpenings"] = isEnding ? null : new JsonArray([.. WindowCalendar.Coming(request, Now, Upcoming).Select(Json)]),
             ["closesAt"] = ResourceStatus.Stamp(status?.ClosesAt),
             ["rolloutId"] = status?.Rollout,
         };
@@ -66,6 +70,8 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
     // May be told again at each look: it is heard once.
     protected override Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken) =>
         Client.RaiseEventAsync(instance.InstanceId, WindowEvents.Cancel, new Cancel(by), cancellationToken);
+
+    private static bool IsCancelled(OrchestrationMetadata instance) => instance.ReadCustomStatusAs<WindowStatus>() is { IsCancelled: true };
 
     private static JsonObject Json(RolloutOpening opening) => new()
     {

@@ -18,7 +18,7 @@ public sealed class Windows
     internal Windows(DurableTaskClient client, WindowRequests requests, TimeProvider clock) =>
         (_client, _requests, _clock) = (client, requests, clock);
 
-    /// <summary>Sets up a window; to set up the same one again is harmless, another one of that name is refused.</summary>
+    /// <summary>Sets up a window; to set up the same one again is harmless, another one of that name, or one that is being removed, is refused.</summary>
     public async Task<Answer<WindowView>> CreateAsync(WindowCreate create, string requestedBy, CancellationToken cancellationToken)
     {
         var read = await _requests.ReadAsync(create, requestedBy, cancellationToken);
@@ -36,7 +36,13 @@ public sealed class Windows
         catch (OrchestrationAlreadyExistsException)
         {
             var before = await FindInstanceAsync(create.Name!, cancellationToken);
-            if (before?.ReadInputAs<WindowRequest>() is not { } first || Text(first) != Text(read.Value))
+            if (before is null || IsBeingRemoved(before))
+            {
+                return Problems.WrongState(
+                    create.Name!, $"Window '{create.Name}' is being removed; the nodes in hand are not done yet. Try again when it is gone.");
+            }
+
+            if (before.ReadInputAs<WindowRequest>() is not { } first || Text(first) != Text(read.Value))
             {
                 return Problems.WrongState(create.Name!, $"There is a window '{create.Name}' already, with other settings. Delete it first.");
             }
@@ -98,10 +104,14 @@ public sealed class Windows
             OnClose = request.OnClose.ToString(),
             Message = status?.Message,
             ClosesAt = status?.ClosesAt,
-            Next = [.. WindowCalendar.Coming(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))],
+            Next = IsBeingRemoved(instance)
+                ? []
+                : [.. WindowCalendar.Coming(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))],
             RolloutId = status?.Rollout,
         };
     }
+
+    private static bool IsBeingRemoved(OrchestrationMetadata instance) => instance.ReadCustomStatusAs<WindowStatus>() is { IsCancelled: true };
 
     private static string Describe(WindowTimes times) => times.Cron is { } cron
         ? $"{cron} for {DurationText.Format(times.Duration)} ({times.TimeZone})"

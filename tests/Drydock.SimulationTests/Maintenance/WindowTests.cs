@@ -108,7 +108,25 @@ public sealed class WindowTests
 
         (await RolloutAsync(world, "w1:20260102T0330")).Nodes.Select(node => node.State)
             .ShouldBe([RolloutNodeState.Done, RolloutNodeState.NotTaken, RolloutNodeState.NotTaken]);
-        (await world.Client.GetInstanceAsync("w1", true, CancellationToken.None))!.ReadOutputAs<WindowStatus>()!.Message.ShouldStartWith("Cancelled.");
+        (await world.Client.GetInstanceAsync("w1", true, CancellationToken.None))!.ReadOutputAs<WindowStatus>()!
+            .ShouldSatisfyAllConditions(end => end.Message.ShouldStartWith("Cancelled."), end => end.IsCancelled.ShouldBeTrue());
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_window_that_is_removed_says_so_as_long_as_a_node_is_in_hand()
+    {
+        await using var world = await World.StartAsync("healthy");
+        var window = Window(world);
+        await BeginAsync(
+            world,
+            window with { Cron = "30 3 * * *", Rollout = window.Rollout with { Template = world.Request() with { Action = MaintenanceAction.Hold } } });
+        await world.RunForAsync(TimeSpan.FromMinutes(35));
+
+        await world.Client.RaiseEventAsync("w1", WindowEvents.Cancel, new Cancel("ada"));
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        var ending = (await world.StatusAsync<WindowStatus>("w1"))!;
+        (ending.IsCancelled, ending.Rollout, ending.Message).ShouldBe((true, "w1:20260102T0330", "Cancelled. The nodes in hand are not done yet."));
     }
 
     private static WindowRequest Window(World world) =>

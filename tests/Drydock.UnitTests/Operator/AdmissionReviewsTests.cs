@@ -1,9 +1,6 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using Drydock.Maintenance;
 using Drydock.Operator.Admission;
-using Drydock.Operator.Resources;
 using Drydock.UnitTests.Server;
 using Shouldly;
 using Xunit;
@@ -42,20 +39,9 @@ public sealed class AdmissionReviewsTests
               "oldObject":{"metadata":{"annotations":{{{annotationsBefore}}}},"spec":{"nodeName":"worker-a"} } } }
             """;
         using var body = new MemoryStream(Encoding.UTF8.GetBytes(review));
-        var reviews = new AdmissionReviews(new FakeNodeMaintenances(), new StubCluster("worker-a", "worker-b"), new NoRequests());
+        var reviews = new AdmissionReviews(new FakeNodeMaintenances(), new StubCluster("worker-a", "worker-b"), new FakeResourceRequests());
         var response = (await reviews.AnswerAsync(body, TestContext.Current.CancellationToken))["response"]!;
         response["allowed"]!.GetValue<bool>().ShouldBe(response["status"] is null);
         return (response["status"] as JsonObject)?["message"]!.ToString();
-    }
-
-    private sealed class NoRequests : IResourceRequests
-    {
-        public Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public Task<SpecReading<WindowRequest>> ReadWindowAsync(string name, JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public string? PolicyProblem(string name, JsonElement spec) => throw new NotSupportedException();
     }
 }

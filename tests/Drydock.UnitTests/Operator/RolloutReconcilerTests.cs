@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Operator.Resources;
 using Drydock.UnitTests.Server;
@@ -18,7 +15,7 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
 
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
     private readonly InMemoryClient _client;
-    private readonly OneResource _resources = new();
+    private readonly FakeDrydockResource _resources = new();
 
     public RolloutReconcilerTests() => _client = new InMemoryClient(_clock);
 
@@ -92,44 +89,5 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     private IEnumerable<string> UnderMaintenance() => [.. _resources.Status["underMaintenance"]!.AsArray().Select(name => name!.ToString())];
 
     private Task ReconcileAsync() =>
-        new RolloutReconciler(_resources, new Requests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
-
-    private sealed class Requests : IResourceRequests
-    {
-        public Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
-            Task.FromResult(new SpecReading<RolloutRequest>(
-                new RolloutRequest(["node-1", "node-2"]) { Template = new MaintenanceRequest("") { RequestedBy = requestedBy } }, null));
-
-        public Task<SpecReading<WindowRequest>> ReadWindowAsync(string name, JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public string? PolicyProblem(string name, JsonElement spec) => throw new NotSupportedException();
-    }
-
-    private sealed class OneResource : IDrydockResources
-    {
-        public string Spec { get; set; } = "{}";
-
-        public DateTimeOffset? DeletionRequestedAt { get; set; }
-
-        public JsonObject Status { get; private set; } = [];
-
-        public Task<DrydockResource?> GetAsync(DrydockKind kind, string name, CancellationToken cancellationToken) =>
-            Task.FromResult<DrydockResource?>(new DrydockResource(kind, name, "uid-1", "1")
-            {
-                HasFinalizer = true, Spec = JsonElement.Parse(Spec), Status = Status, DeletionRequestedAt = DeletionRequestedAt,
-            });
-
-        public Task WriteStatusAsync(DrydockResource resource, JsonObject status, CancellationToken cancellationToken)
-        {
-            Status = status;
-            return Task.CompletedTask;
-        }
-
-        public Task<IReadOnlyList<DrydockResource>> ListAsync(DrydockKind kind, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public IAsyncEnumerable<string> WatchAsync(DrydockKind kind, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public Task<bool> SetFinalizerAsync(DrydockResource resource, bool present, CancellationToken cancellationToken) => throw new NotSupportedException();
-    }
+        new RolloutReconciler(_resources, new FakeResourceRequests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
 }

@@ -383,6 +383,26 @@ public sealed class RestTests : IAsyncLifetime
         Engine.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);
     }
 
+    [Fact]
+    public async Task A_window_that_is_being_removed_has_no_coming_openings_and_is_not_set_up_again_before_it_is_gone()
+    {
+        var create = new WindowCreate { Name = "nightly", Cron = "0 22 * * *", Duration = "4h", Rollout = new RolloutCreate { Nodes = ["worker-a"] } };
+        await Api.CreateWindowAsync(create, Token);
+        var ending = new WindowStatus("Cancelled. The nodes in hand are not done yet.") { Rollout = "w-nightly:1", IsCancelled = true };
+        Engine.Set("w-nightly", ending);
+
+        var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.CreateWindowAsync(create, Token));
+        var view = await Api.GetWindowAsync("nightly", 3, Token);
+        Engine.Set("w-nightly", ending, status: OrchestrationRuntimeStatus.Completed);
+        var again = await Api.CreateWindowAsync(create, Token);
+
+        (tooEarly.Problem.Status, tooEarly.Problem.Detail).ShouldBe(
+            (409, "Window 'nightly' is being removed; the nodes in hand are not done yet. Try again when it is gone."));
+        view.Next.ShouldBeEmpty();
+        again.Next.Count.ShouldBe(3);
+        Engine.Started.ShouldBe(["w-nightly", "w-nightly"]);
+    }
+
     [Theory]
     [InlineData("name", """{"name":"Nightly!","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("cron", """{"name":"n","cron":"often","duration":"4h","rollout":{"nodes":["worker-a"]}}""")]

@@ -83,11 +83,11 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
         if (_rollout is not null)
         {
             context.SendEvent(_rollout, RolloutEvents.Stop, _cancelled ?? new Cancel($"window/{context.InstanceId}", why));
-            Tell(new WindowStatus($"{why} The nodes in hand are not done yet.") { Rollout = _rollout });
+            Tell(new WindowStatus($"{why} The nodes in hand are not done yet.") { Rollout = _rollout, IsCancelled = _cancelled is not null });
             await WaitAsync(null, () => _rollout is null);
         }
 
-        var end = new WindowStatus($"{why} {_last}".TrimEnd());
+        var end = new WindowStatus($"{why} {_last}".TrimEnd()) { IsCancelled = _cancelled is not null };
         Tell(end);
         return end;
     }

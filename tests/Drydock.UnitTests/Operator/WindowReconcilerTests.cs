@@ -1,0 +1,64 @@
+using Drydock.DurableTask.Client;
+using Drydock.Maintenance;
+using Drydock.Operator.Resources;
+using Drydock.UnitTests.Server;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Operator;
+
+/// <summary>What a MaintenanceWindow sets up, and what is told of it.</summary>
+public sealed class WindowReconcilerTests : IAsyncDisposable
+{
+    private const string Instance = "w-nightly";
+    private const string First = """{"cron":"0 2 * * *"}""";
+    private const string Second = """{"cron":"0 4 * * *"}""";
+
+    private static readonly WindowStatus Ending = new("Cancelled. The nodes in hand are not done yet.") { Rollout = "w-nightly:1", IsCancelled = true };
+
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
+    private readonly InMemoryClient _client;
+    private readonly FakeDrydockResource _resource = new() { Spec = First };
+
+    public WindowReconcilerTests() => _client = new InMemoryClient(_clock);
+
+    public ValueTask DisposeAsync() => _client.DisposeAsync();
+
+    [Fact]
+    public async Task A_spec_that_becomes_again_what_it_was_sets_the_window_up_again_once_the_one_of_before_is_over()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new WindowStatus("Open.") { ClosesAt = _clock.GetUtcNow() });
+        _resource.Spec = Second;
+        await ReconcileAsync();
+        _client.Set(Instance, Ending);
+        _resource.Spec = First;
+        await ReconcileAsync();
+        var whileEnding = (_client.Started.Count, _resource.Status["phase"]!.ToString(), _resource.Status["nextOpenings"]);
+
+        _client.Set(Instance, Ending with { Message = "Cancelled." }, status: OrchestrationRuntimeStatus.Completed);
+        await ReconcileAsync();
+
+        _client.Raised.ShouldAllBe(static raised => raised.Name == WindowEvents.Cancel);
+        whileEnding.ShouldBe((1, "Ending", null));
+        _client.Started.ShouldBe([Instance, Instance]);
+        _client.InputOf<WindowRequest>(Instance).Cron.ShouldBe("0 2 * * *");
+    }
+
+    [Fact]
+    public async Task One_that_never_opens_again_is_left_at_its_end()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new WindowStatus("It never opens again."), status: OrchestrationRuntimeStatus.Completed);
+
+        await ReconcileAsync();
+        await ReconcileAsync();
+
+        _client.Started.ShouldBe([Instance]);
+        _resource.Status["phase"]!.ToString().ShouldBe("Ended");
+    }
+
+    private Task ReconcileAsync() =>
+        new WindowReconciler(_resource, new FakeResourceRequests(), _client, _clock).ReconcileAsync("nightly", TestContext.Current.CancellationToken);
+}
