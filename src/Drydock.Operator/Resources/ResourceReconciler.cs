@@ -59,14 +59,14 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
         var reading = await ReadAsync(resource, cancellationToken);
         if (reading.Request is not { } request)
         {
-            await WriteAsync(resource, "Invalid", reading.Problem!, [], new("Accepted", false, "Invalid", reading.Problem!), cancellationToken);
+            await WriteAsync(resource, "Invalid", reading.Problem!, [], [new("Accepted", false, "Invalid", reading.Problem!)], cancellationToken);
             return new ReconcileResult(id);
         }
 
         if (instance is { IsCompleted: false } && !isOurs)
         {
             var taken = $"There is one of that name already, set up by {RequestedBy(instance) ?? "somebody else"}.";
-            await WriteAsync(resource, "Conflict", taken, [], new("Accepted", false, "NameTaken", taken), cancellationToken);
+            await WriteAsync(resource, "Conflict", taken, [], [new("Accepted", false, "NameTaken", taken)], cancellationToken);
             return new ReconcileResult(id, LookAgain);
         }
 
@@ -118,9 +118,14 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
 
     /// <summary>Writes the status.</summary>
     protected Task WriteAsync(
-        DrydockResource resource, string phase, string message, JsonObject more, ResourceCondition condition, CancellationToken cancellationToken)
+        DrydockResource resource,
+        string phase,
+        string message,
+        JsonObject more,
+        IReadOnlyList<ResourceCondition> conditions,
+        CancellationToken cancellationToken)
     {
-        var status = ResourceStatus.Of(resource, phase, message).With(resource, Now, condition);
+        var status = ResourceStatus.Of(resource, phase, message).With(resource, Now, conditions);
         foreach (var (name, value) in more)
         {
             status[name] = value?.DeepClone();

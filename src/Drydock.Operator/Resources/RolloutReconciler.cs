@@ -77,7 +77,17 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
             ["underMaintenance"] = Names(nodes, RolloutNodeState.UnderMaintenance),
             ["estimatedEnd"] = instance.IsCompleted ? null : ResourceStatus.Stamp(status.EstimatedEnd),
         };
-        return WriteAsync(resource, phase, message, more, new("Accepted", true, "Started", $"It runs as {instance.InstanceId}."), cancellationToken);
+        return WriteAsync(
+            resource,
+            phase,
+            message,
+            more,
+            [
+                new("Accepted", true, "Started", $"It runs as {instance.InstanceId}."),
+                RolloutConditions.Complete(phase, message, nodes, instance.IsCompleted),
+                RolloutConditions.Degraded(phase, message, status, nodes, IsPaused(resource) && message.StartsWith(PausedBy(resource), StringComparison.Ordinal)),
+            ],
+            cancellationToken);
     }
 
     protected override async Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken)

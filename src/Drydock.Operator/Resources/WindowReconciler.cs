@@ -63,8 +63,22 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
             ["closesAt"] = ResourceStatus.Stamp(status?.ClosesAt),
             ["rolloutId"] = status?.Rollout,
         };
-        return WriteAsync(
-            resource, phase, status?.Message ?? "It begins.", more, new("Accepted", true, "SetUp", $"It runs as {instance.InstanceId}."), cancellationToken);
+        var message = instance.FailureDetails?.ErrorMessage ?? status?.Message ?? "It begins.";
+        return WriteAsync(resource, phase, message, more, Conditions(instance, phase, message), cancellationToken);
+    }
+
+    // Over is over by its calendar: whether the last nodes were done, the message and the rollout say. Else it died, and nothing opens.
+    private static ResourceCondition[] Conditions(OrchestrationMetadata instance, string phase, string message)
+    {
+        var isOver = instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed && !IsCancelled(instance);
+        return
+        [
+            new("Accepted", true, "SetUp", $"It runs as {instance.InstanceId}."),
+            new("Complete", isOver, isOver ? "NeverOpensAgain" : phase, message),
+            instance.IsCompleted && !isOver
+                ? new("Degraded", true, "Ended", $"No window opens any more. {message}")
+                : new("Degraded", false, "AsExpected", "Nothing is wrong with it."),
+        ];
     }
 
     // May be told again at each look: it is heard once.

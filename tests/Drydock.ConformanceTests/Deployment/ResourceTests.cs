@@ -59,15 +59,17 @@ public sealed class ResourceTests : IAsyncLifetime
             .Code.ShouldBe(0);
         await UntilAsync("autumn", static status => status["phase"]?.ToString() == "Paused");
         var changed = await ApplyAsync("MaintenanceRollout", "autumn", "paused: true, rollout: {nodes: [node-2]}");
+        await _kubectl.RunAsync("wait", "mro", "autumn", "--for=condition=Complete=False", "--timeout=60s");
         await _kubectl.RunAsync("patch", "mro", "autumn", "--type=merge", "-p", """{"spec":{"paused":false}}""");
 
+        await _kubectl.RunAsync("wait", "mro", "autumn", "--for=condition=Complete", "--timeout=120s");
         var status = await UntilAsync("autumn", static status => status["phase"]?.ToString() is "Completed" or "Ended" or "Failed");
 
         changed.Error.ShouldContain("a rollout cannot be changed; delete it and create another");
         (status["phase"]!.ToString(), status["done"]!.GetValue<int>(), status["failed"]!.GetValue<int>()).ShouldBe(("Completed", 2, 0), status.ToJsonString());
         status["observedGeneration"]!.GetValue<int>().ShouldBe(2);
-        var accepted = status["conditions"]![0]!;
-        (accepted["type"]!.ToString(), accepted["status"]!.ToString()).ShouldBe(("Accepted", "True"));
+        status["conditions"]!.AsArray().Select(static condition => $"{condition!["type"]}={condition["status"]}")
+            .ShouldBe(["Accepted=True", "Complete=True", "Degraded=False"]);
         (await _kubectl.RunAsync("get", "maintenancerollouts")).Rows[1][..4].ShouldBe(["autumn", "Completed", "2", "2"]);
         await _kubectl.RunAsync("delete", "mro", "autumn", "--timeout=60s");
     }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using Drydock.DurableTask.Client;
 using Drydock.Maintenance;
 using Drydock.Operator.Resources;
 using Drydock.UnitTests.Server;
@@ -15,7 +17,7 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
 
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
     private readonly InMemoryClient _client;
-    private readonly FakeDrydockResource _resources = new();
+    private readonly FakeDrydockResource _resource = new();
 
     public RolloutReconcilerTests() => _client = new InMemoryClient(_clock);
 
@@ -27,7 +29,7 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     [InlineData("{}", null)]
     public async Task One_that_is_to_be_paused_is_started_so_and_needs_no_second_word(string spec, string? because)
     {
-        _resources.Spec = spec;
+        _resource.Spec = spec;
 
         await ReconcileAsync();
 
@@ -38,13 +40,13 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     [Fact]
     public async Task What_started_it_paused_is_what_its_spec_resumes()
     {
-        _resources.Spec = """{"paused":true}""";
+        _resource.Spec = """{"paused":true}""";
         await ReconcileAsync();
         _client.Set(Instance, new RolloutStatus([]) { IsPaused = true, Message = $"Paused by {By}. 0 of 2 nodes done, 0 failed, 0 under maintenance." });
         await ReconcileAsync();
         var whilePaused = _client.Raised.Count;
 
-        _resources.Spec = """{"paused":false}""";
+        _resource.Spec = """{"paused":false}""";
         await ReconcileAsync();
 
         whilePaused.ShouldBe(0);
@@ -74,7 +76,7 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     public async Task Deleting_one_that_was_stopped_cancels_its_nodes_and_one_that_was_cancelled_is_left_to_its_end()
     {
         await ReconcileAsync();
-        _resources.DeletionRequestedAt = _clock.GetUtcNow();
+        _resource.DeletionRequestedAt = _clock.GetUtcNow();
         _client.Set(Instance, new RolloutStatus([]) { IsStopping = true, Message = "Stopped by ada." });
         await ReconcileAsync();
         var whenStopped = _client.Raised.Select(static raised => (raised.Instance, raised.Name)).ToList();
@@ -86,8 +88,79 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
         _client.Raised.Count.ShouldBe(1);
     }
 
-    private IEnumerable<string> UnderMaintenance() => [.. _resources.Status["underMaintenance"]!.AsArray().Select(name => name!.ToString())];
+    [Fact]
+    public async Task It_is_complete_when_all_nodes_are_done_and_a_transition_keeps_its_time()
+    {
+        var begun = _clock.GetUtcNow();
+        await ReconcileAsync();
+        await ReconcileAsync();
+        Condition("Complete").ShouldBe(("False", "Running", begun));
+        Condition("Degraded").ShouldBe(("False", "AsExpected", begun));
+        _clock.Advance(TimeSpan.FromMinutes(5));
+        End(new RolloutStatus([Node("node-1", MaintenanceOutcome.Completed), Node("node-2", MaintenanceOutcome.Completed)]) { Total = 2, Done = 2 });
+
+        await ReconcileAsync();
+
+        Condition("Accepted").ShouldBe(("True", "Started", begun));
+        Condition("Complete").ShouldBe(("True", "NodesDone", begun + TimeSpan.FromMinutes(5)));
+        Condition("Degraded").ShouldBe(("False", "AsExpected", begun));
+        _resource.Status["conditions"]!.AsArray().ShouldAllBe(static condition => condition!["observedGeneration"]!.GetValue<long>() == 1);
+    }
+
+    [Theory]
+    [InlineData(MaintenanceOutcome.Failed, 1, "NodesFailed")]
+    [InlineData(MaintenanceOutcome.Cancelled, 0, "Ended")]
+    public async Task It_is_not_complete_when_it_is_over_and_a_node_was_not_maintained(MaintenanceOutcome outcome, int failed, string reason)
+    {
+        await ReconcileAsync();
+        End(new RolloutStatus([Node("node-1", MaintenanceOutcome.Completed), Node("node-2", outcome)]) { Total = 2, Done = 2, Failed = failed });
+
+        await ReconcileAsync();
+
+        (Condition("Complete").Status, Condition("Complete").Reason).ShouldBe(("False", "Ended"));
+        (Condition("Degraded").Status, Condition("Degraded").Reason).ShouldBe(("True", reason));
+    }
+
+    [Theory]
+    [InlineData("""{"paused":true}""", $"Paused by {By}.", "False", "AsExpected")]
+    [InlineData("{}", "Paused: canary node node-1 is not ready after the soak time.", "True", "Paused")]
+    public async Task A_pause_is_a_fault_unless_its_spec_asks_for_it(string spec, string message, string status, string reason)
+    {
+        _resource.Spec = spec;
+        await ReconcileAsync();
+        _client.Set(Instance, new RolloutStatus([]) { IsPaused = true, Message = message });
+
+        await ReconcileAsync();
+
+        (Condition("Complete").Status, Condition("Complete").Reason).ShouldBe(("False", "Paused"));
+        (Condition("Degraded").Status, Condition("Degraded").Reason).ShouldBe((status, reason));
+    }
+
+    [Fact]
+    public async Task One_that_was_ended_by_force_is_a_fault_and_not_complete()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, status: OrchestrationRuntimeStatus.Terminated);
+
+        await ReconcileAsync();
+
+        (Condition("Complete").Status, Condition("Complete").Reason).ShouldBe(("False", "Failed"));
+        (Condition("Degraded").Status, Condition("Degraded").Reason).ShouldBe(("True", "Ended"));
+    }
+
+    private static RolloutNode Node(string name, MaintenanceOutcome outcome) => new(name, RolloutNodeState.Done, $"{Instance}:{name}", outcome);
+
+    private void End(RolloutStatus output) => _client.Set(Instance, output: output, status: OrchestrationRuntimeStatus.Completed);
+
+    private (string Status, string Reason, DateTimeOffset Since) Condition(string type)
+    {
+        var condition = _resource.Status["conditions"]!.AsArray().Single(one => one!["type"]!.ToString() == type)!;
+        var since = DateTimeOffset.Parse(condition["lastTransitionTime"]!.ToString(), CultureInfo.InvariantCulture);
+        return (condition["status"]!.ToString(), condition["reason"]!.ToString(), since);
+    }
+
+    private IEnumerable<string> UnderMaintenance() => [.. _resource.Status["underMaintenance"]!.AsArray().Select(name => name!.ToString())];
 
     private Task ReconcileAsync() =>
-        new RolloutReconciler(_resources, new FakeResourceRequests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
+        new RolloutReconciler(_resource, new FakeResourceRequests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
 }

@@ -57,6 +57,28 @@ public sealed class WindowReconcilerTests : IAsyncDisposable
 
         _client.Started.ShouldBe([Instance]);
         _resource.Status["phase"]!.ToString().ShouldBe("Ended");
+        (Condition("Accepted"), Condition("Complete"), Condition("Degraded")).ShouldBe(("True SetUp", "True NeverOpensAgain", "False AsExpected"));
+    }
+
+    [Fact]
+    public async Task A_window_that_was_ended_by_force_is_a_fault()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new WindowStatus("The next window opens soon."));
+        await ReconcileAsync();
+        var alive = (Condition("Complete"), Condition("Degraded"));
+
+        _client.Set(Instance, status: OrchestrationRuntimeStatus.Terminated);
+        await ReconcileAsync();
+
+        alive.ShouldBe(("False Waiting", "False AsExpected"));
+        (Condition("Complete"), Condition("Degraded")).ShouldBe(("False Ended", "True Ended"));
+    }
+
+    private string Condition(string type)
+    {
+        var condition = _resource.Status["conditions"]!.AsArray().Single(one => one!["type"]!.ToString() == type)!;
+        return $"{condition["status"]} {condition["reason"]}";
     }
 
     private Task ReconcileAsync() =>
