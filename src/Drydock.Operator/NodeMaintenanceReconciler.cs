@@ -14,6 +14,7 @@ internal sealed class NodeMaintenanceReconciler(
     INodeMaintenances resources,
     ICluster cluster,
     DurableTaskClient client,
+    IMaintenancePolicies policies,
     Func<string> hubId,
     TimeProvider clock,
     ILogger<NodeMaintenanceReconciler> logger) : IReconciler
@@ -120,7 +121,7 @@ internal sealed class NodeMaintenanceReconciler(
             if (resource is null || InstanceIdOf(resource.Uid) != instance.InstanceId)
             {
                 logger.LogInformation("{By} is gone; maintenance {Instance} ends.", by, instance.InstanceId);
-                await EndAsync(instance, by, checksHealth: false, cancellationToken);
+                await EndAsync(instance, by, resource: null, cancellationToken);
             }
         }
     }
@@ -136,7 +137,7 @@ internal sealed class NodeMaintenanceReconciler(
         var isOverdue = clock.GetUtcNow() - (resource.DeletionRequestedAt ?? clock.GetUtcNow()) >= LongestDeletion;
         if (instance is { IsCompleted: false })
         {
-            await EndAsync(instance, RequestedByPrefix + resource.Name, AsksForHealth(resource), cancellationToken);
+            await EndAsync(instance, RequestedByPrefix + resource.Name, resource, cancellationToken);
             await ProjectAsync(resource, id, instance, cancellationToken);
         }
 
@@ -241,7 +242,12 @@ internal sealed class NodeMaintenanceReconciler(
         },
     };
 
-    private async Task EndAsync(OrchestrationMetadata instance, string by, bool checksHealth, CancellationToken cancellationToken)
+    /// <summary>Tells a maintenance to put its node back.</summary>
+    /// <param name="instance">The maintenance.</param>
+    /// <param name="by">Who says so.</param>
+    /// <param name="resource">Its resource, or null: that is gone, and nobody can ask for health any more.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    private async Task EndAsync(OrchestrationMetadata instance, string by, NodeMaintenanceSnapshot? resource, CancellationToken cancellationToken)
     {
         var status = instance.ReadCustomStatusAs<MaintenanceStatus>();
         if (status is { IsCancelling: true } or { Step: MaintenanceStep.Health, Suspension: null } or { Step: MaintenanceStep.Restore or MaintenanceStep.Done }
@@ -254,6 +260,7 @@ internal sealed class NodeMaintenanceReconciler(
         // A cancel that arrives when the node is held by now restores it too, also without a health check, and ends a suspension.
         if (status is { IsHolding: true, Suspension: null })
         {
+            var checksHealth = resource is not null && await AsksForHealthAsync(resource, instance, cancellationToken);
             await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth), cancellationToken);
         }
         else
@@ -295,6 +302,9 @@ internal sealed class NodeMaintenanceReconciler(
         }
     }
 
-    private static bool AsksForHealth(NodeMaintenanceSnapshot resource) =>
-        resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.HealthOnDelete) == "true";
+    // The policy that it was started under: who takes the annotation off later is still under it.
+    private async Task<bool> AsksForHealthAsync(NodeMaintenanceSnapshot resource, OrchestrationMetadata instance, CancellationToken cancellationToken) =>
+        resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.HealthOnDelete) == "true"
+        || (instance.ReadInputAs<MaintenanceRequest>()?.Policy is { } policy
+            && await policies.FindAsync(policy, cancellationToken) is { HealthOnDelete: true });
 }

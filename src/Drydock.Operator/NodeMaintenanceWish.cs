@@ -22,7 +22,7 @@ public static class NodeMaintenanceAnnotations
     /// <summary>The window in which it may begin.</summary>
     public const string Window = "drydock.dev/window";
 
-    /// <summary><c>true</c>: the node must be healthy before a deletion gives it back.</summary>
+    /// <summary><c>true</c>: the node must be healthy before a deletion gives it back. The policy may ask for that too.</summary>
     public const string HealthOnDelete = "drydock.dev/health-on-delete";
 }
 

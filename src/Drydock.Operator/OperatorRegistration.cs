@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance;
 using Drydock.Operator.Resources;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -11,7 +12,7 @@ public static class OperatorRegistration
 {
     /// <summary>
     /// While the host runs, NodeMaintenance resources start and end maintenances. Needs <see cref="INodeMaintenances"/>,
-    /// <see cref="ICluster"/>, the durable task client and an <see cref="IInstanceFeed"/>.
+    /// <see cref="ICluster"/>, <see cref="IMaintenancePolicies"/>, the durable task client and an <see cref="IInstanceFeed"/>.
     /// </summary>
     /// <param name="services">Where it is registered.</param>
     /// <param name="hubId">The id of the hub, asked for when the first maintenance is started.</param>
@@ -21,6 +22,7 @@ public static class OperatorRegistration
             provider.GetRequiredService<INodeMaintenances>(),
             provider.GetRequiredService<ICluster>(),
             provider.GetRequiredService<DurableTaskClient>(),
+            provider.GetRequiredService<IMaintenancePolicies>(),
             () => hubId(provider),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<NodeMaintenanceReconciler>>()));

@@ -136,7 +136,7 @@ public sealed class ResourceTests : IAsyncLifetime
     public async Task A_policy_says_whether_it_can_be_read_and_is_there_for_maintenances_that_name_it()
     {
         await ServeAsync();
-        await ApplyAsync("MaintenancePolicy", "quiet", "jobs: {firmware: {namespace: drydock, timeout: 20m, manifest: {apiVersion: batch/v1, kind: Job}}}, rebootJob: firmware");
+        await ApplyAsync("MaintenancePolicy", "quiet", "jobs: {firmware: {namespace: drydock, timeout: 20m, manifest: {apiVersion: batch/v1, kind: Job}}}, rebootJob: firmware, healthOnDelete: true");
         await ApplyAsync("MaintenancePolicy", "broken", "jobs: {firmware: {namespace: drydock, timeout: soon, manifest: {}}}");
 
         var quiet = await UntilAsync("quiet", static _ => true, "mpo");
@@ -145,7 +145,8 @@ public sealed class ResourceTests : IAsyncLifetime
         (quiet["phase"]!.ToString(), quiet["conditions"]![0]!["status"]!.ToString()).ShouldBe(("Ready", "True"));
         (broken["phase"]!.ToString(), broken["conditions"]![0]!["status"]!.ToString()).ShouldBe(("Invalid", "False"));
         var policies = _server!.Services.GetRequiredService<IMaintenancePolicies>();
-        (await policies.FindAsync("quiet", Token))!.Jobs["firmware"].Timeout.ShouldBe(TimeSpan.FromMinutes(20));
+        var found = (await policies.FindAsync("quiet", Token))!;
+        (found.Jobs["firmware"].Timeout, found.HealthOnDelete).ShouldBe((TimeSpan.FromMinutes(20), true));
         (await policies.FindAsync("broken", Token)).ShouldBeNull();
         (await policies.ListNamesAsync(Token)).ShouldBe(["broken", "quiet"]);
         (await ApplyAsync("MaintenancePolicy", "worse", "rebootJob: none")).Error.ShouldContain("rebootJob is the name of one of the jobs");

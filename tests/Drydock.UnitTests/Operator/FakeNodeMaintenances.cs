@@ -19,6 +19,12 @@ internal sealed class FakeNodeMaintenances : INodeMaintenances
             Annotations = annotations.ToDictionary(one => one.Key, one => one.Value, StringComparer.Ordinal),
         };
 
+    /// <summary>As kubectl replace: these annotations and no other.</summary>
+    public void Annotate(string name, params (string Key, string Value)[] annotations) => _resources[name] = _resources[name] with
+    {
+        Annotations = annotations.ToDictionary(one => one.Key, one => one.Value, StringComparer.Ordinal),
+    };
+
     /// <summary>As time that passes while it is being deleted.</summary>
     public void DeletedAt(string name, DateTimeOffset at) => _resources[name] = _resources[name] with { DeletionRequestedAt = at };
 

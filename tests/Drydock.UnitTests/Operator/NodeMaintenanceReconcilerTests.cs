@@ -16,6 +16,8 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
     private const string Name = "maintain-a";
     private const string Instance = "nm-uid-1";
 
+    private static readonly FixedPolicies Policies = new([new MaintenancePolicy("careful") { HealthOnDelete = true }, new MaintenancePolicy("quick")]);
+
     private readonly FakeNodeMaintenances _resources = new();
     private readonly StubCluster _cluster = new("worker-a");
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
@@ -292,6 +294,23 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
         _client.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData("careful", false)]
+    [InlineData("quick", true)]
+    [InlineData("gone", true)]
+    public async Task A_deletion_asks_for_health_if_the_policy_it_was_started_under_says_so(string policy, bool skips)
+    {
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Policy, policy));
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Action, isHolding: true);
+        _resources.Annotate(Name, (NodeMaintenanceAnnotations.HealthOnDelete, "false"));
+        _resources.Delete(Name);
+
+        await ReconcileAsync(2);
+
+        _client.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBe(skips);
+    }
+
     [Fact]
     public async Task The_finalizer_goes_after_an_hour_although_the_maintenance_does_not_end()
     {
@@ -319,7 +338,7 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private void Restart() => _reconciler = new NodeMaintenanceReconciler(
-        _resources, _cluster, _client, static () => "hub", _clock, NullLogger<NodeMaintenanceReconciler>.Instance);
+        _resources, _cluster, _client, Policies, static () => "hub", _clock, NullLogger<NodeMaintenanceReconciler>.Instance);
 
     private async Task ReconcileAsync(int times)
     {

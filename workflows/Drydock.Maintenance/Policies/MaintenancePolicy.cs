@@ -28,6 +28,9 @@ public sealed record MaintenancePolicy(string Name)
     /// <summary>Probes that every maintenance under this policy must pass, asked for or not.</summary>
     public IReadOnlyList<string> RequiredProbes { get; init; } = [];
 
+    /// <summary>Deleting a NodeMaintenance under this policy gives its node back only when that is healthy, asked for or not.</summary>
+    public bool HealthOnDelete { get; init; }
+
     /// <summary>Annotations of virtual machines that count as their owners' wishes; all others are ignored.</summary>
     public IReadOnlyList<string> AllowedVmAnnotations { get; init; } = [];
 }

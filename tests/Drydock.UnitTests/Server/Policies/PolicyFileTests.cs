@@ -15,6 +15,7 @@ public sealed class PolicyFileTests
             rebootJob: kexec
             requiredApprovals: [Action]
             requiredProbes: [quiet]
+            healthOnDelete: true
             jobs:
               kexec:
                 namespace: tools
@@ -34,6 +35,7 @@ public sealed class PolicyFileTests
 
         var policy = file.Policies.ShouldHaveSingleItem();
         (policy.Name, policy.RebootJob, policy.RequiredApprovals.Single(), policy.RequiredProbes.Single()).ShouldBe(("metal", "kexec", ApprovalGate.Action, "quiet"));
+        policy.HealthOnDelete.ShouldBeTrue();
         policy.Jobs["kexec"].ShouldBe(new JobTemplate(
             "tools", """{"spec":{"backoffLimit":0,"template":{"spec":{"hostPID":true,"containers":[{"name":"c","image":"tools:1"}]}}}}""") { Timeout = TimeSpan.FromMinutes(10) });
         (policy.Webhooks["change"].SecretFile, policy.Webhooks["change"].Timeout, policy.Webhooks["change"].WaitsForCallback).ShouldBe(("change-key", TimeSpan.FromHours(2), true));
