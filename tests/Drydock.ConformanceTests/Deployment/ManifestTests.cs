@@ -129,11 +129,11 @@ public sealed class ManifestTests
         objects.OfType<k8s.Models.V1NetworkPolicy>().Single().Spec.Egress.SelectMany(rule => rule.Ports).ShouldContain(port => port.Port.Value == "5432");
     }
 
-    private static bool IsBuiltIn(string apiVersion) =>
+    internal static bool IsBuiltIn(string apiVersion) =>
         !apiVersion.Contains('/') || apiVersion.StartsWith("apps/", StringComparison.Ordinal) || apiVersion.StartsWith("policy/", StringComparison.Ordinal)
         || (apiVersion.Split('/')[0].EndsWith(".k8s.io", StringComparison.Ordinal) && !apiVersion.StartsWith("apiextensions", StringComparison.Ordinal));
 
-    private static YamlMappingNode Root(string document)
+    internal static YamlMappingNode Root(string document)
     {
         var yaml = new YamlStream();
         yaml.Load(new StringReader(document));
