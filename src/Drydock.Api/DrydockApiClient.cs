@@ -225,11 +225,11 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<VirtualMachineView>(
             HttpMethod.Get, $"api/v1/vms/{Uri.EscapeDataString(@namespace)}/{Uri.EscapeDataString(name)}", null, null, cancellationToken);
 
-    /// <summary>Starts, stops, restarts or migrates one: <c>start</c>, <c>stop</c>, <c>restart</c>, <c>migrate</c>.</summary>
+    /// <summary>Starts, stops, restarts or migrates one: <c>start</c>, <c>stop</c>, <c>restart</c>, <c>migrate</c>; with the same key and request once.</summary>
     public Task<VirtualMachineCallView> CallVirtualMachineAsync(
-        string @namespace, string name, string action, VirtualMachineCall call, CancellationToken cancellationToken) =>
+        string @namespace, string name, string action, VirtualMachineCall call, string? idempotencyKey, CancellationToken cancellationToken) =>
         SendAsync<VirtualMachineCallView>(
-            HttpMethod.Post, $"api/v1/vms/{Uri.EscapeDataString(@namespace)}/{Uri.EscapeDataString(name)}:{action}", call, null, cancellationToken);
+            HttpMethod.Post, $"api/v1/vms/{Uri.EscapeDataString(@namespace)}/{Uri.EscapeDataString(name)}:{action}", call, idempotencyKey, cancellationToken);
 
     private static async Task<IReadOnlyList<T>> AllAsync<T>(Func<string?, Task<(IReadOnlyList<T> Items, string? Next)>> readPage)
     {

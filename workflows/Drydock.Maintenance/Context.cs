@@ -87,6 +87,7 @@ internal static class Context
     private static RetryPolicy Policy(TimeSpan forAsLongAs) =>
         new(int.MaxValue, TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(30), forAsLongAs)
         {
-            HandleFailure = failure => failure.IsCausedBy<ClusterException>() && !failure.IsCausedBy<ClusterRefusalException>(),
+            HandleFailure = static failure =>
+                failure.IsCausedBy<HubAwayException>() || (failure.IsCausedBy<ClusterException>() && !failure.IsCausedBy<ClusterRefusalException>()),
         };
 }

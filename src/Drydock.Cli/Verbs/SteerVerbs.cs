@@ -60,9 +60,13 @@ internal static class SteerVerbs
         });
     }
 
+    /// <summary><c>--idempotency-key</c>.</summary>
+    public static Option<string?> Key() =>
+        new("--idempotency-key") { Description = "Names the wish: said again with the same key, it changes nothing more.", HelpName = "text" };
+
     private static (Option<string?> Reason, Option<string?> Key, Option<bool> Watch) Options() => (
         new Option<string?>("--reason") { Description = "Why, in your words; it is kept.", HelpName = "text" },
-        new Option<string?>("--idempotency-key") { Description = "Names the wish: said again with the same key, it changes nothing more.", HelpName = "text" },
+        Key(),
         new Option<bool>("--watch", "-w") { Description = "Follow it to its end." });
 
     private static async Task<int> AnswerAsync(ServerCall call, MaintenanceView view, Option<bool> watch, string sentence, CancellationToken cancellationToken)

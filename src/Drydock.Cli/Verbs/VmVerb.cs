@@ -59,7 +59,8 @@ internal static class VmVerb
         var vm = Machine();
         var wait = new Option<bool>("--wait") { Description = "Wait until the machine shows it." };
         var atMost = CommonOptions.Duration("--wait-timeout", "How long to wait. Default 5m.");
-        var verb = new Verb(action, description, examples) { vm, wait, atMost };
+        var key = SteerVerbs.Key();
+        var verb = new Verb(action, description, examples) { vm, wait, atMost, key };
         var grace = CommonOptions.Duration("--grace-period", action == "restart" ? "Only 0s: by force." : "How long the guest may take; 0s by force. Default: the machine's own.");
         var to = new Option<string?>("--to") { Description = "The node to go to. Default: the scheduler's choice.", HelpName = "node" };
         if (action is "stop" or "restart")
@@ -81,7 +82,7 @@ internal static class VmVerb
                 ToNode = action == "migrate" ? call.Parsed.GetValue(to) : null,
             };
             var before = await call.Client.GetVirtualMachineAsync(space, name, cancellationToken);
-            var view = await call.Client.CallVirtualMachineAsync(space, name, action, options, cancellationToken);
+            var view = await call.Client.CallVirtualMachineAsync(space, name, action, options, call.Parsed.GetValue(key), cancellationToken);
             var isSo = true;
             if (call.Parsed.GetValue(wait) && view.IsChanged)
             {

@@ -40,7 +40,17 @@ internal sealed class AccessGate(ICallers callers, TimeProvider clock, ILogger<A
             return;
         }
 
-        await next(context);
+        try
+        {
+            await next(context);
+        }
+        catch (Exception failure)
+        {
+            // What was changed before that is changed all the same.
+            Audit.Write(logger, context, access?.Permission, failure is OperationCanceledException && context.RequestAborted.IsCancellationRequested ? StatusCodes.Status499ClientClosedRequest : Faults.StatusOf(failure));
+            throw;
+        }
+
         Audit.Write(logger, context, access?.Permission);
     }
 

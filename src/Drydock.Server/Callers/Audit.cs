@@ -23,9 +23,13 @@ internal static partial class Audit
     }
 
     /// <summary>Writes the line if there is something to say.</summary>
-    public static void Write(ILogger logger, HttpContext context, Permission? permission)
+    /// <param name="logger">Where to.</param>
+    /// <param name="context">The request.</param>
+    /// <param name="permission">What it needed.</param>
+    /// <param name="failed">What is answered, if that is not in the response yet.</param>
+    public static void Write(ILogger logger, HttpContext context, Permission? permission, int? failed = null)
     {
-        var (request, status) = (context.Request, context.Response.StatusCode);
+        var (request, status) = (context.Request, failed ?? context.Response.StatusCode);
         var refused = status is 401 or 403;
         if (!refused && (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
         {

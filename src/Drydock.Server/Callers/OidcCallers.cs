@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Authentication.JwtBearer;
 namespace Drydock.Server.Callers;
 
 /// <summary>Callers with a token of an OpenID Connect provider; the groups in it give them one of the three roles.</summary>
-internal sealed class OidcCallers(LiveOptions options) : ICallers
+internal sealed class OidcCallers(LiveOptions options, TimeProvider clock) : ICallers
 {
     public async Task<UserIdentity?> IdentifyAsync(HttpContext context, CancellationToken cancellationToken)
     {
@@ -17,6 +17,12 @@ internal sealed class OidcCallers(LiveOptions options) : ICallers
 
         var result = await context.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme);
         if (result.Principal is not { } principal || !result.Succeeded)
+        {
+            return null;
+        }
+
+        // A request is authenticated once; in one that lasts, the token may end meanwhile.
+        if (result.Properties.ExpiresUtc <= clock.GetUtcNow())
         {
             return null;
         }

@@ -325,8 +325,20 @@ public sealed class Maintenances : IDisposable
             return Problems.AlreadyUnderMaintenance(request.Node, running.Id, running.State);
         }
 
-        await _client.ScheduleNewOrchestrationInstanceAsync(
-            Orchestrations.Maintenance, request, Instances.StartOnce(id), cancellationToken);
+        try
+        {
+            await _client.ScheduleNewOrchestrationInstanceAsync(
+                Orchestrations.Maintenance, request, Instances.StartOnce(id), cancellationToken);
+        }
+        catch (OrchestrationAlreadyExistsException) when (key is not null)
+        {
+            // Another server got the same key in the same moment.
+            if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } other || !SameRequest(other.Request, request))
+            {
+                return Problems.KeyReused(key, id);
+            }
+        }
+
         return await FindAsync(id, cancellationToken) is { } view
             ? view
             : throw new InvalidOperationException($"Maintenance '{id}' was started and is not there.");

@@ -50,19 +50,40 @@ public sealed class VirtualMachines
             : View(vm, machine, instance, migration, await _cluster.GetKubeVirtAsync(cancellationToken));
     }
 
-    /// <summary>Makes the call and waits for KubeVirt's answer. To ask again for what is so already is harmless.</summary>
+    /// <summary>
+    /// Makes the call and waits for KubeVirt's answer. To ask again for what is so already is harmless; the same idempotency key with the same
+    /// request waits for the answer of the first, so that a restart is one restart.
+    /// </summary>
     public async Task<Answer<VirtualMachineCallView>> CallAsync(
-        string @namespace, string name, VmCall call, VirtualMachineCall options, string requestedBy, CancellationToken cancellationToken)
+        string @namespace, string name, VmCall call, VirtualMachineCall options, string requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
     {
+        if (Problems.OfKey(idempotencyKey) is { } badKey)
+        {
+            return badKey;
+        }
+
         var request = Read(@namespace, name, call, options);
         if (!request.IsOk)
         {
             return request.Problem;
         }
 
-        var id = Instances.NewId($"vm-{call.ToString().ToLowerInvariant()}", _clock);
-        await _client.ScheduleNewOrchestrationInstanceAsync(
-            Orchestrations.CallVm, request.Value with { RequestedBy = requestedBy }, Instances.StartOnce(id), cancellationToken);
+        var prefix = $"vm-{call.ToString().ToLowerInvariant()}";
+        var id = idempotencyKey is null ? Instances.NewId(prefix, _clock) : Instances.KeyedId(prefix, idempotencyKey);
+        try
+        {
+            await _client.ScheduleNewOrchestrationInstanceAsync(
+                Orchestrations.CallVm, request.Value with { RequestedBy = requestedBy }, Instances.StartOnce(id), cancellationToken);
+        }
+        catch (OrchestrationAlreadyExistsException) when (idempotencyKey is not null)
+        {
+            var before = (await _client.GetInstanceAsync(id, getInputsAndOutputs: true, cancellationToken))?.ReadInputAs<VmCallRequest>();
+            if (before is null || before with { RequestedBy = null } != request.Value)
+            {
+                return Problems.KeyReused(idempotencyKey, id);
+            }
+        }
+
         using var patience = new CancellationTokenSource(Patience, _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         try

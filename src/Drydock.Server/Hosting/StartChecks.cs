@@ -11,6 +11,12 @@ internal sealed class StartChecks(
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
+        // A window in the hub would end for good if its zone were not known here.
+        if (!TimeZoneInfo.TryFindSystemTimeZoneById("Europe/Berlin", out _))
+        {
+            throw new DrydockOptionsException(["This machine knows no IANA time zones, so maintenance windows could not be kept; install the package tzdata, or take the image with it."]);
+        }
+
         var identity = await ReadIdentityAsync(cancellationToken);
         await hub.BelongToAsync(identity.Uid, cancellationToken);
         if (options.CheckAccess)

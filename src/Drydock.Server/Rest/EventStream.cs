@@ -12,6 +12,9 @@ namespace Drydock.Server.Rest;
 /// </summary>
 internal static class EventStream
 {
+    // Proxies take a stream that says nothing for a minute for dead, and a client that is gone without a word is noticed by what it does not take.
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(20);
+
     /// <summary>A stream of these views.</summary>
     /// <param name="context">The request.</param>
     /// <param name="type">The type of the events.</param>
@@ -28,19 +31,34 @@ internal static class EventStream
         HttpContext context, string type, string? lastEventId, Func<CancellationToken, IAsyncEnumerable<T>> watch, [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class
     {
+        var clock = context.RequestServices.GetRequiredService<TimeProvider>();
         var stopping = context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
         var revoked = EndWhenRevokedAsync(context, stop);
         var views = watch(stop.Token).GetAsyncEnumerator(stop.Token);
         await using (views)
         {
-            while (await NextAsync(views, stop.Token))
+            var next = NextAsync(views, stop.Token);
+            while (true)
             {
+                if (!await IsThereInTimeAsync(next, clock, stop.Token))
+                {
+                    yield return new SseItem<T>(null!, "heartbeat");
+                    continue;
+                }
+
+                if (!await next)
+                {
+                    break;
+                }
+
                 var version = Versions.Of(views.Current);
                 if (version != lastEventId)
                 {
                     yield return new SseItem<T>(views.Current, type) { EventId = version };
                 }
+
+                next = NextAsync(views, stop.Token);
             }
         }
 
@@ -60,6 +78,14 @@ internal static class EventStream
         {
             // The stream ended by itself.
         }
+    }
+
+    private static async Task<bool> IsThereInTimeAsync(Task next, TimeProvider clock, CancellationToken stop)
+    {
+        using var passed = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var first = await Task.WhenAny(next, Task.Delay(Heartbeat, clock, passed.Token));
+        await passed.CancelAsync();
+        return first == next || stop.IsCancellationRequested;
     }
 
     private static async Task<bool> NextAsync<T>(IAsyncEnumerator<T> views, CancellationToken stop)

@@ -38,22 +38,26 @@ internal sealed class Faults(ILogger<Faults> logger) : IExceptionHandler
         return new ProblemResult(new Problem(type, "Not possible", status, sentence)).ExecuteAsync(context.HttpContext);
     }
 
+    /// <summary>The status with which a failure is answered.</summary>
+    public static int StatusOf(Exception exception) => ProblemOf(exception).Status;
+
     private Problem Describe(Exception exception)
     {
-        switch (exception)
+        if (exception is not (BadHttpRequestException or ClusterException))
         {
-            case BadHttpRequestException bad:
-                return new Problem(ProblemTypes.InvalidRequest, "The request is not valid", bad.StatusCode, bad.Message);
-            case ClusterException { Kind: ClusterErrorKind.Unreachable or ClusterErrorKind.Throttled or ClusterErrorKind.Server } cluster:
-                return new Problem(ProblemTypes.Unavailable, "The cluster does not answer", 503, cluster.Message);
-            case ClusterException cluster:
-                return new Problem(ProblemTypes.Cluster, "The cluster refused", 502, cluster.Message);
-            case TaskHubException hub:
-                logger.LogError(hub, "The task hub refused.");
-                return new Problem(ProblemTypes.Unavailable, "The task hub does not work", 503, hub.Message);
-            default:
-                logger.LogError(exception, "A request failed.");
-                return new Problem(ProblemTypes.Internal, "A fault of the server", 500, "The server failed; its log says how.");
+            logger.LogError(exception, "A request failed.");
         }
+
+        return ProblemOf(exception);
     }
+
+    private static Problem ProblemOf(Exception exception) => exception switch
+    {
+        BadHttpRequestException bad => new Problem(ProblemTypes.InvalidRequest, "The request is not valid", bad.StatusCode, bad.Message),
+        ClusterException { Kind: ClusterErrorKind.Unreachable or ClusterErrorKind.Throttled or ClusterErrorKind.Server } cluster =>
+            new Problem(ProblemTypes.Unavailable, "The cluster does not answer", 503, cluster.Message),
+        ClusterException cluster => new Problem(ProblemTypes.Cluster, "The cluster refused", 502, cluster.Message),
+        TaskHubException hub => new Problem(ProblemTypes.Unavailable, "The task hub does not work", 503, hub.Message),
+        _ => new Problem(ProblemTypes.Internal, "A fault of the server", 500, "The server failed; its log says how."),
+    };
 }

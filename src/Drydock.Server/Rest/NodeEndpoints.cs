@@ -29,7 +29,7 @@ internal static class NodeEndpoints
         var all = (await nodes.ListAsync(cancellationToken))
             .Where(node => isCordoned is null || node.Unschedulable == isCordoned)
             .Where(node => isMaintained is null || node.Mark is not null == isMaintained).ToList();
-        var (page, next, problem) = Paging.Page(all, static node => node.Name, limit, after);
+        var (page, next, problem) = Paging.Page(all, static node => node.Name, limit, after, isByKey: true);
         return problem is null ? TypedResults.Ok(new NodeList(await nodes.ViewAsync(page, cancellationToken), next)) : new ProblemResult(problem);
     }
 

@@ -14,7 +14,9 @@ internal static class Paging
     /// <param name="key">What names an item.</param>
     /// <param name="limit">How many, as it was sent.</param>
     /// <param name="after">The key of the last item of the page before.</param>
-    public static (IReadOnlyList<T> Items, string? Next, Problem? Problem) Page<T>(IReadOnlyList<T> all, Func<T, string> key, string? limit, string? after)
+    /// <param name="isByKey">The items are in the order of their keys, so the page begins behind the key also if that item is gone by now.</param>
+    public static (IReadOnlyList<T> Items, string? Next, Problem? Problem) Page<T>(
+        IReadOnlyList<T> all, Func<T, string> key, string? limit, string? after, bool isByKey = false)
     {
         var reader = new FieldReader();
         if (!TryReadLimit(limit, out var size))
@@ -23,7 +25,11 @@ internal static class Paging
         }
 
         var from = 0;
-        if (after is not null && (from = IndexOf(all, key, after) + 1) == 0)
+        if (after is not null && isByKey)
+        {
+            from = all.TakeWhile(item => string.CompareOrdinal(key(item), after) <= 0).Count();
+        }
+        else if (after is not null && (from = IndexOf(all, key, after) + 1) == 0)
         {
             reader.Fail("after", after, "the 'next' of the page before, as long as the list has that item");
         }

@@ -2,6 +2,7 @@ using Drydock.Api;
 using Drydock.Kubernetes;
 using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Drydock.Server.Rest;
 
@@ -22,8 +23,8 @@ internal static class VirtualMachineEndpoints
 
     private static void Map(RouteGroupBuilder vms, VmCall call, Permission permission, string summary) => vms.MapPost(
         $"/{{ns}}/{{name}}:{call.ToString().ToLowerInvariant()}",
-        (string ns, string name, Body<VirtualMachineCall> body, HttpContext context, VirtualMachines machines, CancellationToken cancellationToken) =>
-            CallAsync(ns, name, call, body, context, machines, cancellationToken))
+        (string ns, string name, Body<VirtualMachineCall> body, [FromHeader(Name = DrydockApiClient.IdempotencyKeyHeader)] string? idempotencyKey, HttpContext context, VirtualMachines machines, CancellationToken cancellationToken) =>
+            CallAsync(ns, name, call, body, idempotencyKey, context, machines, cancellationToken))
         .Needs(permission).WithName($"{call}Vm").WithSummary(summary);
 
     private static async Task<Results<Ok<VirtualMachineList>, ProblemResult>> ListAsync(
@@ -42,14 +43,14 @@ internal static class VirtualMachineEndpoints
     }
 
     private static async Task<Results<Ok<VirtualMachineCallView>, ProblemResult>> CallAsync(
-        string ns, string name, VmCall call, Body<VirtualMachineCall> body, HttpContext context, VirtualMachines machines, CancellationToken cancellationToken)
+        string ns, string name, VmCall call, Body<VirtualMachineCall> body, string? idempotencyKey, HttpContext context, VirtualMachines machines, CancellationToken cancellationToken)
     {
         if (body.Problem is { } malformed)
         {
             return new ProblemResult(malformed);
         }
 
-        var answer = await machines.CallAsync(ns, name, call, body.Value, Caller.Of(context), cancellationToken);
+        var answer = await machines.CallAsync(ns, name, call, body.Value, Caller.Of(context), idempotencyKey, cancellationToken);
         return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
     }
 }

@@ -108,9 +108,12 @@ internal sealed class MaintenanceMetrics(
             return;
         }
 
-        foreach (var step in view.Steps.Skip(before?.Steps.Count ?? 0))
+        for (var index = before?.Steps.Count ?? 0; index < view.Steps.Count; index++)
         {
-            meter.StepDuration.Record((step.To - step.From).TotalSeconds, new KeyValuePair<string, object?>("step", step.Step));
+            // A step leads to the next, or the maintenance ends in it.
+            var (step, isLast) = (view.Steps[index], view.IsOver && index == view.Steps.Count - 1);
+            meter.StepDuration.Record(
+                (step.To - step.From).TotalSeconds, new KeyValuePair<string, object?>("step", step.Step), new KeyValuePair<string, object?>("outcome", isLast ? view.State.ToString() : "Done"));
         }
 
         if (!view.IsOver)

@@ -18,7 +18,7 @@ internal sealed class ServerMeter : IDisposable
     public ServerMeter(IMeterFactory meters, ICluster cluster, TimeProvider clock)
     {
         _meter = meters.Create(Name);
-        StepDuration = _meter.CreateHistogram<double>("drydock.maintenance.step.duration", "s", "How long a step of a maintenance took.");
+        StepDuration = _meter.CreateHistogram<double>("drydock.maintenance.step.duration", "s", "How long a step of a maintenance took, by whether it was done or the maintenance ended in it, and how.");
         MaintenanceDuration = _meter.CreateHistogram<double>("drydock.maintenance.duration", "s", "How long a maintenance took, by how it ended.");
         Pods = _meter.CreateCounter<long>("drydock.pods", null, "Pods that had to leave, by what became of them.");
         Vms = _meter.CreateCounter<long>("drydock.virtual_machines", null, "Virtual machines, by how they left.");

@@ -65,7 +65,6 @@ public sealed class ReadingTests : IAsyncLifetime
     [Theory]
     [InlineData("api/v1/nodes?limit=0", "limit")]
     [InlineData("api/v1/nodes?limit=many", "limit")]
-    [InlineData("api/v1/nodes?after=nope", "after")]
     [InlineData("api/v1/nodes?cordoned=perhaps", "cordoned")]
     [InlineData("api/v1/maintenances?state=Sleeping", "state")]
     [InlineData("api/v1/maintenances?limit=501", "limit")]
@@ -76,6 +75,17 @@ public sealed class ReadingTests : IAsyncLifetime
 
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await answer.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, Token))!.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
+    }
+
+    [Theory]
+    [InlineData("node-1a", "node-2")]
+    [InlineData("node-0", "node-1")]
+    [InlineData("zzz", null)]
+    public async Task A_page_of_nodes_begins_behind_a_node_that_is_gone_by_now(string gone, string? first)
+    {
+        var page = (await Http.GetFromJsonAsync<NodeList>($"api/v1/nodes?limit=1&after={gone}", ApiJson.Options, Token))!;
+
+        page.Items.Select(static node => node.Name).ShouldBe(first is null ? [] : [first]);
     }
 
     [Fact]
@@ -244,6 +254,21 @@ public sealed class ReadingTests : IAsyncLifetime
         (await person.WaitForExitAsync()).ShouldBe(130, person.Output + person.Error);
         person.Output.ShouldContain($"Come back with 'drydock watch {held.Id}'");
         (await _harbour.Api.GetMaintenanceAsync(held.Id, Token)).State.ShouldBe(MaintenanceState.Holding);
+    }
+
+    [Fact]
+    public async Task A_restart_with_a_key_is_one_restart_however_often_it_is_asked_for()
+    {
+        var vm = (await _harbour.Api.ListVirtualMachinesAsync(null, null, Token))[0];
+        var call = new VirtualMachineCall();
+
+        var first = await _harbour.Api.CallVirtualMachineAsync(vm.Namespace, vm.Name, "restart", call, "CHG-1", Token);
+        var again = await _harbour.Api.CallVirtualMachineAsync(vm.Namespace, vm.Name, "restart", call, "CHG-1", Token);
+        var other = await Should.ThrowAsync<ApiProblemException>(() => _harbour.Api.CallVirtualMachineAsync(vm.Namespace, vm.Name, "restart", call with { GracePeriod = "0s" }, "CHG-1", Token));
+
+        (again.Id, again.Message).ShouldBe((first.Id, first.Message));
+        other.Problem.Type.ShouldBe(ProblemTypes.KeyReused);
+        _harbour.Cluster.Api.RequestLog.All.Count(static request => request is { Verb: "update", Subresource: "restart" }).ShouldBe(1);
     }
 
     [Fact]

@@ -1,4 +1,6 @@
 using Drydock.DurableTask.Converters;
+using Drydock.DurableTask.Execution;
+using Drydock.DurableTask.Protobuf;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Rollouts;
 using Drydock.UnitTests.DurableTask.Execution;
@@ -79,6 +81,59 @@ public sealed class RolloutRunTests
         }
 
         string.Join(' ', starts).ShouldBe(taken);
+    }
+
+    [Fact]
+    public void A_hub_that_is_away_when_a_node_is_to_be_started_is_asked_again()
+    {
+        var (rollout, start) = AboutToStart();
+
+        var turn = rollout.Run(History.Later(2).ActivityFailed(start.Id, "The task hub did not do it: Unavailable", typeof(HubAwayException).FullName!));
+
+        turn.Actions.ShouldHaveSingleItem().CreateTimer.ShouldNotBeNull("the pause before the next try");
+    }
+
+    [Fact]
+    public void A_node_whose_maintenance_could_not_be_started_has_another_turn()
+    {
+        var (rollout, start) = AboutToStart();
+
+        var turn = rollout.Run(History.Later(2).ActivityFailed(start.Id, "It is broken."));
+
+        var status = JsonDataConverter.Default.Deserialize<RolloutStatus>(turn.CustomStatus)!;
+        var node = status.Nodes.ShouldHaveSingleItem();
+        (node.State, node.Attempt, node.Message).ShouldBe((RolloutNodeState.Waiting, 2, "It is broken."));
+        status.WaitsFor.ShouldBe("The maintenance of a could not be started: It is broken.");
+        turn.Actions.ShouldHaveSingleItem().CreateTimer.ShouldNotBeNull("it looks again");
+    }
+
+    [Fact]
+    public void A_window_whose_rollout_could_not_be_started_tries_again_until_it_closes()
+    {
+        var opening = new RolloutOpening(new DateTimeOffset(History.Begin).AddHours(-1), new DateTimeOffset(History.Begin).AddHours(1));
+        var window = Turns.Executor<WindowRequest, WindowStatus>(static (context, request) => new WindowRun(context, request).RunAsync());
+        var asks = window.Run(History.Start(Json(new WindowRequest(new RolloutRequest(["a"])) { Cron = "0 2 * * *", Duration = TimeSpan.FromHours(2) }))).Actions.ShouldHaveSingleItem();
+        var start = window.Run(History.Later(1).ActivityCompleted(asks.Id, Json(new NextWindow(opening)))).Actions.ShouldHaveSingleItem();
+        start.ScheduleTask.Name.ShouldBe(Activities.StartRun);
+
+        var turn = window.Run(History.Later(2).ActivityFailed(start.Id, "It is broken."));
+
+        JsonDataConverter.Default.Deserialize<WindowStatus>(turn.CustomStatus)!.Message.ShouldContain("could not be started: It is broken. It is tried again at");
+        var pause = turn.Actions.ShouldHaveSingleItem();
+        var again = window.Run(History.Later(70).TimerFired(pause.Id)).Actions.ShouldHaveSingleItem();
+        again.ScheduleTask.Name.ShouldBe(Activities.StartRun);
+        JsonDataConverter.Default.Deserialize<StartRunInput[]>(again.ScheduleTask.Input)![0].InstanceId
+            .ShouldBe(JsonDataConverter.Default.Deserialize<StartRunInput[]>(start.ScheduleTask.Input)![0].InstanceId, "the same rollout, once");
+    }
+
+    private static (OrchestrationExecutor Rollout, OrchestratorAction Start) AboutToStart()
+    {
+        var rollout = Turns.Executor<RolloutRequest, RolloutStatus>(static (context, request) => new RolloutRun(context, request).RunAsync());
+        var state = new RolloutState([new("a", RolloutNodeState.Waiting, "inst1:a")]) { IsCanaryOver = true };
+        var reads = rollout.Run(History.Start(Json(new RolloutRequest(["a"]) { State = state }))).Actions.ShouldHaveSingleItem();
+        var start = rollout.Run(History.Later(1).ActivityCompleted(reads.Id, Json(NothingNew))).Actions.ShouldHaveSingleItem();
+        start.ScheduleTask.Name.ShouldBe(Activities.StartRun);
+        return (rollout, start);
     }
 
     /// <summary>Node a is under maintenance and b waits for it; c was left out.</summary>

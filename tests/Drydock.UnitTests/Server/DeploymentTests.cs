@@ -104,6 +104,11 @@ public sealed partial class DeploymentTests
     }
 
     [Fact]
+    public void The_image_brings_the_time_zones_that_windows_need() =>
+        System.IO.File.ReadLines(Path.Combine(Repository.Root, "infra", "Dockerfile")).Last(static line => line.StartsWith("FROM ", StringComparison.Ordinal))
+            .ShouldEndWith("-chiseled-extra", Case.Sensitive, "Without -extra a chiselled image has no /usr/share/zoneinfo.");
+
+    [Fact]
     public void The_compose_file_names_its_images_by_tag_and_mounts_what_there_is()
     {
         var path = Path.Combine(Repository.Root, "docker-compose.yml");

@@ -15,6 +15,9 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
     /// <summary>Every event that was raised, in order.</summary>
     public List<(string Instance, string Name, object? Payload)> Raised { get; } = [];
 
+    /// <summary>Once: of an instance that is to be started, what another server starts under the same id in the moment before.</summary>
+    public Func<object?, object?>? Before { get; set; }
+
     /// <summary>What an orchestrator would have brought about.</summary>
     public void Set(
         string id, object? customStatus = null, object? output = null, OrchestrationRuntimeStatus status = OrchestrationRuntimeStatus.Running, string? name = null)
@@ -51,6 +54,13 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
         TaskName orchestratorName, object? input = null, StartOrchestrationOptions? options = null, CancellationToken cancellation = default)
     {
         var id = options?.InstanceId ?? throw new ArgumentException("Doors name their instances.", nameof(options));
+        if (Before is { } others)
+        {
+            Before = null;
+            return ScheduleNewOrchestrationInstanceAsync(orchestratorName, others(input), options, cancellation)
+                .ContinueWith(_ => ScheduleNewOrchestrationInstanceAsync(orchestratorName, input, options, cancellation), TaskScheduler.Default).Unwrap();
+        }
+
         if (_instances.TryGetValue(id, out var before) && options.DedupeStatuses?.Contains(before.RuntimeStatus.ToString()) == true)
         {
             throw new OrchestrationAlreadyExistsException($"Instance '{id}' exists.");

@@ -269,6 +269,20 @@ public sealed class RestTests : IAsyncLifetime
         Engine.Started.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("fan", true)]
+    [InlineData("disk", false)]
+    public async Task The_same_key_at_two_servers_in_one_moment_starts_one_maintenance(string reason, bool isSame)
+    {
+        Engine.Before = other => (MaintenanceRequest)other! with { Reason = reason, RequestedBy = "somebody" };
+
+        var answer = await Record.ExceptionAsync(() => Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a", Reason = "fan" }, "CHG-1", Token));
+
+        Engine.Started.ShouldHaveSingleItem();
+        (answer as ApiProblemException)?.Problem.Status.ShouldBe(409);
+        (answer is null).ShouldBe(isSame, answer?.ToString());
+    }
+
     [Fact]
     public async Task Lists_are_pages_with_the_newest_first()
     {

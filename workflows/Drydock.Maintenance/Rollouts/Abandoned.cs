@@ -53,7 +53,7 @@ internal sealed class EndPartsActivity(DurableTaskClient client) : TaskActivity<
         return true;
     }
 
-    public static async Task EndAsync(DurableTaskClient client, string input)
+    public static Task EndAsync(DurableTaskClient client, string input) => HubCalls.DoAsync(async () =>
     {
         // What puts the node back begins with that too: it may have begun before a crash.
         var prefix = $"{input}:";
@@ -64,7 +64,7 @@ internal sealed class EndPartsActivity(DurableTaskClient client) : TaskActivity<
                 await client.TerminateInstanceAsync(part.InstanceId, $"{input} was ended.", CancellationToken.None);
             }
         }
-    }
+    });
 }
 
 /// <summary>A maintenance that may have been ended without its parts.</summary>

@@ -98,6 +98,9 @@ internal sealed class RolloutBook
         return taken;
     }
 
+    /// <summary>The maintenance of a node that was taken could not be started; its turn comes again. If it runs after all, the lease keeps the next try off.</summary>
+    public void NotStarted(RolloutNode node, string why, DateTimeOffset now) => TryAgain(node, why, now);
+
     /// <summary>The maintenance of a node is over. News of an earlier try, or told twice, change nothing.</summary>
     public void Done(NodeDone done, DateTimeOffset now)
     {
@@ -108,8 +111,7 @@ internal sealed class RolloutBook
 
         if (done.IsHeldByOther && State.StoppingBecause is null)
         {
-            var pause = FirstRetry * Math.Pow(2, node.Attempt - 1);
-            Change(node, NewTry(node) with { NotBefore = now + (pause < LastRetry ? pause : LastRetry), Message = Short(done.Message) });
+            TryAgain(node, done.Message, now);
             return;
         }
 
@@ -253,6 +255,12 @@ internal sealed class RolloutBook
 
     private RolloutNode NewNode(string node, int attempt) =>
         new(node, RolloutNodeState.Waiting, InstanceIds.Node(_id, node, attempt)) { Attempt = attempt };
+
+    private void TryAgain(RolloutNode node, string why, DateTimeOffset now)
+    {
+        var pause = FirstRetry * Math.Pow(2, node.Attempt - 1);
+        Change(node, NewTry(node) with { NotBefore = now + (pause < LastRetry ? pause : LastRetry), Message = Short(why) });
+    }
 
     private RolloutNode NewTry(RolloutNode node) =>
         NewNode(node.Node, node.Attempt + 1) with { Zone = node.Zone, IsControlPlane = node.IsControlPlane, Load = node.Load };

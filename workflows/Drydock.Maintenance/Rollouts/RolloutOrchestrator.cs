@@ -157,11 +157,30 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
             }
 
             var node = _book.Take(name, context.Now());
-            var asked = request.Template with { Node = name, RequestedBy = $"rollout/{context.InstanceId}" };
-            await context.Do<bool>(
+            if (!await StartAsync(node))
+            {
+                return;
+            }
+
+            await HeedAsync();
+        }
+    }
+
+    /// <summary>Starts the maintenance of a node that was taken; false if the hub did not do it for a long time, and the node waits for another turn.</summary>
+    private async Task<bool> StartAsync(RolloutNode node)
+    {
+        var asked = request.Template with { Node = node.Node, RequestedBy = $"rollout/{context.InstanceId}" };
+        try
+        {
+            return await context.Do<bool>(
                 Activities.StartRun,
                 new StartRunInput(context.InstanceId, node.InstanceId, new RunNodeInput(context.InstanceId, node.InstanceId, asked)));
-            await HeedAsync();
+        }
+        catch (TaskFailedException failure)
+        {
+            _book.NotStarted(node, failure.Sentence(), context.Now());
+            (_waitsFor, _lookAgainAt) = ($"The maintenance of {node.Node} could not be started: {failure.Sentence()}", context.Now() + RolloutRules.LookAgain);
+            return false;
         }
     }
 

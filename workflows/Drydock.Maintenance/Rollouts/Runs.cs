@@ -99,8 +99,8 @@ internal sealed class StartRunActivity(DurableTaskClient client) : TaskActivity<
             OrchestrationRuntimeStatus.Terminated);
         try
         {
-            await client.ScheduleNewOrchestrationInstanceAsync(
-                input.Node is null ? Orchestrations.RunRollout : Orchestrations.RunNode, (object?)input.Node ?? input.Rollout, options);
+            await HubCalls.DoAsync(() => client.ScheduleNewOrchestrationInstanceAsync(
+                input.Node is null ? Orchestrations.RunRollout : Orchestrations.RunNode, (object?)input.Node ?? input.Rollout, options));
         }
         catch (OrchestrationAlreadyExistsException)
         {

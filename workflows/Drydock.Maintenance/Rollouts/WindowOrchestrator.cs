@@ -12,6 +12,8 @@ internal sealed class WindowOrchestrator : TaskOrchestrator<WindowRequest, Windo
 /// <summary>One opening of <see cref="WindowOrchestrator"/>.</summary>
 internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest request)
 {
+    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromMinutes(1);
+
     private readonly Inbox<Cancel> _cancel = new(context, WindowEvents.Cancel);
     private readonly Inbox<RolloutDone> _done = new(context, ChildEvents.RolloutDone);
 
@@ -54,13 +56,10 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
     {
         if (_rollout is null)
         {
-            _rollout = InstanceIds.Rollout(context.InstanceId, opening.From);
-            await context.Do<bool>(
-                Activities.StartRun,
-                new StartRunInput(
-                    context.InstanceId,
-                    _rollout,
-                    Rollout: new RunRolloutInput(context.InstanceId, _rollout, request.Rollout with { Opening = opening, OnClose = request.OnClose })));
+            if (!await StartAsync(opening))
+            {
+                return;
+            }
         }
         else
         {
@@ -75,6 +74,32 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
             Tell(new WindowStatus($"Closed at {opening.To:u}; the nodes in hand are not done yet.") { Rollout = _rollout });
             await WaitAsync(null, () => _cancelled is not null || _rollout is null);
         }
+    }
+
+    /// <summary>Starts the rollout of an opening; false if that failed until the window closed or was cancelled.</summary>
+    private async Task<bool> StartAsync(RolloutOpening opening)
+    {
+        var rollout = InstanceIds.Rollout(context.InstanceId, opening.From);
+        var run = new RunRolloutInput(context.InstanceId, rollout, request.Rollout with { Opening = opening, OnClose = request.OnClose });
+        do
+        {
+            try
+            {
+                await context.Do<bool>(Activities.StartRun, new StartRunInput(context.InstanceId, rollout, Rollout: run));
+                _rollout = rollout;
+                return true;
+            }
+            catch (TaskFailedException failure)
+            {
+                _last = $"The rollout of {opening.From:u} could not be started: {failure.Sentence()} ";
+                var again = context.Now() + TryAgainAfter;
+                Tell(new WindowStatus($"{_last}It is tried again at {again:u}.") { ClosesAt = opening.To });
+                await WaitAsync(again, () => _cancelled is not null);
+            }
+        }
+        while (_cancelled is null && context.Now() < opening.To);
+
+        return false;
     }
 
     /// <summary>No further window; a rollout under way takes no new node and is waited for.</summary>
