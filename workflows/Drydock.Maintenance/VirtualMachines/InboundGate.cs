@@ -87,6 +87,7 @@ internal sealed class InboundGate(TimeProvider clock)
 
     private async Task<string?> TakeTurnAsync(ICluster cluster, string holder, CancellationToken cancellationToken)
     {
+        using var again = new PeriodicTimer(AskAgain, clock);
         for (var since = clock.GetTimestamp(); ;)
         {
             var turn = await cluster.AcquireTurnAsync(ClusterTurn.Inbound, holder, TurnLasts, cancellationToken);
@@ -100,7 +101,7 @@ internal sealed class InboundGate(TimeProvider clock)
                 return $"{Holder.Describe(turn.Holder)} is beginning a migration: no two at the same moment, so that the limit to one node holds.";
             }
 
-            await Task.Delay(AskAgain, clock, cancellationToken);
+            await again.WaitForNextTickAsync(cancellationToken);
         }
     }
 
