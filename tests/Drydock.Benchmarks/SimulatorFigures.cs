@@ -121,7 +121,7 @@ internal sealed class SimulatorFigures(int nodes, int pods, int machines)
     {
         while (cluster.PendingWork > 0 || cluster.Store.List(ResourceTypes.Deployments, "load").Sum(each => each.Number("status", "readyReplicas") ?? 0) < pods)
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(100));
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
         }
 
         return true;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Shouldly;
-using Xunit;
 using YamlDotNet.RepresentationModel;
 
 namespace Drydock.ConformanceTests.Deployment;
@@ -39,7 +38,7 @@ public sealed class ComposeTests
 
     private static async Task<(YamlMappingNode Read, string Complaints)> ConfigAsync(string profile)
     {
-        var start = new ProcessStartInfo("docker-compose") { WorkingDirectory = AdmissionTests.Root(), RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("docker-compose") { WorkingDirectory = AdmissionTests.Root(), UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])[.. profile.Length == 0 ? Array.Empty<string>() : ["--profile", profile], "config"])
         {
             start.ArgumentList.Add(argument);

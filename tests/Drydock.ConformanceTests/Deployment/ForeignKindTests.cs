@@ -1,5 +1,4 @@
 using Shouldly;
-using Xunit;
 using YamlDotNet.RepresentationModel;
 
 namespace Drydock.ConformanceTests.Deployment;

@@ -99,7 +99,7 @@ public sealed partial class KubectlVirtualMachineTests
 
     // Which of the lines came, not how often. kubectl up to 1.26 ended with another word.
     private static HashSet<string> Lines(string output) =>
-        [.. Nameless(output).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => NodeDone().Replace(line, "$1 drained").Replace("already cordoned", "cordoned", StringComparison.Ordinal))];
+        [.. Nameless(output).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => NodeDone().Replace(line, "${done} drained").Replace("already cordoned", "cordoned", StringComparison.Ordinal))];
 
     private static HashSet<string> Refusals(string error) => [.. Refusal().Matches(Nameless(error)).Select(found => found.Value)];
 
@@ -107,13 +107,13 @@ public sealed partial class KubectlVirtualMachineTests
 
     private static string Nameless(string text) => Launcher().Replace(text, "virt-launcher-${machine}");
 
-    [GeneratedRegex("virt-launcher-(?<machine>[a-z0-9-]+)-[a-z0-9]{5}\\b")]
+    [GeneratedRegex("virt-launcher-(?<machine>[a-z0-9-]+)-[a-z0-9]{5}\\b", RegexOptions.None, 1000)]
     private static partial Regex Launcher();
 
-    [GeneratedRegex("^(node/[^ ]+) evicted$")]
+    [GeneratedRegex("^(?<done>node/[^ ]+) evicted$", RegexOptions.None, 1000)]
     private static partial Regex NodeDone();
 
     // Without what the versions of kubectl put before and after it.
-    [GeneratedRegex("error when evicting pods/[^ ]+ -n \"default\"[^:]*: (global timeout reached: 4s|Internal error occurred: .*? connection refused|admission webhook [^\n]*)")]
+    [GeneratedRegex("error when evicting pods/[^ ]+ -n \"default\"[^:]*: (?<why>global timeout reached: 4s|Internal error occurred: .*? connection refused|admission webhook [^\n]*)", RegexOptions.None, 1000)]
     private static partial Regex Refusal();
 }

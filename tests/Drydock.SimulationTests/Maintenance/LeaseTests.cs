@@ -1,7 +1,4 @@
-using System.Text.Json.Nodes;
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;

@@ -78,9 +78,9 @@ internal static partial class RecordedExchange
         return $"{status?["status"]} {status?["code"]} {status?["reason"]}: {status?["message"]} {details?.ToJsonString()}";
     }
 
-    [GeneratedRegex("virt-launcher-(?<machine>[a-z0-9-]+)-[a-z0-9]{5}\\b")]
+    [GeneratedRegex("virt-launcher-(?<machine>[a-z0-9-]+)-[a-z0-9]{5}\\b", RegexOptions.None, 1000)]
     private static partial Regex LauncherName();
 
-    [GeneratedRegex("kubevirt-evacuation-[a-z0-9]{5}\\b")]
+    [GeneratedRegex("kubevirt-evacuation-[a-z0-9]{5}\\b", RegexOptions.None, 1000)]
     private static partial Regex MigrationName();
 }

@@ -93,7 +93,7 @@ public sealed class ReadyTests
         public Task ProveAsync(CancellationToken cancellationToken)
         {
             _asked.TrySetResult();
-            return Failure is not null ? Task.FromException(Failure) : Hangs ? Task.Delay(Timeout.Infinite, cancellationToken) : Task.CompletedTask;
+            return Failure is not null ? Task.FromException(Failure) : Hangs ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken) : Task.CompletedTask;
         }
 
         public Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
