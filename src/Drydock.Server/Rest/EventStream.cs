@@ -35,10 +35,10 @@ internal static class EventStream
         var stopping = context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
         var revoked = EndWhenRevokedAsync(context, stop);
-        var views = watch(stop.Token).GetAsyncEnumerator(stop.Token);
-        await using (views)
+        await using var views = watch(stop.Token).GetAsyncEnumerator(stop.Token);
+        var next = NextAsync(views, stop.Token);
+        try
         {
-            var next = NextAsync(views, stop.Token);
             while (true)
             {
                 if (!await IsThereInTimeAsync(next, clock, stop.Token))
@@ -61,9 +61,13 @@ internal static class EventStream
                 next = NextAsync(views, stop.Token);
             }
         }
-
-        await stop.CancelAsync();
-        await revoked;
+        finally
+        {
+            // A caller who goes while nothing happens leaves a view that is still waited for, and what is waited for cannot be disposed.
+            await stop.CancelAsync();
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await revoked;
+        }
     }
 
     /// <summary>A stream may last for days: its caller must not look longer than he may.</summary>

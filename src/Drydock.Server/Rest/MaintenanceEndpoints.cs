@@ -22,7 +22,7 @@ internal static class MaintenanceEndpoints
             .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         maintenances.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchMaintenance).WithName("WatchMaintenance")
             .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.")
-            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice.");
+            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice. After 20 s of silence comes an event of type `heartbeat`, which says nothing but that the stream lives.");
         maintenances.MapGet("/{id}/pods", PodsAsync).Needs(Permissions.GetMaintenance).WithName("ListMaintenancePods")
             .WithSummary("One page of the pods that have to leave, with what became of each.")
             .WithDescription("`gone` (true or false) chooses among them; `limit` is 1 to 500, 50 unless said otherwise.");

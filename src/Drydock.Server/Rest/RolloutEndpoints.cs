@@ -18,7 +18,7 @@ internal static class RolloutEndpoints
         rollouts.MapGet("/{id}", GetAsync).Needs(Permissions.GetRollout).WithName("GetRollout").WithSummary("One rollout as it stands.");
         rollouts.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchRollout).WithName("WatchRollout")
             .WithSummary("Server-sent events of type 'rollout', each the whole rollout, until it is over.")
-            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice.");
+            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice. After 20 s of silence comes an event of type `heartbeat`, which says nothing but that the stream lives.");
         rollouts.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelRollout).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
         rollouts.MapPost("/{id}/stop", StopAsync).Needs(Permissions.SteerRollout).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
         rollouts.MapPost("/{id}/pause", PauseAsync).Needs(Permissions.SteerRollout).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");

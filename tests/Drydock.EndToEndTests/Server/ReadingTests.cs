@@ -243,6 +243,32 @@ public sealed class ReadingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_stream_that_has_nothing_to_tell_says_that_it_lives()
+    {
+        var held = await HoldAsync();
+        var types = new List<string>();
+        using (var answer = await Http.GetAsync($"api/v1/maintenances/{held.Id}/events", HttpCompletionOption.ResponseHeadersRead, Token))
+        {
+            await using var stream = await answer.Content.ReadAsStreamAsync(Token);
+            await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(stream).EnumerateAsync(Token))
+            {
+                types.Add(item.EventType);
+                if (item.EventType == "heartbeat")
+                {
+                    break;
+                }
+            }
+        }
+
+        types[0].ShouldBe("maintenance");
+        types[^1].ShouldBe("heartbeat");
+
+        // Who left in the middle of a silence holds nothing up.
+        await _harbour.Api.CancelMaintenanceAsync(held.Id, null, Token);
+        (await _harbour.WatchAsync(held.Id, static _ => false, Token)).State.ShouldBe(MaintenanceState.Cancelled);
+    }
+
+    [Fact]
     public async Task Who_stops_watching_stops_nothing_else()
     {
         var held = await HoldAsync();
