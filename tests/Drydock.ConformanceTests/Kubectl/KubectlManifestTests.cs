@@ -141,9 +141,6 @@ public sealed class KubectlManifestTests(KubectlCluster cluster) : IClassFixture
     [InlineData("pdb.spec", "maxUnavailable", "may be missing")]
     [InlineData("lease.spec", "holderIdentity", "Who holds it")]
     [InlineData("vmi", "metadata", "A virtual machine that runs")]
-    [InlineData("vmi.spec", "evictionStrategy", "LiveMigrateIfPossible, External or None")]
-    [InlineData("vm.spec", "runStrategy", "RerunOnFailure")]
-    [InlineData("vmim.status", "phase", "TargetReady")]
     public async Task A_built_in_kind_is_explained(string path, string field, string meaning)
     {
         var explained = (await cluster.RunAsync("explain", path)).Output;
