@@ -214,7 +214,9 @@ internal sealed partial class MaintenanceChildren(
     }
 
     /// <summary>Puts back what was changed, booking the news of the lease meanwhile.</summary>
-    public async Task<RestoreResult> RestoreAsync(bool keepNode)
+    /// <param name="keepNode">The node stays cordoned and marked.</param>
+    /// <param name="ledger">What the node was, if it was marked.</param>
+    public async Task<RestoreResult> RestoreAsync(bool keepNode, NodePrior? ledger)
     {
         var restoring = context.CallSubOrchestratorAsync<RestoreResult>(
             Orchestrations.Restore,
@@ -223,6 +225,8 @@ internal sealed partial class MaintenanceChildren(
                 Holder = holder,
                 UnderLease = true,
                 KeepNode = keepNode,
+                Ledger = ledger is null ? null : LedgerJson.Write(ledger),
+                Stopped = [.. _moved.Select(moved => moved.Stopped).OfType<StoppedVm>().DistinctBy(stopped => stopped.Vm)],
                 RestartTimeout = request.VirtualMachines.RestartTimeout,
             },
             new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
@@ -232,7 +236,9 @@ internal sealed partial class MaintenanceChildren(
             await BookLeaseAsync();
         }
         while (!restoring.IsCompleted);
-        return await restoring;
+        var restored = await restoring;
+        Findings = [.. Findings, .. restored.Kept.Select(kept => new PlanFinding(FindingSeverity.Notes, "changed-by-others", kept, $"node/{request.Node}"))];
+        return restored;
     }
 
     public async Task EndLeaseAsync()

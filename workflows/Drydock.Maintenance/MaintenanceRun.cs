@@ -35,6 +35,7 @@ internal sealed class MaintenanceRun
 
     private MaintenancePlan? _plan;
     private NodeReading? _node;
+    private NodePrior? _marked;
     private IReadOnlyList<NamedProbe> _probes = [];
     private DateTimeOffset _waitsUntil;
 
@@ -174,6 +175,7 @@ internal sealed class MaintenanceRun
             var marked = await _context.Do<ActResult>(Activities.MarkNode, new MarkNodeInput(_request.Node, _holder, prior));
             if (marked.Verdict == Verdict.Done)
             {
+                _marked = prior;
                 return await CancelledAsync() ?? await KeepMarkedAsync(prior);
             }
 
@@ -303,7 +305,7 @@ internal sealed class MaintenanceRun
         var isCancel = end.Outcome == MaintenanceOutcome.Cancelled;
         await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
         var keeps = end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned);
-        var result = await _children.RestoreAsync(keeps);
+        var result = await _children.RestoreAsync(keeps, _marked);
         if (end.Outcome == MaintenanceOutcome.Failed)
         {
             await RecordAsync("FailedMaintenance", "Failed a node maintenance", isWarning: true);

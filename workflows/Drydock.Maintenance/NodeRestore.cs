@@ -25,12 +25,12 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         var undo = new NodeUndo(cluster);
         List<UndoResult> results =
         [
-            await undo.UnmarkNodeAsync(node, null, cancellationToken),
+            await undo.UnmarkNodeAsync(node, null, null, cancellationToken),
             await new NeighbourUndo(neighbours).ReleaseAsync(node, null, cancellationToken),
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {
-            results.Add(await undo.RestoreVmAsync(vm, null, cancellationToken));
+            results.Add(await undo.RestoreVmAsync(vm, null, null, cancellationToken));
         }
 
         if (holder is not null)
@@ -67,6 +67,9 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
 /// <param name="LeftBehind">What could not be put back, one sentence each, with the reason.</param>
 public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, IReadOnlyList<string> LeftBehind)
 {
+    /// <summary>What was put back otherwise than by its mark, or left because somebody else changed it, one sentence each.</summary>
+    public IReadOnlyList<string> Kept { get; init; } = [];
+
     /// <summary>The virtual machines that were started again and waited for; empty if nothing was waited for.</summary>
     public IReadOnlyList<RestoredVm> VirtualMachines { get; init; } = [];
 }

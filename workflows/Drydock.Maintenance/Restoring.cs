@@ -20,9 +20,20 @@ public sealed record RestoreRequest(string Node)
     /// <summary>Leave the node cordoned and marked; only the virtual machines are started again.</summary>
     public bool KeepNode { get; init; }
 
+    /// <summary>What the node was before, as its mark says it: for when somebody took that off. Null: only the mark counts.</summary>
+    public string? Ledger { get; init; }
+
+    /// <summary>The virtual machines that were stopped, with what their marks say: for when somebody took those off.</summary>
+    public IReadOnlyList<StoppedVm> Stopped { get; init; } = [];
+
     /// <summary>How long a virtual machine that was started again may take to be Running.</summary>
     public TimeSpan RestartTimeout { get; init; } = TimeSpan.FromMinutes(10);
 }
+
+/// <summary>A virtual machine that was stopped.</summary>
+/// <param name="Vm">Which.</param>
+/// <param name="Ledger">What it was before, as its mark says it.</param>
+public sealed record StoppedVm(ObjectRef Vm, string Ledger);
 
 /// <summary>Puts a node back from the marks on it and on the virtual machines that were stopped for it.</summary>
 /// <remarks>
@@ -36,6 +47,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
     private readonly List<string> _done = [];
     private readonly List<string> _leftBehind = [];
+    private readonly List<string> _kept = [];
     private readonly SortedDictionary<string, VmStatus> _starting = new(StringComparer.Ordinal);
 
     public override async Task<RestoreResult> RunAsync(TaskOrchestrationContext context, RestoreRequest input)
@@ -49,13 +61,22 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         {
             // Remediation last: it must not find a node that is still being put back.
             var undo = new UndoInput(input.Node, input.Holder, input.UnderLease);
-            await UndoAsync(context, Activities.UnmarkNode, undo, $"node {input.Node}");
+            await UndoAsync(context, Activities.UnmarkNode, undo with { Ledger = input.Ledger }, $"node {input.Node}");
             await UndoAsync(context, Activities.ReleaseNeighbours, undo, $"what was held around node {input.Node}");
         }
 
+        else if (input is { Ledger: { } ledger, Holder: { } holder } && LedgerJson.Read<NodePrior>(ledger) is { } prior)
+        {
+            await KeepAsync(context, new MarkNodeInput(input.Node, holder, prior));
+        }
+
         var held = await HeldAsync(context, input);
-        var machines = await Task.WhenAll(held.Select(vm => RestoreVmAsync(context, input, vm)));
-        return new RestoreResult(false, _done, _leftBehind) { VirtualMachines = [.. machines] };
+        var machines = await Task.WhenAll(
+        [
+            .. held.Select(vm => RestoreVmAsync(context, input, vm, ledger: null)),
+            .. input.Stopped.Where(stopped => !held.Contains(stopped.Vm)).Select(stopped => RestoreVmAsync(context, input, stopped.Vm, stopped.Ledger)),
+        ]);
+        return new RestoreResult(false, _done, _leftBehind) { Kept = _kept, VirtualMachines = [.. machines] };
     }
 
     private async Task<IReadOnlyList<ObjectRef>> HeldAsync(TaskOrchestrationContext context, RestoreRequest input)
@@ -72,9 +93,26 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         }
     }
 
-    private async Task<RestoredVm> RestoreVmAsync(TaskOrchestrationContext context, RestoreRequest input, ObjectRef vm)
+    /// <summary>A node that stays as it is keeps its marks too: they are what <c>drydock restore</c> goes by.</summary>
+    private async Task KeepAsync(TaskOrchestrationContext context, MarkNodeInput input)
     {
-        var undone = await UndoAsync(context, Activities.RestoreVm, new UndoInput(input.Node, input.Holder, input.UnderLease, vm), $"virtual machine {vm}");
+        try
+        {
+            if (await context.Undo<ActResult>(Activities.ReassertNode, input) is { Verdict: not Verdict.Done } no)
+            {
+                _leftBehind.Add($"What somebody may have taken off node {input.Node} was not put on again: {no.Message}");
+            }
+        }
+        catch (TaskFailedException failure)
+        {
+            _leftBehind.Add($"What somebody may have taken off node {input.Node} was not put on again: {failure.Sentence()}");
+        }
+    }
+
+    private async Task<RestoredVm> RestoreVmAsync(TaskOrchestrationContext context, RestoreRequest input, ObjectRef vm, string? ledger)
+    {
+        var undone = await UndoAsync(
+            context, Activities.RestoreVm, new UndoInput(input.Node, input.Holder, input.UnderLease, vm) { Ledger = ledger }, $"virtual machine {vm}");
         if (undone is not { WaitsToRun: true })
         {
             return new RestoredVm(vm, undone is { Problem: null }, null, undone?.Problem ?? undone?.Done ?? "It was not marked.");
@@ -143,9 +181,15 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             _done.Add(done);
         }
 
+        if (result.Kept is { } kept)
+        {
+            _kept.Add(kept);
+        }
+
         if (result.Problem is { } problem)
         {
-            _leftBehind.Add(Sentence(what, problem, node));
+            // Done all the same: there is nothing of ours that another try could find.
+            _leftBehind.Add(result.Verdict == Verdict.Done ? problem : Sentence(what, problem, node));
         }
     }
 

@@ -76,7 +76,11 @@ internal static class NeighbourMarks
         }
 
         var holders = HoldersOf(neighbour);
-        if (!holders.TryGetValue(node, out var by) || (holder is not null && by != holder))
+        var key = AnnotationOf(neighbour.Kind)!;
+
+        // Only a maintenance writes that value. Where its holders are gone, somebody took them off: whoever else still needs it writes it again.
+        var isLeftOver = holders.Count == 0 && neighbour.Annotations.GetValueOrDefault(key) == Ours;
+        if (!isLeftOver && (!holders.TryGetValue(node, out var by) || (holder is not null && by != holder)))
         {
             return null;
         }
@@ -89,7 +93,6 @@ internal static class NeighbourMarks
             return new(change, null);
         }
 
-        var key = AnnotationOf(neighbour.Kind)!;
         if (neighbour.Annotations.GetValueOrDefault(key) == Ours)
         {
             change[key] = LedgerJson.Read<PriorValue>(neighbour.Annotations.GetValueOrDefault(Prior, "{}"))?.Value;

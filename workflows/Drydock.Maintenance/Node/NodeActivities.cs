@@ -125,7 +125,7 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
             return ActResult.Done;
         }
 
-        await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, cancellationToken);
+        await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, ledger: null, cancellationToken);
         return new(Verdict.Refused, other.Message) { Kind = other.Kind };
     }
 }
@@ -135,7 +135,7 @@ internal sealed class UnmarkNodeActivity(ICluster cluster, TimeProvider clock) :
 {
     protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
         await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, cancellationToken);
+        ?? await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, input.Ledger, cancellationToken);
 }
 
 /// <summary>Records a Kubernetes Event on the node: a courtesy, never a reason to fail.</summary>

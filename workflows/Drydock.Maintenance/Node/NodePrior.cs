@@ -49,7 +49,7 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
     /// <summary>The change that puts the node back: what was there before stays, what we added goes, what somebody changed since is theirs.</summary>
     public NodeChange Undo(NodeSnapshot node) => new()
     {
-        Unschedulable = Unschedulable,
+        Unschedulable = node.Unschedulable ? Unschedulable : null,
         RemoveTaints = [.. OurTaints.Where(ours => !Taints.Any(taint => IsSame(taint, ours)))],
         Labels = node.Labels.GetValueOrDefault(ExcludeLabel) == Ours
             ? One(ExcludeLabel, ExcludeFromRemediation)
@@ -86,6 +86,45 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
         }
 
         return missing;
+    }
+
+    /// <summary>
+    /// Something stands on the node that only a maintenance of ours can have written. A cordon is no such thing: anybody may have made it.
+    /// </summary>
+    public bool HasTraces(NodeSnapshot node) =>
+        OurTaints.Skip(1).Any(ours => !Taints.Any(taint => IsSame(taint, ours)) && node.Taints.Any(taint => IsSame(taint, ours)))
+        || (ExcludeFromRemediation != Ours && node.Labels.GetValueOrDefault(ExcludeLabel) == Ours)
+        || (HoldsScaleDown && ScaleDownDisabled != Ours && node.Annotations.GetValueOrDefault(ScaleDownAnnotation) == Ours);
+
+    /// <summary>What the undo leaves as it is since it is not as we set it any more, in words; empty: nothing.</summary>
+    public IReadOnlyList<string> Theirs(NodeSnapshot node)
+    {
+        var theirs = new List<string>();
+        if (Unschedulable && !node.Unschedulable)
+        {
+            theirs.Add("it was cordoned before and is not any more");
+        }
+
+        theirs.AddRange(Taints.Where(prior => !node.Taints.Contains(prior)).Select(prior =>
+            node.Taints.FirstOrDefault(taint => IsSame(taint, prior)) is { } now
+                ? $"taint {prior.Key} has the value '{now.Value}'"
+                : $"taint {prior.Key}, which was there before, is gone"));
+        AddIfTheirs(theirs, "label", ExcludeLabel, node.Labels, ExcludeFromRemediation);
+        if (HoldsScaleDown)
+        {
+            AddIfTheirs(theirs, "annotation", ScaleDownAnnotation, node.Annotations, ScaleDownDisabled);
+        }
+
+        return theirs;
+    }
+
+    private static void AddIfTheirs(List<string> theirs, string what, string key, IReadOnlyDictionary<string, string> values, string? prior)
+    {
+        var now = values.GetValueOrDefault(key);
+        if (now != Ours && now != prior)
+        {
+            theirs.Add(now is null ? $"{what} {key}, which was '{prior}' before, is gone" : $"{what} {key} is '{now}'");
+        }
     }
 
     private static Dictionary<string, string?> One(string key, string? value) => new(StringComparer.Ordinal) { [key] = value };

@@ -10,6 +10,9 @@ namespace Drydock.Maintenance.Node;
 /// <param name="Vm">The virtual machine to restore, where one is.</param>
 internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, ObjectRef? Vm = null)
 {
+    /// <summary>What the object was, as its mark said: for one whose mark somebody took off. Null: only the mark counts.</summary>
+    public string? Ledger { get; init; }
+
     /// <summary>Null if the undo may go on. A cancel does not stop an undo: it is its reason.</summary>
     public async Task<UndoResult?> RefusalAsync(ICluster cluster, TimeProvider clock, CancellationToken cancellationToken)
     {
@@ -34,7 +37,11 @@ internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, O
 /// <param name="Done">What was put back, one sentence, or null if nothing was.</param>
 /// <param name="Problem">Why it could not be put back, or null.</param>
 /// <param name="WaitsToRun">A virtual machine was told to start: it is on its way.</param>
-internal sealed record UndoResult(Verdict Verdict, string? Done, string? Problem = null, bool WaitsToRun = false);
+internal sealed record UndoResult(Verdict Verdict, string? Done, string? Problem = null, bool WaitsToRun = false)
+{
+    /// <summary>What was left as it is because somebody else changed it, one sentence, or null.</summary>
+    public string? Kept { get; init; }
+}
 
 /// <summary>
 /// Puts objects back as their marks say: only where the mark is the holder's, the mark goes with the last change (design D8).
@@ -46,50 +53,104 @@ internal sealed class NodeUndo(ICluster cluster)
     public const int MaxConflicts = 5;
 
     /// <summary>Uncordons, untaints, unlabels and unmarks, each as it was before.</summary>
-    public async Task<UndoResult> UnmarkNodeAsync(string name, string? holder, CancellationToken cancellationToken)
+    /// <param name="name">The node.</param>
+    /// <param name="holder">Only if it is marked by this one, or by anybody if null.</param>
+    /// <param name="ledger">What the node was, for one whose mark somebody took off; null: only the mark counts.</param>
+    /// <param name="cancellationToken">Ends it between two requests.</param>
+    public async Task<UndoResult> UnmarkNodeAsync(string name, string? holder, string? ledger, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < MaxConflicts; attempt++)
         {
             var node = await cluster.GetNodeAsync(name, cancellationToken);
-            if (node?.Mark is not { } mark || (holder is not null && mark.HeldBy != holder))
+            if (node is null || (node.Mark is null && ledger is null))
             {
                 return new(Verdict.Done, null);
             }
 
-            if (LedgerJson.Read<NodePrior>(mark.Prior) is not { } prior)
+            if (node.Mark is { } foreign && holder is not null && foreign.HeldBy != holder)
             {
-                return new(Verdict.Refused, null, $"The mark on node {name} cannot be read: {mark.Prior}");
+                return ledger is null ? new(Verdict.Done, null) : new(
+                    Verdict.Done, null, $"Node {name} is held by {Holder.Describe(foreign.HeldBy)} by now: what this maintenance set on it is left to that.");
+            }
+
+            var text = node.Mark?.Prior ?? ledger!;
+            if (LedgerJson.Read<NodePrior>(text) is not { } prior)
+            {
+                return new(Verdict.Refused, null, $"The mark on node {name} cannot be read: {text}");
+            }
+
+            if (node.Mark is null && !prior.HasTraces(node))
+            {
+                return AfterOthers(node, prior);
             }
 
             if (await cluster.ChangeNodeAsync(node, prior.Undo(node), cancellationToken) is not null)
             {
-                return new(Verdict.Done, prior.Unschedulable
-                    ? $"Node {name}: taints and label removed; it stays cordoned, as it was before."
-                    : $"Node {name}: uncordoned, taints and label removed.");
+                return Undone(node, prior);
             }
         }
 
         throw KeepsChanging("nodes", name);
     }
 
+    // Nothing on it is surely ours: we put it back before a crash, or somebody else did. Who cordons it then means it.
+    private static UndoResult AfterOthers(NodeSnapshot node, NodePrior prior) => new(
+        Verdict.Done,
+        null,
+        node.Unschedulable && !prior.Unschedulable
+            ? $"Node {node.Name} is still cordoned. Our mark and all else that this maintenance had set is gone from it, so that somebody else may have cordoned it: it is left so. If nobody wants that: kubectl uncordon {node.Name}"
+            : null);
+
+    private static UndoResult Undone(NodeSnapshot node, NodePrior prior)
+    {
+        var theirs = prior.Theirs(node);
+        List<string> kept = [];
+        if (node.Mark is null)
+        {
+            kept.Add("somebody had taken our mark off it, so that it was put back by the ledger of the maintenance");
+        }
+
+        if (theirs.Count > 0)
+        {
+            kept.Add($"left as somebody else set it: {string.Join(", ", theirs)}");
+        }
+
+        var left = kept.Count == 0 ? null : $"Node {node.Name}: {string.Join("; ", kept)}.";
+        var done = prior.Unschedulable && node.Unschedulable
+            ? $"Node {node.Name}: taints and label removed; it stays cordoned, as it was before."
+            : $"Node {node.Name}: uncordoned, taints and label removed.";
+        return new(Verdict.Done, left is null ? done : $"{done} {left}") { Kept = left };
+    }
+
     /// <summary>Gives a virtual machine that we stopped its run strategy and its running state back.</summary>
-    public async Task<UndoResult> RestoreVmAsync(ObjectRef name, string? holder, CancellationToken cancellationToken)
+    /// <param name="name">The machine.</param>
+    /// <param name="holder">Only if it is marked by this one, or by anybody if null.</param>
+    /// <param name="ledger">What it was, for one whose mark somebody took off before it was to be put back; null: only the mark counts.</param>
+    /// <param name="cancellationToken">Ends it between two requests.</param>
+    public async Task<UndoResult> RestoreVmAsync(ObjectRef name, string? holder, string? ledger, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < MaxConflicts; attempt++)
         {
             var vm = await cluster.GetVmAsync(name, cancellationToken);
-            if (vm?.Mark is not { } mark || (holder is not null && mark.HeldBy != holder))
+            if (vm?.Mark is { } foreign && holder is not null && foreign.HeldBy != holder)
+            {
+                return new(Verdict.Done, null, ledger is null
+                    ? null
+                    : $"Virtual machine {name}, which this maintenance stopped, is held by {Holder.Describe(foreign.HeldBy)} by now: it is left to that.");
+            }
+
+            if ((vm?.Mark?.Prior ?? (vm is null ? null : ledger)) is not { } text)
             {
                 // It was marked when it was listed: this may be a rerun, after a crash between the start and the checkpoint of it.
                 return new(Verdict.Done, null, null, vm is { Mark: null } && await IsOnItsWayAsync(vm, cancellationToken));
             }
 
-            if (LedgerJson.Read<VmPrior>(mark.Prior) is not { } prior)
+            if (LedgerJson.Read<VmPrior>(text) is not { } prior)
             {
-                return new(Verdict.Refused, null, $"The mark on virtual machine {name} cannot be read: {mark.Prior}");
+                return new(Verdict.Refused, null, $"The mark on virtual machine {name} cannot be read: {text}");
             }
 
-            var step = prior.NextUndo(vm, await cluster.GetVmiAsync(name, cancellationToken));
+            var step = prior.NextUndo(vm!, await cluster.GetVmiAsync(name, cancellationToken));
             if (step.IsBusy)
             {
                 throw new ClusterException(
@@ -99,7 +160,7 @@ internal sealed class NodeUndo(ICluster cluster)
             if (step.RunStrategy is { } strategy)
             {
                 // Each change gives a new resource version: go round and look again.
-                await cluster.SetRunStrategyAsync(vm, strategy, cancellationToken);
+                await cluster.SetRunStrategyAsync(vm!, strategy, cancellationToken);
                 continue;
             }
 
@@ -108,7 +169,15 @@ internal sealed class NodeUndo(ICluster cluster)
                 return new(Verdict.Refused, null, $"Virtual machine {name} could not be started: {no.Message}");
             }
 
-            if (await UnmarkVmAsync(name, mark.HeldBy, cancellationToken))
+            if (vm!.Mark is null)
+            {
+                return new(Verdict.Done, step.Sentence(name, prior), null, step.WaitsToRun)
+                {
+                    Kept = $"Virtual machine {name}: somebody had taken our mark off it, so that it was put back by the ledger of the maintenance.",
+                };
+            }
+
+            if (await UnmarkVmAsync(name, vm.Mark.HeldBy, cancellationToken))
             {
                 return new(Verdict.Done, step.Sentence(name, prior), null, step.WaitsToRun);
             }

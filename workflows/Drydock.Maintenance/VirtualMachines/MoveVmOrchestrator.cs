@@ -26,6 +26,9 @@ internal sealed record MoveVmState
     /// <summary>The run strategy it had when we stopped it.</summary>
     public string? StoppedStrategy { get; init; }
 
+    /// <summary>What its mark says that it was then; null in what was stored before this was kept.</summary>
+    public string? StoppedLedger { get; init; }
+
     /// <summary>What the status says and since when.</summary>
     public VmStatus? Told { get; init; }
 
@@ -39,7 +42,11 @@ internal sealed record MoveVmState
 /// <summary>What became of it.</summary>
 /// <param name="Result">For the report.</param>
 /// <param name="IsFailure">The policy says that the maintenance fails.</param>
-internal sealed record MoveVmResult(VmResult Result, bool IsFailure);
+internal sealed record MoveVmResult(VmResult Result, bool IsFailure)
+{
+    /// <summary>It was marked to be stopped by us: what it was before; else null.</summary>
+    public StoppedVm? Stopped { get; init; }
+}
 
 /// <summary>Moves one virtual machine off a node: look, decide by the ladder, act or wait, look again.</summary>
 internal sealed class MoveVmOrchestrator : TaskOrchestrator<MoveVmInput, MoveVmResult>

@@ -285,7 +285,11 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         if (IsDone(stopped))
         {
             Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience };
-            _state = _state with { StoppedStrategy = marked.Prior?.StrategyName };
+            _state = _state with
+            {
+                StoppedStrategy = marked.Prior?.StrategyName,
+                StoppedLedger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null,
+            };
         }
     }
 
@@ -343,7 +347,10 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
 
         var attempts = Ladder.Attempts + (outcome == VmOutcome.Migrated ? 1 : 0);
-        return new(new VmResult(input.Vm, outcome, attempts, message, _state.StoppedStrategy) { Node = node }, isFailure);
+        return new(new VmResult(input.Vm, outcome, attempts, message, _state.StoppedStrategy) { Node = node }, isFailure)
+        {
+            Stopped = _state.StoppedLedger is { } ledger ? new StoppedVm(input.Vm, ledger) : null,
+        };
     }
 
     private void Tell(VmStep.Wait wait, VmObservation seen) =>

@@ -298,7 +298,7 @@ internal sealed class RestoreVmActivity(ICluster cluster, TimeProvider clock) : 
 {
     protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
         await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NodeUndo(cluster).RestoreVmAsync(input.Vm!.Value, input.Holder, cancellationToken);
+        ?? await new NodeUndo(cluster).RestoreVmAsync(input.Vm!.Value, input.Holder, input.Ledger, cancellationToken);
 }
 
 /// <summary>Names the machines that carry marks of the maintenance of this node.</summary>

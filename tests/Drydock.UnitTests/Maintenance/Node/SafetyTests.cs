@@ -37,6 +37,17 @@ public sealed class SafetyTests
         end.Annotations.ShouldBe(new Dictionary<string, string> { [Paused] = "theirs" });
     }
 
+    [Fact]
+    public void A_pause_of_ours_whose_holders_somebody_took_off_does_not_stay_for_ever()
+    {
+        var check = Check();
+        var held = Apply(check, NeighbourMarks.Hold(check, "a", "drydock/h/1")!);
+        var bare = held with { Annotations = new Dictionary<string, string> { [Paused] = held.Annotations[Paused] } };
+
+        Apply(bare, NeighbourMarks.Release(bare, "a", "drydock/h/1")!).Annotations.ShouldBeEmpty();
+        NeighbourMarks.Release(Check((Paused, "theirs")), "a", null).ShouldBeNull();
+    }
+
     [Theory]
     [InlineData("a", "drydock/h/1", true)]
     [InlineData("a", null, true)]
