@@ -80,8 +80,12 @@ public sealed class DrydockApiClient(HttpClient http)
 
     /// <summary>Lets a held node go on; returns when that is durable, not when it is done.</summary>
     public Task<MaintenanceView> CompleteMaintenanceAsync(string id, bool skipHealth, CancellationToken cancellationToken) =>
+        CompleteMaintenanceAsync(id, skipHealth, reason: null, cancellationToken);
+
+    /// <summary>The same, with why.</summary>
+    public Task<MaintenanceView> CompleteMaintenanceAsync(string id, bool skipHealth, string? reason, CancellationToken cancellationToken) =>
         SendAsync<MaintenanceView>(
-            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", new CompleteRequest(skipHealth), null, cancellationToken);
+            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", new CompleteRequest(skipHealth, reason), null, cancellationToken);
 
     /// <summary>Lets nothing new begin until it is resumed; returns when that is durable.</summary>
     /// <param name="id">The maintenance.</param>
@@ -164,9 +168,10 @@ public sealed class DrydockApiClient(HttpClient http)
         SendAsync<RolloutView>(
             HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/cancel", new CancelRequest(reason), null, cancellationToken);
 
-    /// <summary>Lets a paused rollout go on, with a new failure budget.</summary>
-    public Task<RolloutView> ResumeRolloutAsync(string id, CancellationToken cancellationToken) =>
-        SendAsync<RolloutView>(HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/resume", null, null, cancellationToken);
+    /// <summary>Lets a paused rollout go on, with a new failure budget. Of one that is not paused it changes nothing.</summary>
+    public Task<RolloutView> ResumeRolloutAsync(string id, string? reason, CancellationToken cancellationToken) =>
+        SendAsync<RolloutView>(
+            HttpMethod.Post, $"api/v1/rollouts/{Uri.EscapeDataString(id)}/resume", new SteerRequest(reason), null, cancellationToken);
 
     /// <summary>Takes no new node; those under maintenance go on to their end.</summary>
     public Task<RolloutView> StopRolloutAsync(string id, string? reason, CancellationToken cancellationToken) =>
@@ -207,10 +212,10 @@ public sealed class DrydockApiClient(HttpClient http)
     public Task<WindowView> GetWindowAsync(string name, int count, CancellationToken cancellationToken) =>
         SendAsync<WindowView>(HttpMethod.Get, $"api/v1/windows/{Uri.EscapeDataString(name)}?next={count}", null, null, cancellationToken);
 
-    /// <summary>Removes a window; a rollout it started takes no new node.</summary>
-    public async Task DeleteWindowAsync(string name, CancellationToken cancellationToken)
+    /// <summary>Removes a window; a rollout it started takes no new node. Returns when the window knows.</summary>
+    public async Task DeleteWindowAsync(string name, string? reason, CancellationToken cancellationToken)
     {
-        using var response = await http.DeleteAsync($"api/v1/windows/{Uri.EscapeDataString(name)}", cancellationToken);
+        using var response = await http.DeleteAsync($"api/v1/windows/{Uri.EscapeDataString(name)}{Query(("reason", reason))}", cancellationToken);
         await ThrowIfProblemAsync(response, cancellationToken);
     }
 

@@ -269,7 +269,7 @@ public sealed record ApprovalSettings
 /// <param name="Reason">Why, in the words of whoever decides.</param>
 public sealed record DecisionRequest(string? Reason = null);
 
-/// <summary>Suspends or resumes a maintenance.</summary>
+/// <summary>Suspends or resumes a maintenance, or resumes a rollout.</summary>
 /// <param name="Reason">Why, in the words of whoever asks.</param>
 public sealed record SteerRequest(string? Reason = null);
 
@@ -296,4 +296,5 @@ public sealed record CancelRequest(string? Reason = null);
 
 /// <summary>Lets a held node go on.</summary>
 /// <param name="SkipHealth">Restore without the health check.</param>
-public sealed record CompleteRequest(bool SkipHealth = false);
+/// <param name="Reason">Why, in the words of whoever asks.</param>
+public sealed record CompleteRequest(bool SkipHealth = false, string? Reason = null);

@@ -41,6 +41,9 @@ public sealed record VirtualMachineCall
 
     /// <summary>Of a migration: the node to go to.</summary>
     public string? ToNode { get; init; }
+
+    /// <summary>Why, in the words of whoever asks.</summary>
+    public string? Reason { get; init; }
 }
 
 /// <summary>What came of it.</summary>

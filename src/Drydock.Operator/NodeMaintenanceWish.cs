@@ -86,6 +86,11 @@ internal sealed record NodeMaintenanceWish(
             return wish with { WaitsFor = $"Waits for window {name}, which does not exist.", WaitsUntil = now + LookAgain };
         }
 
+        if (instance.ReadCustomStatusAs<WindowStatus>() is { IsCancelled: true })
+        {
+            return wish with { WaitsFor = $"Waits for window {name}, which is being removed: it opens no more until it is set up again.", WaitsUntil = now + LookAgain };
+        }
+
         return WindowCalendar.Next(window, now) switch
         {
             null => wish with { Problem = $"Window {name} never opens again." },

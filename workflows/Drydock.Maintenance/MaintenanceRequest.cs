@@ -52,6 +52,15 @@ public sealed record MaintenanceRequest(string Node)
 
     /// <summary>How long the lease lasts without renewal. The default is that of the Node Maintenance Operator.</summary>
     public TimeSpan LeaseDuration { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>It keeps its node until somebody says complete, however long that takes. A method: what is a property is persisted.</summary>
+    public bool WaitsForSomebody() =>
+        Hooks.BeforeDrain.Concat(Hooks.AfterDrain).Concat(Hooks.BeforeUncordon).Append(new ActionStep(Action, ActionOptions)).Any(static step => step switch
+        {
+            { Kind: MaintenanceAction.Hold } => step.Options.Timeout is null,
+            { Kind: MaintenanceAction.PowerCycle } => step.Options.PowerOffUntilComplete,
+            _ => false,
+        });
 }
 
 /// <summary>What becomes of the node if the maintenance fails.</summary>

@@ -78,12 +78,27 @@ public static class ActionEvents
 /// <param name="By">Who said so.</param>
 /// <param name="Reason">Why, or null.</param>
 /// <param name="Migrations">What becomes of migrations that run; null: what the request says (<see cref="VirtualMachinePolicy.OnCancel"/>).</param>
-public sealed record Cancel(string By, string? Reason = null, CancelledMigrations? Migrations = null);
+public sealed record Cancel(string By, string? Reason = null, CancelledMigrations? Migrations = null)
+{
+    /// <summary>The address that it was said from, or null: from within.</summary>
+    public string? RequestedFrom { get; init; }
+
+    /// <summary>
+    /// To a window: nodes in hand are put back where its close would do that, and where they would be held until somebody says otherwise. False
+    /// was said by servers of before: all are finished.
+    /// </summary>
+    public bool PutsBack { get; init; }
+}
 
 /// <summary>Payload of <see cref="MaintenanceEvents.Complete"/>.</summary>
 /// <param name="By">Who said so.</param>
 /// <param name="SkipHealth">Restore without the health check, as deleting a NodeMaintenance does.</param>
-public sealed record Complete(string By, bool SkipHealth = false);
+/// <param name="Reason">Why, or null.</param>
+public sealed record Complete(string By, bool SkipHealth = false, string? Reason = null)
+{
+    /// <summary>The address that it was said from, or null: from within.</summary>
+    public string? RequestedFrom { get; init; }
+}
 
 /// <summary>Names of the external events of <see cref="Orchestrations.Rollout"/>.</summary>
 public static class RolloutEvents
@@ -94,10 +109,16 @@ public static class RolloutEvents
     /// <summary>Take no new node; those under maintenance go on to their end. Payload: <see cref="Maintenance.Cancel"/>.</summary>
     public const string Stop = "stop";
 
-    /// <summary>Take no new node until <see cref="Resume"/>. Payload: <see cref="Maintenance.Cancel"/>.</summary>
+    /// <summary>
+    /// Take no new node (<see cref="SteerKind.Suspend"/>), or go on after that with a new failure budget (<see cref="SteerKind.Resume"/>): one
+    /// name for both, so that they are heard in the order in which they were said. Payload: <see cref="Maintenance.Steer"/>.
+    /// </summary>
+    public const string Steer = "steer";
+
+    /// <summary>What <see cref="Steer"/> was until both had one name; still heard. Payload: <see cref="Maintenance.Cancel"/>.</summary>
     public const string Pause = "pause";
 
-    /// <summary>Go on after a pause, with a new failure budget. Payload: the name of whoever said so.</summary>
+    /// <summary>What <see cref="Steer"/> was until both had one name; still heard. Payload: the name of whoever said so.</summary>
     public const string Resume = "resume";
 
     /// <summary>Leave a node out whose turn has not come. Payload: <see cref="RolloutNodeOrder"/>.</summary>
@@ -114,7 +135,11 @@ public static class RolloutEvents
 /// <param name="Node">The node.</param>
 /// <param name="By">Who said so.</param>
 /// <param name="Reason">Why, or null.</param>
-public sealed record RolloutNodeOrder(string Node, string By, string? Reason = null);
+public sealed record RolloutNodeOrder(string Node, string By, string? Reason = null)
+{
+    /// <summary>The address that it was said from, or null: from within.</summary>
+    public string? RequestedFrom { get; init; }
+}
 
 /// <summary>Names of the external events of <see cref="Orchestrations.Window"/>.</summary>
 public static class WindowEvents

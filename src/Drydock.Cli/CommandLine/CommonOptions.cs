@@ -35,6 +35,9 @@ internal static class CommonOptions
         HelpName = "file",
     };
 
+    /// <summary><c>--reason</c>.</summary>
+    public static Option<string?> Reason() => new("--reason") { Description = "Why, in your words; it is kept.", HelpName = "text" };
+
     /// <summary><c>--context</c>.</summary>
     public static Option<string?> Context() => new("--context") { Description = "The context of the kubeconfig; else its current one.", HelpName = "name" };
 

@@ -100,7 +100,7 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
                 var code = await FollowAsync(drydock, id, cancellationToken);
                 return code == ExitCodes.Cancelled ? ExitCodes.Done : code;
             case MaintainWish.Complete:
-                (await drydock.Maintenances.CompleteAsync(id, Caller.Name, skipHealth: false, cancellationToken)).ValueOrThrow();
+                (await drydock.Maintenances.CompleteAsync(id, Caller.Name, new CompleteRequest(), cancellationToken)).ValueOrThrow();
                 break;
         }
 

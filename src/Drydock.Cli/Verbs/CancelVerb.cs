@@ -9,7 +9,7 @@ internal static class CancelVerb
     public static Command Create(Terminal terminal)
     {
         var id = CommonOptions.Id();
-        var reason = new Option<string?>("--reason") { Description = "Why, in your words.", HelpName = "text" };
+        var reason = CommonOptions.Reason();
         var migrations = new Option<string?>("--migrations")
         {
             Description = "Migrations that run: leave them to 'finish', or 'abort' them. Default: what the maintenance was started with. Those that only wait are withdrawn.",

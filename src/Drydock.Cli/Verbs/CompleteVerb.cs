@@ -10,12 +10,13 @@ internal static class CompleteVerb
     {
         var id = CommonOptions.Id();
         var skip = new Option<bool>("--skip-health") { Description = "Put the node back without the health check." };
+        var reason = CommonOptions.Reason();
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it to its end." };
         var verb = new Verb(
-            "complete", "The work on a held node is done: check its health and put it back.", "drydock complete m-1a2b3c --watch") { id, skip, watch };
+            "complete", "The work on a held node is done: check its health and put it back.", "drydock complete m-1a2b3c --watch") { id, skip, reason, watch };
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {
-            var view = await call.Client.CompleteMaintenanceAsync(call.Parsed.GetValue(id)!, call.Parsed.GetValue(skip), cancellationToken);
+            var view = await call.Client.CompleteMaintenanceAsync(call.Parsed.GetValue(id)!, call.Parsed.GetValue(skip), call.Parsed.GetValue(reason), cancellationToken);
             if (call.Parsed.GetValue(watch))
             {
                 return await WatchVerb.FollowAsync(call, view.Id, cancellationToken);

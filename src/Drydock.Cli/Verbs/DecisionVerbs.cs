@@ -32,7 +32,7 @@ internal static class DecisionVerbs
         Func<DrydockApiClient, string, string?, CancellationToken, Task<MaintenanceView>> decide)
     {
         var id = CommonOptions.Id();
-        var reason = new Option<string?>("--reason") { Description = "Why, in your words.", HelpName = "text" };
+        var reason = CommonOptions.Reason();
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it to its end." };
         return ServerVerb.Create(terminal, new Verb(name, description, example) { id, reason, watch }, async (call, cancellationToken) =>
         {

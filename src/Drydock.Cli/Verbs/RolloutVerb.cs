@@ -15,7 +15,7 @@ internal static class RolloutVerb
         List(terminal),
         Show(terminal),
         Signal(terminal, "pause", "Take no new node until told to resume; those under maintenance go on.", static (client, id, reason, token) => client.PauseRolloutAsync(id, reason, token)),
-        Resume(terminal),
+        Signal(terminal, "resume", "Let a paused rollout go on, with a new failure budget.", static (client, id, reason, token) => client.ResumeRolloutAsync(id, reason, token)),
         Signal(terminal, "stop", "Take no new node any more; those under maintenance go on to their end.", static (client, id, reason, token) => client.StopRolloutAsync(id, reason, token)),
         Abort(terminal),
         Watch(terminal),
@@ -76,17 +76,6 @@ internal static class RolloutVerb
         return ServerVerb.Create(terminal, verb, (call, cancellationToken) => RolloutFollowing.FollowAsync(call, call.Parsed.GetValue(id)!, cancellationToken));
     }
 
-    private static Verb Resume(Terminal terminal)
-    {
-        var id = Id();
-        return ServerVerb.Create(terminal, new Verb("resume", "Let a paused rollout go on, with a new failure budget.") { id }, async (call, cancellationToken) =>
-        {
-            var view = await call.Client.ResumeRolloutAsync(call.Parsed.GetValue(id)!, cancellationToken);
-            call.Output.Document(view, Lines(view));
-            return ExitCodes.Done;
-        });
-    }
-
     private static Verb Abort(Terminal terminal)
     {
         var verb = Signal(
@@ -101,7 +90,7 @@ internal static class RolloutVerb
     private static Verb Signal(
         Terminal terminal, string name, string description, Func<DrydockApiClient, string, string?, CancellationToken, Task<RolloutView>> signal)
     {
-        var (id, reason) = (Id(), Reason());
+        var (id, reason) = (Id(), CommonOptions.Reason());
         return ServerVerb.Create(terminal, new Verb(name, description, $"drydock rollout {name} r-20260102030405-ab12") { id, reason }, async (call, cancellationToken) =>
         {
             var view = await signal(call.Client, call.Parsed.GetValue(id)!, call.Parsed.GetValue(reason), cancellationToken);
@@ -113,7 +102,7 @@ internal static class RolloutVerb
     private static Verb SignalNode(
         Terminal terminal, string name, string description, Func<DrydockApiClient, string, string, string?, CancellationToken, Task<RolloutView>> signal)
     {
-        var (id, reason) = (Id(), Reason());
+        var (id, reason) = (Id(), CommonOptions.Reason());
         var node = new Argument<string>("node") { Description = "The node." };
         var verb = new Verb(name, description, $"drydock rollout {name} r-20260102030405-ab12 worker-3") { id, node, reason };
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
@@ -125,8 +114,6 @@ internal static class RolloutVerb
     }
 
     private static Argument<string> Id() => new("id") { Description = "The id of the rollout." };
-
-    private static Option<string?> Reason() => new("--reason") { Description = "Why, in your words.", HelpName = "text" };
 
     private static IEnumerable<string> Lines(RolloutView view)
     {

@@ -65,7 +65,7 @@ internal static class SteerVerbs
         new("--idempotency-key") { Description = "Names the wish: said again with the same key, it changes nothing more.", HelpName = "text" };
 
     private static (Option<string?> Reason, Option<string?> Key, Option<bool> Watch) Options() => (
-        new Option<string?>("--reason") { Description = "Why, in your words; it is kept.", HelpName = "text" },
+        CommonOptions.Reason(),
         Key(),
         new Option<bool>("--watch", "-w") { Description = "Follow it to its end." });
 

@@ -59,8 +59,8 @@ internal static class VmVerb
         var vm = Machine();
         var wait = new Option<bool>("--wait") { Description = "Wait until the machine shows it." };
         var atMost = CommonOptions.Duration("--wait-timeout", "How long to wait. Default 5m.");
-        var key = SteerVerbs.Key();
-        var verb = new Verb(action, description, examples) { vm, wait, atMost, key };
+        var (reason, key) = (CommonOptions.Reason(), SteerVerbs.Key());
+        var verb = new Verb(action, description, examples) { vm, wait, atMost, reason, key };
         var grace = CommonOptions.Duration("--grace-period", action == "restart" ? "Only 0s: by force." : "How long the guest may take; 0s by force. Default: the machine's own.");
         var to = new Option<string?>("--to") { Description = "The node to go to. Default: the scheduler's choice.", HelpName = "node" };
         if (action is "stop" or "restart")
@@ -79,6 +79,7 @@ internal static class VmVerb
             var options = new VirtualMachineCall
             {
                 GracePeriod = action is "stop" or "restart" ? call.Parsed.GetValue(grace) : null,
+                Reason = call.Parsed.GetValue(reason),
                 ToNode = action == "migrate" ? call.Parsed.GetValue(to) : null,
             };
             var before = await call.Client.GetVirtualMachineAsync(space, name, cancellationToken);

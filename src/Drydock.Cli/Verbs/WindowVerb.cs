@@ -91,9 +91,10 @@ internal static class WindowVerb
     private static Verb Delete(Terminal terminal)
     {
         var name = new Argument<string>("name") { Description = "The window." };
-        return ServerVerb.Create(terminal, new Verb("delete", "Remove a window; a rollout it started takes no new node.") { name }, async (call, cancellationToken) =>
+        var reason = CommonOptions.Reason();
+        return ServerVerb.Create(terminal, new Verb("delete", "Remove a window; a rollout it started takes no new node.") { name, reason }, async (call, cancellationToken) =>
         {
-            await call.Client.DeleteWindowAsync(call.Parsed.GetValue(name)!, cancellationToken);
+            await call.Client.DeleteWindowAsync(call.Parsed.GetValue(name)!, call.Parsed.GetValue(reason), cancellationToken);
             call.Output.Document(new { name = call.Parsed.GetValue(name), deleted = true }, [$"Window {call.Parsed.GetValue(name)} is removed."]);
             return ExitCodes.Done;
         });

@@ -64,9 +64,9 @@ public sealed class AdmissionReviews
         {
             "nodemaintenances" => await _nodeMaintenances.RefusalAsync(
                 Write(written, operation == "UPDATE" ? At(request, "oldObject") : null), cancellationToken),
-            "maintenancerollouts" when operation == "CREATE" => (await _requests.ReadRolloutAsync(At(written, "spec"), Nobody, cancellationToken)).Problem,
+            "maintenancerollouts" when operation == "CREATE" => (await _requests.ReadRolloutAsync(At(written, "spec"), Nobody, mustExist: true, cancellationToken)).Problem,
             "maintenancewindows" => (await _requests.ReadWindowAsync(
-                Text(written, "metadata", "name") ?? "", At(written, "spec"), Nobody, cancellationToken)).Problem,
+                Text(written, "metadata", "name") ?? "", At(written, "spec"), Nobody, mustExist: true, cancellationToken)).Problem,
             "maintenancepolicies" => _requests.PolicyProblem(Text(written, "metadata", "name") ?? "", At(written, "spec")),
             _ => null,
         };

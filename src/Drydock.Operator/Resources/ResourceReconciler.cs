@@ -13,9 +13,6 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
     // A feed may lose a change when it reconnects; nothing may hang on that.
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(10);
 
-    // Nobody could ever delete it otherwise.
-    private static readonly TimeSpan LongestDeletion = TimeSpan.FromHours(1);
-
     /// <inheritdoc/>
     public abstract string Kind { get; }
 
@@ -27,6 +24,9 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
 
     /// <summary>The client that starts, signals and reads instances.</summary>
     protected DurableTaskClient Client => client;
+
+    /// <summary>When the finalizer goes although its instance is not over: nobody could ever delete it otherwise.</summary>
+    protected virtual TimeSpan LongestDeletion => TimeSpan.FromHours(1);
 
     /// <summary>The time.</summary>
     protected DateTimeOffset Now => clock.GetUtcNow();
@@ -56,7 +56,7 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
             return new ReconcileResult(id, Soon);
         }
 
-        var reading = await ReadAsync(resource, cancellationToken);
+        var reading = await ReadAsync(resource, isOurs ? instance : null, cancellationToken);
         if (reading.Request is not { } request)
         {
             await WriteAsync(resource, "Invalid", reading.Problem!, [], [new("Accepted", false, "Invalid", reading.Problem!)], cancellationToken);
@@ -102,7 +102,10 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
     protected abstract string? RequestedBy(OrchestrationMetadata instance);
 
     /// <summary>Reads the spec.</summary>
-    protected abstract Task<SpecReading<T>> ReadAsync(DrydockResource resource, CancellationToken cancellationToken);
+    /// <param name="resource">The resource.</param>
+    /// <param name="instance">What was started for it, or null: nothing was.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    protected abstract Task<SpecReading<T>> ReadAsync(DrydockResource resource, OrchestrationMetadata? instance, CancellationToken cancellationToken);
 
     /// <summary>Starts or steers what the spec asks for; true if something was done, so that it is looked at again.</summary>
     protected abstract Task<bool> StepAsync(DrydockResource resource, T request, OrchestrationMetadata? instance, CancellationToken cancellationToken);
@@ -112,6 +115,10 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
 
     /// <summary>Tells an instance to end; may be told twice.</summary>
     protected abstract Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken);
+
+    /// <summary>The same, of one whose resource has been on its way out for that long.</summary>
+    protected virtual Task EndLateAsync(OrchestrationMetadata instance, string by, TimeSpan waited, CancellationToken cancellationToken) =>
+        EndAsync(instance, by, cancellationToken);
 
     /// <summary>Who an instance of this resource is asked for by.</summary>
     protected string By(DrydockResource resource) => $"{Prefix}{resource.Name}/{resource.Uid}";
@@ -146,7 +153,7 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
 
         if (instance is { IsCompleted: false } && Now - since < LongestDeletion)
         {
-            await EndAsync(instance, By(resource), cancellationToken);
+            await EndLateAsync(instance, By(resource), Now - since, cancellationToken);
             await ProjectAsync(resource, instance, cancellationToken);
             return new ReconcileResult(instance.InstanceId, LookAgain);
         }

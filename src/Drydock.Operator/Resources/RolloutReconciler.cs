@@ -22,8 +22,9 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
     protected override string? RequestedBy(OrchestrationMetadata instance) =>
         instance.Name == Orchestrations.Rollout ? instance.ReadInputAs<RolloutRequest>()?.Template.RequestedBy : null;
 
-    protected override Task<SpecReading<RolloutRequest>> ReadAsync(DrydockResource resource, CancellationToken cancellationToken) =>
-        requests.ReadRolloutAsync(resource.Spec, By(resource), cancellationToken);
+    // What was right when it began is not wrong because a node left since: the rollout tells that of the node.
+    protected override Task<SpecReading<RolloutRequest>> ReadAsync(DrydockResource resource, OrchestrationMetadata? instance, CancellationToken cancellationToken) =>
+        requests.ReadRolloutAsync(resource.Spec, By(resource), mustExist: instance is null, cancellationToken);
 
     protected override async Task<bool> StepAsync(
         DrydockResource resource, RolloutRequest request, OrchestrationMetadata? instance, CancellationToken cancellationToken)
@@ -46,11 +47,11 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
         var isPausedByUs = status.IsPaused && status.Message.StartsWith(PausedBy(resource), StringComparison.Ordinal);
         if (IsPaused(resource) && !status.IsPaused)
         {
-            await Client.RaiseEventAsync(instance.InstanceId, RolloutEvents.Pause, new Cancel(By(resource)), cancellationToken);
+            await Client.RaiseEventAsync(instance.InstanceId, RolloutEvents.Steer, new Steer(SteerKind.Suspend, By(resource)), cancellationToken);
         }
         else if (!IsPaused(resource) && isPausedByUs)
         {
-            await Client.RaiseEventAsync(instance.InstanceId, RolloutEvents.Resume, By(resource), cancellationToken);
+            await Client.RaiseEventAsync(instance.InstanceId, RolloutEvents.Steer, new Steer(SteerKind.Resume, By(resource)), cancellationToken);
         }
 
         return false;

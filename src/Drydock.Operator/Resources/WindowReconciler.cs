@@ -8,12 +8,13 @@ namespace Drydock.Operator.Resources;
 
 /// <summary>
 /// MaintenanceWindow: the window of that name, as long as it is there. A changed spec ends the window of before, whose node in hand is
-/// finished, and sets up the new one.
+/// finished, and sets up the new one. Nodes that nothing would give back are put back, and after an hour so are those that were not finished.
 /// </summary>
 internal sealed class WindowReconciler(IDrydockResources resources, IResourceRequests requests, DurableTaskClient client, TimeProvider clock)
     : ResourceReconciler<WindowRequest>(resources, client, clock)
 {
     private const int Upcoming = 3;
+    private static readonly TimeSpan FinishWithin = TimeSpan.FromHours(1);
 
     public override string Kind => "MaintenanceWindow";
 
@@ -26,8 +27,14 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
     protected override string? RequestedBy(OrchestrationMetadata instance) =>
         instance.Name == Orchestrations.Window ? instance.ReadInputAs<WindowRequest>()?.Rollout.Template.RequestedBy : null;
 
-    protected override Task<SpecReading<WindowRequest>> ReadAsync(DrydockResource resource, CancellationToken cancellationToken) =>
-        requests.ReadWindowAsync(resource.Name, resource.Spec, By(resource), cancellationToken);
+    // What was right when it was set up is not wrong because a node left since; a changed spec is looked at as a new one.
+    protected override async Task<SpecReading<WindowRequest>> ReadAsync(DrydockResource resource, OrchestrationMetadata? instance, CancellationToken cancellationToken)
+    {
+        var reading = await requests.ReadWindowAsync(resource.Name, resource.Spec, By(resource), mustExist: false, cancellationToken);
+        return reading.Request is { } request && instance?.ReadInputAs<WindowRequest>() is { } running && Text(running) == Text(request)
+            ? reading
+            : await requests.ReadWindowAsync(resource.Name, resource.Spec, By(resource), mustExist: true, cancellationToken);
+    }
 
     protected override async Task<bool> StepAsync(
         DrydockResource resource, WindowRequest request, OrchestrationMetadata? instance, CancellationToken cancellationToken)
@@ -45,7 +52,7 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
 
         if (!isSame)
         {
-            await EndAsync(instance, By(resource), cancellationToken);
+            await EndAsync(instance, By(resource), "The MaintenanceWindow was changed.", cancellationToken);
         }
 
         return false;
@@ -81,9 +88,25 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
         ];
     }
 
-    // May be told again at each look: it is heard once.
+    protected override TimeSpan LongestDeletion => FinishWithin + base.LongestDeletion;
+
     protected override Task EndAsync(OrchestrationMetadata instance, string by, CancellationToken cancellationToken) =>
-        Client.RaiseEventAsync(instance.InstanceId, WindowEvents.Cancel, new Cancel(by), cancellationToken);
+        EndAsync(instance, by, "The MaintenanceWindow was deleted.", cancellationToken);
+
+    // The nodes in hand were to be finished, and something is in their way: nothing is left behind all the same.
+    protected override async Task EndLateAsync(OrchestrationMetadata instance, string by, TimeSpan waited, CancellationToken cancellationToken)
+    {
+        await EndAsync(instance, by, cancellationToken);
+        if (waited >= FinishWithin && instance.ReadCustomStatusAs<WindowStatus>() is { Rollout: { } rollout })
+        {
+            var why = $"The MaintenanceWindow was deleted more than {FinishWithin.TotalHours:0} h ago.";
+            await Client.RaiseEventAsync(rollout, RolloutEvents.Cancel, new Cancel(by, why), cancellationToken);
+        }
+    }
+
+    // May be told again at each look: it is heard once.
+    private Task EndAsync(OrchestrationMetadata instance, string by, string why, CancellationToken cancellationToken) =>
+        Client.RaiseEventAsync(instance.InstanceId, WindowEvents.Cancel, new Cancel(by, why) { PutsBack = true }, cancellationToken);
 
     private static bool IsCancelled(OrchestrationMetadata instance) => instance.ReadCustomStatusAs<WindowStatus>() is { IsCancelled: true };
 

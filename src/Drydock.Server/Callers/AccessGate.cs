@@ -99,7 +99,8 @@ internal sealed class AccessGate(ICallers callers, TimeProvider clock, ILogger<A
             context.Response.Headers.WWWAuthenticate = "Bearer realm=\"drydock\"";
         }
 
-        await new ProblemResult(problem).ExecuteAsync(context);
+        var page = problem.Status == 401 ? DocumentLogin.PageFor(context) : null;
+        await (page ?? new ProblemResult(problem)).ExecuteAsync(context);
         Audit.Write(logger, context, permission);
     }
 }

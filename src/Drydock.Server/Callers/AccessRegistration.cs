@@ -55,6 +55,15 @@ internal static class AccessRegistration
         }
 
         app.UseRouting();
+        if (mode != AccessMode.None)
+        {
+            app.Use(next => context =>
+            {
+                DocumentLogin.ReadCookie(context);
+                return next(context);
+            });
+        }
+
         app.UseRateLimiter();
         var gate = app.Services.GetRequiredService<AccessGate>();
         app.Use(next => context => gate.InvokeAsync(context, next));

@@ -21,7 +21,10 @@ internal static class BearerToken
     public static string? Of(HttpRequest request)
     {
         var header = request.Headers.Authorization.ToString();
-        return header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && header[7..].Trim() is { Length: > 0 and <= Longest } token
-            && !token.Any(static c => char.IsWhiteSpace(c) || char.IsControl(c)) ? token : null;
+        return header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && header[7..].Trim() is var token && IsToken(token) ? token : null;
     }
+
+    /// <summary>It is one word that may be a token.</summary>
+    public static bool IsToken(string text) =>
+        text.Length is > 0 and <= Longest && !text.Any(static c => char.IsWhiteSpace(c) || char.IsControl(c));
 }

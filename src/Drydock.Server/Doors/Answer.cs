@@ -61,6 +61,13 @@ internal static class Problems
         ? Invalid(new FieldError(DrydockApiClient.IdempotencyKeyHeader, key, "1 to 255 characters"))
         : null;
 
+    public static Problem? OfReason(string? reason)
+    {
+        var reader = new FieldReader();
+        reader.Reason("reason", reason);
+        return reader.Errors.Count > 0 ? Invalid(reader.Errors) : null;
+    }
+
     public static Problem KeyReused(string key, string id) =>
         new(ProblemTypes.KeyReused, "The idempotency key was used before", 409, $"Idempotency key '{key}' was used for another request, which is {id}.")
         {

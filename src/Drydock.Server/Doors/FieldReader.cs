@@ -6,6 +6,8 @@ namespace Drydock.Server;
 /// <summary>Reads the fields of a request and gathers everything that is wrong with them.</summary>
 internal sealed class FieldReader
 {
+    private const int LongestReason = 1024;
+
     private readonly List<FieldError> _errors = [];
 
     /// <summary>All that is wrong so far.</summary>
@@ -91,6 +93,9 @@ internal sealed class FieldReader
 
         return string.IsNullOrWhiteSpace(text) ? null : text.Trim();
     }
+
+    /// <summary>Why somebody asks for something, in his words.</summary>
+    public string? Reason(string field, string? text) => Text(field, text, LongestReason);
 
     /// <summary>A label selector as kubectl takes it.</summary>
     public string? Selector(string field, string? text)

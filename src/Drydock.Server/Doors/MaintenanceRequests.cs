@@ -43,7 +43,7 @@ internal static class MaintenanceRequests
         var action = reader.Choice(prefix + "action", settings.Action, defaults.Action, Enum.GetValues<MaintenanceAction>());
         return defaults with
         {
-            Reason = reader.Text(prefix + "reason", settings.Reason, 1024),
+            Reason = reader.Reason(prefix + "reason", settings.Reason),
             Action = action,
             ActionOptions = ActionRequests.ReadOptions(reader, prefix + "actionOptions.", settings.ActionOptions ?? new ActionSettings(), action),
             Hooks = ActionRequests.ReadHooks(reader, prefix + "hooks.", settings.Hooks ?? new HookSettings()),

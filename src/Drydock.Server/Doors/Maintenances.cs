@@ -154,13 +154,15 @@ public sealed class Maintenances : IDisposable
     }
 
     /// <summary>Asks to cancel. Repeating it is harmless; a maintenance that is over cannot be cancelled.</summary>
-    public async Task<Answer<MaintenanceView>> CancelAsync(string id, string by, MaintenanceCancelRequest request, CancellationToken cancellationToken)
+    public async Task<Answer<MaintenanceView>> CancelAsync(string id, Requester by, MaintenanceCancelRequest request, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(by);
         ArgumentNullException.ThrowIfNull(request);
         var reader = new FieldReader();
         CancelledMigrations? migrations = request.Migrations is null
             ? null
             : reader.Choice("migrations", request.Migrations, CancelledMigrations.Finish, Enum.GetValues<CancelledMigrations>());
+        reader.Reason("reason", request.Reason);
         if (reader.Errors.Count > 0)
         {
             return Problems.Invalid(reader.Errors);
@@ -176,13 +178,20 @@ public sealed class Maintenances : IDisposable
             return Problems.WrongState(id, $"Maintenance {id} is over already: {view.State}. {view.Message}");
         }
 
-        await _client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by, request.Reason, migrations), cancellationToken);
+        await _client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by.Name, request.Reason, migrations) { RequestedFrom = by.Address }, cancellationToken);
         return await FindAsync(id, cancellationToken) ?? view;
     }
 
     /// <summary>Lets a held node go on to its health check and be restored.</summary>
-    public async Task<Answer<MaintenanceView>> CompleteAsync(string id, string by, bool skipHealth, CancellationToken cancellationToken)
+    public async Task<Answer<MaintenanceView>> CompleteAsync(string id, Requester by, CompleteRequest request, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(by);
+        ArgumentNullException.ThrowIfNull(request);
+        if (Problems.OfReason(request.Reason) is { } invalid)
+        {
+            return invalid;
+        }
+
         if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
         {
             return Problems.NotFound("maintenance", id);
@@ -195,13 +204,20 @@ public sealed class Maintenances : IDisposable
             return Problems.WrongState(id, $"Maintenance {id} is not holding its node: {view.State}. {view.Message}");
         }
 
-        await _client.RaiseEventAsync(id, MaintenanceEvents.Complete, new Complete(by, skipHealth), cancellationToken);
+        var complete = new Complete(by.Name, request.SkipHealth, request.Reason) { RequestedFrom = by.Address };
+        await _client.RaiseEventAsync(id, MaintenanceEvents.Complete, complete, cancellationToken);
         return await FindAsync(id, cancellationToken) ?? view;
     }
 
     /// <summary>Approves or rejects the gate at which a maintenance waits.</summary>
     public async Task<Answer<MaintenanceView>> DecideAsync(string id, Approval decision, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(decision);
+        if (Problems.OfReason(decision.Reason) is { } invalid)
+        {
+            return invalid;
+        }
+
         if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
         {
             return Problems.NotFound("maintenance", id);

@@ -12,17 +12,17 @@ namespace Drydock.Server;
 /// <summary>Reads the specs of MaintenanceRollout and MaintenanceWindow: the fields of REST, and <c>maxUnavailable</c> as Kubernetes has it.</summary>
 internal sealed class ResourceRequests(RolloutRequests rollouts, WindowRequests windows) : IResourceRequests
 {
-    public async Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, CancellationToken cancellationToken)
+    public async Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, bool mustExist, CancellationToken cancellationToken)
     {
         var rollout = Copy(spec)["rollout"] as JsonObject ?? [];
         var body = Read<RolloutCreate>(Plain(rollout));
         return (body.Problem ?? Forbidden(body.Value)) is { } malformed
             ? Wrong<RolloutRequest>("spec.rollout", malformed)
-            : Said("spec.rollout", await rollouts.ReadAsync(body.Value, requestedBy, cancellationToken));
+            : Said("spec.rollout", await rollouts.ReadAsync(body.Value, requestedBy, mustExist, cancellationToken));
     }
 
     public async Task<SpecReading<WindowRequest>> ReadWindowAsync(
-        string name, JsonElement spec, string requestedBy, CancellationToken cancellationToken)
+        string name, JsonElement spec, string requestedBy, bool mustExist, CancellationToken cancellationToken)
     {
         var window = Copy(spec);
         window["name"] = name;
@@ -34,7 +34,7 @@ internal sealed class ResourceRequests(RolloutRequests rollouts, WindowRequests 
         var body = Read<WindowCreate>(window);
         return body.Problem is { } malformed ? Wrong<WindowRequest>("spec", malformed)
             : Forbidden(body.Value) is { } forbidden ? Wrong<WindowRequest>("spec.rollout", forbidden)
-            : Said("spec", await windows.ReadAsync(body.Value, requestedBy, cancellationToken));
+            : Said("spec", await windows.ReadAsync(body.Value, requestedBy, mustExist, cancellationToken));
     }
 
     public string? PolicyProblem(string name, JsonElement spec)

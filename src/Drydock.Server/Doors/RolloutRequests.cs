@@ -11,11 +11,11 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
     private const int MostNodes = 1000;
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
-    /// <summary>Reads a rollout that begins now: it must be about at least one node.</summary>
-    public async Task<Answer<RolloutRequest>> ReadAsync(RolloutCreate create, string requestedBy, CancellationToken cancellationToken)
+    /// <summary>Reads a rollout that begins now: it must be about at least one node, unless that is said to be no matter.</summary>
+    public async Task<Answer<RolloutRequest>> ReadAsync(RolloutCreate create, Requester requestedBy, bool mustExist, CancellationToken cancellationToken)
     {
         var reader = new FieldReader();
-        var request = await ReadAsync(reader, "", create, requestedBy, mustMatch: true, cancellationToken);
+        var request = await ReadAsync(reader, "", create, requestedBy, mustExist ? NodeCheck.All : NodeCheck.None, cancellationToken);
         return reader.Errors.Count == 0 ? request : Problems.Invalid(reader.Errors);
     }
 
@@ -24,16 +24,16 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
     /// <param name="prefix">Stands before the name of each field.</param>
     /// <param name="create">What was sent.</param>
     /// <param name="requestedBy">Who asks.</param>
-    /// <param name="mustMatch">A selector must match a node now; one of a window is looked up when it opens.</param>
+    /// <param name="check">Which nodes must be there now.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<RolloutRequest> ReadAsync(
-        FieldReader reader, string prefix, RolloutCreate create, string requestedBy, bool mustMatch, CancellationToken cancellationToken)
+        FieldReader reader, string prefix, RolloutCreate create, Requester requestedBy, NodeCheck check, CancellationToken cancellationToken)
     {
         var before = reader.Errors.Count;
         var chosen = ReadChoice(reader, prefix, create);
-        if (reader.Errors.Count == before)
+        if (reader.Errors.Count == before && check != NodeCheck.None)
         {
-            await CheckNodesAsync(reader, prefix, chosen, mustMatch, cancellationToken);
+            await CheckNodesAsync(reader, prefix, chosen, check, cancellationToken);
         }
 
         var template = MaintenanceRequests.ReadSettings(reader, prefix + "maintenance.", create.Maintenance ?? new MaintenanceSettings(), "");
@@ -45,8 +45,9 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
             Template = template with
             {
                 HubId = hub.Id,
-                RequestedBy = requestedBy,
-                Reason = reader.Text(prefix + "reason", create.Reason, 1024) ?? template.Reason,
+                RequestedBy = requestedBy.Name,
+                RequestedFrom = requestedBy.Address,
+                Reason = reader.Reason(prefix + "reason", create.Reason) ?? template.Reason,
             },
         };
     }
@@ -101,7 +102,7 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
     }
 
     private async Task CheckNodesAsync(
-        FieldReader reader, string prefix, RolloutRequest request, bool mustMatch, CancellationToken cancellationToken)
+        FieldReader reader, string prefix, RolloutRequest request, NodeCheck check, CancellationToken cancellationToken)
     {
         var known = await cluster.ListNodesAsync(cancellationToken);
         for (var i = 0; i < request.Nodes.Count; i++)
@@ -113,7 +114,7 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
         }
 
         var selected = NodeSelection.Select(known, request.Nodes, request.Selector, request.KubeletBelow).Count;
-        if (mustMatch && request.Nodes.Count == 0 && selected is 0 or > MostNodes)
+        if (check == NodeCheck.All && request.Nodes.Count == 0 && selected is 0 or > MostNodes)
         {
             var (field, value) = request.Selector is null ? ("kubeletBelow", request.KubeletBelow) : ("selector", request.Selector);
             reader.Fail(prefix + field, value, $"what selects 1 to {MostNodes} nodes; this selects {selected}");
@@ -139,4 +140,17 @@ internal sealed class RolloutRequests(ICluster cluster, HubIdentity hub)
 
         return key;
     }
+}
+
+/// <summary>Which nodes of a rollout must be there when it is read.</summary>
+internal enum NodeCheck
+{
+    /// <summary>Those that it names, or one at least that it selects.</summary>
+    All,
+
+    /// <summary>Those that it names; what it selects is looked up later.</summary>
+    Named,
+
+    /// <summary>None: it is under way, and tells itself which of its nodes are gone.</summary>
+    None,
 }

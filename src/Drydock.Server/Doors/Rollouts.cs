@@ -17,14 +17,14 @@ public sealed class Rollouts
 
     /// <summary>Starts a rollout and returns it; the same idempotency key with the same request returns the one that was started then.</summary>
     public async Task<Answer<RolloutView>> CreateAsync(
-        RolloutCreate create, string requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
+        RolloutCreate create, Requester requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
     {
         if (Problems.OfKey(idempotencyKey) is { } badKey)
         {
             return badKey;
         }
 
-        var read = await _requests.ReadAsync(create, requestedBy, cancellationToken);
+        var read = await _requests.ReadAsync(create, requestedBy, mustExist: true, cancellationToken);
         if (!read.IsOk)
         {
             return read.Problem;
@@ -69,29 +69,30 @@ public sealed class Rollouts
     }
 
     /// <summary>Takes no new node and cancels those under maintenance.</summary>
-    public Task<Answer<RolloutView>> CancelAsync(string id, string by, string? reason, CancellationToken cancellationToken) =>
-        SignalAsync(id, RolloutEvents.Cancel, new Cancel(by, reason), cancellationToken);
+    public Task<Answer<RolloutView>> CancelAsync(string id, Requester by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Cancel, by, reason, static (by, reason) => new Cancel(by.Name, reason) { RequestedFrom = by.Address }, cancellationToken);
 
     /// <summary>Takes no new node; those under maintenance go on to their end.</summary>
-    public Task<Answer<RolloutView>> StopAsync(string id, string by, string? reason, CancellationToken cancellationToken) =>
-        SignalAsync(id, RolloutEvents.Stop, new Cancel(by, reason), cancellationToken);
+    public Task<Answer<RolloutView>> StopAsync(string id, Requester by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Stop, by, reason, static (by, reason) => new Cancel(by.Name, reason) { RequestedFrom = by.Address }, cancellationToken);
 
-    /// <summary>Lets a paused rollout go on with a new failure budget.</summary>
-    public async Task<Answer<RolloutView>> ResumeAsync(string id, string by, CancellationToken cancellationToken) =>
-        await FindAsync(id, cancellationToken) is { State: not "Paused" } view
-            ? Problems.WrongState(id, $"Rollout {id} is not paused: {view.State}.")
-            : await SignalAsync(id, RolloutEvents.Resume, by, cancellationToken);
+    /// <summary>
+    /// Lets a paused rollout go on with a new failure budget. Heard after a pause that was said before; of one that is not paused it changes
+    /// nothing.
+    /// </summary>
+    public Task<Answer<RolloutView>> ResumeAsync(string id, Requester by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Steer, by, reason, static (by, reason) => new Steer(SteerKind.Resume, by.Name, reason) { RequestedFrom = by.Address }, cancellationToken);
 
     /// <summary>Takes no new node until told to resume. Repeating it is harmless.</summary>
-    public Task<Answer<RolloutView>> PauseAsync(string id, string by, string? reason, CancellationToken cancellationToken) =>
-        SignalAsync(id, RolloutEvents.Pause, new Cancel(by, reason), cancellationToken);
+    public Task<Answer<RolloutView>> PauseAsync(string id, Requester by, string? reason, CancellationToken cancellationToken) =>
+        SignalAsync(id, RolloutEvents.Steer, by, reason, static (by, reason) => new Steer(SteerKind.Suspend, by.Name, reason) { RequestedFrom = by.Address }, cancellationToken);
 
     /// <summary>Leaves a node out whose turn has not come.</summary>
-    public Task<Answer<RolloutView>> SkipAsync(string id, RolloutNodeRequest request, string by, CancellationToken cancellationToken) =>
+    public Task<Answer<RolloutView>> SkipAsync(string id, RolloutNodeRequest request, Requester by, CancellationToken cancellationToken) =>
         SignalNodeAsync(id, RolloutEvents.Skip, request, by, "Only a node whose turn has not come can be left out; cancel its maintenance", [nameof(RolloutNodeState.Waiting)], cancellationToken);
 
     /// <summary>Takes a node again that failed, was refused, was cancelled or was left out.</summary>
-    public Task<Answer<RolloutView>> RetryAsync(string id, RolloutNodeRequest request, string by, CancellationToken cancellationToken) =>
+    public Task<Answer<RolloutView>> RetryAsync(string id, RolloutNodeRequest request, Requester by, CancellationToken cancellationToken) =>
         SignalNodeAsync(
             id,
             RolloutEvents.Retry,
@@ -102,11 +103,11 @@ public sealed class Rollouts
             cancellationToken);
 
     private async Task<Answer<RolloutView>> SignalNodeAsync(
-        string id, string name, RolloutNodeRequest request, string by, string rule, IReadOnlyList<string> states, CancellationToken cancellationToken)
+        string id, string name, RolloutNodeRequest request, Requester by, string rule, IReadOnlyList<string> states, CancellationToken cancellationToken)
     {
         var reader = new FieldReader();
         var node = reader.NodeName("node", request.Node);
-        var reason = reader.Text("reason", request.Reason, 1024);
+        var reason = reader.Reason("reason", request.Reason);
         if (reader.Errors.Count > 0)
         {
             return Problems.Invalid(reader.Errors);
@@ -121,11 +122,15 @@ public sealed class Rollouts
         {
             null => Problems.Invalid(new FieldError("node", node, $"a node of rollout {id}")),
             var found when !states.Contains(found.State) => Problems.WrongState(id, $"Node {node} of rollout {id} is {found.State}. {rule}."),
-            _ => await SignalAsync(id, name, new RolloutNodeOrder(node, by, reason), cancellationToken),
+            _ => await RaiseAsync(id, name, new RolloutNodeOrder(node, by.Name, reason) { RequestedFrom = by.Address }, cancellationToken),
         };
     }
 
-    private async Task<Answer<RolloutView>> SignalAsync(string id, string name, object payload, CancellationToken cancellationToken)
+    private async Task<Answer<RolloutView>> SignalAsync(
+        string id, string name, Requester by, string? reason, Func<Requester, string?, object> payload, CancellationToken cancellationToken) =>
+        Problems.OfReason(reason) is { } invalid ? invalid : await RaiseAsync(id, name, payload(by, reason), cancellationToken);
+
+    private async Task<Answer<RolloutView>> RaiseAsync(string id, string name, object payload, CancellationToken cancellationToken)
     {
         if (await ReadAsync(id, cancellationToken) is not { } instance)
         {
@@ -184,5 +189,5 @@ public sealed class Rollouts
     private static bool Same(RolloutRequest one, RolloutRequest other) => Text(one) == Text(other);
 
     private static string Text(RolloutRequest request) =>
-        JsonSerializer.Serialize(request with { State = null, Template = request.Template with { RequestedBy = null, HubId = "" } });
+        JsonSerializer.Serialize(request with { State = null, Template = request.Template with { RequestedBy = null, RequestedFrom = null, HubId = "" } });
 }

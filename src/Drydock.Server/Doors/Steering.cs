@@ -15,17 +15,17 @@ internal sealed class Steering(DurableTaskClient client)
     /// <param name="request">Why.</param>
     /// <param name="key">The idempotency key, or null.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    public Task<Answer<MaintenanceView>> SuspendAsync(string id, string by, SteerRequest request, string? key, CancellationToken cancellationToken) =>
-        SteerAsync(id, new Steer(SteerKind.Suspend, by, request.Reason), TimeSpan.Zero, key, cancellationToken);
+    public Task<Answer<MaintenanceView>> SuspendAsync(string id, Requester by, SteerRequest request, string? key, CancellationToken cancellationToken) =>
+        SteerAsync(id, new Steer(SteerKind.Suspend, by.Name, request.Reason) { RequestedFrom = by.Address }, TimeSpan.Zero, key, cancellationToken);
 
     /// <summary>Lets it go on. Of one that is not suspended it changes nothing.</summary>
     /// <inheritdoc cref="SuspendAsync"/>
-    public Task<Answer<MaintenanceView>> ResumeAsync(string id, string by, SteerRequest request, string? key, CancellationToken cancellationToken) =>
-        SteerAsync(id, new Steer(SteerKind.Resume, by, request.Reason), TimeSpan.Zero, key, cancellationToken);
+    public Task<Answer<MaintenanceView>> ResumeAsync(string id, Requester by, SteerRequest request, string? key, CancellationToken cancellationToken) =>
+        SteerAsync(id, new Steer(SteerKind.Resume, by.Name, request.Reason) { RequestedFrom = by.Address }, TimeSpan.Zero, key, cancellationToken);
 
     /// <summary>Moves the deadline of the step in hand as it is now; if it has moved by the time the maintenance hears of it, nothing is done.</summary>
     /// <inheritdoc cref="SuspendAsync"/>
-    public async Task<Answer<MaintenanceView>> ExtendAsync(string id, string by, ExtendRequest request, string? key, CancellationToken cancellationToken)
+    public async Task<Answer<MaintenanceView>> ExtendAsync(string id, Requester by, ExtendRequest request, string? key, CancellationToken cancellationToken)
     {
         var reader = new FieldReader();
         if (request.By is null)
@@ -36,14 +36,12 @@ internal sealed class Steering(DurableTaskClient client)
         var span = reader.Duration("by", request.By, Least, Least, Most);
         return reader.Errors.Count > 0
             ? Problems.Invalid(reader.Errors)
-            : await SteerAsync(id, new Steer(SteerKind.Extend, by, request.Reason), span, key, cancellationToken);
+            : await SteerAsync(id, new Steer(SteerKind.Extend, by.Name, request.Reason) { RequestedFrom = by.Address }, span, key, cancellationToken);
     }
 
     private async Task<Answer<MaintenanceView>> SteerAsync(string id, Steer steer, TimeSpan span, string? key, CancellationToken cancellationToken)
     {
-        var reader = new FieldReader();
-        reader.Text("reason", steer.Reason, 500);
-        if ((reader.Errors.Count > 0 ? Problems.Invalid(reader.Errors) : Problems.OfKey(key)) is { } invalid)
+        if ((Problems.OfReason(steer.Reason) ?? Problems.OfKey(key)) is { } invalid)
         {
             return invalid;
         }

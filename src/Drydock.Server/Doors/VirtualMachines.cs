@@ -55,8 +55,9 @@ public sealed class VirtualMachines
     /// request waits for the answer of the first, so that a restart is one restart.
     /// </summary>
     public async Task<Answer<VirtualMachineCallView>> CallAsync(
-        string @namespace, string name, VmCall call, VirtualMachineCall options, string requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
+        string @namespace, string name, VmCall call, VirtualMachineCall options, Requester requestedBy, string? idempotencyKey, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(requestedBy);
         if (Problems.OfKey(idempotencyKey) is { } badKey)
         {
             return badKey;
@@ -73,12 +74,12 @@ public sealed class VirtualMachines
         try
         {
             await _client.ScheduleNewOrchestrationInstanceAsync(
-                Orchestrations.CallVm, request.Value with { RequestedBy = requestedBy }, Instances.StartOnce(id), cancellationToken);
+                Orchestrations.CallVm, request.Value with { RequestedBy = requestedBy.Name, RequestedFrom = requestedBy.Address }, Instances.StartOnce(id), cancellationToken);
         }
         catch (OrchestrationAlreadyExistsException) when (idempotencyKey is not null)
         {
             var before = (await _client.GetInstanceAsync(id, getInputsAndOutputs: true, cancellationToken))?.ReadInputAs<VmCallRequest>();
-            if (before is null || before with { RequestedBy = null } != request.Value)
+            if (before is null || before with { RequestedBy = null, RequestedFrom = null } != request.Value)
             {
                 return Problems.KeyReused(idempotencyKey, id);
             }
@@ -112,10 +113,11 @@ public sealed class VirtualMachines
             reader.Fail("toNode", options.ToNode, "only for a migration");
         }
 
+        var reason = reader.Reason("reason", options.Reason);
         var to = options.ToNode is null ? null : reader.NodeName("toNode", options.ToNode);
         return reader.Errors.Count > 0
             ? Problems.Invalid(reader.Errors)
-            : new VmCallRequest(new ObjectRef(@namespace, name), call) { GracePeriod = grace, ToNode = to };
+            : new VmCallRequest(new ObjectRef(@namespace, name), call) { GracePeriod = grace, ToNode = to, Reason = reason };
     }
 
     private static Answer<VirtualMachineCallView> Told(string id, ObjectRef vm, OrchestrationMetadata end)

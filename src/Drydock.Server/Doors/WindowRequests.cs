@@ -15,7 +15,11 @@ internal sealed class WindowRequests(RolloutRequests rollouts)
     private static readonly TimeSpan LongestWindow = TimeSpan.FromDays(31);
 
     /// <summary>Reads a window.</summary>
-    public async Task<Answer<WindowRequest>> ReadAsync(WindowCreate create, string requestedBy, CancellationToken cancellationToken)
+    /// <param name="create">What was sent.</param>
+    /// <param name="requestedBy">Who asks.</param>
+    /// <param name="mustExist">The nodes that it names must be there now.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Answer<WindowRequest>> ReadAsync(WindowCreate create, Requester requestedBy, bool mustExist, CancellationToken cancellationToken)
     {
         var reader = new FieldReader();
         if (create.Name is null || !KubernetesName.IsLabel(create.Name))
@@ -33,7 +37,7 @@ internal sealed class WindowRequests(RolloutRequests rollouts)
         }
         else
         {
-            request = request with { Rollout = await rollouts.ReadAsync(reader, "rollout.", create.Rollout, requestedBy, mustMatch: false, cancellationToken) };
+            request = request with { Rollout = await rollouts.ReadAsync(reader, "rollout.", create.Rollout, requestedBy, mustExist ? NodeCheck.Named : NodeCheck.None, cancellationToken) };
         }
 
         return reader.Errors.Count == 0 ? request : Problems.Invalid(reader.Errors);

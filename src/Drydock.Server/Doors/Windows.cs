@@ -10,18 +10,20 @@ public sealed class Windows
 {
     private const int Upcoming = 3;
     private const int MostUpcoming = 100;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private readonly DurableTaskClient _client;
     private readonly WindowRequests _requests;
+    private readonly InstanceFeed _feed;
     private readonly TimeProvider _clock;
 
-    internal Windows(DurableTaskClient client, WindowRequests requests, TimeProvider clock) =>
-        (_client, _requests, _clock) = (client, requests, clock);
+    internal Windows(DurableTaskClient client, WindowRequests requests, InstanceFeed feed, TimeProvider clock) =>
+        (_client, _requests, _feed, _clock) = (client, requests, feed, clock);
 
     /// <summary>Sets up a window; to set up the same one again is harmless, another one of that name, or one that is being removed, is refused.</summary>
-    public async Task<Answer<WindowView>> CreateAsync(WindowCreate create, string requestedBy, CancellationToken cancellationToken)
+    public async Task<Answer<WindowView>> CreateAsync(WindowCreate create, Requester requestedBy, CancellationToken cancellationToken)
     {
-        var read = await _requests.ReadAsync(create, requestedBy, cancellationToken);
+        var read = await _requests.ReadAsync(create, requestedBy, mustExist: true, cancellationToken);
         if (!read.IsOk)
         {
             return read.Problem;
@@ -77,16 +79,53 @@ public sealed class Windows
         return [.. views.OrderBy(static view => view.Name, StringComparer.Ordinal)];
     }
 
-    /// <summary>No further window opens; a rollout under way takes no new node.</summary>
-    public async Task<Answer<WindowView>> DeleteAsync(string name, string by, CancellationToken cancellationToken)
+    /// <summary>
+    /// No further window opens; a rollout under way takes no new node, and nodes that would be held for good are put back. Returns when the
+    /// window knows, so that whatever is asked afterwards is not answered with the window of before.
+    /// </summary>
+    public async Task<Answer<WindowView>> DeleteAsync(string name, Requester by, string? reason, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(by);
+        if (Problems.OfReason(reason) is { } invalid)
+        {
+            return invalid;
+        }
+
         if (await FindAsync(name, cancellationToken) is not { } view)
         {
             return Problems.NotFound("window", name);
         }
 
-        await _client.RaiseEventAsync(IdOf(name), WindowEvents.Cancel, new Cancel(by), cancellationToken);
-        return view;
+        var cancel = new Cancel(by.Name, reason) { RequestedFrom = by.Address, PutsBack = true };
+        await _client.RaiseEventAsync(IdOf(name), WindowEvents.Cancel, cancel, cancellationToken);
+        return await KnowsAsync(name, cancellationToken)
+            ? view
+            : new Problem(
+                ProblemTypes.Unavailable, "Not removed yet", 503,
+                $"Window '{name}' was told to go and has not said that it knows within {Patience.TotalSeconds:0} s. It goes as soon as the task hub works; look at it again before another is set up.")
+            { SubjectId = name };
+    }
+
+    private async Task<bool> KnowsAsync(string name, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(Patience, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+        try
+        {
+            await foreach (var _ in _feed.WakeUpsAsync(IdOf(name), either.Token))
+            {
+                if (await FindInstanceAsync(name, either.Token) is not { } instance || IsBeingRemoved(instance))
+                {
+                    return true;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Not in that time.
+        }
+
+        return false;
     }
 
     private async Task<OrchestrationMetadata?> FindInstanceAsync(string name, CancellationToken cancellationToken) =>
@@ -122,6 +161,6 @@ public sealed class Windows
     private static string Text(WindowRequest request) => JsonSerializer.Serialize(request with
     {
         State = null,
-        Rollout = request.Rollout with { Template = request.Rollout.Template with { RequestedBy = null, HubId = "" } },
+        Rollout = request.Rollout with { Template = request.Rollout.Template with { RequestedBy = null, RequestedFrom = null, HubId = "" } },
     });
 }

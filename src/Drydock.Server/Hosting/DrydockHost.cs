@@ -131,7 +131,14 @@ public static class DrydockHost
         app.UseAccess();
         app.MapProbes();
         app.MapOpenApi("/openapi/{documentName}.json").NeedsToken();
-        app.MapScalarApiReference("/docs", static docs => docs.WithTitle("Drydock").DisableAgent().DisableDefaultFonts().DisableTelemetry().HideDeveloperTools())
+        var isOpen = app.Services.GetRequiredService<AccessOptions>().Mode == AccessMode.None;
+        if (!isOpen)
+        {
+            app.MapDocumentLogin();
+        }
+
+        app.MapScalarApiReference(DocumentLogin.Home, docs => docs.WithTitle("Drydock").DisableAgent().DisableDefaultFonts().DisableTelemetry().HideDeveloperTools()
+                .AddHeaderContent(isOpen ? "" : DocumentLogin.LogOutButton))
             .NeedsToken().AddEndpointFilter(static (invocation, next) =>
             {
                 // Whatever the page would like to fetch from elsewhere: it works without, and a browser must not try.
@@ -139,7 +146,9 @@ public static class DrydockHost
                     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
                 return next(invocation);
             });
-        app.MapGet("/", static () => TypedResults.Redirect("/docs")).NeedsToken().ExcludeFromDescription();
+
+        // To where a browser is asked who it is.
+        app.MapGet("/", static () => TypedResults.Redirect(DocumentLogin.Home)).ForAnybody().ExcludeFromDescription();
         var api = app.MapGroup("/api/v1").AddEndpointFilter(SpecialPermissions.CheckAsync);
         api.MapMaintenances();
         api.MapNodes();

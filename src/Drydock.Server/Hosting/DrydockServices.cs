@@ -181,6 +181,7 @@ public static class DrydockServices
         services.AddSingleton(static provider => new Windows(
             provider.GetRequiredService<DurableTaskClient>(),
             provider.GetRequiredService<WindowRequests>(),
+            provider.GetRequiredService<InstanceFeed>(),
             provider.GetRequiredService<TimeProvider>()));
     }
 }

@@ -168,7 +168,7 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(malformed);
         }
 
-        var answer = await maintenances.CancelAsync(id, Caller.Of(context), body.Value, cancellationToken);
+        var answer = await maintenances.CancelAsync(id, Caller.From(context), body.Value, cancellationToken);
         return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
     }
 
@@ -180,7 +180,7 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(malformed);
         }
 
-        var answer = await maintenances.CompleteAsync(id, Caller.Of(context), body.Value.SkipHealth, cancellationToken);
+        var answer = await maintenances.CompleteAsync(id, Caller.From(context), body.Value, cancellationToken);
         return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
     }
 
@@ -192,7 +192,8 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(malformed);
         }
 
-        var decision = new Maintenance.Approval(isApproved, Caller.Of(context), body.Value.Reason);
+        var by = Caller.From(context);
+        var decision = new Maintenance.Approval(isApproved, by.Name, body.Value.Reason) { RequestedFrom = by.Address };
         var answer = await maintenances.DecideAsync(id, decision, cancellationToken);
         return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
     }

@@ -24,7 +24,8 @@ internal static class RolloutEndpoints
         rollouts.MapPost("/{id}/pause", PauseAsync).Needs(Permissions.SteerRollout).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");
         rollouts.MapPost("/{id}/skip", SkipAsync).Needs(Permissions.SteerRollout).WithName("SkipRolloutNode").WithSummary("Leave out a node whose turn has not come.");
         rollouts.MapPost("/{id}/retry", RetryAsync).Needs(Permissions.SteerRollout).WithName("RetryRolloutNode").WithSummary("Take a node again that failed, was cancelled or was left out.");
-        rollouts.MapPost("/{id}/resume", ResumeAsync).Needs(Permissions.SteerRollout).WithName("ResumeRollout").WithSummary("Let a paused rollout go on.");
+        rollouts.MapPost("/{id}/resume", ResumeAsync).Needs(Permissions.SteerRollout).WithName("ResumeRollout").WithSummary("Let a paused rollout go on.")
+            .WithDescription("With a new failure budget. Heard after a pause that was said before it; of a rollout that is not paused it changes nothing.");
     }
 
     private static async Task<Results<Created<RolloutView>, ProblemResult>> CreateAsync(
@@ -39,7 +40,7 @@ internal static class RolloutEndpoints
             return new ProblemResult(malformed);
         }
 
-        var answer = await rollouts.CreateAsync(body.Value, Caller.Of(context), idempotencyKey, cancellationToken);
+        var answer = await rollouts.CreateAsync(body.Value, Caller.From(context), idempotencyKey, cancellationToken);
         return answer.IsOk
             ? TypedResults.Created($"/api/v1/rollouts/{answer.Value.Id}", answer.Value)
             : new ProblemResult(answer.Problem);
@@ -68,35 +69,37 @@ internal static class RolloutEndpoints
         string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
         body.Problem is { } malformed
             ? new ProblemResult(malformed)
-            : Accepted(await rollouts.CancelAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+            : Accepted(await rollouts.CancelAsync(id, Caller.From(context), body.Value.Reason, cancellationToken));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> StopAsync(
         string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
         body.Problem is { } malformed
             ? new ProblemResult(malformed)
-            : Accepted(await rollouts.StopAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+            : Accepted(await rollouts.StopAsync(id, Caller.From(context), body.Value.Reason, cancellationToken));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> PauseAsync(
         string id, Body<CancelRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
         body.Problem is { } malformed
             ? new ProblemResult(malformed)
-            : Accepted(await rollouts.PauseAsync(id, Caller.Of(context), body.Value.Reason, cancellationToken));
+            : Accepted(await rollouts.PauseAsync(id, Caller.From(context), body.Value.Reason, cancellationToken));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> SkipAsync(
         string id, Body<RolloutNodeRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
         body.Problem is { } malformed
             ? new ProblemResult(malformed)
-            : Accepted(await rollouts.SkipAsync(id, body.Value, Caller.Of(context), cancellationToken));
+            : Accepted(await rollouts.SkipAsync(id, body.Value, Caller.From(context), cancellationToken));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> RetryAsync(
         string id, Body<RolloutNodeRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
         body.Problem is { } malformed
             ? new ProblemResult(malformed)
-            : Accepted(await rollouts.RetryAsync(id, body.Value, Caller.Of(context), cancellationToken));
+            : Accepted(await rollouts.RetryAsync(id, body.Value, Caller.From(context), cancellationToken));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> ResumeAsync(
-        string id, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
-        Accepted(await rollouts.ResumeAsync(id, Caller.Of(context), cancellationToken));
+        string id, Body<SteerRequest> body, HttpContext context, Rollouts rollouts, CancellationToken cancellationToken) =>
+        body.Problem is { } malformed
+            ? new ProblemResult(malformed)
+            : Accepted(await rollouts.ResumeAsync(id, Caller.From(context), body.Value.Reason, cancellationToken));
 
     private static Results<Accepted<RolloutView>, ProblemResult> Accepted(Answer<RolloutView> answer) =>
         answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);

@@ -8,7 +8,7 @@ namespace Drydock.Server.Rest;
 /// <summary>Suspend, resume and extend of a maintenance.</summary>
 internal static class SteeringEndpoints
 {
-    private delegate Task<Answer<MaintenanceView>> Steers<in T>(Steering doors, string id, string by, T request, string? key, CancellationToken cancellationToken);
+    private delegate Task<Answer<MaintenanceView>> Steers<in T>(Steering doors, string id, Requester by, T request, string? key, CancellationToken cancellationToken);
 
     public static void MapSteering(this RouteGroupBuilder maintenances)
     {
@@ -34,7 +34,7 @@ internal static class SteeringEndpoints
                 return new ProblemResult(malformed);
             }
 
-            var answer = await steers(doors, id, Caller.Of(context), body.Value, idempotencyKey, cancellationToken);
+            var answer = await steers(doors, id, Caller.From(context), body.Value, idempotencyKey, cancellationToken);
             return answer.IsOk ? TypedResults.Accepted((string?)null, answer.Value) : new ProblemResult(answer.Problem);
         };
 }

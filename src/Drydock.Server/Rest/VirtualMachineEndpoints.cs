@@ -50,7 +50,7 @@ internal static class VirtualMachineEndpoints
             return new ProblemResult(malformed);
         }
 
-        var answer = await machines.CallAsync(ns, name, call, body.Value, Caller.Of(context), idempotencyKey, cancellationToken);
+        var answer = await machines.CallAsync(ns, name, call, body.Value, Caller.From(context), idempotencyKey, cancellationToken);
         return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
     }
 }

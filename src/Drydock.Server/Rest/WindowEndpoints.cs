@@ -15,7 +15,8 @@ internal static class WindowEndpoints
         windows.MapGet("/", ListAsync).Needs(Permissions.ListWindows).WithName("ListWindows").WithSummary("One page of windows, by name.")
             .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         windows.MapGet("/{name}", GetAsync).Needs(Permissions.GetWindow).WithName("GetWindow").WithSummary("One window and when it opens next.");
-        windows.MapDelete("/{name}", DeleteAsync).Needs(Permissions.DeleteWindow).WithName("DeleteWindow").WithSummary("Remove a window; a rollout under way takes no new node.");
+        windows.MapDelete("/{name}", DeleteAsync).Needs(Permissions.DeleteWindow).WithName("DeleteWindow").WithSummary("Remove a window; a rollout under way takes no new node.")
+            .WithDescription("Answered when the window knows. Nodes in hand are finished; if `onClose` is `Cancel`, or they would be held until somebody says otherwise, they are put back. `reason` says why.");
     }
 
     private static async Task<Results<Created<WindowView>, ProblemResult>> CreateAsync(
@@ -26,7 +27,8 @@ internal static class WindowEndpoints
             return new ProblemResult(malformed);
         }
 
-        var answer = await windows.CreateAsync(body.Value, Caller.Of(context), cancellationToken);
+        Audit.SetReason(context, body.Value.Rollout?.Reason);
+        var answer = await windows.CreateAsync(body.Value, Caller.From(context), cancellationToken);
         return answer.IsOk
             ? TypedResults.Created($"/api/v1/windows/{answer.Value.Name}", answer.Value)
             : new ProblemResult(answer.Problem);
@@ -52,8 +54,11 @@ internal static class WindowEndpoints
     }
 
     private static async Task<Results<NoContent, ProblemResult>> DeleteAsync(
-        string name, HttpContext context, Windows windows, CancellationToken cancellationToken) =>
-        await windows.DeleteAsync(name, Caller.Of(context), cancellationToken) is { Problem: { } problem }
+        string name, string? reason, HttpContext context, Windows windows, CancellationToken cancellationToken)
+    {
+        Audit.SetReason(context, reason);
+        return await windows.DeleteAsync(name, Caller.From(context), reason, cancellationToken) is { Problem: { } problem }
             ? new ProblemResult(problem)
             : TypedResults.NoContent();
+    }
 }

@@ -18,6 +18,9 @@ namespace Drydock.EndToEndTests.Server;
 /// <summary>Who may do what, against the real server, with tokens that the simulated cluster knows and the roles that are deployed.</summary>
 public sealed class AccessTests : IAsyncLifetime
 {
+    /// <summary>It says of itself that it ended in 2001: <c>{"exp":1000000000}</c>.</summary>
+    private const string ExpiredJwt = "e30.eyJleHAiOjEwMDAwMDAwMDB9.c2ln";
+
     private readonly Lines _log = new();
     private Harbour _harbour = null!;
 
@@ -42,6 +45,11 @@ public sealed class AccessTests : IAsyncLifetime
         }
 
         Cluster.AddToken("stranger", "stranger");
+
+        // One that the cluster does not take any more, and one whose end a cluster with a slow clock has not seen.
+        Cluster.AddToken("expired", "admin", "admins");
+        Cluster.RemoveToken("expired");
+        Cluster.AddToken(ExpiredJwt, "admin", "admins");
     }
 
     public ValueTask DisposeAsync() => _harbour.DisposeAsync();
@@ -68,7 +76,9 @@ public sealed class AccessTests : IAsyncLifetime
     [InlineData("Bearer")]
     [InlineData("Bearer two words")]
     [InlineData("Basic dmlld2VyOnZpZXdlcg==")]
-    public async Task A_token_that_the_cluster_does_not_know_is_no_token(string header)
+    [InlineData("Bearer expired")]
+    [InlineData("Bearer " + ExpiredJwt)]
+    public async Task A_token_that_the_cluster_does_not_know_or_that_has_expired_is_no_token(string header)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "api/v1/maintenances");
         request.Headers.TryAddWithoutValidation("Authorization", header);

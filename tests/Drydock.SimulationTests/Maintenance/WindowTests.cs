@@ -129,6 +129,30 @@ public sealed class WindowTests
         (ending.IsCancelled, ending.Rollout, ending.Message).ShouldBe((true, "w1:20260102T0330", "Cancelled. The nodes in hand are not done yet."));
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(MaintenanceAction.Hold, WindowClosePolicy.Finish, RolloutNodeState.Done, MaintenanceOutcome.Cancelled)]
+    [InlineData(MaintenanceAction.None, WindowClosePolicy.Cancel, RolloutNodeState.Done, MaintenanceOutcome.Cancelled)]
+    [InlineData(MaintenanceAction.None, WindowClosePolicy.Pause, RolloutNodeState.Done, MaintenanceOutcome.Completed)]
+    public async Task A_window_that_is_removed_leaves_no_node_behind(
+        MaintenanceAction action, WindowClosePolicy onClose, RolloutNodeState state, MaintenanceOutcome outcome)
+    {
+        await using var world = await World.StartAsync("healthy");
+        var window = Window(world);
+        await BeginAsync(
+            world,
+            window with { Cron = "30 3 * * *", OnClose = onClose, Rollout = window.Rollout with { Template = world.Request() with { Action = action } } });
+        await world.RunForAsync(TimeSpan.FromMinutes(30) + TimeSpan.FromSeconds(3));
+
+        await world.Client.RaiseEventAsync("w1", WindowEvents.Cancel, new Cancel("ada") { PutsBack = true });
+        await world.CrashAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        var node = (await RolloutAsync(world, "w1:20260102T0330")).Nodes[0];
+        (node.State, node.Outcome).ShouldBe((state, outcome));
+        world.Cluster.Store.List(ResourceTypes.Nodes).ShouldAllBe(static one => one["spec"]!["unschedulable"] == null);
+        (await world.Client.GetInstanceAsync("w1", true, CancellationToken.None))!.IsCompleted.ShouldBeTrue();
+    }
+
     private static WindowRequest Window(World world) =>
         new(new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request() }) { Duration = TimeSpan.FromHours(1) };
 

@@ -28,6 +28,26 @@ public sealed class RolloutRunTests
     }
 
     [Theory]
+    [InlineData("suspend go", false)]
+    [InlineData("go suspend", true)]
+    [InlineData("suspend go suspend", true)]
+    [InlineData("suspend suspend go", false)]
+    public void Pause_and_resume_are_heard_in_the_order_in_which_they_were_said(string orders, bool isPaused) => StatusAfter(orders).IsPaused.ShouldBe(isPaused);
+
+    [Fact]
+    public void A_resume_of_one_that_is_not_paused_gives_it_no_new_failure_budget()
+    {
+        var state = new RolloutState([new("a", RolloutNodeState.UnderMaintenance, "inst1:a")]) { IsCanaryOver = true, Failures = 1 };
+        var rollout = Turns.Executor<RolloutRequest, RolloutStatus>(static (context, request) => new RolloutRun(context, request).RunAsync());
+        rollout.Run(History.Start(Json(new RolloutRequest(["a"]) { State = state, FailureBudget = 2 })));
+        rollout.Run(History.Later(1).Raised(RolloutEvents.Steer, Json(new Steer(SteerKind.Resume, "ada"))));
+
+        var turn = rollout.Run(History.Later(2).Raised(ChildEvents.NodeDone, Json(new NodeDone("a", "inst1:a", MaintenanceOutcome.Failed, "It is stuck."))));
+
+        JsonDataConverter.Default.Deserialize<RolloutStatus>(turn.CustomStatus)!.IsPaused.ShouldBeTrue("the second failure of two");
+    }
+
+    [Theory]
     [InlineData("retry", false, RolloutNodeState.Waiting)]
     [InlineData("resume retry", false, RolloutNodeState.Waiting)]
     [InlineData("pause retry", true, RolloutNodeState.Waiting)]
@@ -108,6 +128,23 @@ public sealed class RolloutRunTests
     }
 
     [Fact]
+    public void One_that_waits_for_somebody_else_for_days_still_tries_again_every_ten_minutes()
+    {
+        var node = new RolloutNode("a", RolloutNodeState.UnderMaintenance, "inst1:a~500") { Attempt = 500 };
+        var rollout = Turns.Executor<RolloutRequest, RolloutStatus>(static (context, request) => new RolloutRun(context, request).RunAsync());
+        rollout.Run(History.Start(Json(new RolloutRequest(["a"]) { State = new RolloutState([node]) { IsCanaryOver = true } })));
+
+        var turn = rollout.Run(History.Later(1).Raised(
+            ChildEvents.NodeDone, Json(new NodeDone("a", "inst1:a~500", MaintenanceOutcome.Refused, "The lease is held.", IsHeldByOther: true))));
+
+        var reads = turn.Actions.ShouldHaveSingleItem();
+        turn = rollout.Run(History.Later(1).ActivityCompleted(reads.Id, Json(NothingNew)));
+        var waiting = JsonDataConverter.Default.Deserialize<RolloutStatus>(turn.CustomStatus)!.Nodes.ShouldHaveSingleItem();
+        (waiting.State, waiting.Attempt).ShouldBe((RolloutNodeState.Waiting, 501));
+        (waiting.NotBefore - new DateTimeOffset(History.Begin)).ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(11));
+    }
+
+    [Fact]
     public void A_window_whose_rollout_could_not_be_started_tries_again_until_it_closes()
     {
         var opening = new RolloutOpening(new DateTimeOffset(History.Begin).AddHours(-1), new DateTimeOffset(History.Begin).AddHours(1));
@@ -152,6 +189,8 @@ public sealed class RolloutRunTests
         {
             "pause" => history.Raised(RolloutEvents.Pause, Json(new Cancel("ada"))),
             "resume" => history.Raised(RolloutEvents.Resume, Json("bob")),
+            "suspend" => history.Raised(RolloutEvents.Steer, Json(new Steer(SteerKind.Suspend, "ada"))),
+            "go" => history.Raised(RolloutEvents.Steer, Json(new Steer(SteerKind.Resume, "bob"))),
             "skip" => history.Raised(RolloutEvents.Skip, Json(new RolloutNodeOrder("c", "ada"))),
             _ => history.Raised(RolloutEvents.Retry, Json(new RolloutNodeOrder("c", "bob"))),
         });

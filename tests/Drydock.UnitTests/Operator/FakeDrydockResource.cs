@@ -4,7 +4,7 @@ using Drydock.Kubernetes;
 
 namespace Drydock.UnitTests.Operator;
 
-/// <summary>One object of our own kinds, whatever its name, with the finalizer on it.</summary>
+/// <summary>One object of our own kinds, whatever its name; the finalizer is on it until it is taken off.</summary>
 internal sealed class FakeDrydockResource : IDrydockResources
 {
     public string Spec { get; set; } = "{}";
@@ -13,12 +13,14 @@ internal sealed class FakeDrydockResource : IDrydockResources
 
     public DateTimeOffset? DeletionRequestedAt { get; set; }
 
+    public bool HasFinalizer { get; private set; } = true;
+
     public JsonObject Status { get; private set; } = [];
 
     public Task<DrydockResource?> GetAsync(DrydockKind kind, string name, CancellationToken cancellationToken) =>
         Task.FromResult<DrydockResource?>(new DrydockResource(kind, name, "uid-1", "1")
         {
-            HasFinalizer = true, Spec = JsonElement.Parse(Spec), Status = Status, Generation = Generation, DeletionRequestedAt = DeletionRequestedAt,
+            HasFinalizer = HasFinalizer, Spec = JsonElement.Parse(Spec), Status = Status, Generation = Generation, DeletionRequestedAt = DeletionRequestedAt,
         });
 
     public Task WriteStatusAsync(DrydockResource resource, JsonObject status, CancellationToken cancellationToken)
@@ -31,5 +33,9 @@ internal sealed class FakeDrydockResource : IDrydockResources
 
     public IAsyncEnumerable<string> WatchAsync(DrydockKind kind, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public Task<bool> SetFinalizerAsync(DrydockResource resource, bool present, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task<bool> SetFinalizerAsync(DrydockResource resource, bool present, CancellationToken cancellationToken)
+    {
+        HasFinalizer = present;
+        return Task.FromResult(true);
+    }
 }

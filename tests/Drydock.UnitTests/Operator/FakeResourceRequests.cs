@@ -7,11 +7,14 @@ namespace Drydock.UnitTests.Operator;
 /// <summary>Reads every rollout as one of two nodes, and of a window the field <c>cron</c>.</summary>
 internal sealed class FakeResourceRequests : IResourceRequests
 {
-    public Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
-        Task.FromResult(new SpecReading<RolloutRequest>(Rollout(requestedBy), null));
+    /// <summary>One of the two left the cluster.</summary>
+    public bool IsNodeGone { get; set; }
 
-    public Task<SpecReading<WindowRequest>> ReadWindowAsync(string name, JsonElement spec, string requestedBy, CancellationToken cancellationToken) =>
-        Task.FromResult(new SpecReading<WindowRequest>(
+    public Task<SpecReading<RolloutRequest>> ReadRolloutAsync(JsonElement spec, string requestedBy, bool mustExist, CancellationToken cancellationToken) =>
+        Task.FromResult(mustExist && IsNodeGone ? new(null, "There is no node-2.") : new SpecReading<RolloutRequest>(Rollout(requestedBy), null));
+
+    public Task<SpecReading<WindowRequest>> ReadWindowAsync(string name, JsonElement spec, string requestedBy, bool mustExist, CancellationToken cancellationToken) =>
+        Task.FromResult(mustExist && IsNodeGone ? new(null, "There is no node-2.") : new SpecReading<WindowRequest>(
             new WindowRequest(Rollout(requestedBy)) { Cron = spec.GetProperty("cron").GetString(), Duration = TimeSpan.FromHours(1) }, null));
 
     public string? PolicyProblem(string name, JsonElement spec) => throw new NotSupportedException();

@@ -283,6 +283,20 @@ public sealed class NodeMaintenanceReconcilerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task One_does_not_begin_in_a_window_that_is_being_removed()
+    {
+        var window = new WindowRequest(new RolloutRequest([])) { Cron = "* * * * *", Duration = TimeSpan.FromHours(1) };
+        await _client.ScheduleNewOrchestrationInstanceAsync(Orchestrations.Window, window, new StartOrchestrationOptions("w-nightly"), Token);
+        _client.Set("w-nightly", new WindowStatus("Cancelled. The nodes in hand are not done yet.") { IsCancelled = true });
+        _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Window, "nightly"));
+
+        await ReconcileAsync(2);
+
+        _resources[Name]!.Status.LastError.ShouldBe("Waits for window nightly, which is being removed: it opens no more until it is set up again.");
+        _client.Started.ShouldNotContain(Instance);
+    }
+
+    [Fact]
     public async Task A_deletion_asks_for_health_only_if_the_annotation_says_so()
     {
         _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.HealthOnDelete, "true"));

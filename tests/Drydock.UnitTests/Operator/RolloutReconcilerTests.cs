@@ -18,6 +18,7 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
     private readonly InMemoryClient _client;
     private readonly FakeDrydockResource _resource = new();
+    private readonly FakeResourceRequests _requests = new();
 
     public RolloutReconcilerTests() => _client = new InMemoryClient(_clock);
 
@@ -50,7 +51,8 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
         await ReconcileAsync();
 
         whilePaused.ShouldBe(0);
-        _client.Raised.Select(raised => raised.Name).ShouldBe([RolloutEvents.Resume]);
+        _client.Raised.Select(raised => raised.Name).ShouldBe([RolloutEvents.Steer]);
+        _client.Raised[0].Payload.ShouldBe(new Steer(SteerKind.Resume, By));
     }
 
     [Fact]
@@ -70,6 +72,21 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
 
         fresh.ShouldBe(["node-1", "node-2"]);
         UnderMaintenance().ShouldBe(["node-1", "node-3"]);
+    }
+
+    [Fact]
+    public async Task A_node_that_leaves_the_cluster_makes_a_rollout_under_way_not_invalid_and_it_still_obeys()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new RolloutStatus([]) { Message = "1 of 2 nodes done." });
+        _requests.IsNodeGone = true;
+        _resource.Spec = """{"paused":true}""";
+
+        await ReconcileAsync();
+
+        _resource.Status["phase"]!.ToString().ShouldBe("Running");
+        Condition("Accepted").Status.ShouldBe("True");
+        _client.Raised.ShouldHaveSingleItem().Payload.ShouldBe(new Steer(SteerKind.Suspend, By));
     }
 
     [Fact]
@@ -162,5 +179,5 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
     private IEnumerable<string> UnderMaintenance() => [.. _resource.Status["underMaintenance"]!.AsArray().Select(name => name!.ToString())];
 
     private Task ReconcileAsync() =>
-        new RolloutReconciler(_resource, new FakeResourceRequests(), _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
+        new RolloutReconciler(_resource, _requests, _client, _clock).ReconcileAsync("autumn", TestContext.Current.CancellationToken);
 }

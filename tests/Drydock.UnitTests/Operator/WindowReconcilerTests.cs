@@ -20,6 +20,7 @@ public sealed class WindowReconcilerTests : IAsyncDisposable
     private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero));
     private readonly InMemoryClient _client;
     private readonly FakeDrydockResource _resource = new() { Spec = First };
+    private readonly FakeResourceRequests _requests = new();
 
     public WindowReconcilerTests() => _client = new InMemoryClient(_clock);
 
@@ -44,6 +45,44 @@ public sealed class WindowReconcilerTests : IAsyncDisposable
         whileEnding.ShouldBe((1, "Ending", null));
         _client.Started.ShouldBe([Instance, Instance]);
         _client.InputOf<WindowRequest>(Instance).Cron.ShouldBe("0 2 * * *");
+    }
+
+    [Fact]
+    public async Task A_node_that_leaves_makes_no_window_invalid_but_a_changed_one_names_it()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new WindowStatus("The next window opens soon."));
+        _requests.IsNodeGone = true;
+        await ReconcileAsync();
+        var phase = _resource.Status["phase"]!.ToString();
+
+        _resource.Spec = Second;
+        await ReconcileAsync();
+
+        phase.ShouldBe("Waiting");
+        (_resource.Status["phase"]!.ToString(), _resource.Status["message"]!.ToString()).ShouldBe(("Invalid", "There is no node-2."));
+    }
+
+    [Fact]
+    public async Task Deleting_it_puts_back_what_nothing_else_would_and_after_an_hour_all_that_was_not_finished()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new WindowStatus("Open.") { Rollout = "w-nightly:1" });
+        _resource.DeletionRequestedAt = _clock.GetUtcNow();
+        await ReconcileAsync();
+        var first = _client.Raised.ToList();
+        _client.Set(Instance, Ending);
+        _clock.Advance(TimeSpan.FromMinutes(61));
+        await ReconcileAsync();
+        var late = _client.Raised.Skip(first.Count).Select(static raised => (raised.Instance, raised.Name)).ToList();
+        var isKept = _resource.HasFinalizer;
+        _clock.Advance(TimeSpan.FromMinutes(60));
+        await ReconcileAsync();
+
+        var told = first.ShouldHaveSingleItem().Payload.ShouldBeOfType<Cancel>();
+        (told.PutsBack, told.Reason).ShouldBe((true, "The MaintenanceWindow was deleted."));
+        late.ShouldBe([(Instance, WindowEvents.Cancel), ("w-nightly:1", RolloutEvents.Cancel)]);
+        (isKept, _resource.HasFinalizer).ShouldBe((true, false));
     }
 
     [Fact]
@@ -82,5 +121,5 @@ public sealed class WindowReconcilerTests : IAsyncDisposable
     }
 
     private Task ReconcileAsync() =>
-        new WindowReconciler(_resource, new FakeResourceRequests(), _client, _clock).ReconcileAsync("nightly", TestContext.Current.CancellationToken);
+        new WindowReconciler(_resource, _requests, _client, _clock).ReconcileAsync("nightly", TestContext.Current.CancellationToken);
 }

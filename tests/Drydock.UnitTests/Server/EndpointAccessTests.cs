@@ -10,7 +10,7 @@ namespace Drydock.UnitTests.Server;
 public sealed class EndpointAccessTests
 {
     [Fact]
-    public async Task Every_endpoint_says_what_it_needs_and_only_probes_and_signed_call_backs_need_nothing()
+    public async Task Every_endpoint_says_what_it_needs_and_only_probes_the_way_to_the_documents_and_signed_call_backs_need_nothing()
     {
         await using var app = DrydockHost.Build(new DrydockOptions { Urls = ["http://127.0.0.1:0"] });
         var endpoints = ((IEndpointRouteBuilder)app).DataSources.SelectMany(static source => source.Endpoints).OfType<RouteEndpoint>().ToList();
@@ -18,7 +18,7 @@ public sealed class EndpointAccessTests
         endpoints.Where(static endpoint => endpoint.Metadata.GetMetadata<EndpointAccess>() is null)
             .Select(static endpoint => endpoint.DisplayName).ShouldBeEmpty("add .Needs(Permissions.…) where it is mapped");
         endpoints.Where(static endpoint => endpoint.Metadata.GetMetadata<EndpointAccess>() is { IsAnonymous: true })
-            .Select(static endpoint => endpoint.RoutePattern.RawText).ShouldBe(["/healthz", "/readyz", "/api/v1/maintenances/{id}/callbacks/{action}"]);
+            .Select(static endpoint => endpoint.RoutePattern.RawText).ShouldBe(["/healthz", "/readyz", "/", "/api/v1/maintenances/{id}/callbacks/{action}"]);
         endpoints.Where(static endpoint => endpoint.RoutePattern.RawText!.StartsWith("/api/", StringComparison.Ordinal))
             .ShouldAllBe(static endpoint => endpoint.Metadata.GetMetadata<EndpointAccess>()!.Permission != null || endpoint.RoutePattern.RawText!.Contains("/callbacks/"));
     }

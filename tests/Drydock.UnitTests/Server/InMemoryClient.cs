@@ -18,6 +18,9 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
     /// <summary>Once: of an instance that is to be started, what another server starts under the same id in the moment before.</summary>
     public Func<object?, object?>? Before { get; set; }
 
+    /// <summary>What an orchestrator brings about as soon as it hears of an event.</summary>
+    public Action<string, string>? Heard { get; set; }
+
     /// <summary>What an orchestrator would have brought about.</summary>
     public void Set(
         string id, object? customStatus = null, object? output = null, OrchestrationRuntimeStatus status = OrchestrationRuntimeStatus.Running, string? name = null)
@@ -81,6 +84,7 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
         string instanceId, string eventName, object? eventPayload = null, CancellationToken cancellation = default)
     {
         Raised.Add((instanceId, eventName, eventPayload));
+        Heard?.Invoke(instanceId, eventName);
         return Task.CompletedTask;
     }
 

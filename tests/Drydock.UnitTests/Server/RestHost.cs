@@ -1,3 +1,7 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using Drydock.Api;
 using Drydock.DurableTask.Client;
 using Drydock.Kubernetes;
 using Drydock.Server;
@@ -5,6 +9,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Shouldly;
+using Xunit;
 
 namespace Drydock.UnitTests.Server;
 
@@ -53,6 +59,15 @@ internal sealed class RestHost : IAsyncDisposable
             });
         await app.StartAsync();
         return new RestHost(app, client);
+    }
+
+    /// <summary>Sends what is not taken, and returns why.</summary>
+    public async Task<Problem> RefusedAsync(string path, string json, HttpStatusCode expected)
+    {
+        var token = TestContext.Current.CancellationToken;
+        using var answer = await Http.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), token);
+        answer.StatusCode.ShouldBe(expected, await answer.Content.ReadAsStringAsync(token));
+        return (await answer.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, token))!;
     }
 
     public async ValueTask DisposeAsync()

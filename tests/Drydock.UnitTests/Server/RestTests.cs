@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Drydock.UnitTests.Server;
 
-/// <summary>REST over the real host; behind the doors a dictionary stands for the engine and a stub for the cluster.</summary>
+/// <summary>Maintenances by REST and what is common to all of it, over the real host; behind the doors a dictionary stands for the engine and a stub for the cluster.</summary>
 public sealed class RestTests : IAsyncLifetime
 {
     private RestHost _host = null!;
@@ -85,7 +85,7 @@ public sealed class RestTests : IAsyncLifetime
     [InlineData("""not json""", "body", null)]
     public async Task Bad_input_is_answered_with_the_field_and_changes_nothing(string json, string field, string? value)
     {
-        var problem = await PostAsync("api/v1/maintenances", json, HttpStatusCode.BadRequest);
+        var problem = await _host.RefusedAsync("api/v1/maintenances", json, HttpStatusCode.BadRequest);
 
         var error = problem.Errors.ShouldHaveSingleItem();
         error.Field.ShouldBe(field);
@@ -100,7 +100,7 @@ public sealed class RestTests : IAsyncLifetime
     [InlineData("""{"nodes":["worker-a","No"]}""", "nodes[1]")]
     [InlineData("""{"nodes":["worker-a"],"drain":{"timeout":"soon"}}""", "drain.timeout")]
     public async Task A_plan_of_several_nodes_refuses_bad_input_by_its_field(string json, string field) =>
-        (await PostAsync("api/v1/maintenances:plan", json, HttpStatusCode.BadRequest)).Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
+        (await _host.RefusedAsync("api/v1/maintenances:plan", json, HttpStatusCode.BadRequest)).Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
 
     [Fact]
     public async Task Several_nodes_are_planned_together()
@@ -114,7 +114,7 @@ public sealed class RestTests : IAsyncLifetime
     [Fact]
     public async Task Everything_that_is_wrong_is_told_at_once()
     {
-        var problem = await PostAsync(
+        var problem = await _host.RefusedAsync(
             "api/v1/maintenances", """{"node":"_","action":"x","drain":{"timeout":"y"},"health":{"stableFor":"z"}}""", HttpStatusCode.BadRequest);
 
         problem.Errors.Select(static error => error.Field).ShouldBe(["node", "action", "drain.timeout", "health.stableFor"]);
@@ -123,7 +123,7 @@ public sealed class RestTests : IAsyncLifetime
     [Fact]
     public async Task An_unknown_node_is_answered_with_the_nodes_there_are()
     {
-        var problem = await PostAsync("api/v1/maintenances", """{"node":"worker-z"}""", HttpStatusCode.NotFound);
+        var problem = await _host.RefusedAsync("api/v1/maintenances", """{"node":"worker-z"}""", HttpStatusCode.NotFound);
 
         problem.Type.ShouldBe(ProblemTypes.NodeNotFound);
         problem.Errors.ShouldHaveSingleItem().ShouldBe(new FieldError("node", "worker-z", "worker-a, worker-b"));
@@ -135,7 +135,7 @@ public sealed class RestTests : IAsyncLifetime
     {
         var first = await CreateAsync("worker-a");
 
-        var problem = await PostAsync("api/v1/maintenances", """{"node":"worker-a"}""", HttpStatusCode.Conflict);
+        var problem = await _host.RefusedAsync("api/v1/maintenances", """{"node":"worker-a"}""", HttpStatusCode.Conflict);
 
         problem.Type.ShouldBe(ProblemTypes.AlreadyUnderMaintenance);
         problem.SubjectId.ShouldBe(first.Id);
@@ -191,7 +191,8 @@ public sealed class RestTests : IAsyncLifetime
 
         var raised = Engine.Raised.ShouldHaveSingleItem();
         raised.Name.ShouldBe(MaintenanceEvents.Cancel);
-        raised.Payload.ShouldBeOfType<Cancel>().Reason.ShouldBe("changed my mind");
+        raised.Payload.ShouldBeOfType<Cancel>().ShouldSatisfyAllConditions(
+            static cancel => cancel.Reason.ShouldBe("changed my mind"), static cancel => cancel.RequestedFrom.ShouldBe("127.0.0.1"));
         error.Problem.Status.ShouldBe(409);
     }
 
@@ -203,11 +204,13 @@ public sealed class RestTests : IAsyncLifetime
         var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.CompleteMaintenanceAsync(view.Id, false, Token));
         Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
 
-        var held = await Api.CompleteMaintenanceAsync(view.Id, skipHealth: true, Token);
+        var held = await Api.CompleteMaintenanceAsync(view.Id, skipHealth: true, "the fan turns", Token);
 
         tooEarly.Problem.Type.ShouldBe(ProblemTypes.WrongState);
         held.State.ShouldBe(MaintenanceState.Holding);
-        Engine.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().SkipHealth.ShouldBeTrue();
+        Engine.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().ShouldSatisfyAllConditions(
+            static complete => complete.SkipHealth.ShouldBeTrue(),
+            static complete => (complete.Reason, complete.RequestedFrom).ShouldBe(("the fan turns", "127.0.0.1")));
     }
 
     [Fact]
@@ -296,151 +299,6 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_rollout_takes_the_nodes_that_the_selector_finds()
-    {
-        var rollout = await Api.CreateRolloutAsync(
-            new RolloutCreate { Selector = "zone!=b", Maintenance = new MaintenanceSettings { Drain = new DrainSettings { Timeout = "5m" } } }, null, Token);
-
-        Engine.InputOf<RolloutRequest>(rollout.Id).Selector.ShouldBe("zone!=b", "It is looked up before each node, not now.");
-        Engine.InputOf<RolloutRequest>(rollout.Id).Template.Drain.Timeout.ShouldBe(TimeSpan.FromMinutes(5));
-    }
-
-    [Theory]
-    [InlineData("""{}""", "nodes")]
-    [InlineData("""{"nodes":[]}""", "nodes")]
-    [InlineData("""{"nodes":["worker-a"],"selector":"zone=a"}""", "nodes")]
-    [InlineData("""{"nodes":["worker-a","worker-a"]}""", "nodes")]
-    [InlineData("""{"nodes":["worker-a","nope"]}""", "nodes[1]")]
-    [InlineData("""{"nodes":["worker-a",7]}""", "nodes[1]")]
-    [InlineData("""{"selector":"zone=nowhere"}""", "selector")]
-    [InlineData("""{"selector":"a b"}""", "selector")]
-    [InlineData("""{"nodes":["worker-a"],"maxUnavailable":0}""", "maxUnavailable")]
-    [InlineData("""{"nodes":["worker-a"],"onFailures":"Cry"}""", "onFailures")]
-    [InlineData("""{"nodes":["worker-a"],"maxUnavailable":1,"maxUnavailablePercent":10}""", "maxUnavailablePercent")]
-    [InlineData("""{"nodes":["worker-a"],"maxUnavailablePercent":101}""", "maxUnavailablePercent")]
-    [InlineData("""{"nodes":["worker-a"],"zones":["a","a"]}""", "zones")]
-    [InlineData("""{"nodes":["worker-a"],"maxPerZone":0}""", "maxPerZone")]
-    [InlineData("""{"nodes":["worker-a"],"zoneLabel":"a=b"}""", "zoneLabel")]
-    [InlineData("""{"nodes":["worker-a"],"canary":-1}""", "canary")]
-    [InlineData("""{"nodes":["worker-a"],"soak":"soon"}""", "soak")]
-    [InlineData("""{"nodes":["worker-a"],"pauseBetween":"-1m"}""", "pauseBetween")]
-    [InlineData("""{"nodes":["worker-a"],"order":"Random"}""", "order")]
-    [InlineData("""{"kubeletBelow":"latest"}""", "kubeletBelow")]
-    [InlineData("""{"kubeletBelow":"v1.0.0"}""", "kubeletBelow")]
-    [InlineData("""{"nodes":["worker-a"],"maintenance":{"drain":{"timeout":"x"}}}""", "maintenance.drain.timeout")]
-    public async Task A_bad_rollout_is_answered_with_the_field(string json, string field)
-    {
-        var problem = await PostAsync("api/v1/rollouts", json, HttpStatusCode.BadRequest);
-
-        problem.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
-        Engine.Started.ShouldBeEmpty();
-    }
-
-    [Fact]
-    public async Task A_rollout_shows_what_its_input_carries_and_over_it_what_changed_since()
-    {
-        var id = (await Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["worker-a", "worker-b"] }, null, Token)).Id;
-        var failed = new RolloutNode("worker-b", RolloutNodeState.Done, id + ":worker-b", MaintenanceOutcome.Failed, "It is stuck.");
-        Engine.Set(id, new RolloutStatus([failed]) { IsPaused = true, Total = 2, Done = 1, Failed = 1, WaitsFor = "Node worker-a waits.", Message = "Paused." });
-
-        var view = await Api.GetRolloutAsync(id, Token);
-
-        (view.State, view.Total, view.Done, view.Failed, view.WaitsFor).ShouldBe(("Paused", 2, 1, 1, "Node worker-a waits."));
-        view.Nodes.ShouldBe([new("worker-a", "Waiting", null, null), new("worker-b", "Failed", id + ":worker-b", "It is stuck.")]);
-    }
-
-    [Fact]
-    public async Task A_rollout_is_steered_and_nodes_are_skipped_and_taken_again_only_where_that_makes_sense()
-    {
-        var id = (await Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["worker-a", "worker-b"] }, null, Token)).Id;
-        var failed = new RolloutNode("worker-b", RolloutNodeState.Done, id + ":worker-b", MaintenanceOutcome.Failed);
-        Engine.Set(id, new RolloutStatus([failed]) { IsPaused = true });
-
-        await Api.PauseRolloutAsync(id, "lunch", Token);
-        await Api.SkipRolloutNodeAsync(id, "worker-a", "broken disk", Token);
-        await Api.RetryRolloutNodeAsync(id, "worker-b", null, Token);
-        await Api.ResumeRolloutAsync(id, Token);
-        await Api.StopRolloutAsync(id, null, Token);
-        await Api.CancelRolloutAsync(id, null, Token);
-        var problems = new[]
-        {
-            await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync(id, "worker-b", null, Token)),
-            await Should.ThrowAsync<ApiProblemException>(() => Api.RetryRolloutNodeAsync(id, "worker-a", null, Token)),
-            await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync(id, "worker-c", null, Token)),
-            await Should.ThrowAsync<ApiProblemException>(() => Api.SkipRolloutNodeAsync("r-none", "worker-a", null, Token)),
-        };
-
-        Engine.Raised.Select(raised => raised.Name).ShouldBe(
-            [RolloutEvents.Pause, RolloutEvents.Skip, RolloutEvents.Retry, RolloutEvents.Resume, RolloutEvents.Stop, RolloutEvents.Cancel]);
-        Engine.Raised[1].Payload.ShouldBeOfType<RolloutNodeOrder>().ShouldSatisfyAllConditions(
-            order => order.Node.ShouldBe("worker-a"), order => order.Reason.ShouldBe("broken disk"));
-        problems.Select(problem => problem.Problem.Status).ShouldBe([409, 409, 400, 404]);
-    }
-
-    [Fact]
-    public async Task A_window_is_set_up_once_and_says_when_it_opens_next()
-    {
-        var create = new WindowCreate
-        {
-            Name = "nightly", Cron = "0 22 * * *", Duration = "4h", TimeZone = "Europe/Berlin", Rollout = new RolloutCreate { Nodes = ["worker-a"] },
-        };
-
-        var first = await Api.CreateWindowAsync(create, Token);
-        await Api.CreateWindowAsync(create, Token);
-        var other = await Should.ThrowAsync<ApiProblemException>(() => Api.CreateWindowAsync(create with { Cron = "0 23 * * *" }, Token));
-        await Api.DeleteWindowAsync("nightly", Token);
-
-        first.Next.Count.ShouldBe(3);
-        first.Times.ShouldBe(["0 22 * * * for 4h (Europe/Berlin)"]);
-        Engine.Started.ShouldBe(["w-nightly"]);
-        other.Problem.Status.ShouldBe(409);
-        Engine.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);
-    }
-
-    [Fact]
-    public async Task A_window_that_is_being_removed_has_no_coming_openings_and_is_not_set_up_again_before_it_is_gone()
-    {
-        var create = new WindowCreate { Name = "nightly", Cron = "0 22 * * *", Duration = "4h", Rollout = new RolloutCreate { Nodes = ["worker-a"] } };
-        await Api.CreateWindowAsync(create, Token);
-        var ending = new WindowStatus("Cancelled. The nodes in hand are not done yet.") { Rollout = "w-nightly:1", IsCancelled = true };
-        Engine.Set("w-nightly", ending);
-
-        var tooEarly = await Should.ThrowAsync<ApiProblemException>(() => Api.CreateWindowAsync(create, Token));
-        var view = await Api.GetWindowAsync("nightly", 3, Token);
-        Engine.Set("w-nightly", ending, status: OrchestrationRuntimeStatus.Completed);
-        var again = await Api.CreateWindowAsync(create, Token);
-
-        (tooEarly.Problem.Status, tooEarly.Problem.Detail).ShouldBe(
-            (409, "Window 'nightly' is being removed; the nodes in hand are not done yet. Try again when it is gone."));
-        view.Next.ShouldBeEmpty();
-        again.Next.Count.ShouldBe(3);
-        Engine.Started.ShouldBe(["w-nightly", "w-nightly"]);
-    }
-
-    [Theory]
-    [InlineData("name", """{"name":"Nightly!","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("cron", """{"name":"n","cron":"often","duration":"4h","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("duration", """{"name":"n","cron":"0 22 * * *","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("timeZone", """{"name":"n","cron":"0 22 * * *","duration":"4h","timeZone":"Mars","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("rollout", """{"name":"n","cron":"0 22 * * *","duration":"4h"}""")]
-    [InlineData("cron", """{"name":"n","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("times[0].to", """{"name":"n","times":[{"from":"2026-01-02T03:00:00Z","to":"2026-01-02T03:00:00Z"}],"rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("times[0].from", """{"name":"n","times":[{"from":"2026-01-02T03:00:00","to":"2026-01-02T04:00:00Z"}],"rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("times[0].timeZone", """{"name":"n","times":[{"cron":"0 2 * * *","duration":"1h","timeZone":"Mars"}],"rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("blackouts[1]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-24/2026-12-26","Easter"],"rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("blackouts[0]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-26/2026-12-24"],"rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("blackoutCalendar", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackoutCalendar":"holidays","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("onClose", """{"name":"n","cron":"0 2 * * *","duration":"1h","onClose":"Panic","rollout":{"nodes":["worker-a"]}}""")]
-    [InlineData("rollout.nodes[0]", """{"name":"n","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["nope"]}}""")]
-    public async Task A_bad_window_is_answered_with_the_field(string field, string json)
-    {
-        var problem = await PostAsync("api/v1/windows", json, HttpStatusCode.BadRequest);
-
-        problem.Errors.ShouldHaveSingleItem().Field.ShouldBe(field);
-        Engine.Started.ShouldBeEmpty();
-    }
-
-    [Fact]
     public async Task The_description_of_the_api_is_served()
     {
         var description = await Http.GetStringAsync("openapi/v1.json", Token);
@@ -458,11 +316,4 @@ public sealed class RestTests : IAsyncLifetime
 
     private void End(string id, MaintenanceOutcome outcome) => Engine.Set(
         id, output: new MaintenanceReport("worker-a", outcome, "It is over."), status: OrchestrationRuntimeStatus.Completed);
-
-    private async Task<Problem> PostAsync(string path, string json, HttpStatusCode expected)
-    {
-        var answer = await Http.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), Token);
-        answer.StatusCode.ShouldBe(expected, await answer.Content.ReadAsStringAsync(Token));
-        return (await answer.Content.ReadFromJsonAsync<Problem>(ApiJson.Options, Token))!;
-    }
 }

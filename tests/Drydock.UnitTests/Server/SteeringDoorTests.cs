@@ -38,6 +38,7 @@ public sealed class SteeringDoorTests : IAsyncLifetime
 
         var steers = Engine.Raised.Select(static raised => raised.Payload.ShouldBeOfType<Steer>()).ToList();
         Engine.Raised.ShouldAllBe(static raised => raised.Name == MaintenanceEvents.Steer);
+        steers.ShouldAllBe(static steer => steer.RequestedFrom == "127.0.0.1");
         steers.Select(static steer => (steer.Kind, steer.Reason, HasKey: steer.Key is not null)).ShouldBe(
             [(SteerKind.Suspend, "the storage is down", true), (SteerKind.Resume, null, false), (SteerKind.Extend, "the fan takes longer", false)]);
         steers.ShouldAllBe(static steer => steer.By.Length > 0);

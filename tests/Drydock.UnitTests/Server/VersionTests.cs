@@ -51,6 +51,7 @@ public sealed class VersionTests : IAsyncLifetime
 
         await RefusedAsync(HttpMethod.Delete, "api/v1/windows/once", null, new EntityTagHeaderValue("\"other\""), seen);
         _host.Client.Raised.ShouldBeEmpty();
+        _host.Client.Heard = (id, _) => _host.Client.Set(id, new WindowStatus("Cancelled.") { IsCancelled = true });
         using var done = await SendAsync(HttpMethod.Delete, "api/v1/windows/once", null, request => request.Headers.IfMatch.Add(seen));
         done.StatusCode.ShouldBe(HttpStatusCode.NoContent);
         _host.Client.Raised.ShouldHaveSingleItem().Name.ShouldBe(WindowEvents.Cancel);

@@ -33,7 +33,11 @@ public sealed record ApprovalPolicy
 /// <param name="IsApproved">Approved, or rejected.</param>
 /// <param name="By">Who.</param>
 /// <param name="Reason">Why, or null.</param>
-public sealed record Approval(bool IsApproved, string By, string? Reason = null);
+public sealed record Approval(bool IsApproved, string By, string? Reason = null)
+{
+    /// <summary>The address that it was said from, or null: from within.</summary>
+    public string? RequestedFrom { get; init; }
+}
 
 /// <summary>A decision as it is kept: who, when and why.</summary>
 /// <param name="Gate">Where.</param>

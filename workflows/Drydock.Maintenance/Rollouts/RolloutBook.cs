@@ -258,7 +258,8 @@ internal sealed class RolloutBook
 
     private void TryAgain(RolloutNode node, string why, DateTimeOffset now)
     {
-        var pause = FirstRetry * Math.Pow(2, node.Attempt - 1);
+        // Past ten doublings it is the longest anyhow, and past sixty no TimeSpan holds it.
+        var pause = FirstRetry * Math.Pow(2, Math.Min(node.Attempt - 1, 10));
         Change(node, NewTry(node) with { NotBefore = now + (pause < LastRetry ? pause : LastRetry), Message = Short(why) });
     }
 

@@ -20,6 +20,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
     private readonly RolloutBook _book = new(context.InstanceId, request);
     private readonly Inbox<Cancel> _cancel = new(context, RolloutEvents.Cancel);
     private readonly Inbox<Cancel> _stop = new(context, RolloutEvents.Stop);
+    private readonly Inbox<Steer> _steer = new(context, RolloutEvents.Steer);
     private readonly Inbox<Cancel> _pause = new(context, RolloutEvents.Pause);
     private readonly Inbox<string> _resume = new(context, RolloutEvents.Resume);
     private readonly Inbox<RolloutNodeOrder> _skip = new(context, RolloutEvents.Skip);
@@ -71,17 +72,18 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
 
     private async Task HeedAsync()
     {
-        // In the order of weight: what comes later in this list sees what came before. Which of two kinds was said first cannot be told, so the
-        // one that leaves nodes alone has the last word: skip over retry, pause over resume.
+        // In the order of weight: what comes later in this list sees what came before. Which of two names was said first cannot be told, so the
+        // one that leaves nodes alone has the last word: skip over retry, and of the two old names pause over resume.
         (await _done.TakeAsync()).ForEach(done => _book.Done(done, context.Now()));
         (await _open.TakeAsync()).ForEach(_book.Open);
         (await _retry.TakeAsync()).ForEach(_book.Retry);
         (await _skip.TakeAsync()).ForEach(_book.Skip);
         (await _resume.TakeAsync()).ForEach(_ => _book.Resume());
-        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause)));
-        (await _stop.TakeAsync()).ForEach(stop => _book.Stop(Said("Stopped", stop)));
+        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause.By, pause.Reason)));
+        (await _steer.TakeAsync()).ForEach(Obey);
+        (await _stop.TakeAsync()).ForEach(stop => _book.Stop(Said("Stopped", stop.By, stop.Reason)));
         var isCancelled = _book.State.IsCancelled;
-        (await _cancel.TakeAsync()).ForEach(cancel => _book.Cancel(Said("Cancelled", cancel)));
+        (await _cancel.TakeAsync()).ForEach(cancel => _book.Cancel(Said("Cancelled", cancel.By, cancel.Reason)));
         if (_book.State is { Opening: { } opening, IsClosed: false, StoppingBecause: null } && context.Now() >= opening.To)
         {
             _book.Close();
@@ -90,6 +92,18 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
         if (_book.State.IsCancelled && !isCancelled)
         {
             CancelNodes();
+        }
+    }
+
+    private void Obey(Steer steer)
+    {
+        if (steer.Kind == SteerKind.Suspend)
+        {
+            _book.Pause(Said("Paused", steer.By, steer.Reason));
+        }
+        else if (steer.Kind == SteerKind.Resume && _book.State.PausedBecause is not null)
+        {
+            _book.Resume();
         }
     }
 
@@ -169,7 +183,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
     /// <summary>Starts the maintenance of a node that was taken; false if the hub did not do it for a long time, and the node waits for another turn.</summary>
     private async Task<bool> StartAsync(RolloutNode node)
     {
-        var asked = request.Template with { Node = node.Node, RequestedBy = $"rollout/{context.InstanceId}" };
+        var asked = request.Template with { Node = node.Node, RequestedBy = $"rollout/{context.InstanceId}", RequestedFrom = null };
         try
         {
             return await context.Do<bool>(
@@ -186,7 +200,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
 
     private async Task NextAsync()
     {
-        List<Task> awaited = [_cancel.Next, _stop.Next, _pause.Next, _resume.Next, _skip.Next, _retry.Next, _open.Next, _done.Next];
+        List<Task> awaited = [_cancel.Next, _stop.Next, _steer.Next, _pause.Next, _resume.Next, _skip.Next, _retry.Next, _open.Next, _done.Next];
         var closes = _book.State is { Opening: { } opening, IsClosed: false, StoppingBecause: null } ? opening.To : (DateTimeOffset?)null;
         var wakes = closes is { } at && !(_lookAgainAt < at) ? at : _lookAgainAt;
         if (wakes is not { } wakesAt)
@@ -206,8 +220,8 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
 
     private void Tell() => context.SetCustomStatus(_book.Status(_waitsFor, context.Now()));
 
-    private static string Said(string what, Cancel cancel) =>
-        $"{what} by {cancel.By}{(cancel.Reason is { Length: > 0 } reason ? $": {reason.TrimEnd('.')}" : "")}.";
+    private static string Said(string what, string by, string? reason) =>
+        $"{what} by {by}{(reason is { Length: > 0 } ? $": {reason.TrimEnd('.')}" : "")}.";
 }
 
 /// <summary>Events of one name, none of which is lost when the orchestration continues with a fresh history.</summary>

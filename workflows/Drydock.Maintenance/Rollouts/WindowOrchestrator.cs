@@ -102,12 +102,16 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
         return false;
     }
 
-    /// <summary>No further window; a rollout under way takes no new node and is waited for.</summary>
+    /// <summary>
+    /// No further window; a rollout under way takes no new node and is waited for. Nodes that nothing would ever give back are cancelled: who
+    /// removes a window leaves nothing behind.
+    /// </summary>
     private async Task<WindowStatus> EndAsync(string why)
     {
         if (_rollout is not null)
         {
-            context.SendEvent(_rollout, RolloutEvents.Stop, _cancelled ?? new Cancel($"window/{context.InstanceId}", why));
+            var isPutBack = _cancelled is { PutsBack: true } && (request.OnClose == WindowClosePolicy.Cancel || request.Rollout.Template.WaitsForSomebody());
+            context.SendEvent(_rollout, isPutBack ? RolloutEvents.Cancel : RolloutEvents.Stop, _cancelled ?? new Cancel($"window/{context.InstanceId}", why));
             Tell(new WindowStatus($"{why} The nodes in hand are not done yet.") { Rollout = _rollout, IsCancelled = _cancelled is not null });
             await WaitAsync(null, () => _rollout is null);
         }

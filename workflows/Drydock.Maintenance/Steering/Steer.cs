@@ -22,6 +22,9 @@ public enum SteerKind
 /// <param name="Reason">Why, or null.</param>
 public sealed record Steer(SteerKind Kind, string By, string? Reason = null)
 {
+    /// <summary>The address that it was said from, or null: from within.</summary>
+    public string? RequestedFrom { get; init; }
+
     /// <summary>Extend: the deadline as it was when somebody decided. If it is another by now, nothing is done.</summary>
     public DateTimeOffset? From { get; init; }
 

@@ -11,6 +11,12 @@ public sealed record VmCallRequest(ObjectRef Vm, VmCall Call)
     /// <summary>Who asked.</summary>
     public string? RequestedBy { get; init; }
 
+    /// <summary>The address that he asked from, or null: from within.</summary>
+    public string? RequestedFrom { get; init; }
+
+    /// <summary>Why, in his words, or null.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>Of a stop: its grace period, or null: the machine's own. Of a restart: zero is by force, anything else is not known to KubeVirt.</summary>
     public TimeSpan? GracePeriod { get; init; }
 
