@@ -80,13 +80,16 @@ public static class TaskActivityContextExtensions
     /// cancellation token trips. A hub that cannot be reached, or keeps no limits, is no error.
     /// </summary>
     /// <param name="context">The activity.</param>
-    /// <param name="progress">How far it has come, for <see cref="GetProgress{T}"/> of the next attempt; null leaves what was said before.</param>
+    /// <param name="progress">
+    /// How far it has come, for <see cref="GetProgress{T}"/> of the next attempt and for clients (<c>GetActivityProgressAsync</c>); null leaves
+    /// what was said before.
+    /// </param>
     public static Task HeartbeatAsync(this TaskActivityContext context, object? progress = null) =>
         context is ICancellableActivityContext cancellable ? cancellable.HeartbeatAsync(progress) : Task.CompletedTask;
 
     /// <summary>
-    /// What the last heartbeat of an earlier attempt of this very call said, if the hub still knows: it forgets with its process. A
-    /// retry by policy is another call.
+    /// What the last heartbeat of an earlier attempt of this very call said. The hub stores it within about a second, so that it is there
+    /// after its restart and on its other servers. A retry by policy is another call.
     /// </summary>
     public static T? GetProgress<T>(this TaskActivityContext context) =>
         context is ICancellableActivityContext cancellable ? cancellable.GetProgress<T>() : default;

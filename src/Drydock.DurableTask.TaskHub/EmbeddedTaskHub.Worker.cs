@@ -57,16 +57,7 @@ public abstract partial class EmbeddedTaskHub
             return loop.RunAsync(
                 _ =>
                 {
-                    var handOut = loop.Dispatcher.Held(response.CompletionToken);
-                    if (handOut.Partial is { } earlier)
-                    {
-                        earlier.Actions.Add(response.Actions);
-                    }
-                    else
-                    {
-                        handOut.Partial = response.Clone();
-                    }
-
+                    AddChunk(loop.Dispatcher.Held(response.CompletionToken), response);
                     return true;
                 },
                 cancellationToken);
@@ -159,6 +150,10 @@ public abstract partial class EmbeddedTaskHub
         return loop.RunAsync(_ => loop.Dispatcher.Heartbeat(completionToken, progress), cancellationToken);
     }
 
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<OpenActivity>> GetOpenActivitiesAsync(string instanceId, CancellationToken cancellationToken) =>
+        await Reads.ActivitiesAsync(instanceId, cancellationToken);
+
     private Task AbandonAsync(string token, CancellationToken cancellationToken)
     {
         var loop = Loop;
@@ -189,9 +184,29 @@ public abstract partial class EmbeddedTaskHub
         }
     }
 
+    /// <summary>A worker that did not hear the answer to a chunk sends it again, or begins again with the first.</summary>
+    private static void AddChunk(HandOut handOut, OrchestratorResponse chunk)
+    {
+#pragma warning disable CS0612 // See above.
+        if (handOut.Partial is not { } earlier || chunk.ChunkIndex == 0)
+        {
+            handOut.Partial = chunk.Clone();
+            return;
+        }
+
+        if (chunk.ChunkIndex is null || chunk.ChunkIndex > earlier.ChunkIndex)
+        {
+            earlier.ChunkIndex = chunk.ChunkIndex;
+            earlier.Actions.Add(chunk.Actions);
+        }
+#pragma warning restore CS0612
+    }
+
     private static OrchestratorResponse Whole(OrchestratorResponse? first, OrchestratorResponse last)
     {
-        if (first is null)
+#pragma warning disable CS0612 // See above.
+        if (first is null || last.ChunkIndex == 0)
+#pragma warning restore CS0612
         {
             return last;
         }

@@ -32,6 +32,7 @@ internal sealed partial class HubLoop
                 Speculate(writes, reads);
             }
 
+            Dispatcher.WriteProgress(Now);
             var written = Stopwatch.GetTimestamp();
             _writer.Commit();
             _lastCommit = Stopwatch.GetElapsedTime(written);
@@ -165,6 +166,7 @@ internal sealed partial class HubLoop
         {
             Restore();
             Dispatcher.Dispatch(Now);
+            Dispatcher.WriteProgress(Now);
             _writer.Commit();
             Dispatcher.LetGo();
             PublishChanges();

@@ -295,7 +295,7 @@ internal sealed partial class HubLoop : IHubLoop, IDisposable
         while (Now - now >= TimeSpan.FromMilliseconds(1));
     }
 
-    private DateTime? EarliestDue() => Earlier(Earlier(_writer.Timers.Earliest, Dispatcher.EarliestDelayed), Dispatcher.EarliestDeadline);
+    private DateTime? EarliestDue() => Earlier(Earlier(_writer.Timers.Earliest, Dispatcher.EarliestDelayed), Earlier(Dispatcher.EarliestDeadline, Dispatcher.EarliestProgress));
 
     private static DateTime? Earlier(DateTime? one, DateTime? other) => one < other || other is null ? one : other;
 
@@ -332,6 +332,7 @@ internal sealed partial class HubLoop : IHubLoop, IDisposable
         {
             Restore();
             Dispatcher.CloseAll();
+            Dispatcher.WriteProgress(Now);
             _writer.Commit();
         }
         catch (SqliteException e)

@@ -18,6 +18,9 @@ internal interface IHubReads
     ValueTask<List<(long Key, OrchestrationState State)>> QueryAsync(
         InstanceFilter filter, long after, int limit, bool values, CancellationToken cancellationToken);
 
+    /// <summary>The activities of an instance that have no result yet, in the order in which they were scheduled.</summary>
+    ValueTask<List<OpenActivity>> ActivitiesAsync(string id, CancellationToken cancellationToken);
+
     /// <summary>An entity that has a state; without one it is as if it were not there.</summary>
     ValueTask<EntityMetadata?> EntityAsync(string id, bool withState, CancellationToken cancellationToken);
 

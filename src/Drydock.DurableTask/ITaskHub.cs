@@ -145,11 +145,21 @@ public interface ITaskHubExtensions
 
     /// <summary>Says that an activity in hand goes on, which restarts its heartbeat timeout.</summary>
     /// <param name="completionToken">The token of the work item.</param>
-    /// <param name="progress">How far it has come, for people; null leaves what was said before.</param>
+    /// <param name="progress">How far it has come, for people and for the next attempt; stored within about a second. Null leaves what was said before.</param>
     /// <param name="cancellationToken">Ends the call.</param>
     /// <returns>False if nobody waits for its result any more.</returns>
     Task<bool> HeartbeatActivityAsync(string completionToken, string? progress, CancellationToken cancellationToken);
+
+    /// <summary>The activities of an instance that have no result yet, in the order in which they were scheduled.</summary>
+    Task<IReadOnlyList<OpenActivity>> GetOpenActivitiesAsync(string instanceId, CancellationToken cancellationToken);
 }
+
+/// <summary>An activity that has no result yet.</summary>
+/// <param name="TaskId">Which step of its orchestration it is.</param>
+/// <param name="Name">The activity.</param>
+/// <param name="SerializedProgress">What its last heartbeat with a progress said, in any attempt; null if none did. Stored within about a second.</param>
+/// <param name="ProgressAt">When that was said.</param>
+public sealed record OpenActivity(int TaskId, string Name, string? SerializedProgress, DateTimeOffset? ProgressAt);
 
 /// <summary>How much work a hub holds.</summary>
 /// <param name="ReadyItems">Items that wait for a worker.</param>

@@ -81,6 +81,7 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
         }
 
         stream.Held.Clear();
+        HurryProgress();
     }
 
     /// <summary>The hub ends in order: that a worker did not come to an answer is not the fault of what it had.</summary>
@@ -133,6 +134,7 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
 
         Excuse(handOut);
         Release(handOut);
+        HurryProgress();
         switch (handOut.Unit)
         {
             case Instance { Turn: not null } instance:
@@ -180,6 +182,20 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
         }
     }
 
+    /// <summary>The transaction has not happened: time-outs that fired in it are still to come, and progress is still to be written.</summary>
+    public void Undo()
+    {
+        _deadlines.Clear();
+        RewriteProgress();
+        foreach (var handOut in _handOuts.Values)
+        {
+            if (handOut.Deadline is { } deadline && IsInHand(handOut))
+            {
+                _deadlines.Enqueue(handOut, deadline.Due);
+            }
+        }
+    }
+
     /// <summary>An activity in hand shows that it goes on; false if nobody waits for it.</summary>
     public bool Heartbeat(string token, string? progress)
     {
@@ -188,8 +204,13 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
             return false;
         }
 
-        unit.Progress = progress ?? unit.Progress;
-        handOut.Deadline?.Beat(clock.GetUtcNow().UtcDateTime);
+        var now = clock.GetUtcNow().UtcDateTime;
+        if (progress is not null)
+        {
+            NoteProgress(unit, progress, now);
+        }
+
+        handOut.Deadline?.Beat(now);
         return true;
     }
 
@@ -204,6 +225,7 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
 
         _delayed.Clear();
         _deadlines.Clear();
+        _unwritten.Clear();
     }
 
     /// <summary>Forgets the hand-outs that had outlived their stream when this was called before.</summary>
@@ -225,6 +247,7 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
     {
         _delayed.Clear();
         _deadlines.Clear();
+        _unwritten.Clear();
         foreach (var handOut in _handOuts.Values.ToList())
         {
             handOut.IsEnding = false;
@@ -303,6 +326,11 @@ internal sealed partial class Dispatcher(HubState state, IHubStore store, TaskHu
         }
 
         unit.Request = earlier.Request;
+        if (earlier is { Progress: { } progress } && progress != unit.Progress)
+        {
+            NoteProgress(unit, progress, earlier.ProgressAt);
+        }
+
         state.Activities.Withdraw(unit, Phase.InHand);
         return unit;
     }

@@ -62,8 +62,11 @@ internal sealed class ActivityUnit(long instanceKey, long seq, long generation, 
     /// <summary>Null until it is needed: a backlog must not fill the memory after a restart.</summary>
     public ActivityRequest? Request { get; set; }
 
-    /// <summary>What the last heartbeat said, for the next attempt; gone with the process.</summary>
+    /// <summary>What the last heartbeat said, for the next attempt.</summary>
     public string? Progress { get; set; }
+
+    /// <summary>When that was said, by this process.</summary>
+    public DateTime ProgressAt { get; set; }
 }
 
 /// <summary>A message in the inbox of an instance that can be consumed now.</summary>

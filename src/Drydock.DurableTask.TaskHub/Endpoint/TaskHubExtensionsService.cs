@@ -43,6 +43,24 @@ internal sealed class TaskHubExtensionsService(TaskHubDirectory hubs, Deliveries
         };
     }
 
+    public override async Task<OpenActivities> GetOpenActivities(GetOpenActivitiesRequest request, ServerCallContext context)
+    {
+        var open = await (await HubAsync(context)).GetOpenActivitiesAsync(request.InstanceId, context.CancellationToken);
+        return new OpenActivities
+        {
+            Activities =
+            {
+                open.Select(static activity => new OpenActivityState
+                {
+                    TaskId = activity.TaskId,
+                    Name = activity.Name,
+                    Progress = activity.SerializedProgress,
+                    ProgressAt = activity.ProgressAt is { } at ? Timestamp.FromDateTimeOffset(at) : null,
+                }),
+            },
+        };
+    }
+
     private async Task FeedAsync<T>(
         ServerCallContext context,
         IServerStreamWriter<T> stream,

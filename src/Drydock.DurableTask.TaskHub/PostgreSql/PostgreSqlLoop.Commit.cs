@@ -9,8 +9,11 @@ internal sealed partial class PostgreSqlLoop
 {
     private const int Attempts = 8;
 
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
+
     private bool _tellOthers;
     private DateTime? _nextReady;
+    private DateTime? _pausedUntil;
     private string? _committing;
 
     private void Commit(List<Command> writes, bool take)
@@ -95,6 +98,8 @@ internal sealed partial class PostgreSqlLoop
             _crashPoints.Hit(CrashPoints.CommitAfterCommand);
         }
 
+        // After all instances: whoever locks both takes them in this order.
+        Dispatcher.WriteProgress(now);
         _store.WriteRows();
         var taker = take && Dispatcher.Streams.Count > 0 ? new WorkTaker(_replica, _lastToken, now, Dispatcher.Streams) : null;
         var notice = Notice();
@@ -133,6 +138,7 @@ internal sealed partial class PostgreSqlLoop
     /// <summary>The transaction has happened: hand-outs end, callers and watchers are told.</summary>
     private void Settle(List<Command> writes)
     {
+        _pausedUntil = null;
         _state.Ending.ForEach(Dispatcher.Release);
         _state.Ending.Clear();
         Dispatcher.LostActivities.Publish(_state.Lost);
@@ -213,8 +219,10 @@ internal sealed partial class PostgreSqlLoop
         else
         {
             _logger.LogWarning(cause, "The task hub {Hub} could not take work.", _database.Description);
-            _nextReady = Now + TimeSpan.FromSeconds(1);
+            _nextReady = Now + PauseAfterFailure;
         }
+
+        _pausedUntil = Now + PauseAfterFailure;
 
         var refusal = PostgreSqlFaults.Explain(_database.Description, cause);
         Interlocked.Add(ref _pending, -writes.Count);
@@ -225,8 +233,7 @@ internal sealed partial class PostgreSqlLoop
     private void Undo()
     {
         _committing = null;
-        _state.Ending.ForEach(static handOut => handOut.IsEnding = false);
-        _state.Ending.Clear();
+        TakeBackEnds();
         try
         {
             _store.Rollback();
@@ -235,5 +242,12 @@ internal sealed partial class PostgreSqlLoop
         {
             Disconnect();
         }
+    }
+
+    private void TakeBackEnds()
+    {
+        _state.Ending.ForEach(static handOut => handOut.IsEnding = false);
+        _state.Ending.Clear();
+        Dispatcher.Undo();
     }
 }

@@ -85,8 +85,7 @@ internal sealed partial class PostgreSqlLoop
         }
 
         _freesUnknown |= committed is null;
-        _state.Ending.ForEach(static handOut => handOut.IsEnding = false);
-        _state.Ending.Clear();
+        TakeBackEnds();
         if (committed == false && isBack)
         {
             return true;

@@ -267,12 +267,22 @@ internal sealed partial class PostgreSqlLoop : IHubLoop, IDisposable
         while (Now - now >= TimeSpan.FromMilliseconds(1));
     }
 
-    private DateTime? EarliestDue() => Earlier(Earlier(_nextReady, Dispatcher.EarliestDelayed), Dispatcher.EarliestDeadline);
+    /// <summary>What was due when a transaction failed is still due: the next attempt must not follow at once.</summary>
+    private DateTime? EarliestDue() =>
+        Later(Earlier(Earlier(_nextReady, Dispatcher.EarliestDelayed), Earlier(Dispatcher.EarliestDeadline, Dispatcher.EarliestProgress)), _pausedUntil);
+
+    private static DateTime? Later(DateTime? due, DateTime? pause) => pause > due ? pause : due;
 
     private static DateTime? Earlier(DateTime? one, DateTime? other) => one < other || other is null ? one : other;
 
     private void Stop()
     {
+        if (Dispatcher.EarliestProgress is not null)
+        {
+            Dispatcher.HurryProgress();
+            Commit([], take: false);
+        }
+
         Dispatcher.CloseAll();
         Leave();
         Signals.FailAll(Closed());

@@ -131,6 +131,13 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
             sql.Append(" ORDER BY i.key LIMIT $2").ToString(), parameters, row => (row.GetInt64(0), State(row, values)), cancellationToken);
     }
 
+    public async ValueTask<List<OpenActivity>> ActivitiesAsync(string id, CancellationToken cancellationToken) => await ReadAsync(
+        "SELECT t.task_id, t.name, t.progress, t.progress_at FROM tasks t JOIN instances i ON i.key = t.instance_key WHERE i.id = $1 ORDER BY t.seq",
+        [id],
+        static row => new OpenActivity(
+            row.GetInt32(0), row.GetString(1), row.Text(2), row.Number(3) is { } ticks ? new DateTimeOffset(ticks, TimeSpan.Zero) : null),
+        cancellationToken);
+
     public async ValueTask<EntityMetadata?> EntityAsync(string id, bool withState, CancellationToken cancellationToken)
     {
         var rows = await ReadAsync(

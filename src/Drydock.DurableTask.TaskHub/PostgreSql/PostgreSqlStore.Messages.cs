@@ -97,6 +97,14 @@ internal sealed partial class PostgreSqlStore
     public void DeleteTask(ActivityUnit unit) =>
         Add("DELETE FROM tasks WHERE instance_key = $1 AND seq = $2", unit.InstanceKey, unit.Seq);
 
+    public void WriteProgress(ActivityUnit unit) => Add(
+        "UPDATE tasks SET progress = $4, progress_at = $5 WHERE instance_key = $1 AND seq = $2 AND token = $3",
+        unit.InstanceKey,
+        unit.Seq,
+        unit.LeaseToken,
+        OrNull(unit.Progress),
+        unit.ProgressAt.Ticks);
+
     public IReadOnlyList<ActivityUnit> DeleteTasks(long key)
     {
         using var reader = Query("DELETE FROM tasks WHERE instance_key = $1 RETURNING token, holder", key);

@@ -132,7 +132,7 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
                 ORDER BY ready_at, seq LIMIT $2 FOR UPDATE SKIP LOCKED)
               UPDATE tasks t SET holder = $3, token = nextval('hub_tokens'), deliveries = deliveries + 1 FROM ready r
               WHERE t.instance_key = r.instance_key AND t.seq = r.seq
-              RETURNING t.instance_key, t.seq, t.generation, t.name, t.version, t.payload, t.token, t.deliveries, {Content("t")}
+              RETURNING t.instance_key, t.seq, t.generation, t.name, t.version, t.payload, t.token, t.deliveries, {Content("t")}, t.progress
               """
             : $"""
               WITH ready AS (SELECT key AS ready_key FROM instances
@@ -158,6 +158,7 @@ internal sealed class WorkTaker(long replica, long lastToken, DateTime now, IRea
                 Request = ActivityRequest.Parser.ParseFrom((byte[])reader[5]),
                 LeaseToken = reader.GetInt64(6),
                 Deliveries = reader.GetInt32(7),
+                Progress = reader.Text(9),
             };
             if (reader.Text(8) is { } content)
             {

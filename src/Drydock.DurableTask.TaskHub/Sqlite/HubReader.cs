@@ -99,6 +99,27 @@ internal sealed class HubReader : IDisposable
         return rows;
     }
 
+    /// <summary>The activities of an instance that have no result yet, in the order in which they were scheduled.</summary>
+    public List<OpenActivity> Activities(string id)
+    {
+        using var statement = new Statement(
+            _connection,
+            "SELECT t.name, t.payload, t.progress, t.progress_at FROM tasks t JOIN instances i ON i.key = t.instance_key WHERE i.id = ?1 ORDER BY t.seq");
+        statement.Bind(1, id);
+        List<OpenActivity> activities = [];
+        while (statement.Step())
+        {
+            var progress = statement.TextOrNull(2);
+            activities.Add(new OpenActivity(
+                ActivityRequest.Parser.ParseFrom(statement.Blob(1)).TaskId,
+                statement.Text(0),
+                progress,
+                progress is null ? null : new DateTimeOffset(statement.Int64(3), TimeSpan.Zero)));
+        }
+
+        return activities;
+    }
+
     /// <summary>An entity that has a state; without one it is as if it were not there.</summary>
     public EntityMetadata? Entity(string id, bool withState)
     {

@@ -18,6 +18,7 @@ internal sealed partial class HubWriter
     private Statement _deleteTasks = null!;
     private Statement _readTask = null!;
     private Statement _allTasks = null!;
+    private Statement _writeProgress = null!;
 
     public bool InsertMessage(
         Instance target, long seq, DateTime arrivesAt, MessageFlags flags, long? generation, byte[] payload, string? payloadKey)
@@ -119,6 +120,12 @@ internal sealed partial class HubWriter
         return units;
     }
 
+    public void WriteProgress(ActivityUnit unit)
+    {
+        Begin();
+        _writeProgress.Bind(1, unit.InstanceKey).Bind(2, unit.Seq).Bind(3, unit.Progress).Bind(4, unit.ProgressAt.Ticks).Execute();
+    }
+
     public ActivityRequest ReadTask(long key, long seq)
     {
         _readTask.Bind(1, key).Bind(2, seq).Step();
@@ -134,7 +141,10 @@ internal sealed partial class HubWriter
         while (_allTasks.Step())
         {
             tasks.Add(new ActivityUnit(
-                _allTasks.Int64(0), _allTasks.Int64(1), _allTasks.Int64(2), _allTasks.Text(3), _allTasks.TextOrNull(4)));
+                _allTasks.Int64(0), _allTasks.Int64(1), _allTasks.Int64(2), _allTasks.Text(3), _allTasks.TextOrNull(4))
+            {
+                Progress = _allTasks.TextOrNull(5),
+            });
         }
 
         _allTasks.Reset();
@@ -179,6 +189,7 @@ internal sealed partial class HubWriter
         _deleteTask = Prepare("DELETE FROM tasks WHERE instance_key = ?1 AND seq = ?2");
         _deleteTasks = Prepare("DELETE FROM tasks WHERE instance_key = ?1 RETURNING seq");
         _readTask = Prepare("SELECT payload FROM tasks WHERE instance_key = ?1 AND seq = ?2");
-        _allTasks = Prepare("SELECT instance_key, seq, generation, name, version FROM tasks ORDER BY seq");
+        _allTasks = Prepare("SELECT instance_key, seq, generation, name, version, progress FROM tasks ORDER BY seq");
+        _writeProgress = Prepare("UPDATE tasks SET progress = ?3, progress_at = ?4 WHERE instance_key = ?1 AND seq = ?2");
     }
 }

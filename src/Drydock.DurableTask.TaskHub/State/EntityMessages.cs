@@ -37,7 +37,9 @@ internal static class EntityMessages
             message.EntityLockRequested = new()
             {
                 CriticalSectionId = id,
-                ParentInstanceId = parent,
+                ParentInstanceId = parent is not null && Text(json, "parentExecution") is { Length: > 0 } execution
+                    ? LockOwner.Write(parent, execution)
+                    : parent,
                 Position = json["pos"]?.GetValue<int>() ?? 0,
                 LockSet = { locks.Select(entity => $"@{Text(entity!.AsObject(), "name")}@{Text(entity.AsObject(), "key")}") },
             };

@@ -165,9 +165,10 @@ internal sealed partial class HubState
     /// <summary>Locks the entity and asks the next of the set, or tells the orchestration that it has all of them.</summary>
     private void Grant(Instance entity, EntityLockRequestedEvent request, MessageFlags flags)
     {
-        if (Find(request.ParentInstanceId ?? string.Empty) is not { Exists: true, IsFinished: false } parent)
+        var (id, execution) = LockOwner.Read(request);
+        if (Find(id) is not { Exists: true, IsFinished: false } parent || (execution is not null && execution != parent.ExecutionId))
         {
-            // Whoever wanted it has ended meanwhile.
+            // Whoever wanted it has ended meanwhile; another execution of the same id asks for itself.
             return;
         }
 
@@ -277,7 +278,10 @@ internal sealed partial class HubState
                 SendToEntity(action.EntityOperationCalled.TargetInstanceId ?? string.Empty, message);
                 break;
             case SendEntityMessageAction.EntityMessageTypeOneofCase.EntityLockRequested:
-                var request = new EntityLockRequestedEvent(action.EntityLockRequested) { ParentInstanceId = sender.Id };
+                var request = new EntityLockRequestedEvent(action.EntityLockRequested)
+                {
+                    ParentInstanceId = LockOwner.Write(sender.Id, sender.ExecutionId),
+                };
                 message.EntityLockRequested = request;
                 SendToEntity(request.LockSet[request.Position], message);
                 break;

@@ -152,13 +152,15 @@ internal sealed partial class HubState
         DropMessages(instance);
         DropActivities(instance);
         store.DeletePayloads(instance.Key);
+
+        // A store may know only from the row of an instance that it has locks.
+        ReleaseLocks(instance);
         store.DeleteInstance(instance.Key);
         if (instance.IsEntity)
         {
             store.DeleteEntity(instance.Key);
         }
 
-        ReleaseLocks(instance);
         QueueOf(instance).Withdraw(instance, Phase.Gone);
         Forget(instance);
         Changed.Add(instance.Id);

@@ -99,8 +99,8 @@ internal sealed partial class HubState
 
         if (instance.IsEntity)
         {
-            // Not what somebody works with just now.
-            if (instance is not { Entity.LockedBy: null, Turn: null })
+            // Not what somebody works with just now, or waits for an answer of.
+            if (instance is not { Entity.LockedBy: null, Turn: null } || store.HasMessages(instance.Key))
             {
                 return 0;
             }

@@ -162,7 +162,8 @@ internal sealed partial class HubState
         instance.HistoryBytes = 0;
         instance.Trace = null;
         instance.LastTurn = null;
-        instance.Status = OrchestrationStatus.Running;
+        var isSuspended = completion.CarryoverEvents.Any(static carried => carried.ExecutionSuspended is not null);
+        instance.Status = isSuspended ? OrchestrationStatus.Suspended : OrchestrationStatus.Running;
         instance.Started = new ExecutionStartedEvent(instance.Started)
         {
             Version = completion.NewVersion ?? instance.Started.Version,

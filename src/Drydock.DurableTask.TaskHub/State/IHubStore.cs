@@ -104,6 +104,9 @@ internal interface IHubStore
 
     void DeleteTask(ActivityUnit unit);
 
+    /// <summary>Writes what the last heartbeat of an activity said, if it is still in hand here.</summary>
+    void WriteProgress(ActivityUnit unit);
+
     /// <summary>Deletes the activities of an instance; returns those that are held in memory.</summary>
     IReadOnlyList<ActivityUnit> DeleteTasks(long key);
 

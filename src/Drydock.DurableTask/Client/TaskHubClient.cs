@@ -21,7 +21,10 @@ public sealed class TaskHubClient(
         ? _entities ??= new TaskHubEntityClient(Name, hub, Converter, clock)
         : throw new NotSupportedException("Durable entities are disabled because DurableTaskClientOptions.EnableEntitySupport=false");
 
-    private DataConverter Converter => _options.DataConverter;
+    internal DataConverter Converter => _options.DataConverter;
+
+    /// <summary>The hub's other half, if it has one.</summary>
+    internal ITaskHubExtensions? Extensions => hub as ITaskHubExtensions;
 
     /// <inheritdoc/>
     public override async Task<string> ScheduleNewOrchestrationInstanceAsync(

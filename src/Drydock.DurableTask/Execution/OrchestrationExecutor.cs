@@ -41,6 +41,7 @@ internal sealed class OrchestrationExecutor
     private DateTime _now;
     private bool _replaying;
     private bool _suspended;
+    private HistoryEvent? _suspension;
 
     public OrchestrationExecutor(OrchestratorSource orchestrators, DurableTaskWorkerOptions options, ILoggerFactory loggers)
     {
@@ -166,7 +167,7 @@ internal sealed class OrchestrationExecutor
                 Raise(item);
                 break;
             case EventKind.ExecutionSuspended:
-                _suspended = true;
+                (_suspended, _suspension) = (true, item);
                 _schedule.SetAside();
                 break;
             case EventKind.ExecutionResumed:
@@ -262,13 +263,21 @@ internal sealed class OrchestrationExecutor
                 Fail(new TaskCanceledException(_run));
                 break;
             case var _ when _context?.Next is { } next:
-                Finish(Actions.ContinuedAsNew(next.Input, next.Version, _carryover));
+                Finish(Actions.ContinuedAsNew(next.Input, next.Version, [.. _carryover, .. SuspendedCarryover(_context)]));
                 break;
             default:
                 Finish(Actions.Completed(_output));
                 break;
         }
     }
+
+    /// <summary>
+    /// What the next execution must know of a suspension that came after the call to continue as new: that it is suspended, and the events
+    /// that wait until it is resumed. The official SDK loses both.
+    /// </summary>
+    private IEnumerable<HistoryEvent> SuspendedCarryover(OrchestrationContext context) => _suspended && context.IsDrydock
+        ? _whileSuspended.Where(static item => item.EventRaised is not null).Prepend(_suspension!)
+        : [];
 
     /// <summary>A custom status that has no text fails the orchestration, as an output without one does.</summary>
     private string? SerializeCustomStatus()

@@ -42,6 +42,15 @@ public sealed partial class RemoteTaskHub
         return (await CallAsync(Connection.Extensions.HeartbeatActivityAsync(request, cancellationToken: cancellationToken), cancellationToken)).Wanted;
     }
 
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<OpenActivity>> GetOpenActivitiesAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        var request = new GetOpenActivitiesRequest { InstanceId = instanceId };
+        var open = await CallAsync(Connection.Extensions.GetOpenActivitiesAsync(request, cancellationToken: cancellationToken), cancellationToken);
+        return [.. open.Activities.Select(static activity => new OpenActivity(
+            activity.TaskId, activity.Name, activity.Progress, activity.ProgressAt?.ToDateTimeOffset()))];
+    }
+
     /// <summary>A feed that is opened again when the connection was lost; what changed in between is not told.</summary>
     private async IAsyncEnumerable<string> FeedAsync<T>(
         Func<CancellationToken, AsyncServerStreamingCall<T>> open, Func<T, string> read, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -12,7 +12,11 @@ namespace Drydock.DurableTask.Worker;
 internal sealed class ActivityRuns(
     ITaskHub hub, DurableTaskFactory factory, IServiceScopeFactory scopes, TaskHubWorkerOptions options, HubCalls calls, ILogger logger)
 {
+    // What the feed of lost activities may be ahead of the work items by.
+    private const int MostRemembered = 1000;
+
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _running = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<string> _lostEarly = new();
 
     /// <summary>Trips the tokens of activities whose result nobody waits for any more; ends with the stream, or at once if the hub does not say.</summary>
     public async Task WatchLostAsync(CancellationToken cancellationToken)
@@ -26,10 +30,7 @@ internal sealed class ActivityRuns(
         {
             await foreach (var token in extensions.WatchLostActivitiesAsync(cancellationToken))
             {
-                if (_running.TryGetValue(token, out var end))
-                {
-                    await CancelAsync(end);
-                }
+                await LoseAsync(token);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -51,6 +52,11 @@ internal sealed class ActivityRuns(
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(ended);
         _running[completionToken] = end;
+        if (_lostEarly.Contains(completionToken))
+        {
+            await CancelAsync(end);
+        }
+
         try
         {
             var response = await ExecuteAsync(request, completionToken, end);
@@ -67,8 +73,8 @@ internal sealed class ActivityRuns(
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested && !ended.IsCancellationRequested)
         {
+            // The hub counts it as in hand until it is given back.
             Log.ActivityUnwanted(logger, request.Name, request.OrchestrationInstance.InstanceId);
-            return;
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -148,6 +154,21 @@ internal sealed class ActivityRuns(
             span?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, exception.Message);
             Log.ActivityFailed(logger, exception, request.Name, request.OrchestrationInstance.InstanceId);
             return new ActivityResponse { FailureDetails = TaskFailureDetails.FromException(exception).ToProtocol() };
+        }
+    }
+
+    /// <summary>The feed and the items are two streams: what is lost may not have begun here yet, or may be another worker's.</summary>
+    private async Task LoseAsync(string token)
+    {
+        _lostEarly.Enqueue(token);
+        if (_lostEarly.Count > MostRemembered)
+        {
+            _lostEarly.TryDequeue(out _);
+        }
+
+        if (_running.TryGetValue(token, out var end))
+        {
+            await CancelAsync(end);
         }
     }
 

@@ -34,6 +34,28 @@ public sealed class PostgreSqlTakeoverTests
     }
 
     [Fact]
+    public async Task What_an_activity_of_a_killed_process_had_said_is_there_for_who_goes_on_with_it()
+    {
+        var address = PostgreSqlServer.Shared.NewDatabase();
+        await using var hub = await PostgreSqlHubs.OpenAsync(address, configure: options => options.Lease = TimeSpan.FromMinutes(10));
+        await StartAsync(hub);
+        await using (var turns = new HandWorker(hub, new GetWorkItemsRequest { MaxConcurrentActivityWorkItems = 1 }))
+        {
+            await turns.DoTurnAsync(Act.Schedule(0, "Work"));
+        }
+
+        using var child = Start(address, TimeSpan.FromMinutes(10));
+        (await child.StandardOutput.ReadLineAsync(Token)).ShouldBe("holding");
+        await SeenAsync(hub);
+        child.Kill();
+        await child.WaitForExitAsync(Token);
+
+        (await hub.GetOpenActivitiesAsync("a", Token)).Single().SerializedProgress.ShouldBe("\"half\"");
+        await using var worker = new HandWorker(hub);
+        (await worker.NextAsync(Patience)).ActivityRequest.Tags["drydock.progress"].ShouldBe("\"half\"");
+    }
+
+    [Fact]
     public async Task A_process_that_was_stopped_for_longer_than_its_lease_commits_nothing_when_it_goes_on()
     {
         var address = PostgreSqlServer.Shared.NewDatabase();
@@ -59,13 +81,20 @@ public sealed class PostgreSqlTakeoverTests
         }
     }
 
-    /// <summary>The other process: takes a turn, says so, and answers it when it is told to: <c>replica-child ADDRESS LEASE-IN-SECONDS</c>.</summary>
+    /// <summary>The other process: takes a turn, or an activity whose progress it tells, says so, and answers it when it is told to: <c>replica-child ADDRESS LEASE-IN-SECONDS</c>.</summary>
     internal static async Task<int> RunAsync(string[] arguments)
     {
         var lease = TimeSpan.FromSeconds(double.Parse(arguments[2], CultureInfo.InvariantCulture));
         await using var hub = await PostgreSqlHubs.OpenAsync(arguments[1], configure: options => options.Lease = lease);
         await using var worker = new HandWorker(hub);
-        var (_, token) = await worker.TurnAsync();
+        var item = await worker.NextAsync();
+        var token = item.CompletionToken;
+        if (item.ActivityRequest is not null)
+        {
+            await hub.HeartbeatActivityAsync(token, "\"half\"", CancellationToken.None);
+            await TaskHubProgress.ToldAsync(hub, "\"half\"");
+        }
+
         Console.WriteLine("holding");
         await Console.In.ReadLineAsync();
         try

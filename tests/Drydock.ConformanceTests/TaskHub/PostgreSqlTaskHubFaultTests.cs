@@ -86,6 +86,42 @@ public sealed class PostgreSqlTaskHubFaultTests
     }
 
     [Fact]
+    public async Task A_time_out_that_meets_a_lost_connection_fires_all_the_same()
+    {
+        var address = PostgreSqlServer.Shared.NewDatabase();
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        var cut = new CutBeforeCommit(address);
+        await using var hub = await PostgreSqlHubs.OpenAsync(address, clock, options => options.CrashPoints = cut);
+        await using var worker = new HandWorker(hub);
+        await StartAsync(hub, "a");
+        var call = Act.Schedule(0, "Work");
+        call.ScheduleTask.Tags["drydock.start-to-close"] = "00:01:00";
+        await worker.DoTurnAsync(call);
+        await worker.ActivityAsync();
+
+        cut.IsArmed = true;
+        clock.Advance(TimeSpan.FromMinutes(2));
+
+        (await worker.TurnAsync(Patience)).Request.NewEvents[1].TaskFailed.FailureDetails.ErrorMessage.ShouldContain("did not end within");
+        cut.IsArmed.ShouldBeFalse();
+    }
+
+    /// <summary>Cuts the connections of the hub once, right before it commits.</summary>
+    private sealed class CutBeforeCommit(string address) : ICrashPoints
+    {
+        public volatile bool IsArmed;
+
+        public void Hit(string point)
+        {
+            if (IsArmed && point == CrashPoints.CommitBeforeCommit)
+            {
+                IsArmed = false;
+                Cut(address);
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_watch_is_told_what_another_process_changed_while_it_could_not_be_heard()
     {
         var address = PostgreSqlServer.Shared.NewDatabase();
@@ -199,7 +235,7 @@ public sealed class PostgreSqlTaskHubFaultTests
         }
 
         Sql(address, "ALTER TABLE drydock.instances DROP COLUMN deliveries");
-        Sql(address, "ALTER TABLE drydock.tasks DROP COLUMN deliveries, DROP COLUMN payload_key");
+        Sql(address, "ALTER TABLE drydock.tasks DROP COLUMN deliveries, DROP COLUMN payload_key, DROP COLUMN progress, DROP COLUMN progress_at");
         Sql(address, "ALTER TABLE drydock.inbox DROP COLUMN payload_key");
         Sql(address, "DROP TABLE drydock.payloads");
         Sql(address, "UPDATE drydock.schema_version SET version = 1");

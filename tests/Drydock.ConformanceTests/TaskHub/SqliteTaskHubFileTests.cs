@@ -128,12 +128,13 @@ public sealed class SqliteTaskHubFileTests : IDisposable
         }
 
         Sql("DROP TABLE deliveries; DROP TABLE payloads; ALTER TABLE inbox DROP COLUMN payload_key; ALTER TABLE tasks DROP COLUMN payload_key");
+        Sql("ALTER TABLE tasks DROP COLUMN progress; ALTER TABLE tasks DROP COLUMN progress_at");
         Sql("UPDATE schema_version SET version = 2");
 
         await using var hub = await _folder.OpenAsync();
         await using var worker = new HandWorker(hub);
         (await worker.DoTurnAsync(Act.Complete(0))).InstanceId.ShouldBe("a");
-        Sql("SELECT version FROM schema_version").ShouldBe("4");
+        Sql("SELECT version FROM schema_version").ShouldBe("5");
     }
 
     [Fact]

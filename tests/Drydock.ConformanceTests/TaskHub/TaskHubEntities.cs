@@ -90,6 +90,75 @@ public abstract class TaskHubEntities : TaskHubConformance
     }
 
     [Fact]
+    public async Task A_lock_that_an_execution_waited_for_is_not_given_to_the_next_execution_of_its_id()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("holder");
+        await worker.DoTurnAsync(Lock("first"));
+        var (_, holder) = await worker.TurnAsync();
+        await StartAsync("a");
+        await worker.DoTurnAsync(Lock("earlier"));
+        await TerminateAsync("a");
+        await worker.DoTurnAsync(Act.Terminated(1));
+        await StartAsync("a");
+        await worker.DoTurnAsync(Lock("later"));
+
+        await worker.CompleteAsync(holder, Act.Complete(1));
+
+        (await worker.DoTurnAsync(Act.Complete(1))).NewEvents[1].EntityLockGranted.CriticalSectionId.ShouldBe("later");
+        await SignalAsync("add", "1");
+        (await EntityAsync(worker)).Request.OperationRequests.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_an_orchestration_had_locked_is_free_when_another_takes_its_id()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+        await worker.DoTurnAsync(Lock("section"));
+        await worker.DoTurnAsync();
+        await SignalAsync("add", "1");
+
+        await StartAsync("a", policy: new OrchestrationIdReusePolicy { ReplaceableStatus = { OrchestrationStatus.Running } });
+
+        var items = new[] { await worker.NextAsync(), await worker.NextAsync() };
+        items.Single(item => item.EntityRequestV2 is not null).EntityRequestV2.OperationRequests.Count.ShouldBe(1);
+        items.Single(item => item.OrchestratorRequest is not null).OrchestratorRequest.NewEvents[1].ExecutionStarted.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task An_entity_of_which_somebody_waits_for_an_answer_is_not_purged()
+    {
+        var request = new PurgeInstancesRequest { InstanceId = Counter };
+        await StartAsync("a");
+        await using (var worker = new HandWorker(Hub, Only("Orchestrator")))
+        {
+            await worker.DoTurnAsync(Act.Call(0, Counter, "get"));
+        }
+
+        (await Hub.PurgeInstancesAsync(request, Token)).DeletedInstanceCount.ShouldBe(0);
+
+        await using var other = new HandWorker(Hub);
+        await CompleteAsync((await EntityAsync(other)).Token, "1", 1, "1");
+        (await other.DoTurnAsync(Act.Complete(1))).NewEvents[1].EntityOperationCompleted.Output.ShouldBe("1");
+        (await Hub.PurgeInstancesAsync(request, Token)).DeletedInstanceCount.ShouldBe(1);
+    }
+
+    private static GetWorkItemsRequest Only(string orchestration) => new()
+    {
+        WorkItemFilters = new WorkItemFilters { Orchestrations = { new OrchestrationFilter { Name = orchestration } } },
+    };
+
+    private static OrchestratorAction Lock(string section) => new()
+    {
+        Id = 0,
+        SendEntityMessage = new SendEntityMessageAction
+        {
+            EntityLockRequested = new EntityLockRequestedEvent { CriticalSectionId = section, LockSet = { Counter } },
+        },
+    };
+
+    [Fact]
     public async Task Entities_are_queried_in_pages_and_cleaned_away()
     {
         await using (var worker = new HandWorker(Hub))

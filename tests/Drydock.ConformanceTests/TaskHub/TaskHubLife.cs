@@ -208,6 +208,20 @@ public abstract class TaskHubLife : TaskHubConformance
     }
 
     [Fact]
+    public async Task A_suspension_that_is_carried_over_holds_in_the_next_execution()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+
+        await worker.DoTurnAsync(Act.ContinueAsNew(
+            0, "2", new HistoryEvent { ExecutionSuspended = new() { Input = "wait" } }, new HistoryEvent { EventRaised = new() { Name = "x" } }));
+
+        (await StatusAsync("a")).ShouldBe(OrchestrationStatus.Suspended);
+        Kinds((await worker.DoTurnAsync()).NewEvents).ShouldBe(["OrchestratorStarted", "ExecutionStarted", "ExecutionSuspended", "EventRaised"]);
+        (await StatusAsync("a")).ShouldBe(OrchestrationStatus.Suspended);
+    }
+
+    [Fact]
     public async Task Terminating_reaches_the_children_if_asked()
     {
         await using var worker = new HandWorker(Hub);

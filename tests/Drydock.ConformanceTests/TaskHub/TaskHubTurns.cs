@@ -291,6 +291,34 @@ public abstract class TaskHubTurns : TaskHubConformance
     }
 
     [Fact]
+    public async Task A_chunk_that_is_sent_again_counts_once()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+        var (_, token) = await worker.TurnAsync();
+
+        // The worker did not hear the answer to the second chunk, and sent it again; then it lost the connection and began anew.
+        foreach (var index in new[] { 0, 1, 1, 0, 1 })
+        {
+            await SendChunkAsync(token, index, isLast: false);
+        }
+
+        await SendChunkAsync(token, 2, isLast: true);
+
+        (await HistoryAsync("a")).Where(e => e.TaskScheduled is not null).Select(e => (e.EventId, e.TaskScheduled.Name)).ShouldBe([(0, "W0"), (1, "W1"), (2, "W2")]);
+        await NothingMoreAsync(outstanding: 3);
+    }
+
+    private Task SendChunkAsync(string token, int index, bool isLast)
+    {
+        var chunk = new OrchestratorResponse { CompletionToken = token, Actions = { Act.Schedule(index, $"W{index}") } };
+#pragma warning disable CS0612 // Deprecated in the protocol, and still sent.
+        (chunk.IsPartial, chunk.ChunkIndex) = (!isLast, index);
+#pragma warning restore CS0612
+        return Hub.CompleteOrchestratorTaskAsync(chunk, Token);
+    }
+
+    [Fact]
     public async Task Trace_contexts_travel_with_the_work()
     {
         await using var worker = new HandWorker(Hub);

@@ -61,6 +61,7 @@ internal sealed record CrashWorkload(string Name, Func<CrashCalls, Task> RunAsyn
         place.Execute(
             $"""
             {deliveries}; DROP TABLE payloads; ALTER TABLE inbox DROP COLUMN payload_key; ALTER TABLE tasks DROP COLUMN payload_key;
+            ALTER TABLE tasks DROP COLUMN progress; ALTER TABLE tasks DROP COLUMN progress_at;
             UPDATE schema_version SET version = {version.ToString(System.Globalization.CultureInfo.InvariantCulture)}
             """);
         new Ledger(folder).Write("started it");

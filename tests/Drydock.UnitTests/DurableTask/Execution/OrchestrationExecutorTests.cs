@@ -43,6 +43,25 @@ public sealed class OrchestrationExecutorTests
     }
 
     [Fact]
+    public void Suspended_in_the_turn_that_continues_as_new_the_next_execution_is_suspended_and_has_the_events()
+    {
+        var executor = Turns.Executor(async context =>
+        {
+            await context.CallActivityAsync("A");
+            context.ContinueAsNew(2);
+            return 0;
+        });
+        executor.Run(History.Start(drydock: true));
+
+        var turn = executor.Run(History.Later(1).ActivityCompleted(0, null).Raised("Before", null).Suspended().Raised("After", "1"));
+
+        var carried = turn.Completion!.CarryoverEvents;
+        carried.Select(e => e.EventTypeCase.ToString()).ShouldBe(["EventRaised", "ExecutionSuspended", "EventRaised"]);
+        carried[0].EventRaised.Name.ShouldBe("Before");
+        carried[2].EventRaised.ShouldBe(new EventRaisedEvent { Name = "After", Input = "1" });
+    }
+
+    [Fact]
     public void Fanned_out_activities_complete_in_any_order()
     {
         var executor = Turns.Executor(context => Task.WhenAll(

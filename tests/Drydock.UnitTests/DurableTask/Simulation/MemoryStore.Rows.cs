@@ -110,10 +110,12 @@ internal sealed record MessageRecord(long Seq, DateTime ArrivesAt, MessageFlags 
 
 internal sealed record TaskRecord(long Key, long Seq, long Generation, string Name, string? Version, byte[] Request, string? PayloadKey)
 {
+    public string? Progress { get; init; }
+
     public static TaskRecord Of(ActivityUnit unit, ActivityRequest stored) => new(
         unit.InstanceKey, unit.Seq, unit.Generation, unit.Name, unit.Version, stored.ToByteArray(), LargePayloads.KeyIn(stored.Input));
 
-    public ActivityUnit ToUnit() => new(Key, Seq, Generation, Name, Version);
+    public ActivityUnit ToUnit() => new(Key, Seq, Generation, Name, Version) { Progress = Progress };
 }
 
 internal sealed record EntityRecord(string? State, string? LockedBy, string? CriticalSection);

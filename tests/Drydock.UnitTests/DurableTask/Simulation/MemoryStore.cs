@@ -252,6 +252,9 @@ internal sealed class MemoryStore(MemoryImage committed, ICrashPoints faults) : 
         _activities.Remove(unit.Seq);
     }
 
+    public void WriteProgress(ActivityUnit unit) =>
+        _image = Begun with { Tasks = _image.Tasks.SetItem(unit.Seq, _image.Tasks[unit.Seq] with { Progress = unit.Progress }) };
+
     public IReadOnlyList<ActivityUnit> DeleteTasks(long key)
     {
         List<ActivityUnit> units = [.. _activities.Values.Where(unit => unit.InstanceKey == key).OrderBy(unit => unit.Seq)];

@@ -2,7 +2,9 @@ using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.DurableTask.Converters;
 using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.TaskHub;
 using Drydock.DurableTask.Worker;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
@@ -29,6 +31,25 @@ public sealed class ActivityLimitTests
 
         await _stopped.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
         (await host.EndOfAsync(id)).RuntimeStatus.ShouldBe(OrchestrationRuntimeStatus.Terminated);
+    }
+
+    [Fact]
+    public async Task An_activity_that_was_told_to_stop_leaves_its_place_to_the_next()
+    {
+        await using var host = await EngineHost.StartAsync(
+            tasks => tasks
+                .AddOrchestratorFunc<string, object?>("Orchestrator", (context, name) => context.CallActivityAsync<object?>(name))
+                .AddActivityFunc<object?>("Endless", EndlessAsync)
+                .AddActivityFunc<object?>("Quick", _ => Task.FromResult<object?>("done")),
+            configure: options => options.Concurrency.MaximumConcurrentActivityWorkItems = 1);
+        var id = await host.Client.ScheduleNewOrchestrationInstanceAsync("Orchestrator", "Endless");
+        await _running.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await host.Client.TerminateInstanceAsync(id, TestContext.Current.CancellationToken);
+
+        (await host.RunAsync("Orchestrator", "Quick")).ReadOutputAs<string>().ShouldBe("done");
+
+        // Nothing is held for ever: otherwise this does not return.
+        await host.Services.GetRequiredService<SqliteTaskHub>().WhenIdleAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -79,6 +100,36 @@ public sealed class ActivityLimitTests
 
         (await host.RunAsync("Orchestrator", "Silent")).FailureDetails!.InnerFailure!.IsCausedBy<TimeoutException>().ShouldBeTrue();
         (await host.RunAsync("Orchestrator", "Beating")).ReadOutputAs<string>().ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task A_client_reads_how_far_an_activity_has_come()
+    {
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var host = await EngineHost.StartAsync(tasks => tasks
+            .AddOrchestratorFunc<object?>("Orchestrator", context => context.CallActivityAsync<object?>("Step"))
+            .AddActivityFunc<object?>("Step", async context =>
+            {
+                await context.HeartbeatAsync(42);
+                _running.TrySetResult();
+                await goOn.Task;
+                return null;
+            }));
+        var id = await host.Client.ScheduleNewOrchestrationInstanceAsync("Orchestrator");
+        await _running.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+
+        ActivityProgress step;
+        do
+        {
+            // A heartbeat does not wait for the disk.
+            step = (await host.Client.GetActivityProgressAsync(id, TestContext.Current.CancellationToken)).Single();
+        }
+        while (step.ReportedAt is null);
+
+        (step.Name.Name, step.TaskId, step.ReadProgressAs<int>()).ShouldBe(("Step", 0, 42));
+        goOn.SetResult();
+        await host.EndOfAsync(id);
+        (await host.Client.GetActivityProgressAsync(id, TestContext.Current.CancellationToken)).ShouldBeEmpty();
     }
 
     [Theory]
