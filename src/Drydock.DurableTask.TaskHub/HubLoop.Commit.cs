@@ -64,6 +64,7 @@ internal sealed partial class HubLoop
     {
         Feed.Publish(_state.Changed);
         Waiters.Signal(_state.Changed, _state);
+        _state.ForgetFinished();
         _state.Changed.Clear();
     }
 

@@ -101,6 +101,18 @@ internal sealed partial class HubState(IHubStore store, ICrashPoints crashPoints
         _trimmedTo = _byKey.Count;
     }
 
+    /// <summary>Forgets what has ended in the last transaction: hardly anybody asks for it again, and whatever is kept the garbage collector looks at.</summary>
+    public void ForgetFinished()
+    {
+        foreach (var id in Changed)
+        {
+            if (FindActive(id) is { IsFinished: true, Phase: Phase.Idle } instance)
+            {
+                Forget(instance);
+            }
+        }
+    }
+
     private Instance? Remember(Instance? instance)
     {
         if (instance is null)
