@@ -8,22 +8,68 @@ public abstract partial class EmbeddedTaskHub
 {
     private static readonly TimeSpan RetentionInterval = TimeSpan.FromHours(1);
 
-    /// <summary>Deletes what has been kept long enough; returns how many orchestrations went. The hub does it by itself every hour.</summary>
+    /// <summary>
+    /// Deletes what has been kept long enough: finished orchestrations, with their parts; parts that belong to nobody any more, because the
+    /// orchestration that began them was replaced, purged alone or has continued as new since; and events for instances that never came, after
+    /// the longest of the times. The hub does it by itself every hour.
+    /// </summary>
+    /// <returns>How many orchestrations went.</returns>
     public async Task<int> ApplyRetentionAsync(CancellationToken cancellationToken)
     {
+        if (_options.Retention.Count == 0)
+        {
+            return 0;
+        }
+
+        var now = _clock.GetUtcNow();
         var deleted = 0;
         foreach (var (status, kept) in _options.Retention)
         {
-            var filter = new InstanceFilter([status], CompletedTo: Timestamp.FromDateTimeOffset(_clock.GetUtcNow() - kept), RootsOnly: true);
-            deleted += (await PurgeAsync(filter, DateTimeOffset.MaxValue, recursive: true, cancellationToken)).DeletedInstanceCount;
+            var filter = new InstanceFilter([status], CompletedTo: Timestamp.FromDateTimeOffset(now - kept), NotOfEndedParents: true);
+            deleted += await ExpireAsync(filter, cancellationToken);
         }
 
+        await DropKeptEventsAsync((now - _options.Retention.Values.Max()).UtcDateTime, cancellationToken);
         return deleted;
     }
 
     private protected ITimer? StartRetention() => _options.Retention.Count == 0
         ? null
         : _clock.CreateTimer(_ => _ = RetainQuietlyAsync(), null, RetentionInterval, RetentionInterval);
+
+    private async Task<int> ExpireAsync(InstanceFilter filter, CancellationToken cancellationToken)
+    {
+        var deleted = 0;
+        long after = 0;
+        while (true)
+        {
+            // Page by page, so that nobody else waits long for the writer.
+            var page = await Reads.QueryAsync(filter, after, PurgePage, values: false, cancellationToken);
+            if (page.Count == 0)
+            {
+                return deleted;
+            }
+
+            List<string> ids = [.. page.Select(row => row.State.InstanceId)];
+            var touched = ids.Concat(page.Select(row => row.State.ParentInstanceId).OfType<string>()).Distinct(StringComparer.Ordinal);
+            deleted += await Loop.WriteAsync([.. touched], state => ids.Sum(state.Expire), cancellationToken);
+            after = page[^1].Key;
+        }
+    }
+
+    private async Task DropKeptEventsAsync(DateTime before, CancellationToken cancellationToken)
+    {
+        while (await Reads.KeptEventsAsync(before, PurgePage, cancellationToken) is { Count: > 0 } page)
+        {
+            var dropped = await Loop.WriteAsync(
+                [.. page.Select(kept => kept.Id)], state => page.Count(kept => state.DropKeptEvents(kept.Id, kept.Count)), cancellationToken);
+            if (dropped < page.Count)
+            {
+                // Something came for one of them just now; the next hour looks again.
+                return;
+            }
+        }
+    }
 
     private async Task RetainQuietlyAsync()
     {

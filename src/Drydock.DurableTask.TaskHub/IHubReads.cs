@@ -18,6 +18,9 @@ internal interface IHubReads
     ValueTask<List<(long Key, OrchestrationState State)>> QueryAsync(
         InstanceFilter filter, long after, int limit, bool values, CancellationToken cancellationToken);
 
+    /// <summary>Ids that no instance has, for which events are kept that all came before a moment, and how many.</summary>
+    ValueTask<List<(string Id, int Count)>> KeptEventsAsync(DateTime before, int limit, CancellationToken cancellationToken);
+
     /// <summary>The activities of an instance that have no result yet, in the order in which they were scheduled.</summary>
     ValueTask<List<OpenActivity>> ActivitiesAsync(string id, CancellationToken cancellationToken);
 

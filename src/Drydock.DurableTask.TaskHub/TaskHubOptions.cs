@@ -24,7 +24,8 @@ public abstract class TaskHubOptions
 
     /// <summary>
     /// How long finished orchestrations are kept, by how they ended; looked at every hour. What is not named is kept for ever, which is
-    /// the default. Parts go with the orchestration that began them.
+    /// the default. Parts go with the orchestration that began them, or by themselves if it is not there any more. Events that were sent to
+    /// an instance which never came are kept for the longest of these times.
     /// </summary>
     public IDictionary<OrchestrationStatus, TimeSpan> Retention { get; } = new Dictionary<OrchestrationStatus, TimeSpan>();
 

@@ -112,9 +112,9 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
             sql.Append(" AND i.status = ANY($3)");
         }
 
-        if (filter.RootsOnly)
+        if (filter.NotOfEndedParents)
         {
-            sql.Append(" AND i.parent_key IS NULL");
+            sql.Append(" AND NOT EXISTS (SELECT 1 FROM instances p WHERE p.key = i.parent_key AND p.completed_at IS NOT NULL)");
         }
 
         Append(sql, parameters, "i.created_at >= ", filter.CreatedFrom);
@@ -129,6 +129,17 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
 
         return await ReadAsync(
             sql.Append(" ORDER BY i.key LIMIT $2").ToString(), parameters, row => (row.GetInt64(0), State(row, values)), cancellationToken);
+    }
+
+    public async ValueTask<List<(string Id, int Count)>> KeptEventsAsync(DateTime before, int limit, CancellationToken cancellationToken)
+    {
+        const string sql =
+            """
+            SELECT i.id, (SELECT count(*) FROM inbox m WHERE m.instance_key = i.key) FROM instances i
+            WHERE i.status = -1 AND i.created_at <= $1
+              AND NOT EXISTS (SELECT 1 FROM inbox m WHERE m.instance_key = i.key AND m.arrives_at > $1) ORDER BY i.key LIMIT $2
+            """;
+        return await ReadAsync(sql, [before.Ticks, (long)limit], static row => (row.GetString(0), (int)row.GetInt64(1)), cancellationToken);
     }
 
     public async ValueTask<List<OpenActivity>> ActivitiesAsync(string id, CancellationToken cancellationToken) => await ReadAsync(

@@ -18,9 +18,9 @@ internal static class FilterStatement
             sql.Append(" AND i.status IN (").AppendJoin(',', numbers).Append(')');
         }
 
-        if (filter.RootsOnly)
+        if (filter.NotOfEndedParents)
         {
-            sql.Append(" AND i.parent_key IS NULL");
+            sql.Append(" AND NOT EXISTS (SELECT 1 FROM instances p WHERE p.key = i.parent_key AND p.completed_at IS NOT NULL)");
         }
 
         var parameter = First;

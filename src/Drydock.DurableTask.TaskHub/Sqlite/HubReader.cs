@@ -99,6 +99,26 @@ internal sealed class HubReader : IDisposable
         return rows;
     }
 
+    /// <summary>Ids that no instance has, for which events are kept that all came before a moment, and how many.</summary>
+    public List<(string Id, int Count)> KeptEvents(DateTime before, int limit)
+    {
+        using var statement = new Statement(
+            _connection,
+            """
+            SELECT i.id, (SELECT count(*) FROM inbox m WHERE m.instance_key = i.key) FROM instances i
+            WHERE i.status = -1 AND i.created_at <= ?1
+              AND NOT EXISTS (SELECT 1 FROM inbox m WHERE m.instance_key = i.key AND m.arrives_at > ?1) ORDER BY i.key LIMIT ?2
+            """);
+        statement.Bind(1, before.Ticks).Bind(2, limit);
+        List<(string, int)> kept = [];
+        while (statement.Step())
+        {
+            kept.Add((statement.Text(0), (int)statement.Int64(1)));
+        }
+
+        return kept;
+    }
+
     /// <summary>The activities of an instance that have no result yet, in the order in which they were scheduled.</summary>
     public List<OpenActivity> Activities(string id)
     {

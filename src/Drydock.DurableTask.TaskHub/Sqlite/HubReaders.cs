@@ -23,6 +23,9 @@ internal sealed class HubReaders(HubDatabase database) : IHubReads, IDisposable
         InstanceFilter filter, long after, int limit, bool values, CancellationToken cancellationToken) =>
         new(Read(reader => reader.Query(filter, after, limit, values)));
 
+    public ValueTask<List<(string Id, int Count)>> KeptEventsAsync(DateTime before, int limit, CancellationToken cancellationToken) =>
+        new(Read(reader => reader.KeptEvents(before, limit)));
+
     public ValueTask<List<OpenActivity>> ActivitiesAsync(string id, CancellationToken cancellationToken) => new(Read(reader => reader.Activities(id)));
 
     public ValueTask<EntityMetadata?> EntityAsync(string id, bool withState, CancellationToken cancellationToken) =>

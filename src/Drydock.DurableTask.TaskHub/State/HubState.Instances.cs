@@ -111,13 +111,25 @@ internal sealed partial class HubState
         EndNow(instance, terminated, OrchestrationStatus.Terminated, output, null);
     }
 
-    private void EndNow(Instance instance, HistoryEvent? cause, OrchestrationStatus status, string? output, Failure? failure)
+    /// <param name="instance">The instance.</param>
+    /// <param name="cause">What ends it, if that is an event.</param>
+    /// <param name="status">How it ends.</param>
+    /// <param name="output">Its output.</param>
+    /// <param name="failure">Why it failed.</param>
+    /// <param name="unseen">What has arrived and no turn has come to: it stays in the history, for a rewinding.</param>
+    private void EndNow(
+        Instance instance, HistoryEvent? cause, OrchestrationStatus status, string? output, Failure? failure, IReadOnlyList<Message>? unseen = null)
     {
         _chunk.Clear();
         _chunk.Add(OrchestratorStarted(instance));
         if (instance.HistoryLength == 0)
         {
             _chunk.Add(store.ReadStart(instance.Key));
+        }
+
+        foreach (var message in (unseen ?? []).Where(message => !message.Flags.HasFlag(MessageFlags.Starts)))
+        {
+            _chunk.Add(message.Payload ?? store.ReadMessage(instance.Key, message.Seq), message.CharactersApart);
         }
 
         if (cause is not null)

@@ -21,7 +21,8 @@ internal sealed partial class HubState
     public void FailPoisoned(Instance instance, int deliveries)
     {
         instance.TakeBackTurn();
-        EndNow(instance, null, OrchestrationStatus.Failed, null, Poisoned($"The next turn of '{instance.Id}'", deliveries));
+        var failure = Poisoned($"The next turn of '{instance.Id}'", deliveries);
+        EndNow(instance, null, OrchestrationStatus.Failed, null, failure, [.. store.Arrived(instance)]);
     }
 
     /// <summary>Answers one operation of an entity as failed; the entity stays as it is and goes on with the next.</summary>

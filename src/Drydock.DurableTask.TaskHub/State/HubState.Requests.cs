@@ -112,6 +112,27 @@ internal sealed partial class HubState
         return instance.IsFinished ? Purge(instance, recursive) : 0;
     }
 
+    /// <summary>Deletes a finished instance that is not a part of another, with its parts; returns how many went.</summary>
+    public int Expire(string id) =>
+        Find(id) is { Exists: true, IsEntity: false, IsFinished: true } instance && !IsPart(instance) ? Purge(instance, recursive: true) : 0;
+
+    /// <summary>Deletes the events that are kept for an instance which is not there, unless there are others than expected.</summary>
+    public bool DropKeptEvents(string id, int expected)
+    {
+        if (Find(id) is not { Exists: false } place || store.Arrived(place).Count != expected)
+        {
+            return false;
+        }
+
+        Delete(place);
+        return true;
+    }
+
+    /// <summary>Whether the very execution that began it is still there; a later one of the same id knows nothing of it.</summary>
+    private bool IsPart(Instance child) =>
+        child.Started.ParentInstance?.OrchestrationInstance is { } link && Find(link.InstanceId) is { Exists: true } parent
+            && parent.ExecutionId == link.ExecutionId;
+
     private int Purge(Instance instance, bool recursive)
     {
         var children = recursive ? store.Children(instance.Key) : [];

@@ -17,8 +17,19 @@ internal sealed partial class HubState
                 StatusCode.FailedPrecondition, $"The orchestration '{id}' is {NameOf(instance.Status)}; only a failed one can be rewound.");
         }
 
+        if (Objection(instance) is { } objection)
+        {
+            throw new TaskHubException(StatusCode.FailedPrecondition, objection);
+        }
+
         Rewind(instance, reason, null);
     }
+
+    /// <summary>Why a failed instance cannot be rewound; null if it can.</summary>
+    private string? Objection(Instance instance) => RewoundHistory.FailedInCriticalSection([.. store.ReadHistory(instance.Key)])
+        ? $"The orchestration '{instance.Id}' failed while it had entities locked. Its end has freed them, and others may have changed them since: "
+            + "it cannot be rewound. Restart it instead."
+        : null;
 
     private void Rewind(Instance instance, string? reason, string? parentExecutionId)
     {
@@ -47,6 +58,7 @@ internal sealed partial class HubState
             CreateTimer(instance, timer.EventId, new CreateTimerAction { FireAt = timer.TimerCreated.FireAt });
         }
 
+        rewound.EntityMessages.ToList().ForEach(asked => AskEntityAgain(instance, asked));
         var nudge = NewEvent(-1);
         nudge.ExecutionRewound = new ExecutionRewoundEvent { Reason = reason, ParentExecutionId = before, InstanceId = instance.Id };
         Deliver(instance, nudge);
@@ -78,7 +90,8 @@ internal sealed partial class HubState
             return;
         }
 
-        if (child.Status == OrchestrationStatus.Failed)
+        var objection = child.Status == OrchestrationStatus.Failed ? Objection(child) : null;
+        if (child.Status == OrchestrationStatus.Failed && objection is null)
         {
             Rewind(child, reason, parent.ExecutionId);
             return;
@@ -88,8 +101,31 @@ internal sealed partial class HubState
         store.UpdateStart(child.Key, store.ReadInput(child.Key), child.Started);
         if (child.IsFinished)
         {
-            AnswerParent(child, Payloads.Read(child.Key, store.ReadOutput(child.Key)), null);
+            var failure = objection is null ? null : new Protobuf.TaskFailureDetails { ErrorType = "RewindRefused", ErrorMessage = objection };
+            AnswerParent(child, Payloads.Read(child.Key, store.ReadOutput(child.Key)), failure);
         }
+    }
+
+    /// <summary>
+    /// A call or a lock that had no answer: asked for again, in the name of the execution that goes on, in the place of what still waits at
+    /// the entity. An operation whose answer was lost is done again, as an activity is.
+    /// </summary>
+    private void AskEntityAgain(Instance instance, HistoryEvent asked)
+    {
+        var call = asked.EntityOperationCalled;
+        var target = call?.TargetInstanceId ?? asked.EntityLockRequested.LockSet[0];
+        if (call is not null && Find(target) is { IsEntity: true } entity)
+        {
+            NextOf(entity);
+            foreach (var message in entity.Inbox.FindAll(message => message.Event!.EntityOperationCalled?.RequestId == call.RequestId))
+            {
+                Take(entity, message);
+            }
+        }
+
+        Perform(instance, call is null
+            ? new SendEntityMessageAction { EntityLockRequested = asked.EntityLockRequested }
+            : new SendEntityMessageAction { EntityOperationCalled = call });
     }
 
     private void WriteHistory(Instance instance, RewoundHistory rewound)

@@ -47,6 +47,7 @@ internal sealed class RewoundHistory
         var kept = events.Where(historyEvent => !_removed.Contains(historyEvent)).ToList();
         var answered = kept.Select(AnswerTo).OfType<int>().ToHashSet();
         Children = [.. kept.Where(e => e.SubOrchestrationInstanceCreated is not null && !answered.Contains(e.EventId))];
+        EntityMessages = [.. kept.Where(e => IsUnanswered(e, kept))];
         Timers = [.. kept.Where(e => e.TimerCreated is not null && !answered.Contains(e.EventId))];
     }
 
@@ -56,8 +57,27 @@ internal sealed class RewoundHistory
     /// <summary>The children that the execution waits for again.</summary>
     public IReadOnlyList<HistoryEvent> Children { get; }
 
+    /// <summary>The calls of entities that have no answer, and the locks that were not granted.</summary>
+    public IReadOnlyList<HistoryEvent> EntityMessages { get; }
+
     /// <summary>The timers that have not fired.</summary>
     public IReadOnlyList<HistoryEvent> Timers { get; }
+
+    /// <summary>
+    /// Whether entities were locked when it failed: granted, and not freed before the turn that ended it. In that turn the locks go because
+    /// it ends.
+    /// </summary>
+    public static bool FailedInCriticalSection(IReadOnlyList<HistoryEvent> events)
+    {
+        var freed = TurnsOf(events).SkipLast(1).SelectMany(static turn => turn).Select(static e => e.EntityUnlockSent?.CriticalSectionId).ToHashSet();
+        return events.Any(e => e.EntityLockGranted is { } granted && !freed.Contains(granted.CriticalSectionId));
+    }
+
+    private static bool IsUnanswered(HistoryEvent asked, List<HistoryEvent> events) =>
+        (asked.EntityOperationCalled is { } call && !events.Exists(e =>
+            (e.EntityOperationCompleted?.RequestId ?? e.EntityOperationFailed?.RequestId) == call.RequestId))
+        || (asked.EntityLockRequested is { } request && !events.Exists(e =>
+            e.EntityLockGranted?.CriticalSectionId == request.CriticalSectionId));
 
     private static List<List<HistoryEvent>> TurnsOf(IReadOnlyList<HistoryEvent> events)
     {

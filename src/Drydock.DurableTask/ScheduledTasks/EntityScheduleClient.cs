@@ -90,6 +90,7 @@ internal sealed class EntityScheduleClient(DurableTaskClient client, string sche
         var id = await client.ScheduleNewOrchestrationInstanceAsync(
             nameof(ExecuteScheduleOperationOrchestrator), new ScheduleOperationRequest(EntityOf(ScheduleId), operation, input), cancellation);
         var end = await client.WaitForInstanceCompletionAsync(id, getInputsAndOutputs: true, cancellation);
+        await ForgetAsync(id, cancellation);
         if (end.RuntimeStatus == OrchestrationRuntimeStatus.Completed)
         {
             return;
@@ -105,5 +106,18 @@ internal sealed class EntityScheduleClient(DurableTaskClient client, string sche
             ? new ScheduleNotFoundException(ScheduleId)
             : new InvalidOperationException(
                 $"The schedule '{ScheduleId}' was not {what}: {cause?.ErrorMessage ?? $"the orchestration '{id}' that was to do it ended as {end.RuntimeStatus}."}");
+    }
+
+    /// <summary>What became of the operation is known; what it was done with must not pile up.</summary>
+    private async Task ForgetAsync(string id, CancellationToken cancellation)
+    {
+        try
+        {
+            await client.PurgeInstanceAsync(id, cancellation);
+        }
+        catch (Exception exception) when (exception is TaskHubException or OperationCanceledException)
+        {
+            // The operation itself is done, and that is what the caller is to know; the rest is left to the hub's retention.
+        }
     }
 }

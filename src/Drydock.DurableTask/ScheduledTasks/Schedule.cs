@@ -17,7 +17,7 @@ internal sealed class Schedule(TimeProvider clock, ILogger<Schedule> logger) : T
     public void CreateSchedule(TaskEntityContext context, ScheduleCreationOptions options)
     {
         var configuration = ScheduleConfiguration.Of(options);
-        if (State.Status == ScheduleStatus.Active && State.ScheduleConfiguration == configuration)
+        if (State.ScheduleConfiguration == configuration)
         {
             return;
         }

@@ -10,8 +10,8 @@ public abstract class ScheduledTaskClient
     public abstract AsyncPageable<ScheduleDescription> ListSchedulesAsync(ScheduleQuery? filter = null);
 
     /// <summary>
-    /// Makes a schedule. One that has this id already is replaced and counts from now, unless it is active and just the same: then nothing
-    /// changes, so that a program can make its schedules whenever it starts.
+    /// Makes a schedule. One that has this id already is replaced and counts from now, unless it is just the same: then nothing changes, so
+    /// that a program can make its schedules whenever it starts, and one that somebody has paused stays paused.
     /// </summary>
     /// <exception cref="InvalidOperationException">It makes no sense; the message says why.</exception>
     public abstract Task<ScheduleClient> CreateScheduleAsync(ScheduleCreationOptions creationOptions, CancellationToken cancellation = default);

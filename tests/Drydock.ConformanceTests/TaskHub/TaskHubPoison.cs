@@ -86,6 +86,33 @@ public abstract class TaskHubPoison
     }
 
     [Fact]
+    public async Task Rewound_an_orchestration_that_ended_its_workers_has_the_events_that_came_before()
+    {
+        await using var hub = await OpenAsync();
+        await hub.StartInstanceAsync(new CreateInstanceRequest { InstanceId = "i", Name = "O" }, Token);
+        await using (var first = new HandWorker(hub))
+        {
+            await first.DoTurnAsync();
+        }
+
+        await hub.RaiseEventAsync(new RaiseEventRequest { InstanceId = "i", Name = "approved", Input = "1" }, Token);
+        for (var i = 0; i < Limit; i++)
+        {
+            await using var lost = new HandWorker(hub);
+            await lost.TurnAsync();
+        }
+
+        await using var worker = new HandWorker(hub);
+        (await EndAsync(hub)).FailureDetails.ErrorType.ShouldBe("WorkItemPoisoned");
+        await hub.RewindInstanceAsync(new RewindInstanceRequest { InstanceId = "i" }, Token);
+
+        var turn = await worker.DoTurnAsync(Act.Complete(0));
+        turn.PastEvents.Single(e => e.EventRaised is not null).EventRaised.Name.ShouldBe("approved");
+        turn.PastEvents.ShouldNotContain(e => e.ExecutionCompleted != null);
+        (await EndAsync(hub)).OrchestrationStatus.ShouldBe(OrchestrationStatus.Completed);
+    }
+
+    [Fact]
     public async Task One_operation_that_ends_workers_fails_alone_and_the_entity_goes_on()
     {
         await using var hub = await OpenAsync();

@@ -158,6 +158,51 @@ public abstract class TaskHubRepairs : TaskHubConformance
     }
 
     [Fact]
+    public async Task An_entity_that_owed_an_answer_is_asked_again_by_rewinding()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+        await worker.DoTurnAsync(Act.Call(0, "@counter@1", "get"), Act.Schedule(1, "Bad"));
+        var items = new[] { await worker.NextAsync(), await worker.NextAsync() };
+        var batch = items.Single(item => item.EntityRequestV2 is not null);
+        await FailActivityAsync(items.Single(item => item.ActivityRequest is not null).CompletionToken);
+        await worker.DoTurnAsync(Act.Fail(2, "bad"));
+        var answer = new EntityBatchResult { Results = { new OperationResult { Success = new OperationResultSuccess { Result = "1" } } } };
+        await Hub.CompleteEntityTaskAsync(new EntityBatchResult(answer) { CompletionToken = batch.CompletionToken }, Token);
+
+        await RewindAsync("a");
+
+        items = [await worker.NextAsync(), await worker.NextAsync()];
+        var again = items.Single(item => item.EntityRequestV2 is not null);
+        again.EntityRequestV2.OperationRequests.Single().EntityOperationCalled.RequestId
+            .ShouldBe(batch.EntityRequestV2.OperationRequests.Single().EntityOperationCalled.RequestId);
+        await worker.CompleteAsync(items.Single(item => item.OrchestratorRequest is not null).CompletionToken, Act.Schedule(1, "Bad"));
+        await worker.ActivityAsync();
+        await Hub.CompleteEntityTaskAsync(new EntityBatchResult(answer) { CompletionToken = again.CompletionToken }, Token);
+        (await worker.DoTurnAsync()).NewEvents[1].EntityOperationCompleted.Output.ShouldBe("1");
+    }
+
+    [Fact]
+    public async Task What_failed_with_entities_locked_is_not_rewound_and_is_told_why()
+    {
+        await using var worker = new HandWorker(Hub);
+        await StartAsync("a");
+        var request = new EntityLockRequestedEvent { CriticalSectionId = "section", LockSet = { "@counter@1" } };
+        await worker.DoTurnAsync(new OrchestratorAction { Id = 0, SendEntityMessage = new SendEntityMessageAction { EntityLockRequested = request } });
+        await worker.DoTurnAsync(Act.Schedule(1, "Bad"));
+        await FailActivityAsync(worker);
+        var unlock = new EntityUnlockSentEvent { CriticalSectionId = "section", TargetInstanceId = "@counter@1" };
+        await worker.DoTurnAsync(
+            new OrchestratorAction { Id = 2, SendEntityMessage = new SendEntityMessageAction { EntityUnlockSent = unlock } }, Act.Fail(3, "bad"));
+
+        var refusal = await Should.ThrowAsync<Drydock.DurableTask.TaskHubException>(() => RewindAsync("a"));
+
+        refusal.Status.ShouldBe(StatusCode.FailedPrecondition);
+        refusal.Message.ShouldContain("had entities locked");
+        (await StatusAsync("a")).ShouldBe(OrchestrationStatus.Failed);
+    }
+
+    [Fact]
     public async Task Instances_end_at_once_without_a_worker()
     {
         await using (var worker = new HandWorker(Hub))
@@ -188,7 +233,9 @@ public abstract class TaskHubRepairs : TaskHubConformance
     private async Task FailActivityAsync(HandWorker worker)
     {
         var (_, token) = await worker.ActivityAsync();
-        await Hub.CompleteActivityTaskAsync(
-            new ActivityResponse { CompletionToken = token, FailureDetails = new() { ErrorType = "My.Error", ErrorMessage = "bad" } }, Token);
+        await FailActivityAsync(token);
     }
+
+    private Task FailActivityAsync(string token) => Hub.CompleteActivityTaskAsync(
+        new ActivityResponse { CompletionToken = token, FailureDetails = new() { ErrorType = "My.Error", ErrorMessage = "bad" } }, Token);
 }

@@ -172,6 +172,35 @@ public sealed class ScheduleTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Made_once_more_and_the_same_one_that_is_paused_stays_paused()
+    {
+        var options = new ScheduleCreationOptions("s", "Job", Hour);
+        var schedule = await _host.Schedules.CreateScheduleAsync(options);
+        await schedule.PauseAsync();
+
+        await CreateAsync(options);
+        await _host.RunUntilAsync(Start + (3 * Hour));
+
+        (await schedule.DescribeAsync()).Status.ShouldBe(ScheduleStatus.Paused);
+        (await _host.RunsAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Calls_leave_no_orchestrations_behind_whether_they_succeed_or_not()
+    {
+        var schedule = await _host.Schedules.CreateScheduleAsync(new ScheduleCreationOptions("s", "Job", Hour));
+        await schedule.PauseAsync();
+        await Should.ThrowAsync<InvalidOperationException>(schedule.PauseAsync());
+        await schedule.DeleteAsync();
+        await Should.ThrowAsync<ScheduleNotFoundException>(schedule.PauseAsync());
+
+        await foreach (var instance in _host.Client.GetAllInstancesAsync())
+        {
+            Assert.Fail($"The orchestration '{instance.Name}' was left behind.");
+        }
+    }
+
+    [Fact]
     public async Task Deleted_it_is_gone_and_nothing_of_it_comes_back()
     {
         var schedule = await _host.Schedules.CreateScheduleAsync(new ScheduleCreationOptions("s", "Job", Hour));
