@@ -18,8 +18,7 @@ public interface INeighbours
     /// Changes annotations (a null value removes one) and, where given, <c>spec.pauseRequests</c>, in one patch that only succeeds if the
     /// object still has the resource version of the snapshot.
     /// </summary>
-    /// <returns>The object after the change, or null if it changed meanwhile: read again and decide again.</returns>
-    /// <exception cref="ClusterException"><c>NotFound</c>: it is gone.</exception>
+    /// <returns>The object after the change, or null if it changed meanwhile or is gone: read again and decide again.</returns>
     Task<NeighbourSnapshot?> ChangeNeighbourAsync(
         NeighbourSnapshot neighbour,
         IReadOnlyDictionary<string, string?> annotations,

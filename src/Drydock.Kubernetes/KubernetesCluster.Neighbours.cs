@@ -61,7 +61,9 @@ public sealed partial class KubernetesCluster
                 Namespace = NamespaceOf(neighbour.Ref), Name = neighbour.Ref.Name, Body = patch.ToJsonString(),
             },
             cancellationToken);
-        return answer.Code == 409 ? null : answer.IsSuccess ? NeighbourSnapshots.From(neighbour.Kind, answer.Body) : throw ApiErrors.From(answer);
+
+        // Gone is no failure: whoever reads again finds out, and that a whole type is gone too.
+        return answer.Code is 404 or 409 ? null : answer.IsSuccess ? NeighbourSnapshots.From(neighbour.Kind, answer.Body) : throw ApiErrors.From(answer);
     }
 
     /// <inheritdoc/>

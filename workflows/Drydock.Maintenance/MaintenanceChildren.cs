@@ -121,7 +121,7 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>Sees to it from now on that the marks stay on the node.</summary>
     public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold = context.CallSubOrchestratorAsync<IReadOnlyList<string>>(
         Orchestrations.HoldNode,
-        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours),
+        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours) { LooksForNew = request.Remediation != RemediationPolicy.LabelOnly },
         new TaskOptions().WithInstanceId(InstanceIds.Hold(context.InstanceId)));
 
     /// <summary>Reminds people until it is ended; never, if the span is zero.</summary>
@@ -305,7 +305,8 @@ internal sealed partial class MaintenanceChildren(
         }
     }
 
-    private void Note(IReadOnlyList<string> reasserted) => Findings =
+    /// <summary>Adds sentences about the marks to the report.</summary>
+    public void Note(IReadOnlyList<string> reasserted) => Findings =
     [
         .. Findings,
         .. reasserted.Select(sentence => new PlanFinding(FindingSeverity.Notes, "marks-reasserted", sentence, $"node/{request.Node}")),
@@ -325,7 +326,7 @@ internal sealed partial class MaintenanceChildren(
         Pods = result.Pods;
         if (result.End == DrainEnd.TimedOut)
         {
-            Findings = [.. result.Blockers.Select(blocker => new PlanFinding(
+            Findings = [.. Findings, .. result.Blockers.Select(blocker => new PlanFinding(
                 FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
             Failure ??= new MaintenanceEnd(
                 MaintenanceOutcome.Failed,

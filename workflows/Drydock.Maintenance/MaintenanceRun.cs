@@ -225,7 +225,8 @@ internal sealed class MaintenanceRun
             : await _context.Do<IReadOnlyList<HeldNeighbour>>(Activities.ReadNeighbours, new NodeInput(_request.Node, _holder));
         if (neighbours.Count > 0)
         {
-            await _context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(_request.Node, _holder, neighbours));
+            var held = await _context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(_request.Node, _holder, neighbours));
+            _children.Note(held is { Verdict: Verdict.Done, Message: { } gone } ? [gone] : []);
         }
 
         _children.StartHold(prior, neighbours);

@@ -11,11 +11,19 @@ namespace Drydock.Maintenance.Node;
 /// <param name="Neighbours">The objects around it that are held too.</param>
 internal sealed record HoldNodeInput(string Node, string Holder, string Maintenance, NodePrior Prior, IReadOnlyList<HeldNeighbour> Neighbours)
 {
+    /// <summary>Objects of that kind that come up later are held too; false in what was stored before they were looked for.</summary>
+    public bool LooksForNew { get; init; }
+
     /// <summary>What was put back in earlier generations, one sentence each.</summary>
     public IReadOnlyList<string> Reasserted { get; init; } = [];
 
     /// <summary>From the wait before.</summary>
     public string? Cursor { get; init; }
+
+    /// <summary>With one more sentence for the report; the oldest go when there are too many.</summary>
+    public HoldNodeInput Told(string sentence) => this with { Reasserted = [.. Reasserted.TakeLast(MostSentences - 1), sentence] };
+
+    private const int MostSentences = 20;
 }
 
 /// <summary>
@@ -25,8 +33,6 @@ internal sealed record HoldNodeInput(string Node, string Holder, string Maintena
 internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IReadOnlyList<string>>
 {
     private const int RoundsBeforeNew = 40;
-
-    private const int MostSentences = 20;
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
 
@@ -55,9 +61,9 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
             }
 
             input = input with { Cursor = seen.Cursor };
-            if (input.Neighbours.Count > 0)
+            if (input.Neighbours.Count > 0 || input.LooksForNew)
             {
-                await TryAsync(context, Activities.HoldNeighbours, new HoldNeighboursInput(input.Node, input.Holder, input.Neighbours));
+                input = await HoldNeighboursAsync(context, input);
             }
 
             if (seen.Missing.Count > 0)
@@ -70,10 +76,16 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         return input.Reasserted;
     }
 
+    private static async Task<HoldNodeInput> HoldNeighboursAsync(TaskOrchestrationContext context, HoldNodeInput input)
+    {
+        var hold = new HoldNeighboursInput(input.Node, input.Holder, input.Neighbours) { LooksForNew = input.LooksForNew };
+        return await TryAsync(context, Activities.HoldNeighbours, hold) is { Message: { } found } ? input.Told(found) : input;
+    }
+
     private static async Task<HoldNodeInput> ReassertAsync(
         TaskOrchestrationContext context, HoldNodeInput input, IReadOnlyList<string> missing, Task end)
     {
-        if (!await TryAsync(context, Activities.ReassertNode, new MarkNodeInput(input.Node, input.Holder, input.Prior)))
+        if (await TryAsync(context, Activities.ReassertNode, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null)
         {
             using var woken = new CancellationTokenSource();
             if (await Task.WhenAny(context.CreateTimer(context.Now() + Retry, woken.Token), end) == end)
@@ -88,19 +100,19 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         await context.CallActivityAsync<bool>(
             Activities.RecordEvent,
             new NodeEvent(input.Node, null, IsWarning: true, "MaintenanceReasserted", sentence, input.Maintenance));
-        return input with { Reasserted = [.. input.Reasserted.TakeLast(MostSentences - 1), sentence] };
+        return input.Told(sentence);
     }
 
     // The maintenance goes on without: the lease may be lost for a while, the API server away.
-    private static async Task<bool> TryAsync(TaskOrchestrationContext context, string activity, object input)
+    private static async Task<ActResult?> TryAsync(TaskOrchestrationContext context, string activity, object input)
     {
         try
         {
-            return (await context.Do<ActResult>(activity, input)).Verdict == Verdict.Done;
+            return await context.Do<ActResult>(activity, input) is { Verdict: Verdict.Done } done ? done : null;
         }
         catch (TaskFailedException)
         {
-            return false;
+            return null;
         }
     }
 }

@@ -5,68 +5,114 @@ namespace Drydock.Maintenance.Node;
 /// <summary>Finds the objects around a node that would remediate it while it is away.</summary>
 internal sealed class ReadNeighboursActivity(ICluster cluster, INeighbours neighbours) : ClusterActivity<NodeInput, IReadOnlyList<HeldNeighbour>>
 {
-    protected override async Task<IReadOnlyList<HeldNeighbour>> RunAsync(NodeInput input, CancellationToken cancellationToken)
+    protected override Task<IReadOnlyList<HeldNeighbour>> RunAsync(NodeInput input, CancellationToken cancellationToken) =>
+        Neighbourhood.ReadAsync(cluster, neighbours, input.Node, cancellationToken);
+}
+
+/// <summary>What stands around a node.</summary>
+internal static class Neighbourhood
+{
+    /// <summary>The objects that would remediate the node while it is away; none if it is gone.</summary>
+    public static async Task<IReadOnlyList<HeldNeighbour>> ReadAsync(
+        ICluster cluster, INeighbours neighbours, string name, CancellationToken cancellationToken)
     {
-        if (await cluster.GetNodeAsync(input.Node, cancellationToken) is not { } node)
+        if (await cluster.GetNodeAsync(name, cancellationToken) is not { } node)
         {
             return [];
         }
 
+        var lists = await Task.WhenAll(((NeighbourKind[])[NeighbourKind.NodeHealthCheck, NeighbourKind.ClusterMachine, NeighbourKind.OpenShiftMachine])
+            .Select(kind => neighbours.ListNeighboursAsync(kind, cancellationToken)));
         List<NeighbourSnapshot> held =
         [
-            .. (await neighbours.ListNeighboursAsync(NeighbourKind.NodeHealthCheck, cancellationToken))
-                .Where(check => check.Selector.Matches(node.Labels)),
-            .. (await MachinesAsync(NeighbourKind.ClusterMachine, input.Node, cancellationToken)),
+            .. lists[0].Where(check => check.Selector.Matches(node.Labels)),
+            .. lists[1].Where(machine => machine.Node == name),
         ];
-        var machines = await MachinesAsync(NeighbourKind.OpenShiftMachine, input.Node, cancellationToken);
+        var machines = lists[2].Where(machine => machine.Node == name).ToList();
         if (machines.Count > 0)
         {
             held.AddRange((await neighbours.ListNeighboursAsync(NeighbourKind.OpenShiftHealthCheck, cancellationToken))
-                .Where(check => machines.Any(machine => machine.Ref.Namespace == check.Ref.Namespace && check.Selector.Matches(machine.Labels))));
+                .Where(check => machines.Exists(machine => machine.Ref.Namespace == check.Ref.Namespace && check.Selector.Matches(machine.Labels))));
         }
 
         return [.. held.Select(neighbour => new HeldNeighbour(neighbour.Kind, neighbour.Ref))];
     }
-
-    private async Task<IReadOnlyList<NeighbourSnapshot>> MachinesAsync(NeighbourKind kind, string node, CancellationToken cancellationToken) =>
-        [.. (await neighbours.ListNeighboursAsync(kind, cancellationToken)).Where(machine => machine.Node == node)];
 }
 
 /// <summary>Objects to hold for a node.</summary>
-internal sealed record HoldNeighboursInput(string Node, string Holder, IReadOnlyList<HeldNeighbour> Neighbours);
+internal sealed record HoldNeighboursInput(string Node, string Holder, IReadOnlyList<HeldNeighbour> Neighbours)
+{
+    /// <summary>Also those that came up since these were read.</summary>
+    public bool LooksForNew { get; init; }
+}
 
-/// <summary>Holds the objects around a node. Safe to run twice, and again later: what somebody took off is put on again.</summary>
+/// <summary>
+/// Holds the objects around a node. Safe to run twice, and again later: what somebody took off is put on again. One that is gone holds
+/// nothing up: it remediates nothing any more. Done says in its message what was found new and what was gone.
+/// </summary>
 internal sealed class HoldNeighboursActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock)
     : ClusterActivity<HoldNeighboursInput, ActResult>
 {
     protected override async Task<ActResult> RunAsync(HoldNeighboursInput input, CancellationToken cancellationToken)
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
-        foreach (var held in input.Neighbours)
+        var found = input.LooksForNew ? await Neighbourhood.ReadAsync(cluster, neighbours, input.Node, cancellationToken) : [];
+        List<string> told = [];
+        foreach (var held in input.Neighbours.Union(found))
         {
-            for (var attempt = 0; ; attempt++)
+            var (act, change) = await HoldAsync(held, input, guard, cancellationToken);
+            if (act.Verdict != Verdict.Done)
             {
-                var neighbour = await neighbours.GetNeighbourAsync(held.Kind, held.Ref, cancellationToken);
-                if (neighbour is null || NeighbourMarks.Hold(neighbour, input.Node, input.Holder) is not { } change)
-                {
-                    break;
-                }
+                return act;
+            }
 
-                if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
-                {
-                    return no;
-                }
-
-                if (await neighbours.ChangeNeighbourAsync(neighbour, change.Annotations, change.PauseRequests, cancellationToken) is not null)
-                {
-                    break;
-                }
-
-                NeighbourUndo.ThrowIfTooOften(attempt, held);
+            if (change == Change.Gone && !input.LooksForNew)
+            {
+                told.Add($"{held} was deleted meanwhile: there is nothing to pause.");
+            }
+            else if (change == Change.Held && input.LooksForNew && !input.Neighbours.Contains(held))
+            {
+                told.Add($"{held} came up during the maintenance of node {input.Node}: it is paused too.");
             }
         }
 
-        return ActResult.Done;
+        return told.Count == 0 ? ActResult.Done : new(Verdict.Done, string.Join(' ', told));
+    }
+
+    private async Task<(ActResult Act, Change Change)> HoldAsync(
+        HeldNeighbour held, HoldNeighboursInput input, Guard guard, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            if (await neighbours.GetNeighbourAsync(held.Kind, held.Ref, cancellationToken) is not { } neighbour)
+            {
+                return (ActResult.Done, Change.Gone);
+            }
+
+            if (NeighbourMarks.Hold(neighbour, input.Node, input.Holder) is not { } change)
+            {
+                return (ActResult.Done, Change.None);
+            }
+
+            if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
+            {
+                return (no, Change.None);
+            }
+
+            if (await neighbours.ChangeNeighbourAsync(neighbour, change.Annotations, change.PauseRequests, cancellationToken) is not null)
+            {
+                return (ActResult.Done, Change.Held);
+            }
+
+            NeighbourUndo.ThrowIfTooOften(attempt, held);
+        }
+    }
+
+    private enum Change
+    {
+        None,
+        Held,
+        Gone,
     }
 }
 
