@@ -238,6 +238,9 @@ public sealed record VmiSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary><c>status.migrationState.targetNode</c>: where that goes, once that is decided; else null.</summary>
     public string? MigrationTarget { get; init; }
 
+    /// <summary>It has a <c>metadata.deletionTimestamp</c>: its guest is shutting down, for as long as its grace period; the phase stays Running.</summary>
+    public bool IsBeingDeleted { get; init; }
+
     /// <summary><c>status.evacuationNodeName</c>: marked for evacuation from this node.</summary>
     public string? EvacuationNode { get; init; }
 

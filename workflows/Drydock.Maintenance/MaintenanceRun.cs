@@ -160,18 +160,16 @@ internal sealed class MaintenanceRun
     {
         _progress.Enter(MaintenanceStep.Mark, "Cordoning the node.");
         await RecordAsync("BeginMaintenance", "Begin a node maintenance", isWarning: false);
-        _node = await _context.Do<NodeReading>(Activities.ReadNode, new NodeInput(_request.Node, _holder));
-        if (_node.Prior is not { } prior)
+        if (await ReadNodeAsync() is { } unread)
         {
-            return new MaintenanceEnd(
-                MaintenanceOutcome.Failed,
-                _node.Uid is null ? $"Node {_request.Node} is gone." : $"Node {_request.Node} is held by {Holder.Describe(_node.HeldBy)}.");
+            return unread;
         }
 
         var began = _context.Now();
         var giveUpAt = began + LongestWaitForLease;
         while (true)
         {
+            var prior = _node!.Prior!;
             var marked = await _context.Do<ActResult>(Activities.MarkNode, new MarkNodeInput(_request.Node, _holder, prior));
             if (marked.Verdict == Verdict.Done)
             {
@@ -182,6 +180,16 @@ internal sealed class MaintenanceRun
             if (await CancelledAsync() is { } cancelled)
             {
                 return cancelled;
+            }
+
+            if (marked.Kind == MarkNodeActivity.HasChanged)
+            {
+                if (await ReadNodeAsync() is { } end)
+                {
+                    return end;
+                }
+
+                continue;
             }
 
             var passes = marked.Verdict == Verdict.LeaseLost || marked.Kind is ControlPlane.Deciding or ControlPlane.Busy;
@@ -207,6 +215,14 @@ internal sealed class MaintenanceRun
 
             _waitsUntil += _context.Now() - since;
         }
+    }
+
+    private async Task<MaintenanceEnd?> ReadNodeAsync()
+    {
+        _node = await _context.Do<NodeReading>(Activities.ReadNode, new NodeInput(_request.Node, _holder));
+        return _node.Prior is not null ? null : new MaintenanceEnd(
+            MaintenanceOutcome.Failed,
+            _node.Uid is null ? $"Node {_request.Node} is gone." : $"Node {_request.Node} is held by {Holder.Describe(_node.HeldBy)}.");
     }
 
     // Another maintenance lasts minutes or days: asked so seldom that the history stays short, and so soon that it costs a tenth of the wait.

@@ -30,7 +30,7 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {
-            results.Add(await undo.RestoreVmAsync(vm, null, null, cancellationToken));
+            results.Add(await TryAsync(() => undo.RestoreVmAsync(vm, null, null, cancellationToken), node));
         }
 
         if (holder is not null)
@@ -42,6 +42,19 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
             false,
             [.. results.Select(result => result.Done).OfType<string>()],
             [.. results.Select(result => result.Problem).OfType<string>()]);
+    }
+
+    // One machine that cannot be started yet must not keep the others down.
+    private static async Task<UndoResult> TryAsync(Func<Task<UndoResult>> undo, string node)
+    {
+        try
+        {
+            return await undo();
+        }
+        catch (ClusterException refusal)
+        {
+            return new UndoResult(Verdict.Refused, null, $"{refusal.Message.TrimEnd('.')}. Try again: drydock restore {node}");
+        }
     }
 
     /// <summary>Why a restore by hand must not be done, or null.</summary>

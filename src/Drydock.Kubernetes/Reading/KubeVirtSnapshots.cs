@@ -31,6 +31,7 @@ internal static class KubeVirtSnapshots
         MigrationTarget = NullIfEmpty(vmi.Text("status", "migrationState", "targetNode")),
         PodScheduled = vmi.Condition("PodScheduled"),
         Synchronized = vmi.Condition("Synchronized"),
+        IsBeingDeleted = vmi.IsBeingDeleted(),
         EvacuationNode = NullIfEmpty(vmi.Text("status", "evacuationNodeName")),
         Controller = vmi.Controller(),
         Annotations = vmi.Map("metadata", "annotations"),

@@ -108,6 +108,43 @@ public sealed class LedgerTests
         Get(world, HardwareTypes.NodeHealthChecks, null, "workers")["spec"]!["pauseRequests"]!.ToJsonString().ShouldBe("""["an admin, later"]""");
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_others_write_between_the_reading_of_a_node_and_its_mark_was_there_before_too(bool crash)
+    {
+        await using var world = await World.StartAsync(Around(MachineApis.OpenShift));
+        var isWritten = false;
+        world.Api.Intercept = async request =>
+        {
+            // The last reading before the mark.
+            if (!isWritten && request is { Resource: "leases.coordination.k8s.io", Verb: "get", IsDone: true } && Readings(world) > 0)
+            {
+                isWritten = true;
+                Change(world, ResourceTypes.Nodes, null, "node-1", node =>
+                {
+                    node["spec"]!["unschedulable"] = true;
+                    Annotations(node)[ScaleDown] = "theirs";
+                });
+                if (crash)
+                {
+                    await world.KillAsync();
+                }
+            }
+        };
+
+        var report = await world.MaintainAsync(Quick(world));
+
+        isWritten.ShouldBeTrue();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var node = Get(world, ResourceTypes.Nodes, null, "node-1");
+        ((bool?)node["spec"]!["unschedulable"], (string?)Annotations(node)[ScaleDown]).ShouldBe((true, "theirs"));
+        Annotations(node).ContainsKey("drydock.dev/held-by").ShouldBeFalse();
+    }
+
+    // Only the reading before the mark asks for the drivers of the node.
+    private static int Readings(World world) => world.Api.RequestLog.Of("get", "csinodes.storage.k8s.io").Count;
+
     private static Scenario Around(string api) => new()
     {
         Name = "around",

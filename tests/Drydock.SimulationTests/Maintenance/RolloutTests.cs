@@ -38,6 +38,47 @@ public sealed class RolloutTests
         status.Message.ShouldStartWith("Stopped: the failure budget is used up.");
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("None", null, "Insufficient memory")]
+    [InlineData("LiveMigrate", "HostDeviceNotLiveMigratable", "It was started again and is not Running after 5m: 0/3 nodes")]
+    public async Task A_machine_that_does_not_run_again_counts_against_the_failure_budget(string strategy, string? notMigratable, string why)
+    {
+        // It fits nowhere but where it was, and that node is full when it is to come back.
+        await using var world = await World.StartAsync(new Scenario
+        {
+            Name = "full",
+            EvictionStrategy = "LiveMigrate",
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }, new NodeSpec("node-3") { Memory = "32Gi" }],
+            VirtualMachines = [new VirtualMachineSpec("vms", "big") { On = "node-1", Memory = "40Gi", EvictionStrategy = strategy, NotMigratable = notMigratable }],
+            Maintain = "node-1",
+        });
+        world.Api.Intercept = request =>
+        {
+            if (request is { Verb: "patch", Resource: "nodes", Name: "node-1", IsDone: true })
+            {
+                Fill(world, "node-1");
+            }
+
+            return Task.CompletedTask;
+        };
+
+        var rollout = await RollOutAsync(world, new RolloutRequest(["node-1", "node-2", "node-3"])
+        {
+            OnFailures = RolloutFailurePolicy.Stop,
+            Template = world.Request() with
+            {
+                Health = new HealthPolicy { StableFor = TimeSpan.Zero },
+                VirtualMachines = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown, RestartTimeout = TimeSpan.FromMinutes(5) },
+            },
+        });
+
+        var first = rollout.Nodes.Single(node => node.Node == "node-1");
+        first.Outcome.ShouldBe(MaintenanceOutcome.Failed, first.Message);
+        first.Message!.ShouldContain("But virtual machine vms/big:");
+        first.Message!.Contains(why, StringComparison.Ordinal).ShouldBeTrue(first.Message);
+        rollout.Nodes.Where(node => node.Node != "node-1").ShouldAllBe(node => node.State == RolloutNodeState.NotTaken);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task An_aborted_rollout_puts_the_nodes_in_hand_back()
     {
@@ -214,6 +255,13 @@ public sealed class RolloutTests
         text.Append("maintain: node-000\nexpect:\n  outcome: Completed\n");
         return Scenario.Load(text.ToString());
     }
+
+    /// <summary>Leaves the node no memory for another machine.</summary>
+    private static void Fill(World world, string node) => world.Cluster.Store.Update(ResourceTypes.Nodes, null, node, one =>
+    {
+        one["status"]!["allocatable"]!["memory"] = "1Gi";
+        return true;
+    });
 
     private static MaintenanceRequest Refused(World world) =>
         world.Request() with { Drain = new DrainPolicy { IgnoreDaemonSets = false } };

@@ -121,6 +121,35 @@ public sealed class VirtualMachineCrashTests
         WhatIsNotAsBefore(world, "Manual").ShouldBeEmpty();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("Always")]
+    [InlineData("Once")]
+    [InlineData("Manual")]
+    [InlineData("RerunOnFailure")]
+    [InlineData("running")]
+    public async Task A_guest_that_still_shuts_down_when_the_maintenance_is_cancelled_runs_again_when_it_is_down(string strategy)
+    {
+        var scenario = NotMigratable(strategy);
+        await using var world = await StartAsync(scenario with { VirtualMachines = [scenario.VirtualMachines[0] with { Shutdown = TimeSpan.FromMinutes(20) }] });
+        world.Cluster.Store.Update(KubeVirtTypes.Instances, "vms", "one", vmi =>
+        {
+            vmi["spec"]!["terminationGracePeriodSeconds"] = 7200;
+            return true;
+        });
+        var stopped = (string?)Vmi(world)!["metadata"]!["uid"];
+        await world.BeginAsync(Request(world) with { VirtualMachines = Request(world).VirtualMachines with { StopTimeout = TimeSpan.FromHours(1) } });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        Vmi(world)!["metadata"]!["deletionTimestamp"].ShouldNotBeNull("it is shutting down");
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", "enough"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        report.VirtualMachines.ShouldHaveSingleItem().IsRestored.ShouldBeTrue(report.VirtualMachines[0].Message);
+        ((string?)Vmi(world)!["metadata"]!["uid"]).ShouldNotBe(stopped);
+        WhatIsNotAsBefore(world, strategy).ShouldBeEmpty();
+        report.LeftBehind.ShouldBeEmpty();
+    }
+
     /// <summary>One world for each change at which it dies, until one ends before it would have died.</summary>
     private static async Task<IReadOnlyList<string>> SweepAsync(
         Scenario scenario, bool after, Func<RequestCrash, MaintenanceReport, IEnumerable<string>> wrongBy, Func<World, IEnumerable<string>> wrongIn)

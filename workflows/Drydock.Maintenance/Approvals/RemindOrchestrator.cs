@@ -28,6 +28,12 @@ internal sealed class RemindOrchestrator : TaskOrchestrator<RemindInput, bool>
             await context.CallActivityAsync<bool>(Activities.RecordEvent, input.Event);
         }
 
+        // An end that came during the last round would be lost with this generation.
+        if (end.IsCompleted)
+        {
+            return true;
+        }
+
         context.ContinueAsNew(input);
         return false;
     }

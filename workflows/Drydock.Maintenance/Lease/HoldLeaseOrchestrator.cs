@@ -78,6 +78,12 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
             }
         }
 
+        // An end that came during the last round would be lost with this generation.
+        if (end.IsCompleted)
+        {
+            return true;
+        }
+
         context.ContinueAsNew(input);
         return false;
     }

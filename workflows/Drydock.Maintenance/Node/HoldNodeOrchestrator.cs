@@ -72,7 +72,12 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
             }
         }
 
-        context.ContinueAsNew(input);
+        // An end that came during the last round would be lost with this generation.
+        if (!end.IsCompleted)
+        {
+            context.ContinueAsNew(input);
+        }
+
         return input.Reasserted;
     }
 

@@ -56,6 +56,9 @@ internal sealed record MarkNodeInput(string Node, string Holder, NodePrior Prior
 /// </summary>
 internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
 {
+    /// <summary>Kind of a refusal: the node is not as it was read any more, and a ledger of that would undo what somebody else did since.</summary>
+    public const string HasChanged = "changed";
+
     // A few requests long; the API server may be slow.
     private static readonly TimeSpan TurnLasts = TimeSpan.FromMinutes(1);
 
@@ -93,6 +96,11 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
                 return mark.HeldBy == input.Holder
                     ? await GiveWayAsync(node, input, cancellationToken)
                     : new(Verdict.Refused, $"Node {input.Node} is held by {Holder.Describe(mark.HeldBy)}.");
+            }
+
+            if (!input.Prior.IsStill(node))
+            {
+                return new(Verdict.Refused, $"Somebody changed node {input.Node} before it was marked: it is read again.") { Kind = HasChanged };
             }
 
             if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem)

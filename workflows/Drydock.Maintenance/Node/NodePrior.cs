@@ -36,6 +36,13 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
         ScaleDownDisabled = node.Annotations.GetValueOrDefault(ScaleDownAnnotation),
     };
 
+    /// <summary>The node, which is not marked, is still as it was read.</summary>
+    public bool IsStill(NodeSnapshot node)
+    {
+        var now = Of(node) with { HoldsScaleDown = HoldsScaleDown };
+        return LedgerJson.Write(HoldsScaleDown ? now : now with { ScaleDownDisabled = ScaleDownDisabled }) == LedgerJson.Write(this);
+    }
+
     /// <summary>The change that marks the node as under maintenance.</summary>
     public NodeChange Mark(string holder) => new()
     {

@@ -154,7 +154,7 @@ internal sealed class NodeUndo(ICluster cluster)
             if (step.IsBusy)
             {
                 throw new ClusterException(
-                    ClusterErrorKind.Conflict, "update", "virtualmachines", $"Virtual machine {name} has unprocessed start or stop requests.");
+                    ClusterErrorKind.Conflict, "update", "virtualmachines", $"Virtual machine {name} is still shutting down: it cannot be started before it is down.");
             }
 
             if (step.RunStrategy is { } strategy)

@@ -54,6 +54,12 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
 
         await SteerAsync();
+        if (_end.IsCompleted)
+        {
+            // It came during the last round and would be lost with this generation.
+            return await EndAsync(await LookAsync(waiting as VmStep.Wait));
+        }
+
         context.ContinueAsNew(input with { State = _state, Deadline = _deadline.Deadline });
         return Finish(VmOutcome.StillThere, "", null, isFailure: false, tell: false);
     }

@@ -343,7 +343,7 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
         while (true)
         {
             var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
-            var isRunning = vmi?.Phase == "Running";
+            var isRunning = vmi is { Phase: "Running", IsBeingDeleted: false };
             var reason = isRunning ? null : await ReasonAsync(vmi, cancellationToken);
             if (isRunning || wait.IsOver || (reason is not null && reason != input.Known))
             {
@@ -356,5 +356,6 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
 
     private async Task<string?> ReasonAsync(VmiSnapshot? vmi, CancellationToken cancellationToken) => vmi is null
         ? "KubeVirt has not made an instance of it."
+        : vmi.IsBeingDeleted ? "Its guest is still shutting down."
         : await VmObserver.WhyPendingAsync(cluster, vmi, null, cancellationToken) ?? vmi.Phase;
 }

@@ -25,14 +25,22 @@ internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
             return new(null, false, false, WasChanged: true);
         }
 
+        var isGoingDown = isAlive && (vmi!.IsBeingDeleted || vm.Running is false);
         if (RunStrategy is { } original && vm.RunStrategy != original)
         {
-            return new(original, false, false);
+            // Once is over with the instance that it finds: it is written when that is gone.
+            return isGoingDown && original == "Once" ? new(null, false, false, IsBusy: true) : new(original, false, false);
         }
 
         if (vm.HasStateChangeRequests)
         {
             // A stop is still on its way; a start now would be refused, and the machine would stay down.
+            return new(null, false, false, IsBusy: true);
+        }
+
+        if (isGoingDown)
+        {
+            // Its guest is shutting down: a start is refused until it is down, and only then its time to run again begins.
             return new(null, false, false, IsBusy: true);
         }
 

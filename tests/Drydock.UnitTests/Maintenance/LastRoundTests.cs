@@ -1,0 +1,116 @@
+using Drydock.DurableTask;
+using Drydock.DurableTask.Converters;
+using Drydock.DurableTask.Execution;
+using Drydock.DurableTask.Protobuf;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.Approvals;
+using Drydock.Maintenance.Lease;
+using Drydock.Maintenance.Node;
+using Drydock.Maintenance.VirtualMachines;
+using Drydock.UnitTests.DurableTask.Execution;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance;
+
+/// <summary>
+/// Children of a maintenance that are told to end while the last activity of a generation runs: they end, and do not go on with a fresh
+/// history that has never heard of it.
+/// </summary>
+public sealed class LastRoundTests
+{
+    private const int MoreThanAGeneration = 300;
+
+    private static readonly DateTimeOffset Begin = new(History.Begin, TimeSpan.Zero);
+
+    [Fact]
+    public void The_lease_is_not_renewed_for_ever() => EndsWhereverItIsTold(
+        new HoldLeaseOrchestrator().RunAsync,
+        new HoldLeaseInput(new LeaseInput("node-1", "u", "drydock/h/m1", TimeSpan.FromMinutes(1)), "m1"),
+        static _ => new LeaseOutcome(true, "drydock/h/m1", Begin.AddYears(1), false));
+
+    [Fact]
+    public void The_marks_are_not_put_back_for_ever() => EndsWhereverItIsTold(
+        new HoldNodeOrchestrator().RunAsync,
+        new HoldNodeInput("node-1", "drydock/h/m1", "m1", new NodePrior(false, [], null), []) { LooksForNew = true },
+        static activity => activity switch
+        {
+            Activities.AwaitMarks => new MarksSeen([], "c"),
+            Activities.WakeWaits => true,
+            _ => ActResult.Done,
+        });
+
+    [Fact]
+    public void Nobody_is_reminded_for_ever() => EndsWhereverItIsTold(
+        new RemindOrchestrator().RunAsync,
+        new RemindInput(new NodeEvent("node-1", null, false, "Waits", "It waits.", "m1"), TimeSpan.FromSeconds(1)),
+        static _ => true);
+
+    [Fact]
+    public void A_machine_is_not_moved_after_the_maintenance_was_told_to_end()
+    {
+        var input = new MoveVmInput(
+            "node-1", "drydock/h/m1", new("vms", "one"), new VirtualMachinePolicy(), null, Begin.AddHours(1), DeadlinePolicy.Wait, new MoveVmState());
+        var seen = new VmObservation(Begin)
+        {
+            Instance = new ObservedInstance("vmi", "node-1", "Running", "LiveMigrate", true),
+            Launcher = new ObservedLauncher(new("vms", "virt-launcher-one"), "pod", false),
+            Machine = new ObservedMachine("Always", "Running"),
+        };
+        var move = Turns.Executor<MoveVmInput, MoveVmResult>(static (context, input) => new MoveVmRun(context, input).RunAsync(rounds: 1));
+        var look = move.Run(History.Start(Json(input))).Actions.Single(static action => action.ScheduleTask is not null);
+        var evict = move.Run(History.Later(1).ActivityCompleted(look.Id, Json(seen))).Actions.Single(static action => action.ScheduleTask is not null);
+        evict.ScheduleTask.Name.ShouldBe(Activities.EvictLauncher);
+
+        var turn = move.Run(History.Later(2).Raised(ChildEvents.End, Json("end"))
+            .ActivityCompleted(evict.Id, Json(new LauncherEvicted(ActResult.Done, "vm-migrating", null, null))));
+
+        turn.Completion.ShouldBeNull("it looks where the machine is before it ends");
+        turn.Actions.Select(static action => action.ScheduleTask?.Name).ShouldBe([Activities.AwaitVm, Activities.WakeWaits]);
+    }
+
+    /// <summary>One run for each activity of a generation: the end comes while that one is under way.</summary>
+    private static void EndsWhereverItIsTold<TInput, TOutput>(
+        Func<TaskOrchestrationContext, TInput, Task<TOutput>> orchestrator, TInput input, Func<string, object> answer)
+    {
+        for (var last = 1; last < MoreThanAGeneration; last++)
+        {
+            var child = Turns.Executor(orchestrator);
+            var turn = child.Run(History.Start(Json(input)));
+            var activity = 0;
+            var pending = new List<OrchestratorAction>(turn.Actions);
+            for (var step = 1; turn.Completion is null; step++)
+            {
+                step.ShouldBeLessThan(MoreThanAGeneration * 2, "it neither ends nor goes on");
+                var next = pending.Find(static action => action.ScheduleTask is not null) ?? pending[^1];
+                pending.Remove(next);
+                var history = History.Later(step * 60);
+                if (next.CreateTimer is not null)
+                {
+                    turn = child.Run(history.TimerFired(next.Id));
+                }
+                else
+                {
+                    history = ++activity == last ? history.Raised(ChildEvents.End, Json("end")) : history;
+                    turn = child.Run(history.ActivityCompleted(next.Id, Json(answer(next.ScheduleTask.Name))));
+                }
+
+                pending.AddRange(turn.Actions);
+            }
+
+            if (activity >= last)
+            {
+                turn.Completion.OrchestrationStatus.ShouldBe(OrchestrationStatus.Completed, $"told during activity {last}");
+            }
+            else
+            {
+                turn.Completion.OrchestrationStatus.ShouldBe(OrchestrationStatus.ContinuedAsNew);
+                last.ShouldBeGreaterThan(30, "a generation has many rounds");
+                return;
+            }
+        }
+    }
+
+    private static string Json(object? value) => JsonDataConverter.Default.Serialize(value)!;
+}
