@@ -237,6 +237,7 @@ internal sealed partial class MaintenanceChildren(
         }
         while (!restoring.IsCompleted);
         var restored = await restoring;
+        restored = restored with { LeftBehind = [.. restored.LeftBehind, .. _moved.Select(moved => moved.LeftBehind).OfType<string>()] };
         Findings = [.. Findings, .. restored.Kept.Select(kept => new PlanFinding(FindingSeverity.Notes, "changed-by-others", kept, $"node/{request.Node}"))];
         return restored;
     }

@@ -8,14 +8,17 @@ internal sealed class ActionOrchestrator : TaskOrchestrator<ActionInput, ActionR
     public override async Task<ActionResult> RunAsync(TaskOrchestrationContext context, ActionInput input)
     {
         var run = new ActionRun(context, input);
-        var result = input.Step.Kind switch
+        ActionResult? result;
+        try
         {
-            MaintenanceAction.Reboot => await new RebootAction(run).RunAsync(),
-            MaintenanceAction.PowerCycle => await new PowerCycleAction(run).RunAsync(),
-            MaintenanceAction.Job => await new JobAction(run).RunAsync(),
-            MaintenanceAction.Webhook => await new WebhookAction(run).RunAsync(),
-            var other => throw new NotSupportedException($"{other} is not an action of its own: the maintenance itself holds."),
-        };
+            result = await RunAsync(run);
+        }
+        catch (TaskFailedException failure)
+        {
+            // Whatever it had begun would go on by itself: on a node that is in use by then, or with a machine that stays off.
+            result = await run.LetGoAsync(ActionRun.Failed(failure.Sentence()));
+        }
+
         if (result is null)
         {
             await run.SteerAsync();
@@ -24,6 +27,15 @@ internal sealed class ActionOrchestrator : TaskOrchestrator<ActionInput, ActionR
 
         return result ?? new ActionResult(ActionOutcome.Failed, "");
     }
+
+    private static Task<ActionResult?> RunAsync(ActionRun run) => run.Input.Step.Kind switch
+    {
+        MaintenanceAction.Reboot => new RebootAction(run).RunAsync(),
+        MaintenanceAction.PowerCycle => new PowerCycleAction(run).RunAsync(),
+        MaintenanceAction.Job => new JobAction(run).RunAsync(),
+        MaintenanceAction.Webhook => new WebhookAction(run).RunAsync(),
+        var other => throw new NotSupportedException($"{other} is not an action of its own: the maintenance itself holds."),
+    };
 }
 
 /// <summary>What all actions have: their input, the wish to end, how to change something and how to wait.</summary>
@@ -174,6 +186,32 @@ internal sealed class ActionRun
             woken.Cancel();
         }
     }
+
+    /// <summary>Ends what the action has begun, in this generation or an earlier one, and adds to its result what could not be ended.</summary>
+    public async Task<ActionResult> LetGoAsync(ActionResult ended)
+    {
+        try
+        {
+            if (Input.Step.Kind is MaintenanceAction.Job or MaintenanceAction.Reboot)
+            {
+                await EndJobAsync();
+            }
+            else if (Input.Step.Kind == MaintenanceAction.PowerCycle)
+            {
+                await SwitchOnAsync();
+            }
+
+            return ended;
+        }
+        catch (TaskFailedException failure)
+        {
+            var what = Input.Step.Kind == MaintenanceAction.PowerCycle ? $"BareMetalHost {Input.Host} was not let go" : $"Job {Input.JobName} was not deleted";
+            return ended with { Message = $"{ended.Message} {what}: {failure.Sentence()}" };
+        }
+    }
+
+    /// <summary>Takes off the host what keeps it off.</summary>
+    public Task SwitchOnAsync() => Context.Undo<bool>(Activities.PowerOn, new PowerInput(Input.Node, Input.Holder, Input.Host!.Value));
 
     /// <summary>Deletes the job of the action, so that it cannot run later.</summary>
     public Task EndJobAsync() => Context.Undo<bool>(Activities.EndJob, new EndJobInput(Input.JobName, Input.Maintenance));

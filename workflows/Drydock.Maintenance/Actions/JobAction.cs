@@ -11,7 +11,8 @@ internal sealed class JobAction(ActionRun run)
         var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: false);
         if (await run.ChangeAsync(Activities.StartJob, start) is { } ended)
         {
-            return ended;
+            // An earlier generation may have started it.
+            return await run.LetGoAsync(ended);
         }
 
         JobSeen? seen = null;

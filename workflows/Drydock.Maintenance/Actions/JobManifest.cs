@@ -70,7 +70,9 @@ internal static class JobManifest
 
         var spec = Ensure(job, "spec");
         spec["backoffLimit"] ??= 0;
-        spec["ttlSecondsAfterFinished"] ??= KeptSeconds;
+
+        // A finished job is how its own rerun, and a process that was away, find out that it ran: it must outlive them.
+        spec["ttlSecondsAfterFinished"] = Math.Max(Number(spec["ttlSecondsAfterFinished"]) ?? KeptSeconds, KeptSeconds);
         var podTemplate = Ensure(spec, "template");
         var labels = Ensure(Ensure(podTemplate, "metadata"), "labels");
         labels[Label] = name.Name;
@@ -85,6 +87,8 @@ internal static class JobManifest
         pod["tolerations"] = new JsonArray(new JsonObject { ["operator"] = "Exists" });
         return job.ToJsonString();
     }
+
+    private static long? Number(JsonNode? value) => value is JsonValue number && number.TryGetValue<long>(out var seconds) ? seconds : null;
 
     private static JsonObject Parse(JobTemplate template) =>
         JsonNode.Parse(template.Manifest) as JsonObject ?? throw new JsonException("An object is wanted.");

@@ -24,7 +24,7 @@ internal sealed class PowerCycleAction(ActionRun run)
             };
             if (end is { Outcome: not ActionOutcome.Done })
             {
-                await ReleaseAsync();
+                end = await run.LetGoAsync(end);
             }
 
             if (end is not null)
@@ -84,7 +84,7 @@ internal sealed class PowerCycleAction(ActionRun run)
             return ActionRun.Cancelled($"BareMetalHost {Input.Host} is switched on again.");
         }
 
-        await ReleaseAsync();
+        await run.SwitchOnAsync();
         Enter(PowerPhase.AwaitOn, run.Context.Now() + Input.Timeout);
         return null;
     }
@@ -125,8 +125,6 @@ internal sealed class PowerCycleAction(ActionRun run)
             $"BareMetalHost {Input.Host} was not {wanted} within {Spoken.Of(Input.Timeout)}{(seen.Error is { } error ? $": {error}" : "")}."),
         _ => null,
     };
-
-    private Task ReleaseAsync() => run.Context.Undo<bool>(Activities.PowerOn, new PowerInput(Input.Node, Input.Holder, Input.Host!.Value));
 
     private void Enter(PowerPhase phase, DateTimeOffset until) => run.Input = Input with { State = new ActionState { Phase = phase, Until = until } };
 }

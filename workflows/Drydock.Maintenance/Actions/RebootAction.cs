@@ -16,7 +16,8 @@ internal sealed class RebootAction(ActionRun run)
         var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: true);
         if (await run.ChangeAsync(Activities.StartJob, start) is { } ended)
         {
-            return ended;
+            // An earlier generation may have started it.
+            return await run.LetGoAsync(ended);
         }
 
         BootSeen? seen = null;

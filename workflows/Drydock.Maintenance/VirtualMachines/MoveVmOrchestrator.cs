@@ -44,6 +44,9 @@ internal sealed record MoveVmState
 /// <param name="IsFailure">The policy says that the maintenance fails.</param>
 internal sealed record MoveVmResult(VmResult Result, bool IsFailure)
 {
+    /// <summary>What could not be withdrawn from a machine that stays, one sentence, or null.</summary>
+    public string? LeftBehind { get; init; }
+
     /// <summary>It was marked to be stopped by us: what it was before; else null.</summary>
     public StoppedVm? Stopped { get; init; }
 }

@@ -9,6 +9,10 @@ internal sealed partial class MoveVmRun
 
     private static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
 
+    private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
+
+    private string? _leftBehind;
+
     private const string StillHere = "The maintenance ended before it left.";
 
     /// <summary>Told to end: nothing new is begun, what is on its way is left to finish, what only waits is withdrawn.</summary>
@@ -25,7 +29,7 @@ internal sealed partial class MoveVmRun
             }
         }
 
-        var (now, message, _) = Ladder.AskedAt is null ? (seen, StillHere, null) : await WithdrawAsync(seen, aborts: await _end == ChildEvents.Abort);
+        var (now, message) = Ladder.AskedAt is null ? (seen, StillHere) : await WithdrawOrTellAsync(seen, aborts: await _end == ChildEvents.Abort);
         return VmLadder.Decide(now, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
             : Finish(VmOutcome.StillThere, message, null, isFailure: false);
@@ -46,11 +50,53 @@ internal sealed partial class MoveVmRun
         try
         {
             var (_, _, withdrawn) = await WithdrawAsync(seen, aborts: false);
-            return withdrawn is null or { Verdict: Verdict.Done } ? "" : $" It is still marked for evacuation: {withdrawn.Message}";
+            return Told(withdrawn?.Verdict == Verdict.Done ? null : withdrawn?.Message);
         }
         catch (TaskFailedException failure)
         {
-            return $" It is still marked for evacuation: {failure.Sentence()}";
+            return Told(failure.Sentence());
+        }
+    }
+
+    private async Task<(VmObservation Seen, string Message)> WithdrawOrTellAsync(VmObservation seen, bool aborts)
+    {
+        try
+        {
+            var (now, message, withdrawn) = await WithdrawAsync(seen, aborts);
+            return (now, message + Told(withdrawn?.Verdict == Verdict.Done ? null : withdrawn?.Message));
+        }
+        catch (TaskFailedException failure)
+        {
+            return (seen, StillHere + Told(failure.Sentence()));
+        }
+    }
+
+    /// <summary>What to add where the wish to move it could not be withdrawn, for that reason; nothing if it was.</summary>
+    private string Told(string? why)
+    {
+        if (why is null)
+        {
+            return "";
+        }
+
+        _leftBehind = $"Virtual machine {input.Vm} is still marked for evacuation, so that it may leave later: {why}";
+        return $" It is still marked for evacuation: {why}";
+    }
+
+    /// <summary>Withdraws something; while the lease is not ours it is tried again, as every undo is.</summary>
+    private async Task<ActResult> UndoAsync(string activity, object what)
+    {
+        var giveUpAt = context.Now() + LongestWaitForLease;
+        while (true)
+        {
+            var act = await context.Undo<ActResult>(activity, what);
+            if (act.Verdict != Verdict.LeaseLost || context.Now() >= giveUpAt)
+            {
+                return act;
+            }
+
+            context.LookAtLease(input.Holder);
+            await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
         }
     }
 
@@ -58,7 +104,7 @@ internal sealed partial class MoveVmRun
     private async Task<(VmObservation Seen, string Message, ActResult? Withdrawn)> WithdrawAsync(VmObservation seen, bool aborts)
     {
         var isEvacuating = seen.Instance?.EvacuationNode is not null;
-        var withdrawn = isEvacuating ? await context.Do<ActResult>(Activities.CancelEvacuation, Vm) : null;
+        var withdrawn = isEvacuating ? await UndoAsync(Activities.CancelEvacuation, Vm) : null;
 
         if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration || !(isEvacuating || Ladder.PinnedTo is not null))
         {
@@ -70,9 +116,14 @@ internal sealed partial class MoveVmRun
             return (seen, $"The maintenance ended before it left; its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is left to finish.", withdrawn);
         }
 
-        await context.Do<ActResult>(
+        var deleted = await UndoAsync(
             Activities.DeleteMigration,
             new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
+        if (deleted.Verdict != Verdict.Done)
+        {
+            return (seen, $"{StillHere} Its migration {migration.Name} was not deleted: {deleted.Message}", withdrawn ?? deleted);
+        }
+
         if (!aborts)
         {
             return (seen, StillHere, withdrawn);

@@ -355,6 +355,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         var attempts = Ladder.Attempts + (outcome == VmOutcome.Migrated ? 1 : 0);
         return new(new VmResult(input.Vm, outcome, attempts, message, _state.StoppedStrategy) { Node = node }, isFailure)
         {
+            LeftBehind = outcome == VmOutcome.StillThere ? _leftBehind : null,
             Stopped = _state.StoppedLedger is { } ledger ? new StoppedVm(input.Vm, ledger) : null,
         };
     }

@@ -31,6 +31,17 @@ public sealed class ActionTests
         ((string?)spec["template"]!["metadata"]!["labels"]![JobManifest.Label]).ShouldBe(Name.Name);
     }
 
+    [Theory]
+    [InlineData("30", 86400)]
+    [InlineData("200000", 200000)]
+    [InlineData("null", 86400)]
+    public void A_finished_job_is_kept_for_a_day_at_least_so_that_it_is_not_run_a_second_time(string wanted, int seconds)
+    {
+        var template = new JobTemplate("tools", """{"spec":{"ttlSecondsAfterFinished":WANTED,"template":{"spec":{"containers":[]}}}}""".Replace("WANTED", wanted, StringComparison.Ordinal));
+
+        ((int)JsonNode.Parse(JobManifest.Build(template, Name, "node-1", "m1", "boot"))!["spec"]!["ttlSecondsAfterFinished"]!).ShouldBe(seconds);
+    }
+
     [Fact]
     public void The_built_in_reboot_does_nothing_in_another_boot()
     {
