@@ -66,6 +66,9 @@ public sealed record MaintenanceView(string Id, string Node, MaintenanceState St
     /// <summary>When the step in hand began.</summary>
     public DateTimeOffset? StepSince { get; init; }
 
+    /// <summary>Since when its lease is lost; null: it is not.</summary>
+    public DateTimeOffset? LeaseLostAt { get; init; }
+
     /// <summary>When the step in hand must be over, or null.</summary>
     public DateTimeOffset? Deadline { get; init; }
 

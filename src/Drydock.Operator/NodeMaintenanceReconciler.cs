@@ -68,6 +68,12 @@ internal sealed class NodeMaintenanceReconciler(
         var wish = await NodeMaintenanceWish.ReadAsync(resource, client, clock.GetUtcNow(), cancellationToken);
         if (instance is null)
         {
+            // What is over is over, also when the hub has forgotten it: its status stays, and nothing begins again.
+            if (IsOver(resource, wish))
+            {
+                return new ReconcileResult(null);
+            }
+
             return wish.Problem is null && wish.WaitsUntil is null
                 ? await StartAsync(resource, wish, id, isAgain: false, cancellationToken)
                 : await WaitAsync(resource, wish, cancellationToken);
@@ -84,11 +90,17 @@ internal sealed class NodeMaintenanceReconciler(
         return new ReconcileResult(id);
     }
 
-    /// <summary>The maintenance never began, because the lease of the node is somebody else's.</summary>
+    /// <summary>The maintenance never began, because somebody else holds the node or its turn in the control plane.</summary>
     internal static bool IsHeldByOther(OrchestrationMetadata instance) =>
-        instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed
-        && instance.ReadOutputAs<MaintenanceReport>() is { Outcome: MaintenanceOutcome.Refused } report
-        && report.Findings.Any(static finding => finding.Kind == "lease-held");
+        instance.RuntimeStatus == OrchestrationRuntimeStatus.Completed && instance.ReadOutputAs<MaintenanceReport>()?.IsHeldByOther() == true;
+
+    // A held node whose maintenance is not there was not forgotten but lost, with the hub: it is held again.
+    private static bool IsOver(NodeMaintenanceSnapshot resource, NodeMaintenanceWish wish) => resource.Status.Phase switch
+    {
+        NodeMaintenancePhases.Failed => !NodeMaintenanceWish.IsProblem(resource.Status.LastError),
+        NodeMaintenancePhases.Succeeded => wish.Action == MaintenanceAction.None,
+        _ => false,
+    };
 
     /// <summary>It does not begin yet, or never will as it is written: its status says why.</summary>
     private async Task<ReconcileResult> WaitAsync(NodeMaintenanceSnapshot resource, NodeMaintenanceWish wish, CancellationToken cancellationToken)
@@ -142,7 +154,7 @@ internal sealed class NodeMaintenanceReconciler(
         }
 
         if (instance is { IsCompleted: false }
-            || (instance is not null && MayBeLeftBehind(instance) && !await IsUndoneAsync(resource, id, cancellationToken)))
+            || (await HolderAsync(resource, id, instance, cancellationToken) is { } holder && !await IsUndoneAsync(resource, id, holder, cancellationToken)))
         {
             if (!isOverdue)
             {
@@ -164,18 +176,31 @@ internal sealed class NodeMaintenanceReconciler(
         return new ReconcileResult(null);
     }
 
+    /// <summary>Whose marks are to be undone, or null: none are left. Of a maintenance that the hub has forgotten the node itself tells.</summary>
+    private async Task<string?> HolderAsync(
+        NodeMaintenanceSnapshot resource, string id, OrchestrationMetadata? instance, CancellationToken cancellationToken)
+    {
+        if (instance is not null)
+        {
+            return MayBeLeftBehind(instance) ? Holder.Of(hubId(), id) : null;
+        }
+
+        var mark = (await cluster.GetNodeAsync(resource.NodeName, cancellationToken))?.Mark;
+        return Holder.InstanceOf(mark?.HeldBy) == id ? mark!.HeldBy : null;
+    }
+
     // A maintenance that ended well, or was refused, has put everything back itself.
     private static bool MayBeLeftBehind(OrchestrationMetadata instance) =>
         instance.RuntimeStatus != OrchestrationRuntimeStatus.Completed
         || instance.ReadOutputAs<MaintenanceReport>() is null or { LeftBehind.Count: > 0 };
 
     /// <summary>Deleting the resource asks for the node back, however its maintenance ended: from the marks, once.</summary>
-    private async Task<bool> IsUndoneAsync(NodeMaintenanceSnapshot resource, string id, CancellationToken cancellationToken)
+    private async Task<bool> IsUndoneAsync(NodeMaintenanceSnapshot resource, string id, string holder, CancellationToken cancellationToken)
     {
         var undo = UndoIdOf(id);
         if (await client.GetInstanceAsync(undo, getInputsAndOutputs: true, cancellationToken) is not { } instance)
         {
-            var request = new RestoreRequest(resource.NodeName) { Holder = Holder.Of(hubId(), id), EvenIfRunning = true };
+            var request = new RestoreRequest(resource.NodeName) { Holder = holder, EvenIfRunning = true };
             await StartOnceAsync(Orchestrations.Restore, request, undo, replacesCompleted: false, cancellationToken);
             return false;
         }

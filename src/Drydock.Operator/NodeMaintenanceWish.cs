@@ -57,6 +57,10 @@ internal sealed record NodeMaintenanceWish(
             : wish;
     }
 
+    /// <summary>It is a problem that this found, not how a maintenance ended.</summary>
+    public static bool IsProblem(string? text) =>
+        text is not null && (text.StartsWith("Annotation ", StringComparison.Ordinal) || text.StartsWith("Window ", StringComparison.Ordinal));
+
     /// <summary>What is wrong with the action that the annotations ask for, or null.</summary>
     public static string? ActionProblem(IReadOnlyDictionary<string, string> annotations) =>
         annotations.ContainsKey(NodeMaintenanceAnnotations.Manifest)

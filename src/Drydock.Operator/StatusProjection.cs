@@ -78,6 +78,12 @@ internal static class StatusProjection
             return resource.Status with { Phase = NodeMaintenancePhases.Running, LastError = why, PendingPods = [] };
         }
 
+        // Nothing was to be held: it is over, and that is what was asked for.
+        if (report is { Outcome: MaintenanceOutcome.Completed } && !resource.IsBeingDeleted && instance.ReadInputAs<MaintenanceRequest>() is { Action: MaintenanceAction.None })
+        {
+            return resource.Status with { Phase = NodeMaintenancePhases.Succeeded, DrainProgress = 100, LastError = null, PendingPods = [] };
+        }
+
         // While it is being deleted the end is what was asked for.
         return resource.IsBeingDeleted && report?.Outcome is MaintenanceOutcome.Completed or MaintenanceOutcome.Cancelled
             ? resource.Status with { PendingPods = [] }

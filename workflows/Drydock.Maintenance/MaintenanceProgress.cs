@@ -121,7 +121,7 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
         }
 
         _lost = news.IsOurs ? null : new LeaseLoss(string.IsNullOrEmpty(news.Holder) ? null : news.Holder, context.Now(), news.UnconfirmedSince);
-        Set(_status with { IsLeaseLost = !news.IsOurs });
+        Set(_status with { IsLeaseLost = !news.IsOurs, LeaseLostAt = news.IsOurs ? null : _status.LeaseLostAt ?? context.Now() });
     }
 
     /// <summary>Something new in the same step.</summary>

@@ -29,6 +29,10 @@ public sealed record MaintenanceReport(string Node, MaintenanceOutcome Outcome, 
 
     /// <summary>What is still changed in the cluster, one sentence each; empty if nothing.</summary>
     public IReadOnlyList<string> LeftBehind { get; init; } = [];
+
+    /// <summary>It never began, because somebody else holds the node or its turn in the control plane. A method: what is a property is persisted.</summary>
+    public bool IsHeldByOther() =>
+        Outcome == MaintenanceOutcome.Refused && Findings.Any(static finding => finding.Kind is "lease-held" or Drydock.Maintenance.Node.ControlPlane.Busy);
 }
 
 /// <summary>What became of a pod.</summary>

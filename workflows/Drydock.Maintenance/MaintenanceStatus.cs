@@ -85,6 +85,9 @@ public sealed record MaintenanceStatus(string Node, MaintenanceStep Step, string
     /// <summary>The lease is somebody else's: nothing is changed until it is ours again.</summary>
     public bool IsLeaseLost { get; init; }
 
+    /// <summary>Since when, or null.</summary>
+    public DateTimeOffset? LeaseLostAt { get; init; }
+
     /// <summary>The drain is over and the node is held until told to go on.</summary>
     public bool IsHolding { get; init; }
 

@@ -177,6 +177,9 @@ public sealed record RolloutState(IReadOnlyList<RolloutNode> Nodes)
     /// <summary>Why it is paused, or null: it is not.</summary>
     public string? PausedBecause { get; init; }
 
+    /// <summary>Since when it is paused; null: it is not, or it began so.</summary>
+    public DateTimeOffset? PausedAt { get; init; }
+
     /// <summary>Why it takes no new node any more, or null: it does.</summary>
     public string? StoppingBecause { get; init; }
 
@@ -214,6 +217,9 @@ public sealed record RolloutStatus(IReadOnlyList<RolloutNode> Nodes)
 {
     /// <summary>It takes no new node until somebody says <c>resume</c>, <c>stop</c> or <c>cancel</c>.</summary>
     public bool IsPaused { get; init; }
+
+    /// <summary>Since when it is paused; null: it is not, or it began so.</summary>
+    public DateTimeOffset? PausedAt { get; init; }
 
     /// <summary>It takes no new node.</summary>
     public bool IsStopping { get; init; }

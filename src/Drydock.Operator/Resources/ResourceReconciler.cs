@@ -51,6 +51,12 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
             return await DeleteAsync(resource, since, isOurs ? instance : null, cancellationToken);
         }
 
+        // What is over is over, also when the hub has forgotten it: its status stays, and nothing begins again.
+        if (instance is null && IsOver(resource))
+        {
+            return new ReconcileResult(null);
+        }
+
         if (!resource.HasFinalizer && !await resources.SetFinalizerAsync(resource, present: true, cancellationToken))
         {
             return new ReconcileResult(id, Soon);
@@ -94,6 +100,9 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
             }
         }
     }
+
+    /// <summary>Its status tells an end that its spec, as it is now, came to.</summary>
+    protected abstract bool IsOver(DrydockResource resource);
 
     /// <summary>The instance of a resource.</summary>
     protected abstract string IdOf(DrydockResource resource);

@@ -19,6 +19,9 @@ internal sealed class RolloutReconciler(IDrydockResources resources, IResourceRe
 
     protected override string IdOf(DrydockResource resource) => "mro-" + resource.Uid;
 
+    protected override bool IsOver(DrydockResource resource) =>
+        resource.Status["phase"]?.ToString() is "Completed" or "Ended" or "Failed" && resource.Status["rolloutId"]?.ToString() == IdOf(resource);
+
     protected override string? RequestedBy(OrchestrationMetadata instance) =>
         instance.Name == Orchestrations.Rollout ? instance.ReadInputAs<RolloutRequest>()?.Template.RequestedBy : null;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
@@ -23,6 +24,9 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
     protected override string Orchestration => Orchestrations.Window;
 
     protected override string IdOf(DrydockResource resource) => InstanceIds.Window(resource.Name);
+
+    protected override bool IsOver(DrydockResource resource) =>
+        resource.Status["phase"]?.ToString() == "Ended" && resource.Status["observedGeneration"]?.ToString() == resource.Generation.ToString(CultureInfo.InvariantCulture);
 
     protected override string? RequestedBy(OrchestrationMetadata instance) =>
         instance.Name == Orchestrations.Window ? instance.ReadInputAs<WindowRequest>()?.Rollout.Template.RequestedBy : null;

@@ -31,7 +31,9 @@ internal static class SpecialPermissions
 
     private static IEnumerable<Permission> OfSettings(MaintenanceSettings settings)
     {
-        if (Is(settings.Drain?.OnTimeout, "Force"))
+        // No grace at all is what kubectl calls force: the API server removes the pod, wherever its containers are.
+        if (Is(settings.Drain?.OnTimeout, "Force")
+            || (DurationText.TryParse(settings.Drain?.GracePeriod ?? "", out var grace) && grace < TimeSpan.FromSeconds(1)))
         {
             yield return Permissions.Force;
         }

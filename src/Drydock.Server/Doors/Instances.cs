@@ -21,7 +21,7 @@ internal static class Instances
 
     /// <summary>A new id that tells a person what and when.</summary>
     public static string NewId(string prefix, TimeProvider clock) =>
-        $"{prefix}-{clock.GetUtcNow():yyyyMMddHHmmss}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}";
+        $"{prefix}-{clock.GetUtcNow():yyyyMMddHHmmss}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
 
     /// <summary>The id that belongs to an idempotency key.</summary>
     public static string KeyedId(string prefix, string key) =>

@@ -31,6 +31,7 @@ internal static class MaintenanceViews
             StartedAt = root.CreatedAt,
             EndedAt = isOver ? root.LastUpdatedAt : null,
             StepSince = isOver ? null : status?.StepSince,
+            LeaseLostAt = isOver ? null : status?.LeaseLostAt,
             Deadline = isOver || state == MaintenanceState.Suspended ? null : status?.Deadline,
             Steps = [.. (report?.Steps ?? status?.Steps ?? []).Select(static step => new StepView(step.Step.ToString(), step.From, step.To))],
             AwaitsApproval = isOver ? null : status?.AwaitsApproval?.ToString(),

@@ -24,13 +24,16 @@ public sealed class Rollouts
             return badKey;
         }
 
-        var read = await _requests.ReadAsync(create, requestedBy, mustExist: true, cancellationToken);
+        var id = idempotencyKey is null ? Instances.NewId("r", _clock) : Instances.KeyedId("r", idempotencyKey);
+
+        // A repetition is that also when what it chose then is not there any more.
+        var isRepetition = idempotencyKey is not null && await ReadAsync(id, cancellationToken) is not null;
+        var read = await _requests.ReadAsync(create, requestedBy, mustExist: !isRepetition, cancellationToken);
         if (!read.IsOk)
         {
             return read.Problem;
         }
 
-        var id = idempotencyKey is null ? Instances.NewId("r", _clock) : Instances.KeyedId("r", idempotencyKey);
         try
         {
             await _client.ScheduleNewOrchestrationInstanceAsync(

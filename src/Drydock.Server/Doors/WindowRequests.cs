@@ -11,7 +11,9 @@ internal sealed class WindowRequests(RolloutRequests rollouts)
     private const int MostTimes = 50;
     private const int MostBlackouts = 200;
     private const int LongestCalendar = 64 * 1024;
-    private const string InstantAllowed = "an instant such as 2026-03-01T22:00:00+01:00";
+    private const string InstantAllowed = "an instant such as 2026-03-01T22:00:00+01:00, of the years 1970 to 9000";
+    private const int FirstYear = 1970;
+    private const int LastYear = 9000;
     private static readonly TimeSpan LongestWindow = TimeSpan.FromDays(31);
 
     /// <summary>Reads a window.</summary>
@@ -150,7 +152,7 @@ internal sealed class WindowRequests(RolloutRequests rollouts)
             }
             else
             {
-                reader.Fail($"blackouts[{i}]", texts[i], "2026-12-24, 2026-12-24/2027-01-01 (the last day included), or two instants with '/' between");
+                reader.Fail($"blackouts[{i}]", texts[i], "2026-12-24, 2026-12-24/2027-01-01 (the last day included), or two instants with '/' between, of the years 1970 to 9000");
             }
         }
 
@@ -176,6 +178,7 @@ internal sealed class WindowRequests(RolloutRequests rollouts)
             return null;
         }
 
+        var why = "";
         try
         {
             if (text.Length <= LongestCalendar)
@@ -184,23 +187,26 @@ internal sealed class WindowRequests(RolloutRequests rollouts)
                 return text;
             }
         }
-        catch (FormatException)
+        catch (FormatException mistake)
         {
-            // Told below, with what is allowed.
+            why = $" ({mistake.Message.TrimEnd('.')})";
         }
 
-        reader.Fail("blackoutCalendar", text.Length > 60 ? text[..60] + "…" : text, $"an iCalendar text (RFC 5545) with at least one VEVENT, at most {LongestCalendar} characters");
+        reader.Fail(
+            "blackoutCalendar", text.Length > 60 ? text[..60] + "…" : text,
+            $"an iCalendar text (RFC 5545) with at least one VEVENT, times in UTC or in IANA time zones, at most {LongestCalendar} characters{why}");
         return null;
     }
 
     private static bool TryDate(string text, out DateOnly date) =>
-        DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out date);
+        DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out date) && date.Year is >= FirstYear and <= LastYear;
 
     // An instant without an offset would mean another moment on another machine.
     private static bool TryInstant(string? text, out DateTimeOffset at)
     {
         at = default;
         return text is [.., 'Z'] or [.., '+' or '-', _, _, ':', _, _]
-            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out at);
+            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out at)
+            && at.Year is >= FirstYear and <= LastYear;
     }
 }

@@ -23,7 +23,9 @@ public sealed class Windows
     /// <summary>Sets up a window; to set up the same one again is harmless, another one of that name, or one that is being removed, is refused.</summary>
     public async Task<Answer<WindowView>> CreateAsync(WindowCreate create, Requester requestedBy, CancellationToken cancellationToken)
     {
-        var read = await _requests.ReadAsync(create, requestedBy, mustExist: true, cancellationToken);
+        // To set up the same again is that also when a node that it names is not there any more.
+        var isRepetition = create.Name is { } known && await FindInstanceAsync(known, cancellationToken) is not null;
+        var read = await _requests.ReadAsync(create, requestedBy, mustExist: !isRepetition, cancellationToken);
         if (!read.IsOk)
         {
             return read.Problem;
@@ -143,11 +145,22 @@ public sealed class Windows
             OnClose = request.OnClose.ToString(),
             Message = status?.Message,
             ClosesAt = status?.ClosesAt,
-            Next = IsBeingRemoved(instance)
-                ? []
-                : [.. WindowCalendar.Coming(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))],
+            Next = IsBeingRemoved(instance) ? [] : Coming(request, count),
             RolloutId = status?.Rollout,
         };
+    }
+
+    private IReadOnlyList<OpeningView> Coming(WindowRequest request, int count)
+    {
+        try
+        {
+            return [.. WindowCalendar.Coming(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))];
+        }
+        catch (FormatException)
+        {
+            // It was set up by a version that took more than this one can follow; the window itself says so when it comes to it.
+            return [];
+        }
     }
 
     private static bool IsBeingRemoved(OrchestrationMetadata instance) => instance.ReadCustomStatusAs<WindowStatus>() is { IsCancelled: true };

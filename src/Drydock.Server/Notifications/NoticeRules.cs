@@ -54,10 +54,11 @@ internal static class NoticeRules
         }
         else if (status is { IsPaused: true })
         {
-            // Paused again after a resume has another reason or another number of failures.
+            // Without a time: it began paused, or was paused by a version that kept none.
             var reason = status.Message[..(status.Message.IndexOf('.', StringComparison.Ordinal) + 1)];
+            var which = status.PausedAt is { } since ? $"{since.UtcTicks}" : $"{status.Failed}-{Digest(reason)}";
             yield return new Notice(
-                Notice.IdOf(rollout.InstanceId, $"paused-{status.Failed}-{Digest(reason)}"),
+                Notice.IdOf(rollout.InstanceId, $"paused-{which}"),
                 NoticeKind.RolloutPaused,
                 rollout.InstanceId,
                 now,
@@ -99,7 +100,9 @@ internal static class NoticeRules
 
         if (view.State == MaintenanceState.LeaseLost)
         {
-            yield return Make(view, $"lease-lost-{view.Step}", NoticeKind.LeaseLost, now, "the lease is lost", view.Message);
+            // Without a time it was lost under a version that kept none.
+            var which = view.LeaseLostAt is { } lost ? $"{lost.UtcTicks}" : view.Step;
+            yield return Make(view, $"lease-lost-{which}", NoticeKind.LeaseLost, view.LeaseLostAt ?? now, "the lease is lost", view.Message);
         }
 
         if (view.AwaitsApproval is { } gate)

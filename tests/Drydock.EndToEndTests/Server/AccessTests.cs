@@ -128,6 +128,7 @@ public sealed class AccessTests : IAsyncLifetime
         var api = As("operator");
 
         await RefusedAsync(() => api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Drain = force.Drain }, null, Token), "nodemaintenances/force");
+        await RefusedAsync(() => api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Drain = new DrainSettings { GracePeriod = "0s" } }, null, Token), "nodemaintenances/force");
         await RefusedAsync(() => api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Action = "Reboot" }, null, Token), "nodemaintenances/privileged");
         await RefusedAsync(() => api.CreateRolloutAsync(new RolloutCreate { Nodes = ["node-1"], Maintenance = force }, null, Token), "nodemaintenances/force");
         (await As("admin").CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Drain = force.Drain }, null, Token)).RequestedBy.ShouldBe("admin");

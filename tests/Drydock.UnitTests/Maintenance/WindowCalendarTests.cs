@@ -108,6 +108,25 @@ public sealed class WindowCalendarTests
         Coming(request, "2026-12-23T12:00Z", 2).ShouldBe(["2026-12-23 19:30Z to 2026-12-23 21:00Z", "2026-12-27 19:30Z to 2026-12-27 21:00Z"]);
     }
 
+    [Fact]
+    public void A_freeze_that_comes_every_year_and_lasts_for_months_is_closed_to_its_end()
+    {
+        var request = new WindowRequest(new RolloutRequest([])) { Cron = "0 2 * * *", Duration = TimeSpan.FromHours(1), BlackoutCalendar = Calendar("DTSTART;VALUE=DATE:20241101", "DTEND;VALUE=DATE:20250110", "RRULE:FREQ=YEARLY") };
+
+        Coming(request, "2026-10-31T00:00Z", 2).ShouldBe(["2026-10-31 02:00Z to 2026-10-31 03:00Z", "2027-01-10 02:00Z to 2027-01-10 03:00Z"]);
+        Coming(request, "2027-01-08T00:00Z", 1).ShouldBe(["2027-01-10 02:00Z to 2027-01-10 03:00Z"]);
+    }
+
+    [Theory]
+    [InlineData("Customized Time Zone")]
+    [InlineData("(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna")]
+    public void A_calendar_in_a_time_zone_that_nobody_knows_is_refused_by_its_name(string zone)
+    {
+        var text = Calendar($"DTSTART;TZID=\"{zone}\":20261201T140000", $"DTEND;TZID=\"{zone}\":20261201T150000");
+
+        Should.Throw<FormatException>(() => WindowCalendar.ReadCalendar(text)).Message.ShouldBe($"There is no time zone named '{zone}'.");
+    }
+
     [Theory]
     [InlineData("sometimes", "UTC", null, "'sometimes' is no cron expression")]
     [InlineData("0 2 * * *", "Mars/Olympus", null, "There is no time zone named 'Mars/Olympus'.")]
@@ -119,6 +138,9 @@ public sealed class WindowCalendarTests
 
         Should.Throw<FormatException>(() => WindowCalendar.Next(request, At("2026-01-01T00:00Z"))).Message.ShouldStartWith(sentence);
     }
+
+    private static string Calendar(params string[] lines) =>
+        string.Join("\r\n", ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//test//EN", "BEGIN:VEVENT", "UID:1", .. lines, "END:VEVENT", "END:VCALENDAR", ""]);
 
     private static WindowTimes Every(string cron, int hours) => new() { Cron = cron, Duration = TimeSpan.FromHours(hours) };
 

@@ -89,6 +89,24 @@ public sealed class RolloutReconcilerTests : IAsyncDisposable
         _client.Raised.ShouldHaveSingleItem().Payload.ShouldBe(new Steer(SteerKind.Suspend, By));
     }
 
+    [Theory]
+    [InlineData(MaintenanceOutcome.Completed, "Completed")]
+    [InlineData(MaintenanceOutcome.Failed, "Ended")]
+    public async Task One_that_is_over_does_not_begin_again_when_the_hub_has_forgotten_it(MaintenanceOutcome outcome, string phase)
+    {
+        await ReconcileAsync();
+        End(new RolloutStatus([Node("node-1", outcome)]) { Total = 1, Done = 1, Failed = outcome == MaintenanceOutcome.Failed ? 1 : 0 });
+        await ReconcileAsync();
+        var told = _resource.Status.ToJsonString();
+        _client.Forget(Instance);
+
+        await ReconcileAsync();
+
+        _client.Started.ShouldBe([Instance]);
+        _resource.Status["phase"]!.ToString().ShouldBe(phase);
+        _resource.Status.ToJsonString().ShouldBe(told);
+    }
+
     [Fact]
     public async Task Deleting_one_that_was_stopped_cancels_its_nodes_and_one_that_was_cancelled_is_left_to_its_end()
     {

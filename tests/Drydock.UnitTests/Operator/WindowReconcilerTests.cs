@@ -100,6 +100,22 @@ public sealed class WindowReconcilerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task One_that_is_over_is_set_up_again_only_with_another_spec_when_the_hub_has_forgotten_it()
+    {
+        await ReconcileAsync();
+        _client.Set(Instance, new WindowStatus("It never opens again."), status: OrchestrationRuntimeStatus.Completed);
+        await ReconcileAsync();
+        _client.Forget(Instance);
+        await ReconcileAsync();
+        var started = _client.Started.Count;
+
+        (_resource.Spec, _resource.Generation) = (Second, 2);
+        await ReconcileAsync();
+
+        (started, _client.Started.Count).ShouldBe((1, 2));
+    }
+
+    [Fact]
     public async Task A_window_that_was_ended_by_force_is_a_fault()
     {
         await ReconcileAsync();

@@ -51,6 +51,9 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
         };
     }
 
+    /// <summary>What ended long ago is purged.</summary>
+    public void Forget(string id) => _instances.Remove(id);
+
     public T InputOf<T>(string id) => _instances[id].ReadInputAs<T>()!;
 
     public override Task<string> ScheduleNewOrchestrationInstanceAsync(

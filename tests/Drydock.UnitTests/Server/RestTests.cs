@@ -41,7 +41,7 @@ public sealed class RestTests : IAsyncLifetime
             Token);
 
         view.State.ShouldBe(MaintenanceState.Pending);
-        view.Id.ShouldMatch("^m-worker-a-[0-9]{14}-[0-9a-f]{4}$");
+        view.Id.ShouldMatch("^m-worker-a-[0-9]{14}-[0-9a-f]{8}$");
         var request = Engine.InputOf<MaintenanceRequest>(view.Id);
         request.Reason.ShouldBe("new kernel");
         request.Action.ShouldBe(MaintenanceAction.Hold);

@@ -1,6 +1,8 @@
 using System.Net;
 using Drydock.Api;
+using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -129,6 +131,20 @@ public sealed class RolloutDoorTests : IAsyncLifetime
             new Cancel(by, "wrong nodes") { RequestedFrom = "127.0.0.1" },
         ]);
         tooLong.Problem.Errors.ShouldHaveSingleItem().Field.ShouldBe("reason");
+    }
+
+    [Fact]
+    public async Task A_repetition_by_key_is_answered_with_the_first_also_when_its_nodes_are_not_there_any_more()
+    {
+        var create = new RolloutCreate { Nodes = ["worker-a"] };
+        var first = await Api.CreateRolloutAsync(create, "CHG-1", Token);
+        ((StubCluster)_host.Services.GetRequiredService<ICluster>()).Gone.Add("worker-a");
+
+        var again = await Api.CreateRolloutAsync(create, "CHG-1", Token);
+        var other = await Should.ThrowAsync<ApiProblemException>(() => Api.CreateRolloutAsync(create with { Reason = "another" }, "CHG-1", Token));
+        var fresh = await Should.ThrowAsync<ApiProblemException>(() => Api.CreateRolloutAsync(create, "CHG-2", Token));
+
+        (again.Id, other.Problem.Type, fresh.Problem.Status).ShouldBe((first.Id, ProblemTypes.KeyReused, 400));
     }
 
     [Fact]

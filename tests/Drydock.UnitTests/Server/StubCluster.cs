@@ -20,6 +20,12 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>Labels that every node has besides its zone.</summary>
     public IReadOnlyDictionary<string, string> NodeLabels { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>Nodes that have left.</summary>
+    public HashSet<string> Gone { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The mark on every node.</summary>
+    public HoldMark? Mark { get; set; }
+
     /// <summary>What it says of its watches.</summary>
     public ClusterCounts Counts { get; set; } = new(0, 0);
 
@@ -35,10 +41,10 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
     public Task<NodeSnapshot?> GetNodeAsync(string name, CancellationToken cancellationToken) =>
-        Task.FromResult(nodes.Contains(name) ? Node(name) : null);
+        Task.FromResult(nodes.Contains(name) && !Gone.Contains(name) ? Node(name) : null);
 
     public Task<IReadOnlyList<NodeSnapshot>> ListNodesAsync(CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<NodeSnapshot>>([.. nodes.Select(Node)]);
+        Task.FromResult<IReadOnlyList<NodeSnapshot>>([.. nodes.Where(node => !Gone.Contains(node)).Select(Node)]);
 
     public Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) => Task.FromResult(Pods);
 
@@ -142,6 +148,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     private NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
     {
         Labels = new Dictionary<string, string>(NodeLabels, StringComparer.Ordinal) { ["zone"] = name[^1..] },
+        Mark = Mark,
     };
 
     private static InvalidOperationException Unexpected() => new("A door reads; it does not touch the cluster.");

@@ -78,6 +78,10 @@ public sealed class WindowDoorTests : IAsyncLifetime
     [InlineData("blackouts[1]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-24/2026-12-26","Easter"],"rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("blackouts[0]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-26/2026-12-24"],"rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("blackoutCalendar", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackoutCalendar":"holidays","rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("blackouts[0]", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackouts":["2026-12-24/9999-12-31"],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("blackouts[0]", """{"name":"n","cron":"0 2 * * *","duration":"1h","timeZone":"Asia/Tokyo","blackouts":["0001-01-01"],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("times[0].to", """{"name":"n","times":[{"from":"2026-01-02T03:00:00Z","to":"9999-12-31T23:59:59Z"}],"rollout":{"nodes":["worker-a"]}}""")]
+    [InlineData("blackoutCalendar", """{"name":"n","cron":"0 2 * * *","duration":"1h","blackoutCalendar":"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;TZID=Customized Time Zone:20261201T140000\r\nDTEND;TZID=Customized Time Zone:20261201T150000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n","rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("onClose", """{"name":"n","cron":"0 2 * * *","duration":"1h","onClose":"Panic","rollout":{"nodes":["worker-a"]}}""")]
     [InlineData("rollout.nodes[0]", """{"name":"n","cron":"0 22 * * *","duration":"4h","rollout":{"nodes":["nope"]}}""")]
     public async Task A_bad_window_is_answered_with_the_field(string field, string json)

@@ -123,20 +123,21 @@ internal sealed class RolloutBook
         }
         else if (ended.HasFailed)
         {
-            Fail();
+            Fail(now);
         }
     }
 
     /// <summary>Takes no new node until <see cref="Resume"/>.</summary>
-    public void Pause(string why) => State = State with { PausedBecause = State.PausedBecause ?? why };
+    public void Pause(string why, DateTimeOffset now) =>
+        State = State.PausedBecause is null ? State with { PausedBecause = why, PausedAt = now } : State;
 
     /// <summary>Goes on after a pause, with a new failure budget.</summary>
-    public void Resume() => State = State with { PausedBecause = null, Failures = 0, IsCanaryOver = State.IsCanaryOver || State.PausedBecause is not null && IsCanaryDone() };
+    public void Resume() => State = State with { PausedBecause = null, PausedAt = null, Failures = 0, IsCanaryOver = State.IsCanaryOver || State.PausedBecause is not null && IsCanaryDone() };
 
     /// <summary>Takes no new node any more.</summary>
     public void Stop(string why)
     {
-        State = State with { StoppingBecause = State.StoppingBecause ?? why, PausedBecause = null };
+        State = State with { StoppingBecause = State.StoppingBecause ?? why, PausedBecause = null, PausedAt = null };
         foreach (var node in State.Nodes.Where(node => node.State == RolloutNodeState.Waiting).ToList())
         {
             Change(node, node with { State = RolloutNodeState.NotTaken });
@@ -212,6 +213,7 @@ internal sealed class RolloutBook
         return new RolloutStatus([])
         {
             IsPaused = State.PausedBecause is not null,
+            PausedAt = State.PausedAt,
             IsStopping = State.StoppingBecause is not null,
             IsCancelled = State.IsCancelled,
             IsClosed = State.IsClosed,
@@ -227,7 +229,7 @@ internal sealed class RolloutBook
         };
     }
 
-    private void Fail()
+    private void Fail(DateTimeOffset now)
     {
         State = State with { Failures = State.Failures + 1 };
 
@@ -243,7 +245,7 @@ internal sealed class RolloutBook
         }
         else if (State.StoppingBecause is null)
         {
-            Pause("Paused: the failure budget is used up.");
+            Pause("Paused: the failure budget is used up.", now);
         }
     }
 

@@ -79,7 +79,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
         (await _retry.TakeAsync()).ForEach(_book.Retry);
         (await _skip.TakeAsync()).ForEach(_book.Skip);
         (await _resume.TakeAsync()).ForEach(_ => _book.Resume());
-        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause.By, pause.Reason)));
+        (await _pause.TakeAsync()).ForEach(pause => _book.Pause(Said("Paused", pause.By, pause.Reason), context.Now()));
         (await _steer.TakeAsync()).ForEach(Obey);
         (await _stop.TakeAsync()).ForEach(stop => _book.Stop(Said("Stopped", stop.By, stop.Reason)));
         var isCancelled = _book.State.IsCancelled;
@@ -99,7 +99,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
     {
         if (steer.Kind == SteerKind.Suspend)
         {
-            _book.Pause(Said("Paused", steer.By, steer.Reason));
+            _book.Pause(Said("Paused", steer.By, steer.Reason), context.Now());
         }
         else if (steer.Kind == SteerKind.Resume && _book.State.PausedBecause is not null)
         {
@@ -155,7 +155,7 @@ internal sealed class RolloutRun(TaskOrchestrationContext context, RolloutReques
         (_waitsFor, _lookAgainAt) = (decision.WaitsFor, decision.LookAgainAt);
         if (decision.PauseBecause is { } why)
         {
-            _book.Pause(why);
+            _book.Pause(why, context.Now());
         }
 
         if (decision.CanaryIsOver)

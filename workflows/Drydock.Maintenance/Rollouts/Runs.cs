@@ -47,7 +47,7 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
             var down = report.VirtualMachines.FirstOrDefault(vm => vm is { Outcome: VmOutcome.NotRunningAgain } or { Outcome: VmOutcome.Stopped, IsRestored: false });
             return report.Outcome == MaintenanceOutcome.Completed && down is not null
                 ? new(report.Node, input.InstanceId, MaintenanceOutcome.Failed, $"{report.Message} But virtual machine {down.Vmi}: {down.Message}")
-                : new(report.Node, input.InstanceId, report.Outcome, report.Message, IsHeldByOther(report));
+                : new(report.Node, input.InstanceId, report.Outcome, report.Message, report.IsHeldByOther());
         }
         catch (TaskFailedException failure)
         {
@@ -55,9 +55,6 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
             return new(input.Request.Node, input.InstanceId, MaintenanceOutcome.Failed, $"{failure.Sentence().TrimEnd('.')}. {after}");
         }
     }
-
-    private static bool IsHeldByOther(MaintenanceReport report) =>
-        report.Outcome == MaintenanceOutcome.Refused && report.Findings.Any(finding => finding.Kind is "lease-held" or Node.ControlPlane.Busy);
 }
 
 /// <summary>Runs the rollout of an opening and tells the window by an event that it is over. Not a child, for the same reason.</summary>

@@ -14,6 +14,7 @@ public static class WindowCalendar
     private static readonly IReadOnlyList<TimeSpan> Horizons = [TimeSpan.FromDays(8), TimeSpan.FromDays(62), TimeSpan.FromDays(400), TimeSpan.FromDays(3000)];
 
     private const int MostOccurrences = 20_000;
+    private const int MostTried = 100;
 
     /// <summary>The first opening that ends after that moment; it may have begun before. Null: there is none in the next eight years.</summary>
     /// <exception cref="FormatException">A cron expression, a time zone or the iCalendar text cannot be read; the message says which.</exception>
@@ -82,7 +83,32 @@ public static class WindowCalendar
             throw new FormatException($"The calendar cannot be read: {mistake.Message}", mistake);
         }
 
-        return calendar is { Events.Count: > 0 } ? calendar : throw new FormatException("The calendar has no event (VEVENT).");
+        if (calendar is not { Events.Count: > 0 })
+        {
+            throw new FormatException("The calendar has no event (VEVENT).");
+        }
+
+        // The library takes a zone that it does not know for the one whose name it finds in the text, or fails when the event is due.
+        var zones = calendar.Events.SelectMany(static one => new[] { one.DtStart?.TzId, one.DtEnd?.TzId }).OfType<string>().Distinct(StringComparer.Ordinal);
+        foreach (var zone in zones.Where(static zone => zone.Length > 0))
+        {
+            ReadZone(zone);
+        }
+
+        Enumerate(calendar, DateTime.UnixEpoch, MostTried);
+        return calendar;
+    }
+
+    private static List<Occurrence> Enumerate(Ical.Net.Calendar calendar, DateTime from, int most, Func<Occurrence, bool>? isWanted = null)
+    {
+        try
+        {
+            return [.. calendar.GetOccurrences(new CalDateTime(from)).Take(most).TakeWhile(isWanted ?? (static _ => true))];
+        }
+        catch (Exception mistake) when (mistake is not (OutOfMemoryException or FormatException))
+        {
+            throw new FormatException($"The calendar cannot be followed: {mistake.Message}", mistake);
+        }
     }
 
     private static List<RolloutOpening> Openings(WindowRequest request, DateTimeOffset from, DateTimeOffset to)
@@ -114,11 +140,10 @@ public static class WindowCalendar
 
         // Events without a zone, such as whole days, are in that of the first window.
         var zone = ReadZone(request.AllTimes.FirstOrDefault(times => times.Cron is not null)?.TimeZone ?? "UTC");
-        var longest = TimeSpan.FromDays(31);
-        return ReadCalendar(request.BlackoutCalendar)
-            .GetOccurrences(new CalDateTime((from - longest).UtcDateTime))
-            .Take(MostOccurrences)
-            .TakeWhile(occurrence => Instant(occurrence.Period.StartTime, zone) < to)
+        var calendar = ReadCalendar(request.BlackoutCalendar);
+        var longest = calendar.Events.Max(static one => one.EffectiveDuration.ToTimeSpanUnspecified()) + TimeSpan.FromDays(1);
+        return Enumerate(
+                calendar, (from - longest).UtcDateTime, MostOccurrences, occurrence => Instant(occurrence.Period.StartTime, zone) < to)
             .Select(occurrence => new RolloutOpening(
                 Instant(occurrence.Period.StartTime, zone), Instant(occurrence.Period.EffectiveEndTime ?? occurrence.Period.StartTime.AddDays(1), zone)));
     }

@@ -109,6 +109,20 @@ public sealed class NoticeRulesTests
             .ShouldSatisfyAllConditions(static notice => notice.Kind.ShouldBe(NoticeKind.RolloutFinished), static notice => notice.Text.ShouldBe("9 of 9 nodes done."));
     }
 
+    [Fact]
+    public void A_second_pause_for_the_same_reason_and_a_second_loss_of_the_lease_are_news()
+    {
+        OrchestrationMetadata Paused(int minute) =>
+            Rollout(new RolloutStatus([]) { IsPaused = true, PausedAt = Now.AddMinutes(minute), Failed = 1, Message = "Paused: the failure budget is used up. 1 of 9 nodes done." });
+        Notice Lost(int minute) =>
+            NoticeRules.Of(Running with { State = MaintenanceState.LeaseLost, LeaseLostAt = Now.AddMinutes(minute) }, Now, Quarter).Single(static notice => notice.Kind == NoticeKind.LeaseLost);
+
+        NoticeRules.Of(Paused(5), Now).Single().Id.ShouldNotBe(NoticeRules.Of(Paused(1), Now).Single().Id);
+        NoticeRules.Of(Paused(1), Now.AddHours(1)).Single().Id.ShouldBe(NoticeRules.Of(Paused(1), Now).Single().Id);
+        Lost(-5).Id.ShouldNotBe(Lost(-90).Id);
+        (Lost(-5).Id, Lost(-5).At).ShouldBe((Lost(-5).Id, Now.AddMinutes(-5)));
+    }
+
     private static List<NoticeKind> Kinds(MaintenanceView view) => [.. NoticeRules.Of(view, Now, Quarter).Select(static notice => notice.Kind)];
 
     private static BlockerView Blocker(string pod, string? budget, int minutes) =>
