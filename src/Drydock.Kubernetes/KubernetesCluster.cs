@@ -71,17 +71,16 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     /// <inheritdoc/>
     public async Task<ClusterIdentity> GetIdentityAsync(CancellationToken cancellationToken)
     {
-        var system = await _api.DoAsync(new ApiCall("get", Resource.Namespaces) { Name = "kube-system" }, cancellationToken);
-        var version = await _api.DoAsync(new ApiCall("get", Resource.Version), cancellationToken);
-        return new ClusterIdentity(
-            system.Uid(),
-            version.Text("gitVersion") ?? "",
-            _api.Server,
-            await IsServedAsync(Resource.Vmis, cancellationToken),
-            await IsServedAsync(Resource.NodeMaintenances, cancellationToken))
+        var system = _api.DoAsync(new ApiCall("get", Resource.Namespaces) { Name = "kube-system" }, cancellationToken);
+        var version = _api.DoAsync(new ApiCall("get", Resource.Version), cancellationToken);
+        var served = Task.WhenAll(((Resource[])[Resource.Vmis, Resource.NodeMaintenances, Resource.Rollouts, Resource.ClusterVersions])
+            .Select(resource => IsServedAsync(resource, cancellationToken)));
+        await Task.WhenAll(system, version, served);
+        var isServed = await served;
+        return new ClusterIdentity((await system).Uid(), (await version).Text("gitVersion") ?? "", _api.Server, isServed[0], isServed[1])
         {
-            HasDrydockResources = await IsServedAsync(Resource.Rollouts, cancellationToken),
-            HasOpenShift = await IsServedAsync(Resource.ClusterVersions, cancellationToken),
+            HasDrydockResources = isServed[2],
+            HasOpenShift = isServed[3],
         };
     }
 

@@ -219,7 +219,8 @@ internal sealed class MaintenanceRun
 
     private async Task<MaintenanceEnd?> ReadNodeAsync()
     {
-        _node = await _context.Do<NodeReading>(Activities.ReadNode, new NodeInput(_request.Node, _holder));
+        _node = await _context.Do<NodeReading>(
+            Activities.ReadNode, new NodeInput(_request.Node, _holder) { ReadsNeighbours = _request.Remediation != RemediationPolicy.LabelOnly });
         return _node.Prior is not null ? null : new MaintenanceEnd(
             MaintenanceOutcome.Failed,
             _node.Uid is null ? $"Node {_request.Node} is gone." : $"Node {_request.Node} is held by {Holder.Describe(_node.HeldBy)}.");
@@ -238,7 +239,7 @@ internal sealed class MaintenanceRun
     {
         IReadOnlyList<HeldNeighbour> neighbours = _request.Remediation == RemediationPolicy.LabelOnly
             ? []
-            : await _context.Do<IReadOnlyList<HeldNeighbour>>(Activities.ReadNeighbours, new NodeInput(_request.Node, _holder));
+            : _node!.Neighbours ?? await _context.Do<IReadOnlyList<HeldNeighbour>>(Activities.ReadNeighbours, new NodeInput(_request.Node, _holder));
         if (neighbours.Count > 0)
         {
             var held = await _context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(_request.Node, _holder, neighbours));

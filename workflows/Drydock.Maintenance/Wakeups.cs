@@ -117,6 +117,9 @@ internal sealed class Waiting(
     /// <summary>For the next wait of the orchestration.</summary>
     public string? Cursor { get; private set; } = cursor;
 
+    /// <summary>After another wait for the same node ended: what that saw is not told again.</summary>
+    public void GoOnFrom(Waiting other) => Cursor = other.Cursor;
+
     /// <summary>Cancelled when the wait is cut short.</summary>
     public CancellationToken Woken => woken;
 

@@ -22,6 +22,9 @@ internal sealed record AwaitPodsInput(
 
     /// <summary>Virtual machines that stay: they hold nothing up.</summary>
     public IReadOnlyList<ObjectRef> Skipped { get; init; } = [];
+
+    /// <summary>That a pod goes lets no other go: only a budget that rises does, and that is told at once.</summary>
+    public bool GathersPods { get; init; }
 }
 
 /// <summary>What is there now, as far as it is news.</summary>
@@ -59,6 +62,9 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
     // Pods that go, one after the other, are told together: each telling costs a turn and its events.
     private static readonly TimeSpan GatherFor = TimeSpan.FromMilliseconds(500);
 
+    // Longer than a replacement takes that starts at once: its budget rises then, and one look sees both.
+    private static readonly TimeSpan GatherPodsFor = TimeSpan.FromSeconds(1);
+
     protected override async Task<PodsSeen> RunAsync(AwaitPodsInput input, CancellationToken cancellationToken)
     {
         var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
@@ -70,7 +76,15 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
         {
             // Hundreds of pods that go wake at every moment, and each look reads all that are left: rest longer than looking takes.
             await RestAsync(took * 2, wait, cancellationToken);
+            var known = wait.Cursor;
             await wait.NextAsync(firstGone + GatherFor, cancellationToken);
+            if (input.GathersPods && firstGone is null && !isFirst && !wait.IsOver)
+            {
+                var more = wakeups.OpenForMachine(cluster, input.Node, known, Earlier(clock.GetUtcNow() + GatherPodsFor, input.Until));
+                await more.NextAsync(null, cancellationToken);
+                wait.GoOnFrom(more);
+            }
+
             var from = clock.GetTimestamp();
             var seen = await reader.ReadAsync(cancellationToken);
             took = clock.GetElapsedTime(from);
@@ -81,6 +95,8 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
             }
         }
     }
+
+    private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
 
     private async Task RestAsync(TimeSpan time, Waiting wait, CancellationToken cancellationToken)
     {

@@ -169,6 +169,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
                 Codes = [.. open.Select(pod => pod.Code)],
                 Versions = state.Versions,
                 Skipped = state.Skipped,
+                GathersPods = open.Exists(pod => pod.IsOpen) && open.TrueForAll(pod => pod.Order == open[0].Order),
             },
             input.Node,
             end);

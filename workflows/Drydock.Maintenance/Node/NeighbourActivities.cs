@@ -5,30 +5,24 @@ namespace Drydock.Maintenance.Node;
 /// <summary>Finds the objects around a node that would remediate it while it is away.</summary>
 internal sealed class ReadNeighboursActivity(ICluster cluster, INeighbours neighbours) : ClusterActivity<NodeInput, IReadOnlyList<HeldNeighbour>>
 {
-    protected override Task<IReadOnlyList<HeldNeighbour>> RunAsync(NodeInput input, CancellationToken cancellationToken) =>
-        Neighbourhood.ReadAsync(cluster, neighbours, input.Node, cancellationToken);
+    protected override async Task<IReadOnlyList<HeldNeighbour>> RunAsync(NodeInput input, CancellationToken cancellationToken) =>
+        await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node ? await Neighbourhood.ReadAsync(neighbours, node, cancellationToken) : [];
 }
 
 /// <summary>What stands around a node.</summary>
 internal static class Neighbourhood
 {
-    /// <summary>The objects that would remediate the node while it is away; none if it is gone.</summary>
-    public static async Task<IReadOnlyList<HeldNeighbour>> ReadAsync(
-        ICluster cluster, INeighbours neighbours, string name, CancellationToken cancellationToken)
+    /// <summary>The objects that would remediate the node while it is away.</summary>
+    public static async Task<IReadOnlyList<HeldNeighbour>> ReadAsync(INeighbours neighbours, NodeSnapshot node, CancellationToken cancellationToken)
     {
-        if (await cluster.GetNodeAsync(name, cancellationToken) is not { } node)
-        {
-            return [];
-        }
-
         var lists = await Task.WhenAll(((NeighbourKind[])[NeighbourKind.NodeHealthCheck, NeighbourKind.ClusterMachine, NeighbourKind.OpenShiftMachine])
             .Select(kind => neighbours.ListNeighboursAsync(kind, cancellationToken)));
         List<NeighbourSnapshot> held =
         [
             .. lists[0].Where(check => check.Selector.Matches(node.Labels)),
-            .. lists[1].Where(machine => machine.Node == name),
+            .. lists[1].Where(machine => machine.Node == node.Name),
         ];
-        var machines = lists[2].Where(machine => machine.Node == name).ToList();
+        var machines = lists[2].Where(machine => machine.Node == node.Name).ToList();
         if (machines.Count > 0)
         {
             held.AddRange((await neighbours.ListNeighboursAsync(NeighbourKind.OpenShiftHealthCheck, cancellationToken))
@@ -56,7 +50,9 @@ internal sealed class HoldNeighboursActivity(ICluster cluster, INeighbours neigh
     protected override async Task<ActResult> RunAsync(HoldNeighboursInput input, CancellationToken cancellationToken)
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
-        var found = input.LooksForNew ? await Neighbourhood.ReadAsync(cluster, neighbours, input.Node, cancellationToken) : [];
+        var found = input.LooksForNew && await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node
+            ? await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)
+            : [];
         List<string> told = [];
         foreach (var held in input.Neighbours.Union(found))
         {

@@ -4,7 +4,11 @@ using Drydock.Maintenance.Health;
 namespace Drydock.Maintenance.Node;
 
 /// <summary>The node under maintenance and who holds it.</summary>
-internal sealed record NodeInput(string Node, string Holder);
+internal sealed record NodeInput(string Node, string Holder)
+{
+    /// <summary>What would remediate the node is read with it.</summary>
+    public bool ReadsNeighbours { get; init; }
+}
 
 /// <summary>The plan for an instance that has a name by now.</summary>
 internal sealed record PlanInput(MaintenanceRequest Request, string Holder);
@@ -21,7 +25,11 @@ internal sealed class PlanActivity(ICluster cluster, TimeProvider clock, ActionP
 /// <param name="Uid">Its uid; null if it is gone.</param>
 /// <param name="HeldBy">Who marked it, or null.</param>
 /// <param name="Baseline">What its health check asks for again.</param>
-internal sealed record NodeReading(NodePrior? Prior, string? Uid, string? HeldBy, HealthBaseline? Baseline);
+internal sealed record NodeReading(NodePrior? Prior, string? Uid, string? HeldBy, HealthBaseline? Baseline)
+{
+    /// <summary>What would remediate it while it is away; null if that was not asked for, or read apart as before.</summary>
+    public IReadOnlyList<HeldNeighbour>? Neighbours { get; init; }
+}
 
 /// <summary>Reads what a node is before a maintenance changes it; from the mark, if it is marked as ours already.</summary>
 internal sealed class ReadNodeActivity(ICluster cluster, INeighbours neighbours) : ClusterActivity<NodeInput, NodeReading>
@@ -33,17 +41,21 @@ internal sealed class ReadNodeActivity(ICluster cluster, INeighbours neighbours)
             return new(null, null, null, null);
         }
 
-        var baseline = HealthBaseline.Of(
-            node,
-            await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken),
-            await neighbours.ListCsiDriversAsync(input.Node, cancellationToken));
-        return node.Mark switch
+        var around = input.ReadsNeighbours ? Neighbourhood.ReadAsync(neighbours, node, cancellationToken) : null;
+        var pods = cluster.ListPodsOnNodeAsync(input.Node, cancellationToken);
+        var drivers = neighbours.ListCsiDriversAsync(input.Node, cancellationToken);
+        await Task.WhenAll(new Task?[] { around, pods, drivers }.OfType<Task>());
+        var reading = ReadingOf(node, input.Holder, HealthBaseline.Of(node, await pods, await drivers));
+        return around is null ? reading : reading with { Neighbours = await around };
+    }
+
+    private static NodeReading ReadingOf(NodeSnapshot node, string holder, HealthBaseline baseline) =>
+        node.Mark switch
         {
             null => new(NodePrior.Of(node), node.Uid, null, baseline),
-            { } mark when mark.HeldBy == input.Holder => new(LedgerJson.Read<NodePrior>(mark.Prior), node.Uid, mark.HeldBy, baseline),
+            { } mark when mark.HeldBy == holder => new(LedgerJson.Read<NodePrior>(mark.Prior), node.Uid, mark.HeldBy, baseline),
             { } mark => new(null, node.Uid, mark.HeldBy, baseline),
         };
-    }
 }
 
 /// <summary>Marks a node with what it was.</summary>
