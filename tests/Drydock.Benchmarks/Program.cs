@@ -6,6 +6,7 @@ using Drydock.Benchmarks.Engine;
 
 // The numbers the README claims, from the program itself: dotnet run -c Release --project tests/Drydock.Benchmarks [ROUNDS | drain]
 // Those of the simulated cluster: ... simulator [NODES PODS VMS]
+// Where W1 spends its time, by method: ... profile
 // The engine beside its peers: ... engine [ROUNDS] [ENGINE]...; Peers/README.md says what to install.
 switch (args)
 {
@@ -14,6 +15,9 @@ switch (args)
         return;
     case [EngineProcess.ServeVerb, var file]:
         await EngineProcess.ServeAsync(file);
+        return;
+    case ["profile"]:
+        await new EngineProfile(Console.Out).MeasureAsync();
         return;
     case ["engine", .. var choice]:
         Console.WriteLine($"{Environment.ProcessorCount} processors, {RuntimeName()}");

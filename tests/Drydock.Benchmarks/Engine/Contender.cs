@@ -25,6 +25,9 @@ internal abstract class Contender : IAsyncDisposable
     /// <summary>Processor seconds of the engine so far.</summary>
     public double ProcessorSeconds() => ProcessTimes.OfTree(Processes);
 
+    /// <summary>Megabytes of memory that the engine has resident.</summary>
+    public double Megabytes() => ProcessTimes.MegabytesOfTree(Processes);
+
     public virtual ValueTask DisposeAsync()
     {
         Folder.Delete(recursive: true);

@@ -12,6 +12,7 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
     private const int StepsOfChain = 5;
     private const int Width = 1000;
     private const int Crashed = 100;
+    private const int Waiting = 2000;
 
     // From the first start to the moment the last timer is due, and a little more.
     private static readonly TimeSpan UntilTimersAreDue = TimeSpan.FromSeconds(7);
@@ -61,6 +62,7 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
         await ThroughputAsync(contender);
         await AloneAsync(contender);
         await CrashAsync(contender, round);
+        await WaitingAsync(contender, round);
     }
 
     private async Task ThroughputAsync(Contender contender)
@@ -80,6 +82,7 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
             await AddAsync(contender, EngineTable.Processor, (contender.ProcessorSeconds() - before) * 1000 / (Chains * StepsOfChain));
         }
 
+        await AddAsync(contender, EngineTable.Memory, contender.Megabytes());
         await contender.AskAsync($"fan {Width}");
         for (var i = 0; i < 3; i++)
         {
@@ -108,6 +111,35 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
         await contender.StartAsync();
         await contender.AskAsync($"finish {Crashed} {round}");
         await AddAsync(contender, EngineTable.Crash, TimeProvider.System.GetElapsedTime(from).TotalSeconds);
+    }
+
+    /// <summary>What workflows cost that do nothing but wait, in a process that has just started and ended a few.</summary>
+    private async Task WaitingAsync(Contender contender, int round)
+    {
+        await RestsAsync(contender);
+        var before = contender.Megabytes();
+        await contender.AskAsync($"wait {Waiting} {round}");
+        await RestsAsync(contender);
+        var after = contender.Megabytes();
+        await AddAsync(contender, EngineTable.MemoryWaiting, after);
+        await AddAsync(contender, EngineTable.MemoryOfOne, (after - before) * 1000 / Waiting);
+    }
+
+    /// <summary>Waits until an engine has nothing to do; no engine says so, but its processor time does.</summary>
+    private static async Task RestsAsync(Contender contender)
+    {
+        var before = contender.ProcessorSeconds();
+        for (var second = 0; second < 120; second++)
+        {
+            await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, CancellationToken.None);
+            var now = contender.ProcessorSeconds();
+            if (now - before < 0.1)
+            {
+                return;
+            }
+
+            before = now;
+        }
     }
 
     /// <summary>The cost of one step of one instance, with a short and with a long history behind it.</summary>

@@ -74,6 +74,10 @@ internal sealed class EngineProcess(DurableTaskClient client, Marks marks)
                 await EachAsync(count, i => client.ScheduleNewOrchestrationInstanceAsync(
                     Workloads.Pause, 6000, new StartOrchestrationOptions { InstanceId = $"crash-{request[2]}-{i}" }));
                 return new { };
+            case "wait":
+                await EachAsync(count, i => client.ScheduleNewOrchestrationInstanceAsync(
+                    Workloads.Pause, 3_600_000, new StartOrchestrationOptions { InstanceId = $"wait-{request[2]}-{i}" }));
+                return new { };
             case "finish":
                 await EachAsync(count, i => EndAsync($"crash-{request[2]}-{i}", 5));
                 return new { };

@@ -11,6 +11,9 @@ internal sealed class EngineTable(
     public const string Fan = "W2: 1,000 parallel steps, steps/s";
     public const string Alone = "W3: 5 sequential steps alone, p50 ms";
     public const string Crash = "W4: 100 crashed instances, s from spawn to the last end";
+    public const string Memory = "W1: memory of the engine right after it, MB";
+    public const string MemoryWaiting = "memory with 2,000 waiting instances, MB";
+    public const string MemoryOfOne = "memory for each waiting instance, KB";
     public const string Short = "processor ms per step, history of 100";
     public const string Long = "processor ms per step, history of 100,000";
     public const string WallSuffix = " (wall)";
@@ -31,7 +34,7 @@ internal sealed class EngineTable(
 
         await output.WriteLineAsync($"\n| median (lowest to highest) | {string.Join(" | ", engines)} | target |");
         await output.WriteLineAsync($"|---|{string.Concat(engines.Select(_ => "---|"))}---|");
-        foreach (var figure in new[] { Chains, Fan, Alone, Crash, Processor })
+        foreach (var figure in new[] { Chains, Fan, Alone, Crash, Processor, Memory, MemoryWaiting, MemoryOfOne })
         {
             await output.WriteLineAsync($"| {figure} | {string.Join(" | ", engines.Select(engine => Cell(engine, figure)))} | {Target(figure, engines)} |");
         }

@@ -1,5 +1,5 @@
 // node bench.mjs serve: workflows on DBOS in this process, as its users run them. One line in is one request, one line out its answer:
-//   chains N | fan N | alone N | start N RUN | finish N RUN
+//   chains N | fan N | alone N | start N RUN | wait N RUN | finish N RUN
 import { createInterface } from 'node:readline';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 
@@ -55,6 +55,10 @@ const requests = {
   },
   start: async (count, round) => {
     await each(count, (i) => DBOS.startWorkflow(pause, { workflowID: `crash-${round}-${i}` })(6000));
+    return {};
+  },
+  wait: async (count, round) => {
+    await each(count, (i) => DBOS.startWorkflow(pause, { workflowID: `wait-${round}-${i}` })(3600000));
     return {};
   },
   finish: async (count, round) => {

@@ -1,5 +1,5 @@
 // node client.mjs INGRESS: one line in is one request, one line out its answer:
-//   chains N | fan N | alone N | start N RUN | finish N RUN
+//   chains N | fan N | alone N | start N RUN | wait N RUN | finish N RUN
 import { createInterface } from 'node:readline';
 import * as clients from '@restatedev/restate-sdk-clients';
 
@@ -45,6 +45,10 @@ const requests = {
   },
   start: async (count, round) => {
     await each(count, (i) => of('pause', `crash-${round}-${i}`).workflowSubmit(6000));
+    return {};
+  },
+  wait: async (count, round) => {
+    await each(count, (i) => of('pause', `wait-${round}-${i}`).workflowSubmit(3600000));
     return {};
   },
   finish: async (count, round) => {
