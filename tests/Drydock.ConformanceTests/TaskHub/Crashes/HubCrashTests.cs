@@ -21,11 +21,9 @@ public sealed class HubCrashTests(CrashPaths paths) : IClassFixture<CrashPaths>
     {
         var passing = CrashWorkload.All.Where(workload => paths.Passages(workload.Name, point) > 0).ToList();
         passing.ShouldNotBeEmpty($"No workload passes '{point}': the matrix has a hole.");
-        foreach (var workload in passing)
-        {
-            // In the middle of the work, where most is under way.
-            await CrashAsync(workload, point, 1 + (paths.Passages(workload.Name, point) / 2));
-        }
+
+        // In the middle of the work, where most is under way.
+        await CrashAsync(point, passing, workload => 1 + (paths.Passages(workload.Name, point) / 2));
     }
 
     /// <summary>By hand: every passage of every point, not only the one in the middle.</summary>
@@ -33,46 +31,61 @@ public sealed class HubCrashTests(CrashPaths paths) : IClassFixture<CrashPaths>
     [MemberData(nameof(Points))]
     public async Task Work_goes_on_after_a_kill_at_every_passage_of(string point)
     {
-        foreach (var workload in CrashWorkload.All)
+        for (var passage = 1; CrashWorkload.All.Where(workload => paths.Passages(workload.Name, point) >= passage).ToList() is { Count: > 0 } passing; passage++)
         {
-            for (var passage = 1; passage <= paths.Passages(workload.Name, point); passage++)
-            {
-                await CrashAsync(workload, point, passage);
-            }
+            var which = passage;
+            await CrashAsync(point, passing, _ => which);
         }
     }
 
-    /// <summary>One piece of work, killed there once, brought to its end by another process, and looked at.</summary>
-    internal static async Task CrashAsync(CrashWorkload workload, string point, int passage, bool onPostgreSql = false)
+    /// <summary>Pieces of work, each killed there once, brought to its end by another process, and looked at.</summary>
+    internal static async Task CrashAsync(
+        string point, IReadOnlyList<CrashWorkload> workloads, Func<CrashWorkload, int> passageOf, bool onPostgreSql = false)
     {
-        using var folder = new HubFolder().Create();
-        if (onPostgreSql)
+        var folders = workloads.Select(_ => new HubFolder().Create()).ToList();
+        try
         {
-            CrashPlace.UseNewDatabase(folder.Folder);
+            List<CrashCell> cells = [.. workloads.Zip(folders, (workload, folder) => new CrashCell(workload, folder.Folder, passageOf(workload)))];
+            foreach (var cell in cells)
+            {
+                if (onPostgreSql)
+                {
+                    CrashPlace.UseNewDatabase(cell.Folder);
+                }
+
+                await cell.Workload.PrepareAsync(cell.Folder);
+            }
+
+            // Timing decides how often a point is passed: work that passed it less often came to its end.
+            (await CrashChild.StartAsync(point, cells)).ShouldBeOneOf(Killed, 0);
+
+            // At the same time: on PostgreSQL each waits for the lease of the process that was killed.
+            await Task.WhenAll(cells.Select(cell => GoOnAsync(cell, $"{cell.Workload.Name}, killed at passage {cell.Passage} of {point}")));
         }
-
-        var what = $"{workload.Name}, killed at passage {passage} of {point}";
-        await workload.PrepareAsync(folder.Folder);
-        var code = await CrashChild.StartAsync(folder.Folder, workload.Name, point, passage);
-
-        // Timing decides how often a point is passed: a run that passed it less often came to its end.
-        code.ShouldBeOneOf(Killed, 0);
-        var ledger = new Ledger(folder.Folder);
-        await using (var host = await CrashHost.StartAsync(folder.Folder, ledger))
+        finally
         {
-            await workload.RunAsync(new CrashCalls(host.Client, ledger));
-            await CrashChecks.EndsAsync(host.Hub, workload, ledger, what);
+            folders.ForEach(folder => folder.Dispose());
+        }
+    }
+
+    private static async Task GoOnAsync(CrashCell cell, string what)
+    {
+        var ledger = new Ledger(cell.Folder);
+        await using (var host = await CrashHost.StartAsync(cell.Folder, ledger))
+        {
+            await cell.Workload.RunAsync(new CrashCalls(host.Client, ledger));
+            await CrashChecks.EndsAsync(host.Hub, cell.Workload, ledger, what);
         }
 
         // Once more: what has ended does not run again.
         var before = ledger.Lines();
-        await using (var host = await CrashHost.StartAsync(folder.Folder, ledger))
+        await using (var host = await CrashHost.StartAsync(cell.Folder, ledger))
         {
             await host.Hub.WhenIdleAsync(CancellationToken.None);
         }
 
         ledger.Lines().ShouldBe(before, what);
-        CrashChecks.NothingIsLeft(folder.Folder, what);
+        CrashChecks.NothingIsLeft(cell.Folder, what);
     }
 }
 
