@@ -33,9 +33,7 @@ public abstract partial class EmbeddedTaskHub
         return deleted;
     }
 
-    private protected ITimer? StartRetention() => _options.Retention.Count == 0
-        ? null
-        : _clock.CreateTimer(_ => _ = RetainQuietlyAsync(), null, RetentionInterval, RetentionInterval);
+    private protected HourlyRetention? StartRetention() => _options.Retention.Count == 0 ? null : new HourlyRetention(this);
 
     private async Task<int> ExpireAsync(InstanceFilter filter, CancellationToken cancellationToken)
     {
@@ -71,16 +69,47 @@ public abstract partial class EmbeddedTaskHub
         }
     }
 
-    private async Task RetainQuietlyAsync()
+    /// <summary>Looks every hour; a hub that closes ends it first, so that nothing opens the store again behind it.</summary>
+    private protected sealed class HourlyRetention : IAsyncDisposable
     {
-        try
+        private readonly EmbeddedTaskHub _hub;
+        private readonly PeriodicTimer _hours;
+        private readonly CancellationTokenSource _closing = new();
+        private readonly Task _running;
+
+        public HourlyRetention(EmbeddedTaskHub hub)
         {
-            await ApplyRetentionAsync(CancellationToken.None);
+            _hub = hub;
+            _hours = new PeriodicTimer(RetentionInterval, hub._clock);
+            _running = RunAsync(_closing.Token);
         }
-        catch (TaskHubException exception)
+
+        public async ValueTask DisposeAsync()
         {
-            // The hub was closed meanwhile, or its disk is full: the next hour tries again.
-            _logger.LogWarning(exception, "Finished orchestrations of the task hub {Hub} could not be deleted.", Description);
+            await _closing.CancelAsync();
+            _hours.Dispose();
+            await _running;
+            _closing.Dispose();
+        }
+
+        private async Task RunAsync(CancellationToken cancellationToken)
+        {
+            while (await _hours.WaitForNextTickAsync(CancellationToken.None))
+            {
+                try
+                {
+                    await _hub.ApplyRetentionAsync(cancellationToken);
+                }
+                catch (OperationCanceledException)
+                {
+                    return;
+                }
+                catch (Exception exception)
+                {
+                    // Its disk is full, or its server is away: the next hour tries again.
+                    _hub._logger.LogWarning(exception, "Finished orchestrations of the task hub {Hub} could not be deleted.", _hub.Description);
+                }
+            }
         }
     }
 }

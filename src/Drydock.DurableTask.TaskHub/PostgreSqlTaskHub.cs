@@ -134,12 +134,16 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
 
     /// <summary>What exists while the hub is open.</summary>
     private sealed record Parts(
-        PostgreSqlDatabase Database, PostgreSqlReads Reads, PostgreSqlWatch Watch, PostgreSqlLoop Loop, Guid HubId, ITimer? Retention)
+        PostgreSqlDatabase Database, PostgreSqlReads Reads, PostgreSqlWatch Watch, PostgreSqlLoop Loop, Guid HubId, HourlyRetention? Retention)
         : IAsyncDisposable
     {
         public async ValueTask DisposeAsync()
         {
-            Retention?.Dispose();
+            if (Retention is not null)
+            {
+                await Retention.DisposeAsync();
+            }
+
             await Watch.DisposeAsync();
             await Task.Run(Loop.Dispose);
             await Database.DisposeAsync();

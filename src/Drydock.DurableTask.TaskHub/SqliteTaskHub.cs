@@ -98,7 +98,7 @@ public sealed class SqliteTaskHub(SqliteTaskHubOptions options, TimeProvider clo
             _closed = true;
             if (_parts is { } parts)
             {
-                await Task.Run(parts.Dispose);
+                await parts.DisposeAsync();
                 _parts = null;
             }
         }
@@ -145,14 +145,18 @@ public sealed class SqliteTaskHub(SqliteTaskHubOptions options, TimeProvider clo
     }
 
     /// <summary>What exists while the hub is open.</summary>
-    private sealed record Parts(HubDatabase Database, HubLoop Loop, HubReaders Readers, Guid HubId, ITimer? Retention) : IDisposable
+    private sealed record Parts(HubDatabase Database, HubLoop Loop, HubReaders Readers, Guid HubId, HourlyRetention? Retention) : IAsyncDisposable
     {
         public HubWriter Writer => Loop.Writer;
 
-        public void Dispose()
+        public async ValueTask DisposeAsync()
         {
-            Retention?.Dispose();
-            Loop.Dispose();
+            if (Retention is not null)
+            {
+                await Retention.DisposeAsync();
+            }
+
+            await Task.Run(Loop.Dispose);
             Readers.Dispose();
             Database.Dispose();
         }

@@ -111,6 +111,7 @@ internal sealed partial class HubState
         EndNow(instance, terminated, OrchestrationStatus.Terminated, output, null);
     }
 
+    /// <summary>Ends an instance between two turns.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="cause">What ends it, if that is an event.</param>
     /// <param name="status">How it ends.</param>

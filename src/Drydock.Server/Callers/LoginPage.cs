@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Drydock.Server.Callers;
 
 /// <summary>The form that takes a token. Nothing that a caller sent is in it.</summary>
@@ -24,21 +22,21 @@ internal sealed class LoginPage(int status, string? sentence) : IResult
         headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
         return HttpMethods.IsHead(httpContext.Request.Method)
             ? Task.CompletedTask
-            : response.WriteAsync(string.Format(CultureInfo.InvariantCulture, Html, sentence is null ? "" : $"<p role=\"alert\"><strong>{sentence}</strong></p>"), httpContext.RequestAborted);
+            : response.WriteAsync(Html(sentence is null ? "" : $"<p role=\"alert\"><strong>{sentence}</strong></p>"), httpContext.RequestAborted);
     }
 
-    private const string Html = """
+    private static string Html(string alert) => $$"""
         <!doctype html>
         <html lang="en">
         <head>
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <title>Drydock: log in</title>
-        <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}}textarea{{width:100%;font:14px monospace}}button{{font:inherit;padding:.3em 1em}}</style>
+        <style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}textarea{width:100%;font:14px monospace}button{font:inherit;padding:.3em 1em}</style>
         </head>
         <body>
         <h1>Drydock</h1>
-        {0}
+        {{alert}}
         <p>These documents are for people whom the cluster knows. Paste a bearer token, such as that of
         <code>kubectl create token NAME</code> or <code>oc whoami -t</code>, or of your OpenID Connect provider.</p>
         <form method="post" action="/docs" autocomplete="off">
