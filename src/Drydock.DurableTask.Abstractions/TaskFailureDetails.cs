@@ -22,13 +22,16 @@ public record TaskFailureDetails(
     public static TaskFailureDetails FromException(Exception exception)
     {
         ArgumentNullException.ThrowIfNull(exception);
-        return new TaskFailureDetails(
-            ErrorTypeNames.Of(exception.GetType()),
-            exception.Message,
-            exception.StackTrace,
-            InnerOf(exception),
-            Properties: null);
+        return FromException(exception, static _ => null);
     }
+
+    /// <summary>Describes an exception and its inner ones, each with what somebody knows of it besides.</summary>
+    internal static TaskFailureDetails FromException(Exception exception, Func<Exception, IDictionary<string, object?>?> propertiesOf) => new(
+        ErrorTypeNames.Of(exception.GetType()),
+        exception.Message,
+        exception.StackTrace,
+        InnerOf(exception, propertiesOf),
+        propertiesOf(exception));
 
     /// <summary>Whether the exception was of that type or derived from it; false if its type cannot be found here.</summary>
     public bool IsCausedBy<T>()
@@ -52,11 +55,11 @@ public record TaskFailureDetails(
     public override string ToString() => $"{ErrorType}: {ErrorMessage}";
 
     // A failed task's own failure, not an exception, is what caused a TaskFailedException; likewise a failed operation's.
-    private static TaskFailureDetails? InnerOf(Exception exception) => exception switch
+    private static TaskFailureDetails? InnerOf(Exception exception, Func<Exception, IDictionary<string, object?>?> propertiesOf) => exception switch
     {
         TaskFailedException { InnerException: null } failed => failed.FailureDetails,
         Entities.EntityOperationFailedException failed => failed.FailureDetails,
-        { InnerException: { } inner } => FromException(inner),
+        { InnerException: { } inner } => FromException(inner, propertiesOf),
         _ => null,
     };
 }

@@ -33,10 +33,10 @@ internal static class Actions
 
     public static OrchestratorAction Terminated(string? output) => Completion(OrchestrationStatus.Terminated, output);
 
-    public static OrchestratorAction Failed(Exception exception)
+    public static OrchestratorAction Failed(Exception exception, Protobuf.TaskFailureDetails details)
     {
         var action = Completion(OrchestrationStatus.Failed, exception.Message);
-        action.CompleteOrchestration.FailureDetails = TaskFailureDetails.FromException(exception).ToProtocol();
+        action.CompleteOrchestration.FailureDetails = details;
         return action;
     }
 

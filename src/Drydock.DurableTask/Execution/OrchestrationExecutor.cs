@@ -305,7 +305,7 @@ internal sealed class OrchestrationExecutor
             _schedule.DropPending();
         }
 
-        Finish(Actions.Failed(exception));
+        Finish(Actions.Failed(exception, _options.Describe(exception)));
     }
 
     private void Finish(OrchestratorAction completion)

@@ -16,7 +16,8 @@ internal sealed class ActivityRuns(
     private const int MostRemembered = 1000;
 
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _running = new(StringComparer.Ordinal);
-    private readonly ConcurrentQueue<string> _lostEarly = new();
+    private readonly ConcurrentDictionary<string, byte> _lost = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<string> _lostInOrder = new();
 
     /// <summary>Trips the tokens of activities whose result nobody waits for any more; ends with the stream, or at once if the hub does not say.</summary>
     public async Task WatchLostAsync(CancellationToken cancellationToken)
@@ -52,7 +53,7 @@ internal sealed class ActivityRuns(
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(ended);
         _running[completionToken] = end;
-        if (_lostEarly.Contains(completionToken))
+        if (_lost.ContainsKey(completionToken))
         {
             await CancelAsync(end);
         }
@@ -153,17 +154,18 @@ internal sealed class ActivityRuns(
         {
             span?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, exception.Message);
             Log.ActivityFailed(logger, exception, request.Name, request.OrchestrationInstance.InstanceId);
-            return new ActivityResponse { FailureDetails = TaskFailureDetails.FromException(exception).ToProtocol() };
+            return new ActivityResponse { FailureDetails = options.Describe(exception) };
         }
     }
 
     /// <summary>The feed and the items are two streams: what is lost may not have begun here yet, or may be another worker's.</summary>
     private async Task LoseAsync(string token)
     {
-        _lostEarly.Enqueue(token);
-        if (_lostEarly.Count > MostRemembered)
+        _lost[token] = 0;
+        _lostInOrder.Enqueue(token);
+        if (_lostInOrder.Count > MostRemembered && _lostInOrder.TryDequeue(out var oldest))
         {
-            _lostEarly.TryDequeue(out _);
+            _lost.TryRemove(oldest, out _);
         }
 
         if (_running.TryGetValue(token, out var end))

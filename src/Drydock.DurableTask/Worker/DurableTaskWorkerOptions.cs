@@ -49,6 +49,13 @@ public class DurableTaskWorkerOptions
     /// <summary>Whether <see cref="Versioning"/> is set.</summary>
     public bool IsVersioningSet => Versioning is not null;
 
+    /// <summary>Says what is to be known of exceptions besides; null if nobody does.</summary>
+    internal IExceptionPropertiesProvider? ExceptionProperties { get; set; }
+
+    /// <summary>A failure as it is stored.</summary>
+    internal Protobuf.TaskFailureDetails Describe(Exception exception) =>
+        TaskFailureDetails.FromException(exception, inner => ExceptionProperties?.GetExceptionProperties(inner)).ToProtocol();
+
     /// <summary>Makes these options the same as others.</summary>
     internal void CopyFrom(DurableTaskWorkerOptions other)
     {

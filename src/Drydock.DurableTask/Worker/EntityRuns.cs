@@ -70,7 +70,7 @@ internal sealed class EntityRuns(
                 Log.EntityOperationFailed(logger, exception, operation.Name, batch.Id);
                 result.Results.Add(new OperationResult
                 {
-                    Failure = new OperationResultFailure { FailureDetails = TaskFailureDetails.FromException(exception).ToProtocol() },
+                    Failure = new OperationResultFailure { FailureDetails = options.Describe(exception) },
                 });
             }
 

@@ -36,11 +36,13 @@ internal sealed class TaskHubWorker : DurableTaskWorker
         IOptionsMonitor<WorkItemFilterOptions> filters,
         IServiceScopeFactory scopes,
         TimeProvider clock,
-        ILoggerFactory loggers)
+        ILoggerFactory loggers,
+        IExceptionPropertiesProvider? exceptionProperties = null)
         : base(name, factory)
     {
         _hub = hub;
         _options = options.Get(name);
+        _options.ExceptionProperties = ExceptionPropertiesProvider = exceptionProperties;
         _filters = filters.Get(name).For(factory.Registry, _options)?.ToProtocol();
         _clock = clock;
         _logger = loggers.CreateLogger<TaskHubWorker>();

@@ -1,7 +1,10 @@
+using System.Collections.Concurrent;
 using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.DurableTask.Worker;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
 
@@ -69,6 +72,66 @@ public sealed class TaskHubWorkerTests
         end.FailureDetails!.IsCausedBy<TaskFailedException>().ShouldBeTrue();
         end.FailureDetails.InnerFailure!.IsCausedBy<IOException>().ShouldBeTrue();
         end.FailureDetails.InnerFailure.ErrorMessage.ShouldBe("disk");
+    }
+
+    [Theory]
+    [InlineData(Replaying.Seldom)]
+    [InlineData(Replaying.Always)]
+    public async Task A_replay_safe_logger_says_each_line_once_however_often_the_code_is_replayed(Replaying replaying)
+    {
+        var lines = new Lines();
+        await using var engine = await EngineHost.StartAsync(
+            tasks => tasks
+                .AddActivityFunc<int, int>("AddOne", (_, value) => value + 1)
+                .AddOrchestratorFunc<int>("Chatty", async context =>
+                {
+                    var typed = context.CreateReplaySafeLogger<TaskHubWorkerTests>();
+                    var named = context.ReplaySafeLoggerFactory.CreateLogger("Chatty");
+                    var sum = 0;
+                    for (var step = 0; step < 3; step++)
+                    {
+                        typed.LogWarning("typed {Step}", step);
+                        named.LogWarning("named {Step}", step);
+                        sum = await context.CallActivityAsync<int>("AddOne", sum);
+                    }
+
+                    context.CreateReplaySafeLogger("Chatty").LogWarning("last");
+                    return sum;
+                }),
+            replaying,
+            services: services => services.AddSingleton<ILoggerProvider>(lines));
+
+        (await engine.RunAsync("Chatty")).ReadOutputAs<int>().ShouldBe(3);
+
+        lines.Said.ShouldBe(["typed 0", "named 0", "typed 1", "named 1", "typed 2", "named 2", "last"]);
+    }
+
+    [Theory]
+    [InlineData(Replaying.Always)]
+    [InlineData(Replaying.Compared)]
+    public async Task What_a_provider_knows_of_exceptions_travels_with_the_failures(Replaying replaying)
+    {
+        await using var engine = await EngineHost.StartAsync(
+            tasks => tasks
+                .AddActivityFunc<int>("Disk", Task<int> (_) => throw new InvalidOperationException("no", new IOException("disk") { HResult = 42 }))
+                .AddOrchestratorFunc<int>("Fails", async context =>
+                {
+                    try
+                    {
+                        return await context.CallActivityAsync<int>("Disk");
+                    }
+                    catch (TaskFailedException failed)
+                    {
+                        throw new IOException((string)failed.FailureDetails.InnerFailure!.Properties!["code"]! + "!") { HResult = 7 };
+                    }
+                }),
+            replaying,
+            services: services => services.AddSingleton<IExceptionPropertiesProvider, CodesOfExceptions>());
+
+        var end = await engine.RunAsync("Fails");
+
+        end.FailureDetails!.ErrorMessage.ShouldBe("code 42!");
+        end.FailureDetails.Properties!["code"].ShouldBe("code 7");
     }
 
     [Fact]
@@ -318,6 +381,35 @@ public sealed class TaskHubWorkerTests
             gate.Entered.TrySetResult();
             await gate.Opened.Task.WaitAsync(context.GetCancellationToken());
             return "opened";
+        }
+    }
+
+    private sealed class CodesOfExceptions : IExceptionPropertiesProvider
+    {
+        public IDictionary<string, object?>? GetExceptionProperties(Exception exception) =>
+            exception is IOException ? new Dictionary<string, object?>(StringComparer.Ordinal) { ["code"] = $"code {exception.HResult}" } : null;
+    }
+
+    /// <summary>What was logged under the categories of the test.</summary>
+    private sealed class Lines : ILoggerProvider, ILogger
+    {
+        private readonly ConcurrentQueue<string> _said = new();
+
+        public IEnumerable<string> Said => _said;
+
+        public ILogger CreateLogger(string categoryName) =>
+            categoryName == "Chatty" || categoryName == typeof(TaskHubWorkerTests).FullName ? this : NullLogger.Instance;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            _said.Enqueue(formatter(state, exception));
+
+        public void Dispose()
+        {
         }
     }
 }
