@@ -1,10 +1,16 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Drydock.Api;
+using Drydock.DurableTask.Protobuf;
+using Drydock.DurableTask.Remote;
 using Drydock.EndToEndTests.Cli;
 using Drydock.EndToEndTests.Server;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Store;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
 
@@ -81,6 +87,50 @@ public sealed class HubElsewhereTests
         await UntilAsync(() => (string?)cluster.Cluster.Store.Get(Maintenances, null, "fan")!["status"]?["phase"] is "Succeeded" and var phase ? phase : null);
         Holder(cluster).ShouldNotBe(holder);
         cluster.IsCordoned().ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Another_program_reaches_the_hubs_that_a_server_lends()
+    {
+        await using var cluster = await LiveCluster.StartAsync("healthy");
+        var port = FreePort();
+        await using var server = cluster.Start(
+            [.. Arguments($"Data Source={Path.Combine(cluster.Folder, "lent.db")}"), "--hub-listen", $"127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}"]);
+        using var http = new HttpClient { BaseAddress = new Uri(await ToldAsync(server, "url")) };
+        var started = await new DrydockApiClient(http).CreateMaintenanceAsync(new MaintenanceCreate { Node = cluster.Node }, null, Token);
+
+        // A hub of its own for who names none; the maintenances for who asks for them.
+        using var own = Connect(port, null);
+        await own.StartInstanceAsync(new CreateInstanceRequest { InstanceId = "mine", Name = "Orchestrator" }, Token);
+        await foreach (var item in own.GetWorkItemsAsync(new GetWorkItemsRequest(), keepsOrchestrators: false, Token))
+        {
+            if (item.OrchestratorRequest is not null)
+            {
+                item.OrchestratorRequest.InstanceId.ShouldBe("mine");
+                var end = new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.Completed, Result = "1" };
+                await own.CompleteOrchestratorTaskAsync(
+                    new OrchestratorResponse { CompletionToken = item.CompletionToken, Actions = { new OrchestratorAction { CompleteOrchestration = end } } }, Token);
+                break;
+            }
+        }
+
+        (await own.WaitForInstanceCompletionAsync(new GetInstanceRequest { InstanceId = "mine", GetInputsAndOutputs = true }, Token))
+            .OrchestrationState.Output.ShouldBe("1");
+        (await own.GetInstanceAsync(new GetInstanceRequest { InstanceId = started.Id }, Token)).Exists.ShouldBeFalse();
+        using var maintenances = Connect(port, "drydock");
+        (await maintenances.GetInstanceAsync(new GetInstanceRequest { InstanceId = started.Id }, Token)).Exists.ShouldBeTrue();
+    }
+
+    private static RemoteTaskHub Connect(int port, string? taskHub) => new(
+        new RemoteTaskHubOptions { Address = new TaskHubAddress(new Uri($"http://127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}")) { TaskHub = taskHub } },
+        TimeProvider.System,
+        NullLogger<RemoteTaskHub>.Instance);
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [Fact]
