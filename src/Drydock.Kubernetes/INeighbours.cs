@@ -6,10 +6,14 @@ namespace Drydock.Kubernetes;
 /// </summary>
 public interface INeighbours
 {
-    /// <summary>All objects of a kind; none if the kind is not served or the caller may not list it.</summary>
+    /// <summary>All objects of a kind; none if the kind is not served.</summary>
     /// <param name="kind">The kind.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ClusterException"><c>Forbidden</c>: it is served, and the caller may not list it.</exception>
     Task<IReadOnlyList<NeighbourSnapshot>> ListNeighboursAsync(NeighbourKind kind, CancellationToken cancellationToken);
+
+    /// <summary>Which of these kinds are served and may not be listed by the caller: the permissions that it lacks.</summary>
+    Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
 
     /// <summary>The object, or null.</summary>
     Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken);

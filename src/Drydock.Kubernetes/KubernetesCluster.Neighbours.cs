@@ -14,16 +14,31 @@ public sealed partial class KubernetesCluster
     /// <inheritdoc/>
     public async Task<IReadOnlyList<NeighbourSnapshot>> ListNeighboursAsync(NeighbourKind kind, CancellationToken cancellationToken)
     {
+        var resource = NeighbourSnapshots.ResourceOf(kind);
         try
         {
-            var found = await _api.ListAllAsync(NeighbourSnapshots.ResourceOf(kind), selector: null, cancellationToken);
+            var found = await _api.ListAllAsync(resource, selector: null, cancellationToken);
             return InOrder(found.Select(json => NeighbourSnapshots.From(kind, json)), neighbour => neighbour.Ref);
         }
         catch (ClusterException refusal) when (refusal.Kind == ClusterErrorKind.Forbidden)
         {
             // RBAC answers before the API server looks whether the kind exists: without it, the ordinary answer of a cluster without machines.
-            return [];
+            if (!await IsServedAsync(resource, cancellationToken))
+            {
+                return [];
+            }
+
+            throw;
         }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken)
+    {
+        var rules = kinds.Select(NeighbourSnapshots.ResourceOf).ToDictionary(resource => new AccessRule("list", resource.Group, resource.Plural));
+        var missing = await GetMissingAccessAsync([.. rules.Keys], cancellationToken);
+        var served = await Task.WhenAll(missing.Select(rule => IsServedAsync(rules[rule], cancellationToken)));
+        return [.. missing.Where((_, index) => served[index])];
     }
 
     /// <inheritdoc/>

@@ -216,7 +216,8 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>Puts back what was changed, booking the news of the lease meanwhile.</summary>
     /// <param name="keepNode">The node stays cordoned and marked.</param>
     /// <param name="ledger">What the node was, if it was marked.</param>
-    public async Task<RestoreResult> RestoreAsync(bool keepNode, NodePrior? ledger)
+    /// <param name="mayBeUnread">What stands around the node and may not be listed was not held either.</param>
+    public async Task<RestoreResult> RestoreAsync(bool keepNode, NodePrior? ledger, bool mayBeUnread)
     {
         var restoring = context.CallSubOrchestratorAsync<RestoreResult>(
             Orchestrations.Restore,
@@ -225,6 +226,7 @@ internal sealed partial class MaintenanceChildren(
                 Holder = holder,
                 UnderLease = true,
                 KeepNode = keepNode,
+                NeighboursMayBeUnread = mayBeUnread,
                 Ledger = ledger is null ? null : LedgerJson.Write(ledger),
                 Stopped = [.. _moved.Select(moved => moved.Stopped).OfType<StoppedVm>().DistinctBy(stopped => stopped.Vm)],
                 RestartTimeout = request.VirtualMachines.RestartTimeout,

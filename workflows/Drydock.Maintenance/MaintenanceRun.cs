@@ -323,7 +323,8 @@ internal sealed class MaintenanceRun
         var isCancel = end.Outcome == MaintenanceOutcome.Cancelled;
         await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
         var keeps = end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned);
-        var result = await _children.RestoreAsync(keeps, _marked);
+        var result = await _children.RestoreAsync(
+            keeps, _marked, mayBeUnread: _request.Remediation == RemediationPolicy.LabelOnly || _node is not { NeighboursArePartial: false });
         if (end.Outcome == MaintenanceOutcome.Failed)
         {
             await RecordAsync("FailedMaintenance", "Failed a node maintenance", isWarning: true);

@@ -26,7 +26,7 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         List<UndoResult> results =
         [
             await undo.UnmarkNodeAsync(node, null, null, cancellationToken),
-            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, cancellationToken),
+            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, mayBeUnread: false, cancellationToken),
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {

@@ -41,6 +41,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         findings.AddRange(await OfControlPlaneAsync(request, node, cancellationToken));
         var planned = await actions.ReadAsync(request, node, cancellationToken);
         findings.AddRange(planned.Findings);
+        findings.AddRange(await actions.UnreadNeighboursAsync(request, cancellationToken));
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
         findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));

@@ -20,6 +20,9 @@ public sealed record RestoreRequest(string Node)
     /// <summary>Leave the node cordoned and marked; only the virtual machines are started again.</summary>
     public bool KeepNode { get; init; }
 
+    /// <summary>What stands around the node and may not be listed was not held either.</summary>
+    public bool NeighboursMayBeUnread { get; init; }
+
     /// <summary>What the node was before, as its mark says it: for when somebody took that off. Null: only the mark counts.</summary>
     public string? Ledger { get; init; }
 
@@ -60,7 +63,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         if (!input.KeepNode)
         {
             // Remediation last: it must not find a node that is still being put back.
-            var undo = new UndoInput(input.Node, input.Holder, input.UnderLease);
+            var undo = new UndoInput(input.Node, input.Holder, input.UnderLease) { MayBeUnread = input.NeighboursMayBeUnread };
             await UndoAsync(context, Activities.UnmarkNode, undo with { Ledger = input.Ledger }, $"node {input.Node}");
             await UndoAsync(context, Activities.ReleaseNeighbours, undo, $"what was held around node {input.Node}");
         }

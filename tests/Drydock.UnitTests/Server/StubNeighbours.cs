@@ -8,6 +8,9 @@ internal sealed class StubNeighbours : INeighbours
     public Task<IReadOnlyList<NeighbourSnapshot>> ListNeighboursAsync(NeighbourKind kind, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<NeighbourSnapshot>>([]);
 
+    public Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<AccessRule>>([]);
+
     public Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>
         Task.FromResult<NeighbourSnapshot?>(null);
 

@@ -1,5 +1,6 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Actions;
+using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance;
 
@@ -55,6 +56,14 @@ public sealed class ActionPlanner(
         .. request.Action == MaintenanceAction.None ? [] : new[] { (ActionPoint.Action, new ActionStep(request.Action, request.ActionOptions)) },
         .. request.Hooks.BeforeUncordon.Select(step => (ActionPoint.BeforeUncordon, step)),
     ];
+
+    /// <summary>What may remediate the node while it is away and cannot be read, so that it is not paused.</summary>
+    internal async Task<IEnumerable<PlanFinding>> UnreadNeighboursAsync(MaintenanceRequest request, CancellationToken cancellationToken) =>
+        request.Remediation == RemediationPolicy.LabelOnly ? [] : (await neighbours.FindUnreadableAsync(Neighbourhood.Kinds, cancellationToken)).Select(rule => new PlanFinding(
+            FindingSeverity.Notes,
+            "remediation-not-read",
+            $"The account may not {rule}: whether one of them remediates node {request.Node} while it is away is not known, and none is paused.",
+            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}, or pause them yourself."));
 
     /// <summary>Reads what the actions of the request need.</summary>
     internal async Task<ActionPlan> ReadAsync(MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken)

@@ -6,30 +6,50 @@ namespace Drydock.Maintenance.Node;
 internal sealed class ReadNeighboursActivity(ICluster cluster, INeighbours neighbours) : ClusterActivity<NodeInput, IReadOnlyList<HeldNeighbour>>
 {
     protected override async Task<IReadOnlyList<HeldNeighbour>> RunAsync(NodeInput input, CancellationToken cancellationToken) =>
-        await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node ? await Neighbourhood.ReadAsync(neighbours, node, cancellationToken) : [];
+        await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node ? (await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)).Held : [];
 }
 
 /// <summary>What stands around a node.</summary>
 internal static class Neighbourhood
 {
-    /// <summary>The objects that would remediate the node while it is away.</summary>
-    public static async Task<IReadOnlyList<HeldNeighbour>> ReadAsync(INeighbours neighbours, NodeSnapshot node, CancellationToken cancellationToken)
+    /// <summary>The kinds that decide what is held.</summary>
+    public static readonly IReadOnlyList<NeighbourKind> Kinds =
+        [NeighbourKind.NodeHealthCheck, NeighbourKind.ClusterMachine, NeighbourKind.OpenShiftMachine, NeighbourKind.OpenShiftHealthCheck];
+
+    /// <summary>The objects that would remediate the node while it is away, and whether some could not be read since the account may not.</summary>
+    public static async Task<(IReadOnlyList<HeldNeighbour> Held, bool IsPartial)> ReadAsync(
+        INeighbours neighbours, NodeSnapshot node, CancellationToken cancellationToken)
     {
-        var lists = await Task.WhenAll(((NeighbourKind[])[NeighbourKind.NodeHealthCheck, NeighbourKind.ClusterMachine, NeighbourKind.OpenShiftMachine])
-            .Select(kind => neighbours.ListNeighboursAsync(kind, cancellationToken)));
+        var lists = await Task.WhenAll(Kinds.Take(3).Select(kind => ListAsync(neighbours, kind, cancellationToken)));
         List<NeighbourSnapshot> held =
         [
-            .. lists[0].Where(check => check.Selector.Matches(node.Labels)),
-            .. lists[1].Where(machine => machine.Node == node.Name),
+            .. (lists[0] ?? []).Where(check => check.Selector.Matches(node.Labels)),
+            .. (lists[1] ?? []).Where(machine => machine.Node == node.Name),
         ];
-        var machines = lists[2].Where(machine => machine.Node == node.Name).ToList();
+        var isPartial = lists.Contains(null);
+        var machines = (lists[2] ?? []).Where(machine => machine.Node == node.Name).ToList();
         if (machines.Count > 0)
         {
-            held.AddRange((await neighbours.ListNeighboursAsync(NeighbourKind.OpenShiftHealthCheck, cancellationToken))
+            var checks = await ListAsync(neighbours, NeighbourKind.OpenShiftHealthCheck, cancellationToken);
+            isPartial |= checks is null;
+            held.AddRange((checks ?? [])
                 .Where(check => machines.Exists(machine => machine.Ref.Namespace == check.Ref.Namespace && check.Selector.Matches(machine.Labels))));
         }
 
-        return [.. held.Select(neighbour => new HeldNeighbour(neighbour.Kind, neighbour.Ref))];
+        return ([.. held.Select(neighbour => new HeldNeighbour(neighbour.Kind, neighbour.Ref))], isPartial);
+    }
+
+    // The plan has told that it may not be read, and what that means.
+    private static async Task<IReadOnlyList<NeighbourSnapshot>?> ListAsync(INeighbours neighbours, NeighbourKind kind, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await neighbours.ListNeighboursAsync(kind, cancellationToken);
+        }
+        catch (ClusterException refusal) when (refusal.Kind == ClusterErrorKind.Forbidden)
+        {
+            return null;
+        }
     }
 }
 
@@ -51,7 +71,7 @@ internal sealed class HoldNeighboursActivity(ICluster cluster, INeighbours neigh
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
         var found = input.LooksForNew && await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node
-            ? await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)
+            ? (await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)).Held
             : [];
         List<string> told = [];
         foreach (var held in input.Neighbours.Union(found))
@@ -117,7 +137,7 @@ internal sealed class ReleaseNeighboursActivity(ICluster cluster, INeighbours ne
 {
     protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
         await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NeighbourUndo(neighbours).ReleaseAsync(input.Node, input.Holder, cancellationToken);
+        ?? await new NeighbourUndo(neighbours).ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, cancellationToken);
 }
 
 /// <summary>Undoes what stands around a node, from the marks alone.</summary>
@@ -126,12 +146,17 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
     private static readonly NeighbourKind[] Held = [NeighbourKind.NodeHealthCheck, NeighbourKind.OpenShiftHealthCheck, NeighbourKind.ClusterMachine];
 
     /// <summary>Ends pauses and lets the machine go, where a maintenance of the node (of this holder, or any if null) wrote that.</summary>
-    public async Task<UndoResult> ReleaseAsync(string node, string? holder, CancellationToken cancellationToken)
+    /// <param name="node">The node.</param>
+    /// <param name="holder">Whose marks count, or null: all.</param>
+    /// <param name="mayBeUnread">What may not be listed was not held either: no problem.</param>
+    /// <param name="cancellationToken">Ends it between two changes.</param>
+    public async Task<UndoResult> ReleaseAsync(string node, string? holder, bool mayBeUnread, CancellationToken cancellationToken)
     {
-        var done = new List<string>();
+        List<string> done = [];
+        List<string> unread = [];
         foreach (var kind in Held)
         {
-            foreach (var found in await neighbours.ListNeighboursAsync(kind, cancellationToken))
+            foreach (var found in await ListAsync(kind, mayBeUnread ? null : unread, cancellationToken))
             {
                 if (await ReleaseAsync(found, node, holder, cancellationToken))
                 {
@@ -140,7 +165,8 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             }
         }
 
-        foreach (var host in await neighbours.ListNeighboursAsync(NeighbourKind.BareMetalHost, cancellationToken))
+        // A maintenance lets a machine that it switched off go itself, when it ends that action.
+        foreach (var host in await ListAsync(NeighbourKind.BareMetalHost, holder is null ? unread : null, cancellationToken))
         {
             if (await Actions.PowerOnActivity.ReleaseAsync(neighbours, new Actions.PowerInput(node, holder, host.Ref), cancellationToken))
             {
@@ -153,7 +179,23 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             done.AddRange(await EndJobsAsync(node, cancellationToken));
         }
 
-        return new(Verdict.Done, done.Count == 0 ? null : $"Let go: {string.Join(", ", done)}.");
+        return new(
+            Verdict.Done,
+            done.Count == 0 ? null : $"Let go: {string.Join(", ", done)}.",
+            unread.Count == 0 ? null : $"{string.Join(" ", unread)} Whether any of them is still held for node {node} is not known: grant that, then drydock restore {node}");
+    }
+
+    private async Task<IReadOnlyList<NeighbourSnapshot>> ListAsync(NeighbourKind kind, List<string>? unread, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await neighbours.ListNeighboursAsync(kind, cancellationToken);
+        }
+        catch (ClusterException refusal) when (refusal.Kind == ClusterErrorKind.Forbidden)
+        {
+            unread?.Add(refusal.Message);
+            return [];
+        }
     }
 
     /// <summary>For an object that changes faster than it can be changed.</summary>

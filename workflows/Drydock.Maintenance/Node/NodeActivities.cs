@@ -29,6 +29,9 @@ internal sealed record NodeReading(NodePrior? Prior, string? Uid, string? HeldBy
 {
     /// <summary>What would remediate it while it is away; null if that was not asked for, or read apart as before.</summary>
     public IReadOnlyList<HeldNeighbour>? Neighbours { get; init; }
+
+    /// <summary>Some of that could not be read, since the account may not.</summary>
+    public bool NeighboursArePartial { get; init; }
 }
 
 /// <summary>Reads what a node is before a maintenance changes it; from the mark, if it is marked as ours already.</summary>
@@ -46,7 +49,13 @@ internal sealed class ReadNodeActivity(ICluster cluster, INeighbours neighbours)
         var drivers = neighbours.ListCsiDriversAsync(input.Node, cancellationToken);
         await Task.WhenAll(new Task?[] { around, pods, drivers }.OfType<Task>());
         var reading = ReadingOf(node, input.Holder, HealthBaseline.Of(node, await pods, await drivers));
-        return around is null ? reading : reading with { Neighbours = await around };
+        if (around is null)
+        {
+            return reading;
+        }
+
+        var (held, isPartial) = await around;
+        return reading with { Neighbours = held, NeighboursArePartial = isPartial };
     }
 
     private static NodeReading ReadingOf(NodeSnapshot node, string holder, HealthBaseline baseline) =>

@@ -10,6 +10,9 @@ namespace Drydock.Maintenance.Node;
 /// <param name="Vm">The virtual machine to restore, where one is.</param>
 internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, ObjectRef? Vm = null)
 {
+    /// <summary>What stands around the node and may not be listed was not held either.</summary>
+    public bool MayBeUnread { get; init; }
+
     /// <summary>What the object was, as its mark said: for one whose mark somebody took off. Null: only the mark counts.</summary>
     public string? Ledger { get; init; }
 
