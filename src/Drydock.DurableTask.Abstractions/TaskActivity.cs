@@ -88,8 +88,8 @@ public static class TaskActivityContextExtensions
         context is ICancellableActivityContext cancellable ? cancellable.HeartbeatAsync(progress) : Task.CompletedTask;
 
     /// <summary>
-    /// What the last heartbeat of an earlier attempt of this very call said. The hub stores it within about a second, so that it is there
-    /// after its restart and on its other servers. A retry by policy is another call.
+    /// What the last heartbeat of an earlier attempt said: of this very call, or of one that failed and that a retry policy or handler follows
+    /// up. The hub stores it within about a second, so that it is there after its restart and on its other servers.
     /// </summary>
     public static T? GetProgress<T>(this TaskActivityContext context) =>
         context is ICancellableActivityContext cancellable ? cancellable.GetProgress<T>() : default;

@@ -83,6 +83,12 @@ internal sealed partial class HubState
         var id = unit.Request!.TaskId;
         if (response.FailureDetails is { } failure)
         {
+            if (unit.Progress is { } said)
+            {
+                // A retry is another call, which the orchestrator makes: so it can pass on how far this one came.
+                failure.Properties[ActivityLimits.ProgressTag] = Value.ForString(said);
+            }
+
             answer.TaskFailed = new TaskFailedEvent { TaskScheduledId = id, FailureDetails = failure };
         }
         else

@@ -6,10 +6,15 @@ namespace Drydock.DurableTask.Execution;
 /// <summary>The protocol's actions, without their ids.</summary>
 internal static class Actions
 {
-    public static OrchestratorAction Activity(string name, string version, string? input, IDictionary<string, string>? tags)
+    public static OrchestratorAction Activity(string name, string version, string? input, IDictionary<string, string>? tags, string? progress)
     {
         var action = new ScheduleTaskAction { Name = name, Version = version, Input = input };
         AddTags(action.Tags, tags);
+        if (progress is not null)
+        {
+            action.Tags[ActivityLimits.ProgressTag] = progress;
+        }
+
         return new OrchestratorAction { ScheduleTask = action };
     }
 

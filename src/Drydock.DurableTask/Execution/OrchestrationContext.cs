@@ -98,8 +98,24 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
 
         // An activity's parameters are an array, of which there is only ever one: so the official SDK writes them.
         var parameters = Converter.Serialize(new[] { input });
-        return Retries.RunAsync(this, options?.Retry, () => CallAsync<TResult>(
-            Actions.Activity(name, version, parameters, options?.Tags), name));
+        string? progress = null;
+        return options?.Retry is null ? CallOnceAsync() : Retries.RunAsync(this, options.Retry, AttemptAsync);
+
+        Task<TResult> CallOnceAsync() => CallAsync<TResult>(Actions.Activity(name, version, parameters, options?.Tags, progress), name);
+
+        async Task<TResult> AttemptAsync()
+        {
+            try
+            {
+                return await CallOnceAsync();
+            }
+            catch (TaskFailedException failed)
+            {
+                // What it had said before it failed is for the next attempt.
+                progress = failed.FailureDetails.Properties?.TryGetValue(ActivityLimits.ProgressTag, out var said) == true ? said as string : progress;
+                throw;
+            }
+        }
     }
 
     public override Task<TResult> CallSubOrchestratorAsync<TResult>(

@@ -102,6 +102,36 @@ public sealed class ActivityLimitTests
         (await host.RunAsync("Orchestrator", "Beating")).ReadOutputAs<string>().ShouldBe("done");
     }
 
+    [Theory]
+    [InlineData(Replaying.Seldom)]
+    [InlineData(Replaying.Always)]
+    [InlineData(Replaying.Compared)]
+    public async Task A_retry_goes_on_from_what_the_attempts_that_failed_had_said(Replaying replaying)
+    {
+        List<int> begun = [];
+        await using var host = await EngineHost.StartAsync(
+            tasks => tasks
+                .AddOrchestratorFunc<int>("Orchestrator", context => context.CallActivityAsync<int>(
+                    "Step", options: TaskOptions.FromRetryPolicy(new RetryPolicy(4, TimeSpan.FromMilliseconds(1)))))
+                .AddActivityFunc<int>("Step", async Task<int> (context) =>
+                {
+                    var from = context.GetProgress<int>();
+                    begun.Add(from);
+                    if (begun.Count == 3)
+                    {
+                        // One that said nothing does not take away what was said before.
+                        throw new IOException("again");
+                    }
+
+                    await context.HeartbeatAsync(from + 10);
+                    return begun.Count == 4 ? from : throw new IOException("again");
+                }),
+            replaying);
+
+        (await host.RunAsync("Orchestrator")).ReadOutputAs<int>().ShouldBe(20);
+        begun.ShouldBe([0, 10, 20, 20]);
+    }
+
     [Fact]
     public async Task A_client_reads_how_far_an_activity_has_come()
     {
