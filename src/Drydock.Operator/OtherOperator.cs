@@ -17,9 +17,8 @@ internal sealed class OtherOperator(INeighbours neighbours, TimeProvider clock, 
     /// <summary>Returns when no other operator leads any more; says once why it waits.</summary>
     public async Task WaitUntilGoneAsync(CancellationToken cancellationToken)
     {
-        while (await FindAsync(cancellationToken) is { } leader)
+        while (await FindAsync(cancellationToken) is { } why)
         {
-            var why = $"A Node Maintenance Operator runs in this cluster: {leader}. NodeMaintenance resources are left to it; uninstall it, or run Drydock without its operator.";
             if (ShutBecause != why)
             {
                 ShutBecause = why;
@@ -36,13 +35,16 @@ internal sealed class OtherOperator(INeighbours neighbours, TimeProvider clock, 
         }
     }
 
+    /// <summary>Why the door must not open, or null.</summary>
     private async Task<string?> FindAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
-                return await neighbours.FindNodeMaintenanceOperatorAsync(cancellationToken);
+                return await neighbours.FindNodeMaintenanceOperatorAsync(cancellationToken) is { } leader
+                    ? $"A Node Maintenance Operator runs in this cluster: {leader}. NodeMaintenance resources are left to it; uninstall it, or run Drydock without its operator."
+                    : null;
             }
             catch (ClusterException error) when (error.IsTransient)
             {
@@ -50,8 +52,8 @@ internal sealed class OtherOperator(INeighbours neighbours, TimeProvider clock, 
             }
             catch (ClusterException error)
             {
-                logger.LogWarning("Whether a Node Maintenance Operator runs cannot be told ({Why}); the NodeMaintenance door opens.", error.Message);
-                return null;
+                // Two operators on one resource undo each other: not to know is no reason to open.
+                return $"Whether a Node Maintenance Operator runs cannot be told: {error.Message} Grant Drydock the verb list on leases.coordination.k8s.io, or run it without its operator.";
             }
         }
     }

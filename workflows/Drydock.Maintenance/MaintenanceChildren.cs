@@ -333,9 +333,17 @@ internal sealed partial class MaintenanceChildren(
                 FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
             Failure ??= new MaintenanceEnd(
                 MaintenanceOutcome.Failed,
-                $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: {(progress.LeaseSentence is { } lost ? $"{lost} " : "")}{result.Blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held"
-                + (result.Blockers.Count > 0 ? $", the longest {result.Blockers[0].Pod} ({result.Blockers[0].Kind})." : "."));
+                $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: {(progress.LeaseSentence is { } lost ? $"{lost} " : "")}{WhatIsLeft(result.Blockers)}");
         }
+    }
+
+    private string WhatIsLeft(IReadOnlyList<Blocker> blockers)
+    {
+        var pods = $"{blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held" + (blockers.Count > 0 ? $", the longest {blockers[0].Pod} ({blockers[0].Kind})." : ".");
+        var machines = _moving.Keys.Order(Comparer<ObjectRef>.Create(static (one, other) => string.CompareOrdinal(one.ToString(), other.ToString()))).ToList();
+        return machines.Count == 0 ? pods
+            : blockers.Count == 0 ? $"still there: virtual machine {string.Join(", ", machines.Take(5))}{(machines.Count > 5 ? $" and {machines.Count - 5} more" : "")}."
+            : $"{pods} {machines.Count} virtual machines are still there, such as {machines[0]}.";
     }
 
     private Task<T> Start<T>(string orchestration, object input, string id)

@@ -22,7 +22,14 @@ internal sealed class StubNeighbours : INeighbours
     public Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(string? @namespace, string selector, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<PodSnapshot>>([]);
 
-    public Task<string?> FindNodeMaintenanceOperatorAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+    /// <summary>Who leads the other operator; it may throw.</summary>
+    public Func<string?> OtherOperator { get; set; } = static () => null;
+
+    public async Task<string?> FindNodeMaintenanceOperatorAsync(CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask;
+        return OtherOperator();
+    }
 
     public Task<NeighbourSnapshot?> ChangeNeighbourAsync(
         NeighbourSnapshot neighbour,

@@ -20,8 +20,8 @@ internal sealed record MarksSeen(IReadOnlyList<string> Missing, string? Cursor)
 /// <summary>Waits until something of ours is no longer on the node, or a minute has passed. Changes nothing.</summary>
 internal sealed class AwaitMarksActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups, LeftRunning left) : ClusterActivity<AwaitMarksInput, MarksSeen>
 {
-    // Every pod that goes and every budget that rises wakes us: no reason to read the node as often.
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(10);
+    // Every pod that goes wakes us: no reason to read the node as often.
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(3);
 
     protected override async Task<MarksSeen> RunAsync(AwaitMarksInput input, CancellationToken cancellationToken)
     {
@@ -33,7 +33,6 @@ internal sealed class AwaitMarksActivity(ICluster cluster, TimeProvider clock, W
         var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
         while (true)
         {
-            var looked = clock.GetUtcNow();
             var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
             var missing = node is null ? [] : input.Prior.Missing(node, input.Holder);
             if (missing.Count > 0 || wait.IsOver)
@@ -42,15 +41,15 @@ internal sealed class AwaitMarksActivity(ICluster cluster, TimeProvider clock, W
             }
 
             await wait.NextAsync(null, cancellationToken);
-            await PauseAsync(looked + BetweenLooks - clock.GetUtcNow(), wait.Woken);
+            await PauseAsync(wait.Woken);
         }
     }
 
-    private async Task PauseAsync(TimeSpan pause, CancellationToken woken)
+    private async Task PauseAsync(CancellationToken woken)
     {
         try
         {
-            await Task.Delay(pause > TimeSpan.Zero ? pause : TimeSpan.Zero, clock, woken);
+            await Task.Delay(BetweenLooks, clock, woken);
         }
         catch (OperationCanceledException)
         {

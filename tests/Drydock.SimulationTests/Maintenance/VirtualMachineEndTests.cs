@@ -1,0 +1,251 @@
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Maintenance.VirtualMachines;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+using static Drydock.SimulationTests.Maintenance.VirtualMachineWorld;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>How machines leave, or stay, when their way ends otherwise than by a migration: stops, cancels, external actors, deadlines.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class VirtualMachineEndTests
+{
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_KubeVirt_without_evacuate_cancel_is_told_and_the_ladder_goes_on()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { Memory = "40Gi" }) with
+        {
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+        });
+        world.Cluster.Store.Update(KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>
+        {
+            kubeVirt["status"]!["observedKubeVirtVersion"] = "v1.5.0";
+            return true;
+        });
+        await world.BeginAsync(Request(world, Quick with { MaxAttempts = 1 }));
+        await world.RunForAsync(TimeSpan.FromSeconds(70));
+
+        Migrations(world, "one").ShouldContain(migration => (string?)migration["status"]!["phase"] != "Failed", "KubeVirt made another by itself");
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        (await VmAsync(world, "one")).Message.ShouldContain("no evacuate/cancel (before 1.7)");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_mark_that_a_KubeVirt_without_evacuate_cancel_keeps_after_a_cancel_is_told_as_left_behind()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { Memory = "40Gi" }) with
+        {
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+        });
+        world.Cluster.Store.Update(KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>
+        {
+            kubeVirt["status"]!["observedKubeVirtVersion"] = "v1.5.0";
+            return true;
+        });
+        await world.BeginAsync(Request(world));
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(migration => (string?)migration["status"]?["phase"] == "Scheduling"));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", null), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        Vmi(world, "one")!["status"]!["evacuationNodeName"].ShouldNotBeNull();
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Cancelled, false));
+        report.LeftBehind.ShouldHaveSingleItem().ShouldStartWith("Virtual machine vms/one is still marked for evacuation, so that it may leave later: This KubeVirt has no evacuate/cancel");
+        report.VirtualMachines.ShouldHaveSingleItem().Message.ShouldContain("It is still marked for evacuation");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_guest_that_does_not_shut_down_is_stopped_by_force_at_the_deadline()
+    {
+        await using var world = await World.StartAsync(Machines(
+            Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", Shutdown = TimeSpan.FromHours(5), RunStrategy = "RerunOnFailure" }));
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 7200);
+        var request = Request(world, Quick with { OnNotMigratable = StuckVmPolicy.ShutDown, StopTimeout = TimeSpan.FromMinutes(3) });
+        request = request with { Drain = request.Drain with { Timeout = TimeSpan.FromHours(1) } };
+
+        var report = await world.MaintainAsync(request);
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.Single().ShouldSatisfyAllConditions(vm => vm.Outcome.ShouldBe(VmOutcome.Stopped), vm => vm.IsRestored.ShouldBeTrue());
+        var drain = report.Steps.Single(step => step.Step == MaintenanceStep.Drain);
+        (drain.To - drain.From).ShouldBeInRange(TimeSpan.FromMinutes(3), TimeSpan.FromMinutes(3.2));
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop").Count.ShouldBe(2);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(CancelledMigrations.Finish, null, false)]
+    [InlineData(CancelledMigrations.Abort, null, true)]
+    [InlineData(CancelledMigrations.Abort, CancelledMigrations.Finish, false)]
+    [InlineData(CancelledMigrations.Finish, CancelledMigrations.Abort, true)]
+    public async Task A_migration_that_runs_when_it_is_cancelled_finishes_or_is_aborted_as_asked_also_by_a_process_that_died(
+        CancelledMigrations ofRequest, CancelledMigrations? ofCancel, bool isAborted)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one")));
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "true");
+        await world.BeginAsync(Request(world, Quick with { RunningTimeout = TimeSpan.FromHours(1), OnCancel = ofRequest }));
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(migration => (string?)migration["status"]?["phase"] == "Running"));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", null, ofCancel), CancellationToken.None);
+        await world.CrashAsync();
+
+        var report = await world.EndAsync();
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "false");
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled);
+        report.IsRestored.ShouldBeTrue();
+        var vm = report.VirtualMachines.Single();
+        vm.Outcome.ShouldBe(VmOutcome.StillThere);
+        var node = Vmi(world, "one")!["status"]!["nodeName"]!.ToString();
+        if (isAborted)
+        {
+            vm.Message.ShouldBe("Its migration was aborted, as the cancel asked: it runs where it was.");
+            node.ShouldBe("node-1");
+            Migrations(world, "one").ShouldBeEmpty("what was aborted is deleted, and none is made after the cancel");
+        }
+        else
+        {
+            vm.Message.ShouldStartWith("The maintenance ended before it left; its migration to node-");
+            vm.Message.ShouldEndWith(" is left to finish.");
+            node.ShouldNotBe("node-1");
+            ((string?)Migrations(world, "one").ShouldHaveSingleItem()["status"]!["phase"]).ShouldBe("Succeeded");
+        }
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_is_skipped_stays_and_the_maintenance_goes_on_without_it()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("fixed") with { NotMigratable = "HostDeviceNotLiveMigratable" }, Machine("two")));
+        var uid = Vmi(world, "fixed")!["metadata"]!["uid"]!.ToString();
+
+        var report = await world.MaintainAsync(Request(world, Quick with
+        {
+            Overrides = [new("vms/fixed") { OnNotMigratable = StuckVmPolicy.Skip }],
+        }));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.Select(vm => (vm.Vmi.Name, vm.Outcome)).ShouldBe([("fixed", VmOutcome.Skipped), ("two", VmOutcome.Migrated)], ignoreOrder: true);
+        Vmi(world, "fixed")!["metadata"]!["uid"]!.ToString().ShouldBe(uid);
+        Vmi(world, "fixed")!["status"]!["nodeName"]!.ToString().ShouldBe("node-1");
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(StuckVmPolicy.Fail, MaintenanceOutcome.Failed, VmOutcome.StillThere)]
+    [InlineData(StuckVmPolicy.Skip, MaintenanceOutcome.Completed, VmOutcome.Skipped)]
+    [InlineData(StuckVmPolicy.ShutDown, MaintenanceOutcome.Completed, VmOutcome.Stopped)]
+    public async Task An_external_actor_that_does_nothing_has_a_deadline_and_the_machine_is_no_longer_marked(
+        StuckVmPolicy policy, MaintenanceOutcome outcome, VmOutcome ofMachine)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "External" }));
+        await world.BeginAsync(Request(world, Quick with { ExternalTimeout = TimeSpan.FromMinutes(10), OnStuck = policy }));
+        await world.RunForAsync(TimeSpan.FromMinutes(9));
+        (await VmAsync(world, "one")).Blocker!.Kind.ShouldBe("vm-external");
+        Vmi(world, "one")!["status"]!["evacuationNodeName"]!.ToString().ShouldBe("node-1");
+
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.VirtualMachines.Single().Outcome).ShouldBe((outcome, ofMachine), report.Message);
+        report.VirtualMachines.Single().Message.ShouldNotContain("still marked");
+        (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(13));
+        Vmi(world, "one")!["status"]!["evacuationNodeName"].ShouldBeNull();
+        Migrations(world, "one").ShouldBeEmpty();
+        if (policy == StuckVmPolicy.Fail)
+        {
+            report.Message.ShouldContain("nobody moved it within 00:10:00");
+        }
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task An_external_actor_that_moves_it_while_we_wait_is_all_that_is_needed()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "External" }));
+        await world.BeginAsync(Request(world, Quick with { ExternalTimeout = TimeSpan.FromMinutes(10), OnStuck = StuckVmPolicy.Fail }));
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        (await world.Kubernetes.CallVmAsync(new("vms", "one"), VmCall.Migrate, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.Migrated);
+        Migrations(world, "one").Count.ShouldBe(1);
+        Vmi(world, "one")!["status"]!["evacuationNodeName"].ShouldBeNull();
+        world.Api.RequestLog.Of("create", "pods", "eviction").Count(request => request.Code == 429).ShouldBe(1, "it was marked once");
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_is_still_there_at_the_deadline_is_not_evacuated_after_the_maintenance_has_failed()
+    {
+        // Nothing can take it, and a migration that begins when something can, hours later, surprises people.
+        await using var world = await World.StartAsync(Machines(Machine("big") with { Memory = "40Gi" }) with
+        {
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+        });
+
+        var report = await world.MaintainAsync(Request(world) with
+        {
+            Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(3), OnTimeout = DeadlinePolicy.Fail },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(30));
+
+        (report.Outcome, report.VirtualMachines.Single().Outcome).ShouldBe((MaintenanceOutcome.Failed, VmOutcome.StillThere), report.Message);
+        Vmi(world, "big")!["status"]!["evacuationNodeName"].ShouldBeNull();
+        Migrations(world, "big").ShouldAllBe(migration => IsOver(migration));
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_comes_back_to_a_held_node_is_moved_again()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one")) with { Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2")] });
+        await world.BeginAsync(Request(world) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromHours(2));
+        Vmi(world, "one")!["status"]!["nodeName"]!.ToString().ShouldBe("node-2");
+
+        // Somebody lifts the cordon for a moment and moves it back.
+        await LiftAsync(world, "node-1");
+        (await world.Kubernetes.CallVmAsync(new("vms", "one"), VmCall.Migrate, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+
+        Migrations(world, "one").Count.ShouldBe(3, "there, back, and there again");
+        Vmi(world, "one")!["status"]!["nodeName"]!.ToString().ShouldBe("node-2");
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_finds_no_node_after_its_shutdown_is_a_blocker_in_the_schedulers_words_and_then_reported()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "None", Memory = "40Gi" }) with
+        {
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+        });
+        await world.BeginAsync(Request(world, Quick with { RestartTimeout = TimeSpan.FromMinutes(5) }));
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+
+        var vm = await VmAsync(world, "one");
+        (vm.Progress, vm.Blocker!.Kind).ShouldBe((VmProgress.Starting, "vm-pending-after-restart"));
+        vm.Message.ShouldContain("0/2 nodes are available: 1 Insufficient memory, 1 node(s) were unschedulable.");
+        var report = await world.EndAsync();
+        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.NotRunningAgain);
+        report.VirtualMachines.Single().Message.ShouldContain("Insufficient memory");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_drain_that_only_a_machine_holds_up_at_its_deadline_names_the_machine()
+    {
+        await using var world = await World.StartAsync(Machines(
+            Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", Shutdown = TimeSpan.FromHours(5), RunStrategy = "RerunOnFailure" }));
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 7200);
+        var request = Request(world, Quick with { OnNotMigratable = StuckVmPolicy.ShutDown, StopTimeout = TimeSpan.FromHours(1) });
+        await world.BeginAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(10) }, OnFailure = FailurePolicy.KeepCordoned });
+
+        await world.RunForAsync(TimeSpan.FromMinutes(11));
+        var message = (await world.StatusAsync<MaintenanceStatus>())!.Message;
+
+        message.ShouldStartWith("Node node-1 was not empty within 10m: still there: virtual machine vms/one.");
+    }
+}

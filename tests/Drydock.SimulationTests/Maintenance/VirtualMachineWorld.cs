@@ -1,0 +1,75 @@
+using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>Scenes of virtual machines on three nodes, and how to look at them.</summary>
+internal static class VirtualMachineWorld
+{
+    public static readonly VirtualMachinePolicy Quick = new()
+    {
+        SchedulingTimeout = TimeSpan.FromMinutes(1),
+        RunningTimeout = TimeSpan.FromMinutes(1),
+        MaxAttempts = 2,
+        RetryDelay = TimeSpan.FromSeconds(5),
+    };
+
+    public static async Task LiftAsync(World world, string node)
+    {
+        var cordoned = (await world.Kubernetes.GetNodeAsync(node, CancellationToken.None))!;
+        await world.Kubernetes.ChangeNodeAsync(
+            cordoned, new NodeChange { Unschedulable = false, RemoveTaints = cordoned.Taints }, CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromSeconds(1));
+    }
+
+    public static bool IsOver(JsonObject migration) => (string?)migration["status"]?["phase"] is "Succeeded" or "Failed";
+
+    public static DateTimeOffset Since(JsonObject migration, string phase) => DateTimeOffset.Parse(migration["status"]!["phaseTransitionTimestamps"]!.AsArray()
+        .Single(one => (string?)one!["phase"] == phase)!["phaseTransitionTimestamp"]!.ToString());
+
+    public static List<JsonObject> Migrations(World world, string vm) =>
+        [.. world.Cluster.Store.List(KubeVirtTypes.Migrations).Where(migration => (string?)migration["spec"]!["vmiName"] == vm)];
+
+    public static JsonObject? Vmi(World world, string name) => world.Cluster.Store.Get(KubeVirtTypes.Instances, "vms", name);
+
+    public static void Annotate(World world, string vm, string key, string value) =>
+        Change(world, vm, vmi => vmi["metadata"]!["annotations"]![key] = value);
+
+    public static void Change(World world, string vm, Action<JsonObject> change) => world.Cluster.Store.Update(
+        KubeVirtTypes.Instances, "vms", vm, vmi =>
+        {
+            change(vmi);
+            return true;
+        });
+
+    public static void LimitPerNode(World world, int limit) => world.Cluster.Store.Update(
+        KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>
+        {
+            kubeVirt["spec"]!["configuration"]!["migrations"] = new JsonObject { ["parallelOutboundMigrationsPerNode"] = limit };
+            return true;
+        });
+
+    public static async Task<VmStatus> VmAsync(World world, string vm) =>
+        (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new ObjectRef("vms", vm))))!;
+
+    public static MaintenanceRequest Request(World world, VirtualMachinePolicy? policy = null) => world.Request() with
+    {
+        VirtualMachines = policy ?? new VirtualMachinePolicy(),
+        Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) },
+    };
+
+    public static VirtualMachineSpec Machine(string name) => new("vms", name) { On = "node-1" };
+
+    public static Scenario Machines(params VirtualMachineSpec[] machines) => new()
+    {
+        Name = "machines",
+        EvictionStrategy = "LiveMigrate",
+        Nodes = [.. Enumerable.Range(1, 3).Select(n => new NodeSpec($"node-{n}"))],
+        VirtualMachines = machines,
+        Maintain = "node-1",
+    };
+}
