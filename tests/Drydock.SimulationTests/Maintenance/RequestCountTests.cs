@@ -1,4 +1,3 @@
-using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;

@@ -1,6 +1,5 @@
 using Drydock.DurableTask;
 using Drydock.DurableTask.Converters;
-using Drydock.DurableTask.Execution;
 using Drydock.DurableTask.Protobuf;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
