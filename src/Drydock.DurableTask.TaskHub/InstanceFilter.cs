@@ -14,4 +14,11 @@ internal sealed record InstanceFilter(
     Timestamp? CompletedFrom = null,
     Timestamp? CompletedTo = null,
     string? IdPrefix = null,
-    bool NotOfEndedParents = false);
+    bool NotOfEndedParents = false)
+{
+    /// <summary>
+    /// The first id, byte by byte, that comes after all that begin with the prefix, so that an index of ids is enough to find them; null: there
+    /// is no prefix, or one whose last character has no simple successor.
+    /// </summary>
+    public string? IdEnd => IdPrefix is [.., < (char)0xD7FF and var last] ? $"{IdPrefix[..^1]}{(char)(last + 1)}" : null;
+}

@@ -172,6 +172,7 @@ internal sealed class NodeMaintenanceReconciler(
             return new ReconcileResult(id, Soon);
         }
 
+        _told.Remove(id);
         await resources.RecordEventAsync(resource, isWarning: false, "RemovedMaintenance", "Removed a node maintenance", cancellationToken);
         return new ReconcileResult(null);
     }

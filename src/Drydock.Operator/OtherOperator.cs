@@ -35,6 +35,16 @@ internal sealed class OtherOperator(INeighbours neighbours, TimeProvider clock, 
         }
     }
 
+    /// <summary>Returns when another operator leads: it was installed, or is back after a pause.</summary>
+    public async Task WaitUntilThereAsync(CancellationToken cancellationToken)
+    {
+        do
+        {
+            await Task.Delay(LookAgain, clock, cancellationToken);
+        }
+        while (await FindAsync(cancellationToken) is null);
+    }
+
     /// <summary>Why the door must not open, or null.</summary>
     private async Task<string?> FindAsync(CancellationToken cancellationToken)
     {

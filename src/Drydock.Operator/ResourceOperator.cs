@@ -40,15 +40,15 @@ internal sealed class ResourceOperator(
     {
         try
         {
-            if (other is not null)
-            {
-                await other.WaitUntilGoneAsync(stoppingToken);
-            }
-
             while (true)
             {
+                if (other is not null)
+                {
+                    await other.WaitUntilGoneAsync(stoppingToken);
+                }
+
                 await LeadAsync(stoppingToken);
-                logger.LogInformation("{Kind} resources are left to another server.", reconciler.Kind);
+                logger.LogInformation("{Kind} resources are left to another.", reconciler.Kind);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -57,18 +57,27 @@ internal sealed class ResourceOperator(
         }
     }
 
-    /// <summary>Acts for as long as this server is the one that does; the next one reads everything afresh.</summary>
+    /// <summary>Acts for as long as this server is the one that does and no other operator is there; the next one reads everything afresh.</summary>
     private async Task LeadAsync(CancellationToken stoppingToken)
     {
         var leads = leadership is null ? CancellationToken.None : await leadership.LeadAsync(stoppingToken);
         using var term = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, leads);
         try
         {
-            await Task.WhenAll(WatchResourcesAsync(term.Token), WatchInstancesAsync(term.Token), ReconcileAsync(term.Token));
+            await Task.WhenAll(WatchResourcesAsync(term.Token), WatchInstancesAsync(term.Token), ReconcileAsync(term.Token), YieldAsync(term));
         }
         catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
         {
             // The term is over, not the process.
+        }
+    }
+
+    private async Task YieldAsync(CancellationTokenSource term)
+    {
+        if (other is not null)
+        {
+            await other.WaitUntilThereAsync(term.Token);
+            await term.CancelAsync();
         }
     }
 

@@ -40,7 +40,7 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
     /// <summary>The same database is opened, so whatever is unfinished in it goes on in this process too.</summary>
     private async Task SayWhatElseGoesOnAsync(EmbeddedDrydock drydock, CancellationToken cancellationToken)
     {
-        var others = (await drydock.Maintenances.ListAsync(null, onlyRunning: true, null, cancellationToken)).Items.Where(view => view.Node != options.Node).ToList();
+        var others = (await drydock.Maintenances.ListAsync(null, onlyRunning: true, cancellationToken)).Items.Where(view => view.Node != options.Node).ToList();
         if (others.Count > 0)
         {
             output.Say(

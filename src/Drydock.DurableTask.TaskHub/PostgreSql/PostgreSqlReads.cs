@@ -124,7 +124,14 @@ internal sealed class PostgreSqlReads(PostgreSqlDatabase database) : IHubReads
         if (!string.IsNullOrEmpty(filter.IdPrefix))
         {
             parameters.Add(filter.IdPrefix);
-            sql.Append(System.Globalization.CultureInfo.InvariantCulture, $" AND starts_with(i.id, ${parameters.Count})");
+            sql.Append(System.Globalization.CultureInfo.InvariantCulture, $" AND i.id >= ${parameters.Count} AND starts_with(i.id, ${parameters.Count})");
+        }
+
+        if (filter.IdEnd is { } end)
+        {
+            // The column is in bytewise order, whatever the database is in.
+            parameters.Add(end);
+            sql.Append(System.Globalization.CultureInfo.InvariantCulture, $" AND i.id < ${parameters.Count}");
         }
 
         return await ReadAsync(

@@ -56,6 +56,8 @@ internal static class FilterStatement
         ("i.created_at <= ?{0}", Ticks(filter.CreatedTo)),
         ("i.completed_at >= ?{0}", Ticks(filter.CompletedFrom)),
         ("i.completed_at <= ?{0}", Ticks(filter.CompletedTo)),
+        ("i.id >= ?{0}", string.IsNullOrEmpty(filter.IdPrefix) ? null : filter.IdPrefix),
+        ("i.id < ?{0}", filter.IdEnd),
         ("substr(i.id, 1, length(?{0})) = ?{0}", string.IsNullOrEmpty(filter.IdPrefix) ? null : filter.IdPrefix),
     ];
 

@@ -43,29 +43,42 @@ internal static class CertificateMaker
     /// <summary>The set as it is if it is good for long enough, else a renewed one; with a new authority where that is needed.</summary>
     public static CertificateSet Renew(CertificateSet? before, string dnsName, DateTimeOffset now)
     {
-        if (before is not null && IsGood(before.Certificate, now + (Lifetime / 3), dnsName))
+        if (before is not null && IsGood(before.Certificate, before.Key, now + (Lifetime / 3), dnsName))
         {
             return before;
         }
 
-        var keeps = before is not null && IsGood(FirstOf(before.Authority), now + (2 * Lifetime), null);
+        var keeps = before is not null && IsGood(FirstOf(before.Authority), before.AuthorityKey, now + (2 * Lifetime), null);
         var (authority, authorityKey) = keeps ? (before!.Authority, before.AuthorityKey) : NewAuthority(now);
         var (certificate, key) = NewCertificate(FirstOf(authority), authorityKey, dnsName, now);
 
         // Replicas that have not read the new one yet go on with the old: both are trusted until the next renewal.
-        return new CertificateSet(keeps || before is null ? authority : authority + FirstOf(before.Authority), authorityKey, certificate, key);
+        return new CertificateSet(keeps || before is null || !IsCertificate(FirstOf(before.Authority)) ? authority : authority + FirstOf(before.Authority), authorityKey, certificate, key);
     }
 
-    private static bool IsGood(string pem, DateTimeOffset until, string? dnsName)
+    private static bool IsCertificate(string pem)
     {
         try
         {
-            using var certificate = X509Certificate2.CreateFromPem(pem);
-            return certificate.NotAfter.ToUniversalTime() > until.UtcDateTime && (dnsName is null || certificate.MatchesHostname(dnsName));
+            X509Certificate2.CreateFromPem(pem).Dispose();
+            return true;
         }
         catch (CryptographicException)
         {
-            // Somebody wrote something else into the Secret.
+            return false;
+        }
+    }
+
+    private static bool IsGood(string pem, string key, DateTimeOffset until, string? dnsName)
+    {
+        try
+        {
+            using var certificate = X509Certificate2.CreateFromPem(pem, key);
+            return certificate.NotAfter.ToUniversalTime() > until.UtcDateTime && (dnsName is null || certificate.MatchesHostname(dnsName));
+        }
+        catch (Exception error) when (error is CryptographicException or ArgumentException)
+        {
+            // Somebody wrote something else into the Secret, or a key that belongs to another certificate.
             return false;
         }
     }

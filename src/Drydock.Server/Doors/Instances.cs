@@ -7,6 +7,8 @@ namespace Drydock.Server;
 /// <summary>How instances are named, started and found.</summary>
 internal static class Instances
 {
+    private const int LargestPage = 1000;
+
     /// <summary>The states of an instance that is not over.</summary>
     public static readonly IReadOnlyList<OrchestrationRuntimeStatus> NotOver =
         [OrchestrationRuntimeStatus.Pending, OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Suspended];
@@ -27,14 +29,27 @@ internal static class Instances
     public static string KeyedId(string prefix, string key) =>
         $"{prefix}-key-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..20]}";
 
-    /// <summary>All instances of an orchestration, with input, output and custom status.</summary>
-    public static async IAsyncEnumerable<OrchestrationMetadata> QueryAsync(
+    /// <summary>All instances of an orchestration without input, output and custom status.</summary>
+    public static async IAsyncEnumerable<OrchestrationMetadata> HeadsAsync(
         DurableTaskClient client, string orchestration, bool onlyRunning, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var query = new OrchestrationQuery(Statuses: onlyRunning ? NotOver : null, FetchInputsAndOutputs: true);
+        var query = new OrchestrationQuery(Statuses: onlyRunning ? NotOver : null, PageSize: LargestPage);
         await foreach (var instance in client.GetAllInstancesAsync(query).WithCancellation(cancellationToken))
         {
             if (instance.Name == orchestration)
+            {
+                yield return instance;
+            }
+        }
+    }
+
+    /// <summary>All instances of an orchestration that are not over, with input and custom status.</summary>
+    public static async IAsyncEnumerable<OrchestrationMetadata> RunningAsync(
+        DurableTaskClient client, string orchestration, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var head in HeadsAsync(client, orchestration, onlyRunning: true, cancellationToken))
+        {
+            if (await client.GetInstanceAsync(head.InstanceId, getInputsAndOutputs: true, cancellationToken) is { IsCompleted: false } instance)
             {
                 yield return instance;
             }

@@ -78,7 +78,7 @@ public sealed class Maintenances : IDisposable
     /// <summary>The maintenance of a node that is not over, or null.</summary>
     public async Task<MaintenanceView?> FindRunningAsync(string node, CancellationToken cancellationToken)
     {
-        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Maintenance, onlyRunning: true, cancellationToken))
+        await foreach (var instance in Instances.RunningAsync(_client, Orchestrations.Maintenance, cancellationToken))
         {
             if (instance.ReadInputAs<MaintenanceRequest>()?.Node == node)
             {
@@ -89,49 +89,32 @@ public sealed class Maintenances : IDisposable
         return null;
     }
 
-    /// <summary>One page of maintenances, the newest first.</summary>
+    /// <summary>The first page of maintenances, the newest first.</summary>
     /// <param name="node">Only of this node, if not null.</param>
     /// <param name="onlyRunning">Only those that are not over.</param>
-    /// <param name="after">The last id of the page before, or null.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<MaintenanceList> ListAsync(string? node, bool onlyRunning, string? after, CancellationToken cancellationToken)
-    {
-        var ids = await ListIdsAsync(new MaintenanceFilter { Node = node, OnlyRunning = onlyRunning }, cancellationToken);
-        var from = after is null ? 0 : ids.ToList().IndexOf(after) + 1;
-        var page = ids.Skip(from).Take(PageSize).ToList();
-        return new MaintenanceList(await ViewAsync(page, cancellationToken), from + page.Count < ids.Count ? page[^1] : null);
-    }
+    public async Task<MaintenanceList> ListAsync(string? node, bool onlyRunning, CancellationToken cancellationToken) =>
+        (await ListAsync(new MaintenanceFilter { Node = node, OnlyRunning = onlyRunning }, PageSize, null, cancellationToken)).ValueOrThrow();
 
-    /// <summary>The ids of all maintenances that a filter lets through, the newest first.</summary>
-    internal async Task<IReadOnlyList<string>> ListIdsAsync(MaintenanceFilter filter, CancellationToken cancellationToken)
+    /// <summary>One page of the maintenances that a filter lets through, the newest first, or what is wrong with where it should begin.</summary>
+    internal async Task<Answer<MaintenanceList>> ListAsync(MaintenanceFilter filter, int limit, string? after, CancellationToken cancellationToken)
     {
-        var all = new List<OrchestrationMetadata>();
-        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Maintenance, filter.OnlyRunning, cancellationToken))
+        var page = await NewestFirst.ReadAsync(_client, Orchestrations.Maintenance, filter.OnlyRunning, filter.Takes, limit, after, cancellationToken);
+        if (!page.IsOk)
         {
-            if (filter.Takes(instance))
-            {
-                all.Add(instance);
-            }
+            return page.Problem;
         }
 
-        return [.. all.OrderByDescending(static instance => instance.CreatedAt)
-            .ThenByDescending(static instance => instance.InstanceId, StringComparer.Ordinal)
-            .Select(static instance => instance.InstanceId)];
-    }
-
-    /// <summary>The views of these maintenances as a list shows them.</summary>
-    internal async Task<IReadOnlyList<MaintenanceView>> ViewAsync(IReadOnlyList<string> ids, CancellationToken cancellationToken)
-    {
-        var views = new List<MaintenanceView>(ids.Count);
-        foreach (var id in ids)
+        var views = new List<MaintenanceView>(page.Value.Items.Count);
+        foreach (var instance in page.Value.Items)
         {
-            if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is { } tree)
+            if (await InstanceTree.ReadAsync(_client, instance.InstanceId, cancellationToken) is { } tree)
             {
                 views.Add(MaintenanceViews.View(tree, withPods: false));
             }
         }
 
-        return views;
+        return new MaintenanceList(views, page.Value.Next);
     }
 
     /// <summary>All pods that a maintenance had to evict, by namespace and name: from its report, or while it runs from the drain's own history.</summary>
@@ -376,34 +359,4 @@ public sealed class Maintenances : IDisposable
         JsonSerializer.Serialize(WithoutCaller(one)) == JsonSerializer.Serialize(WithoutCaller(other));
 
     private static MaintenanceRequest WithoutCaller(MaintenanceRequest request) => request with { RequestedBy = null, RequestedFrom = null, HubId = "" };
-}
-
-/// <summary>Which maintenances a list shows.</summary>
-internal sealed record MaintenanceFilter
-{
-    /// <summary>Only of this node.</summary>
-    public string? Node { get; init; }
-
-    /// <summary>Only those that are not over.</summary>
-    public bool OnlyRunning { get; init; }
-
-    /// <summary>Only in this state.</summary>
-    public MaintenanceState? State { get; init; }
-
-    /// <summary>Only those that he asked for.</summary>
-    public string? RequestedBy { get; init; }
-
-    /// <summary>Whether a maintenance is shown.</summary>
-    public bool Takes(OrchestrationMetadata instance)
-    {
-        if (Node is null && RequestedBy is null && State is null)
-        {
-            return true;
-        }
-
-        var request = instance.ReadInputAs<MaintenanceRequest>();
-        return (Node is null || request?.Node == Node)
-            && (RequestedBy is null || request?.RequestedBy == RequestedBy)
-            && (State is null || new InstanceTree(instance, []) is var tree && MaintenanceViews.State(instance, tree.Status, tree.Report) == State);
-    }
 }

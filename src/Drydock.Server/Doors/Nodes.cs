@@ -14,7 +14,7 @@ internal sealed class Nodes(DurableTaskClient client, ICluster cluster, TimeProv
     public async Task<IReadOnlyList<NodeView>> ViewAsync(IReadOnlyList<NodeSnapshot> nodes, CancellationToken cancellationToken)
     {
         var running = new Dictionary<string, (string Id, MaintenanceState State)>(StringComparer.Ordinal);
-        await foreach (var instance in Instances.QueryAsync(client, Orchestrations.Maintenance, onlyRunning: true, cancellationToken))
+        await foreach (var instance in Instances.RunningAsync(client, Orchestrations.Maintenance, cancellationToken))
         {
             if (instance.ReadInputAs<MaintenanceRequest>() is { Node: var node })
             {

@@ -59,16 +59,14 @@ public sealed class Rollouts
     public IAsyncEnumerable<RolloutView> WatchAsync(string id, CancellationToken cancellationToken) =>
         _feed.FollowAsync(id, FindAsync, static view => view.IsOver, cancellationToken);
 
-    /// <summary>All rollouts, the newest first.</summary>
-    public async Task<IReadOnlyList<RolloutView>> ListAsync(CancellationToken cancellationToken)
+    /// <summary>One page of rollouts, the newest first, or what is wrong with where it should begin.</summary>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="after">The <c>next</c> of the page before, or null.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Answer<RolloutList>> ListAsync(int limit, string? after, CancellationToken cancellationToken)
     {
-        var views = new List<RolloutView>();
-        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Rollout, onlyRunning: false, cancellationToken))
-        {
-            views.Add(View(instance));
-        }
-
-        return [.. views.OrderByDescending(static view => view.StartedAt)];
+        var page = await NewestFirst.ReadAsync(_client, Orchestrations.Rollout, onlyRunning: false, static _ => true, limit, after, cancellationToken);
+        return page.IsOk ? new RolloutList([.. page.Value.Items.Select(View)], page.Value.Next) : page.Problem;
     }
 
     /// <summary>Takes no new node and cancels those under maintenance.</summary>

@@ -73,7 +73,7 @@ public sealed class Windows
     public async Task<IReadOnlyList<WindowView>> ListAsync(CancellationToken cancellationToken)
     {
         var views = new List<WindowView>();
-        await foreach (var instance in Instances.QueryAsync(_client, Orchestrations.Window, onlyRunning: true, cancellationToken))
+        await foreach (var instance in Instances.RunningAsync(_client, Orchestrations.Window, cancellationToken))
         {
             views.Add(View(instance, Upcoming));
         }

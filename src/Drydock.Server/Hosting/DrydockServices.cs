@@ -165,6 +165,7 @@ public static class DrydockServices
             provider.GetRequiredService<HubIdentity>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<Steering>();
+        services.AddSingleton<Rest.Readiness>();
         services.AddSingleton<Nodes>();
         services.AddSingleton<RolloutRequests>();
         services.AddSingleton<WindowRequests>();

@@ -59,9 +59,12 @@ internal sealed class LiveOptions(DrydockOptions options, TimeProvider clock, IL
         var before = _current;
         if (read.Access.Mode != before.Access.Mode || read.Hub != before.Hub || !read.Urls.SequenceEqual(before.Urls) || read.Operator != before.Operator
             || read.Tls != before.Tls || read.LogFormat != before.LogFormat || read.LogLevel != before.LogLevel || read.Telemetry != before.Telemetry
+            || read.HubLimits != before.HubLimits || read.Access.RequestsPerSecond != before.Access.RequestsPerSecond
+            || read.Access.Oidc.Authority != before.Access.Oidc.Authority || read.Access.Oidc.Audience != before.Access.Oidc.Audience
             || JsonSerializer.Serialize(read.Notifications) != JsonSerializer.Serialize(before.Notifications))
         {
-            logger.LogWarning("The configuration changed in what only a start reads (hub, urls, operator, access.mode, tls, log, telemetry, notifications); start the process again for that.");
+            logger.LogWarning(
+                "The configuration changed in what only a start reads (hub, hubLimits, urls, operator, access.mode, access.requestsPerSecond, access.oidc.authority and .audience, tls, log, telemetry, notifications); start the process again for that.");
         }
 
         _current = before with { Access = read.Access with { Mode = before.Access.Mode, RequestsPerSecond = before.Access.RequestsPerSecond } };

@@ -14,6 +14,8 @@ internal sealed class NoticeWatcher(
     // Told since when: what is older than the first start with notifications, or than a day, is no news.
     private const string Marker = Notice.IdPrefix + "since";
 
+    private const int MostRemembered = 10_000;
+
     private static readonly TimeSpan Memory = TimeSpan.FromHours(24);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -72,6 +74,12 @@ internal sealed class NoticeWatcher(
     private async Task TellAsync(Notice notice, CancellationToken cancellationToken)
     {
         string[] targets = [.. options.Targets.Where(target => target.Wants(notice.Kind)).Select(static target => target.Name)];
+        // What is forgotten is asked of the hub once more; what is kept for ever costs the process.
+        if (_begun.Count >= MostRemembered)
+        {
+            _begun.Clear();
+        }
+
         if (targets.Length > 0 && _begun.Add(notice.Id))
         {
             var door = notice.Kind is NoticeKind.RolloutPaused or NoticeKind.RolloutFinished ? "rollouts" : "maintenances";

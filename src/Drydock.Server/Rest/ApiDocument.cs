@@ -48,6 +48,16 @@ internal static class ApiDocument
     {
         Exemplify(operation, context);
         var access = context.Description.ActionDescriptor.EndpointMetadata.OfType<EndpointAccess>().LastOrDefault();
+        var schema = await context.GetOrCreateSchemaAsync(typeof(Problem), null, CancellationToken.None);
+        if (access is not null && context.Description.RelativePath?.StartsWith("api/", StringComparison.Ordinal) == true)
+        {
+            Add(429, "The caller sends more than its share.");
+            foreach (var (status, text) in OfRequest(operation, context))
+            {
+                Add(status, text);
+            }
+        }
+
         if (access is null or { IsAnonymous: true })
         {
             return;
@@ -58,8 +68,6 @@ internal static class ApiDocument
             operation.Description = $"{operation.Description}{(string.IsNullOrEmpty(operation.Description) ? "" : "\n\n")}Needs `{permission.Verb}` on `{permission.Resource}`.";
         }
 
-        var schema = await context.GetOrCreateSchemaAsync(typeof(Problem), null, CancellationToken.None);
-        Add(429, "The caller sends more than its share.");
         if (mode != AccessMode.None)
         {
             Add(401, "No token, or one that is not accepted.");
@@ -76,6 +84,34 @@ internal static class ApiDocument
                 Description = text,
                 Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { ["application/problem+json"] = new() { Schema = schema, Example = ApiExamples.OfProblem(status) } },
             });
+        }
+    }
+
+    /// <summary>What is refused before the endpoint is asked: a body by its form, a change by its version.</summary>
+    private static IEnumerable<(int Status, string Text)> OfRequest(OpenApiOperation operation, OpenApiOperationTransformerContext context)
+    {
+        var metadata = context.Description.ActionDescriptor.EndpointMetadata;
+        if (metadata.OfType<TakesBody>().LastOrDefault() is { } takes)
+        {
+            yield return (413, "The body is larger than 1 MiB.");
+            if (takes.OnlyJson)
+            {
+                yield return (415, "The body is not application/json.");
+            }
+        }
+
+        if (context.Description.HttpMethod != "GET" && metadata.OfType<Versioned>().LastOrDefault() is { } versioned
+            && versioned.Keys.All(key => context.Description.RelativePath?.Contains($"{{{key}}}", StringComparison.Ordinal) == true))
+        {
+            operation.Parameters ??= [];
+            operation.Parameters.Add(new OpenApiParameter
+            {
+                Name = "If-Match",
+                In = ParameterLocation.Header,
+                Description = "The ETag of what the caller saw: if it is another by now, nothing is changed.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            });
+            yield return (412, "It is not what the caller saw (If-Match); nothing was changed.");
         }
     }
 

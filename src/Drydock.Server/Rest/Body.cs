@@ -20,8 +20,11 @@ internal sealed class Body<T>(T? value, Problem? problem) : IBody, IEndpointPara
     /// <summary>What was sent.</summary>
     public T Value => value ?? throw new InvalidOperationException("The body has a problem.");
 
-    public static void PopulateMetadata(ParameterInfo parameter, EndpointBuilder builder) =>
+    public static void PopulateMetadata(ParameterInfo parameter, EndpointBuilder builder)
+    {
         builder.Metadata.Add(new AcceptsMetadata(["application/json"], typeof(T), isOptional: true));
+        builder.Metadata.Add(new TakesBody(OnlyJson: true));
+    }
 
     /// <summary>Called by the framework to bind the parameter.</summary>
     public static async ValueTask<Body<T>> BindAsync(HttpContext context, ParameterInfo parameter)
@@ -61,6 +64,10 @@ internal sealed class Body<T>(T? value, Problem? problem) : IBody, IEndpointPara
 
     private static Body<T> Wrong(Problem problem) => new(null, problem);
 }
+
+/// <summary>Says of an endpoint that it reads the body of a request.</summary>
+/// <param name="OnlyJson">It answers 415 to a body of another type.</param>
+internal sealed record TakesBody(bool OnlyJson);
 
 /// <summary>What filters see of a body.</summary>
 internal interface IBody

@@ -15,6 +15,12 @@ internal static class EventStream
     // Proxies take a stream that says nothing for a minute for dead, and a client that is gone without a word is noticed by what it does not take.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(20);
 
+    /// <summary>
+    /// The caller has all there will ever be: 204, after which a browser does not ask again (HTML, server-sent events). A stream that just ended
+    /// would be asked for for ever.
+    /// </summary>
+    public static bool IsKnown(object view, bool isOver, string? lastEventId) => isOver && Versions.Of(view) == lastEventId;
+
     /// <summary>A stream of these views.</summary>
     /// <param name="context">The request.</param>
     /// <param name="type">The type of the events.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Drydock.Api;
 using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -22,7 +23,7 @@ internal static class MaintenanceEndpoints
             .WithDescription("`limit` is 1 to 500, 50 unless said otherwise.");
         maintenances.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchMaintenance).WithName("WatchMaintenance")
             .WithSummary("Server-sent events of type 'maintenance', each the whole maintenance, until it is over.")
-            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice. After 20 s of silence comes an event of type `heartbeat`, which says nothing but that the stream lives.");
+            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice; 204 if it is over and nothing came since, after which a browser asks no more. After 20 s of silence comes an event of type `heartbeat`, which says nothing but that the stream lives.");
         maintenances.MapGet("/{id}/pods", PodsAsync).Needs(Permissions.GetMaintenance).WithName("ListMaintenancePods")
             .WithSummary("One page of the pods that have to leave, with what became of each.")
             .WithDescription("`gone` (true or false) chooses among them; `limit` is 1 to 500, 50 unless said otherwise.");
@@ -37,13 +38,17 @@ internal static class MaintenanceEndpoints
             DecideAsync(id, isApproved: false, body, context, doors, stop))
             .Needs(Permissions.ApproveMaintenance).WithName("RejectMaintenance").WithSummary("Reject the gate at which it waits.");
         api.MapPost("/maintenances/{id}:complete", CompleteAsync).Needs(Permissions.SteerMaintenance).ExcludeFromDescription();
-        maintenances.MapPost("/{id}/callbacks/{action}", CallbackEndpoint.PostAsync).ForAnybody().WithName("CallBack")
+        maintenances.MapPost("/{id}/callbacks/{action}", CallbackEndpoint.PostAsync).WithMetadata(new TakesBody(OnlyJson: false)).ForAnybody().WithName("CallBack")
             .WithSummary("A webhook says how it went. Signed with the key of the webhook: Drydock-Signature, Drydock-Timestamp.");
         api.MapPost("/plans", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenance")
             .WithSummary("What a maintenance would do, and every reason it could not. Changes nothing.");
         api.MapPost("/maintenances:plan", PlanTogetherAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenances")
             .WithSummary("What draining several nodes together would do, and every reason it could not. Changes nothing.");
     }
+
+    private static string PodKey(PodResultView pod) => $"{pod.Namespace}/{pod.Name}/{pod.Uid}";
+
+    private static string VmKey(VmView vm) => $"{vm.Namespace}/{vm.Name}";
 
     private static async Task<Results<Created<MaintenanceView>, ProblemResult>> CreateAsync(
         Body<MaintenanceCreate> body,
@@ -75,15 +80,18 @@ internal static class MaintenanceEndpoints
             State = state is null ? null : reader.Choice("state", state, MaintenanceState.Running, Enum.GetValues<MaintenanceState>()),
             RequestedBy = requestedBy,
         };
+        if (!Paging.TryReadLimit(limit, out var size))
+        {
+            reader.Fail("limit", limit, Paging.LimitAllowed);
+        }
+
         if (reader.Errors.Count > 0)
         {
             return new ProblemResult(Problems.Invalid(reader.Errors));
         }
 
-        var (page, next, problem) = Paging.Page(await maintenances.ListIdsAsync(filter, cancellationToken), static id => id, limit, after);
-        return problem is null
-            ? TypedResults.Ok(new MaintenanceList(await maintenances.ViewAsync(page, cancellationToken), next))
-            : new ProblemResult(problem);
+        var answer = await maintenances.ListAsync(filter, size, after, cancellationToken);
+        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
     }
 
     private static async Task<Results<Ok<PodList>, ProblemResult>> PodsAsync(
@@ -102,7 +110,8 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(answer.Problem);
         }
 
-        var (page, next, problem) = Paging.Page([.. answer.Value.Where(pod => isGone is null || pod.IsGone == isGone)], static pod => pod.Uid, limit, after);
+        var (page, next, problem) = Paging.Page(
+            [.. answer.Value.Where(pod => isGone is null || pod.IsGone == isGone)], PodKey, limit, after, Paging.ByKey<PodResultView>(PodKey));
         return problem is null ? TypedResults.Ok(new PodList(page, next)) : new ProblemResult(problem);
     }
 
@@ -114,7 +123,7 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(Problems.NotFound("maintenance", id));
         }
 
-        var (page, next, problem) = Paging.Page(view.Vms, static vm => $"{vm.Namespace}/{vm.Name}", limit, after);
+        var (page, next, problem) = Paging.Page(view.Vms, VmKey, limit, after, Paging.ByKey<VmView>(VmKey));
         return problem is null ? TypedResults.Ok(new VmList(page, next)) : new ProblemResult(problem);
     }
 
@@ -133,8 +142,14 @@ internal static class MaintenanceEndpoints
             return new ProblemResult(answer.Problem);
         }
 
-        // A part that began anew counts from 1 again: the time tells the two apart.
-        var (page, next, problem) = Paging.Page(answer.Value, static line => $"{line.At.UtcTicks}.{line.Sequence}@{line.Instance}", limit, after);
+        // A part that began anew counts from 1 again, and has lost what it was before: the time tells the two apart.
+        var (page, next, problem) = Paging.Page(
+            answer.Value,
+            static line => $"{line.At.UtcTicks}.{line.Sequence}@{line.Instance}",
+            limit,
+            after,
+            static key => key.Split('.', 2) is [var ticks, _] && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out var moment)
+                ? line => line.At.UtcTicks > moment : null);
         return problem is null ? TypedResults.Ok(new HistoryPage(page, next)) : new ProblemResult(problem);
     }
 
@@ -145,16 +160,21 @@ internal static class MaintenanceEndpoints
         return answer.IsOk ? TypedResults.Text(answer.Value, "application/json") : new ProblemResult(answer.Problem);
     }
 
-    private static async Task<Results<ServerSentEventsResult<MaintenanceView>, ProblemResult>> EventsAsync(
+    private static async Task<Results<ServerSentEventsResult<MaintenanceView>, NoContent, ProblemResult>> EventsAsync(
         string id,
         [FromHeader(Name = "Last-Event-ID")] string? lastEventId,
         Maintenances maintenances,
         HttpContext context,
         CancellationToken cancellationToken)
     {
-        if (await maintenances.FindAsync(id, cancellationToken) is null)
+        if (await maintenances.FindAsync(id, cancellationToken) is not { } view)
         {
             return new ProblemResult(Problems.NotFound("maintenance", id));
+        }
+
+        if (EventStream.IsKnown(view, view.IsOver, lastEventId))
+        {
+            return TypedResults.NoContent();
         }
 
         return EventStream.Of(context, "maintenance", lastEventId, stop => maintenances.WatchAsync(id, stop));

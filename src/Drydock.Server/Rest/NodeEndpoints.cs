@@ -1,4 +1,5 @@
 using Drydock.Api;
+using Drydock.Kubernetes;
 using Drydock.Server.Callers;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -29,7 +30,7 @@ internal static class NodeEndpoints
         var all = (await nodes.ListAsync(cancellationToken))
             .Where(node => isCordoned is null || node.Unschedulable == isCordoned)
             .Where(node => isMaintained is null || node.Mark is not null == isMaintained).ToList();
-        var (page, next, problem) = Paging.Page(all, static node => node.Name, limit, after, isByKey: true);
+        var (page, next, problem) = Paging.Page(all, static node => node.Name, limit, after, Paging.ByKey<NodeSnapshot>(static node => node.Name));
         return problem is null ? TypedResults.Ok(new NodeList(await nodes.ViewAsync(page, cancellationToken), next)) : new ProblemResult(problem);
     }
 

@@ -18,7 +18,7 @@ internal static class RolloutEndpoints
         rollouts.MapGet("/{id}", GetAsync).Needs(Permissions.GetRollout).WithName("GetRollout").WithSummary("One rollout as it stands.");
         rollouts.MapGet("/{id}/events", EventsAsync).Needs(Permissions.WatchRollout).WithName("WatchRollout")
             .WithSummary("Server-sent events of type 'rollout', each the whole rollout, until it is over.")
-            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice. After 20 s of silence comes an event of type `heartbeat`, which says nothing but that the stream lives.");
+            .WithDescription("After a break send the id of the last event as `Last-Event-ID`: what changed meanwhile comes at once, and nothing twice; 204 if it is over and nothing came since, after which a browser asks no more. After 20 s of silence comes an event of type `heartbeat`, which says nothing but that the stream lives.");
         rollouts.MapPost("/{id}/cancel", CancelAsync).Needs(Permissions.CancelRollout).WithName("CancelRollout").WithSummary("Take no new node and cancel those under maintenance.");
         rollouts.MapPost("/{id}/stop", StopAsync).Needs(Permissions.SteerRollout).WithName("StopRollout").WithSummary("Take no new node; finish those under maintenance.");
         rollouts.MapPost("/{id}/pause", PauseAsync).Needs(Permissions.SteerRollout).WithName("PauseRollout").WithSummary("Take no new node until told to resume.");
@@ -49,8 +49,13 @@ internal static class RolloutEndpoints
     private static async Task<Results<Ok<RolloutList>, ProblemResult>> ListAsync(
         string? limit, string? after, Rollouts rollouts, CancellationToken cancellationToken)
     {
-        var (page, next, problem) = Paging.Page(await rollouts.ListAsync(cancellationToken), static rollout => rollout.Id, limit, after);
-        return problem is null ? TypedResults.Ok(new RolloutList(page, next)) : new ProblemResult(problem);
+        if (!Paging.TryReadLimit(limit, out var size))
+        {
+            return new ProblemResult(Problems.Invalid(new FieldError("limit", limit, Paging.LimitAllowed)));
+        }
+
+        var answer = await rollouts.ListAsync(size, after, cancellationToken);
+        return answer.IsOk ? TypedResults.Ok(answer.Value) : new ProblemResult(answer.Problem);
     }
 
     private static async Task<Results<Ok<RolloutView>, ProblemResult>> GetAsync(
@@ -59,10 +64,10 @@ internal static class RolloutEndpoints
             ? TypedResults.Ok(view)
             : new ProblemResult(Problems.NotFound("rollout", id));
 
-    private static async Task<Results<ServerSentEventsResult<RolloutView>, ProblemResult>> EventsAsync(
+    private static async Task<Results<ServerSentEventsResult<RolloutView>, NoContent, ProblemResult>> EventsAsync(
         string id, [FromHeader(Name = "Last-Event-ID")] string? lastEventId, Rollouts rollouts, HttpContext context, CancellationToken cancellationToken) =>
-        await rollouts.FindAsync(id, cancellationToken) is null
-            ? new ProblemResult(Problems.NotFound("rollout", id))
+        await rollouts.FindAsync(id, cancellationToken) is not { } view ? new ProblemResult(Problems.NotFound("rollout", id))
+            : EventStream.IsKnown(view, view.IsOver, lastEventId) ? TypedResults.NoContent()
             : EventStream.Of(context, "rollout", lastEventId, stop => rollouts.WatchAsync(id, stop));
 
     private static async Task<Results<Accepted<RolloutView>, ProblemResult>> CancelAsync(

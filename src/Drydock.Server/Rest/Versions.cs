@@ -20,16 +20,21 @@ internal static class Versions
     /// <param name="find">The resource as it is now, or null.</param>
     public static RouteGroupBuilder WithVersions(
         this RouteGroupBuilder group, string key, Func<HttpContext, string, CancellationToken, Task<object?>> find) =>
-        group.AddEndpointFilter(async (invocation, next) =>
+        group.WithVersions([key], (context, names, cancellationToken) => find(context, names[0], cancellationToken));
+
+    /// <summary>The same for a resource whose key has several parts.</summary>
+    public static RouteGroupBuilder WithVersions(
+        this RouteGroupBuilder group, IReadOnlyList<string> keys, Func<HttpContext, IReadOnlyList<string>, CancellationToken, Task<object?>> find) =>
+        group.WithMetadata(new Versioned(keys)).AddEndpointFilter(async (invocation, next) =>
         {
             var context = invocation.HttpContext;
-            var name = context.GetRouteValue(key) as string;
+            List<string> names = [.. keys.Select(key => context.GetRouteValue(key) as string).OfType<string>()];
             var isRead = HttpMethods.IsGet(context.Request.Method);
-            if (!isRead && name is not null && context.Request.Headers.IfMatch is { Count: > 0 } wanted
-                && await find(context, name, context.RequestAborted) is { } current && !Matches(wanted, Of(current)))
+            if (!isRead && names.Count == keys.Count && context.Request.Headers.IfMatch is { Count: > 0 } wanted
+                && await find(context, names, context.RequestAborted) is { } current && !Matches(wanted, Of(current)))
             {
                 context.Response.Headers.ETag = Quoted(Of(current));
-                return Changed(name, wanted.ToString());
+                return Changed(string.Join('/', names), wanted.ToString());
             }
 
             return Tag(context, isRead, await next(invocation));
@@ -37,7 +42,7 @@ internal static class Versions
 
     private static object? Tag(HttpContext context, bool isRead, object? result)
     {
-        if ((result is INestedHttpResult nested ? nested.Result : result) is not IValueHttpResult { Value: MaintenanceView or RolloutView or WindowView } shown)
+        if ((result is INestedHttpResult nested ? nested.Result : result) is not IValueHttpResult { Value: MaintenanceView or RolloutView or WindowView or VirtualMachineView } shown)
         {
             return result;
         }
@@ -62,3 +67,7 @@ internal static class Versions
         Errors = [new FieldError("If-Match", wanted, "the ETag of the latest answer, or *")],
     });
 }
+
+/// <summary>Says of an endpoint that its resource has versions.</summary>
+/// <param name="Keys">The route values that name the resource; an endpoint without them is about no single one.</param>
+internal sealed record Versioned(IReadOnlyList<string> Keys);

@@ -11,7 +11,8 @@ internal static class VirtualMachineEndpoints
 {
     public static void MapVirtualMachines(this IEndpointRouteBuilder api)
     {
-        var vms = api.MapGroup("/vms").WithTags("Virtual machines");
+        var vms = api.MapGroup("/vms").WithTags("Virtual machines").WithVersions(["ns", "name"], static async (context, names, cancellationToken) =>
+            (await context.RequestServices.GetRequiredService<VirtualMachines>().FindAsync(names[0], names[1], cancellationToken)).Value);
         vms.MapGet("/", ListAsync).Needs(Permissions.ListVms).WithName("ListVms").WithSummary("One page of the virtual machines of the cluster, by namespace and name.")
             .WithDescription("`namespace` and `node` choose among them; `limit` is 1 to 500, 50 unless said otherwise.");
         vms.MapGet("/{ns}/{name}", GetAsync).Needs(Permissions.GetVm).WithName("GetVm").WithSummary("One virtual machine as it stands.");
@@ -31,7 +32,8 @@ internal static class VirtualMachineEndpoints
         string? @namespace, string? node, string? limit, string? after, VirtualMachines machines, CancellationToken cancellationToken)
     {
         var (page, next, problem) = Paging.Page(
-            await machines.ListAsync(@namespace, node, cancellationToken), static vm => $"{vm.Namespace}/{vm.Name}", limit, after);
+            await machines.ListAsync(@namespace, node, cancellationToken), static vm => $"{vm.Namespace}/{vm.Name}", limit, after,
+            Paging.ByKey<VirtualMachineView>(static vm => $"{vm.Namespace}/{vm.Name}"));
         return problem is null ? TypedResults.Ok(new VirtualMachineList(page, next)) : new ProblemResult(problem);
     }
 

@@ -37,7 +37,7 @@ internal static class WindowEndpoints
     private static async Task<Results<Ok<WindowList>, ProblemResult>> ListAsync(
         string? limit, string? after, Windows windows, CancellationToken cancellationToken)
     {
-        var (page, next, problem) = Paging.Page(await windows.ListAsync(cancellationToken), static window => window.Name, limit, after, isByKey: true);
+        var (page, next, problem) = Paging.Page(await windows.ListAsync(cancellationToken), static window => window.Name, limit, after, Paging.ByKey<WindowView>(static window => window.Name));
         return problem is null ? TypedResults.Ok(new WindowList(page, next)) : new ProblemResult(problem);
     }
 

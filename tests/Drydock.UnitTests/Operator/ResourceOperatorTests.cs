@@ -1,8 +1,11 @@
 using System.Runtime.CompilerServices;
 using Drydock.Operator;
+using Drydock.UnitTests.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -42,6 +45,37 @@ public sealed class ResourceOperatorTests
 
         await loop.StopAsync(Token);
         reconciler.Reconciled.ShouldBe(["good", "bad"]);
+    }
+
+    [Fact]
+    public async Task An_operator_that_is_installed_later_is_left_alone_with_its_resources_until_it_is_gone()
+    {
+        var (clock, neighbours, reconciler) = (new FakeTimeProvider(), new StubNeighbours(), new Reconciler("one"));
+        var other = new OtherOperator(neighbours, clock, NullLogger<OtherOperator>.Instance);
+        using var loop = new ResourceOperator(reconciler, other, new Feed(), clock, NullLogger<ResourceOperator>.Instance);
+        await loop.StartAsync(Token);
+        await reconciler.AllDone.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Token);
+
+        neighbours.OtherOperator = static () => "nmo-1 (lease openshift-operators/nmo)";
+        await MinuteByMinuteAsync(clock, () => other.ShutBecause is not null);
+        var before = reconciler.Reconciled.Count;
+        neighbours.OtherOperator = static () => null;
+        await MinuteByMinuteAsync(clock, () => reconciler.Reconciled.Count > before);
+        await loop.StopAsync(Token);
+
+        before.ShouldBe(1);
+        other.ShutBecause.ShouldBeNull();
+    }
+
+    // A minute that passes before somebody waits for it is passed for nobody.
+    private static async Task MinuteByMinuteAsync(FakeTimeProvider clock, Func<bool> isSo)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60), TimeProvider.System);
+        while (!isSo())
+        {
+            clock.Advance(TimeSpan.FromMinutes(1));
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, limit.Token);
+        }
     }
 
     private sealed class Reconciler(params string[] names) : IReconciler

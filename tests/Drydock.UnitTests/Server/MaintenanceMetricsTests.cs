@@ -65,6 +65,28 @@ public sealed class MaintenanceMetricsTests
         (ends, metrics.Remembered).ShouldBe((2, 1), "Forgotten, and still not counted again.");
     }
 
+    [Fact]
+    public void A_step_is_measured_when_it_is_over_with_how_it_ended()
+    {
+        var clock = new FakeTimeProvider();
+        using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        using var meter = new ServerMeter(services.GetRequiredService<IMeterFactory>(), new StubCluster(), clock);
+        using var metrics = new MaintenanceMetrics(null!, null!, meter, new InstanceNodes(), clock, NullLogger<MaintenanceMetrics>.Instance);
+        var steps = new List<string>();
+        using var listener = new MeterListener();
+        listener.SetMeasurementEventCallback<double>((_, seconds, tags, _) => steps.Add($"{string.Join(' ', tags.ToArray().Select(static tag => $"{tag.Key}={tag.Value}"))} {seconds}"));
+        listener.EnableMeasurementEvents(meter.StepDuration);
+        var begun = clock.GetUtcNow();
+        StepView Step(string name, int from, int to) => new(name, begun.AddSeconds(from), begun.AddSeconds(to));
+        var view = Running("m-1") with { StartedAt = begun, Steps = [Step("Plan", 0, 2), Step("Lease", 2, 3)] };
+
+        metrics.See(view);
+        metrics.See(view);
+        metrics.See(view with { State = MaintenanceState.Failed, EndedAt = begun.AddSeconds(63), Steps = [.. view.Steps, Step("Drain", 3, 63)] });
+
+        steps.ShouldBe(["step=Plan outcome=Done 2", "step=Lease outcome=Done 1", "step=Drain outcome=Failed 60"]);
+    }
+
     private static MaintenanceView Running(string id) =>
         new(id, "node-1", MaintenanceState.Running, "Drain", "") { StartedAt = TimeProvider.System.GetUtcNow() };
 

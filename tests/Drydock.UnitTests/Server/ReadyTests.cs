@@ -60,25 +60,47 @@ public sealed class ReadyTests
         text.ShouldNotContain("nodes");
     }
 
+    [Fact]
+    public async Task However_many_ask_it_is_looked_at_once_a_second()
+    {
+        var hub = new StubHub();
+        await using var host = await HostAsync(hub);
+        for (var i = 0; i < 5; i++)
+        {
+            (await host.Http.GetAsync("readyz", Token)).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
+        }
+
+        var first = hub.Proofs;
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        hub.Failure = new TaskHubException(StatusCode.Unavailable, "attempt to write a readonly database");
+        (await host.Http.GetAsync("readyz", Token)).StatusCode.ShouldBe(System.Net.HttpStatusCode.ServiceUnavailable);
+
+        (first, hub.Proofs).ShouldBe((1, 2));
+    }
+
     private WatchState Watch(string resource, int silent, string? broken = null) => new(resource, _clock.GetUtcNow().AddSeconds(-silent), broken);
 
     private async Task<(int Code, string Text)> AskAsync(StubHub hub, params WatchState[] watches)
     {
-        await using var host = await RestHost.StartAsync([], services =>
-        {
-            services.Replace(ServiceDescriptor.Singleton<IServerHub>(hub));
-            services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster { Counts = new ClusterCounts(0, 0) { Watches = watches } }));
-            services.Replace(ServiceDescriptor.Singleton<TimeProvider>(_clock));
-        });
+        await using var host = await HostAsync(hub, watches);
         using var answer = await host.Http.GetAsync("readyz", Token);
         return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(Token));
     }
+
+    private Task<RestHost> HostAsync(StubHub hub, params WatchState[] watches) => RestHost.StartAsync([], services =>
+    {
+        services.Replace(ServiceDescriptor.Singleton<IServerHub>(hub));
+        services.Replace(ServiceDescriptor.Singleton<ICluster>(new StubCluster { Counts = new ClusterCounts(0, 0) { Watches = watches } }));
+        services.Replace(ServiceDescriptor.Singleton<TimeProvider>(_clock));
+    });
 
     private sealed class StubHub : IServerHub
     {
         private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Exception? Failure { get; init; }
+        public Exception? Failure { get; set; }
+
+        public int Proofs { get; private set; }
 
         public bool Hangs { get; init; }
 
@@ -92,6 +114,7 @@ public sealed class ReadyTests
 
         public Task ProveAsync(CancellationToken cancellationToken)
         {
+            Proofs++;
             _asked.TrySetResult();
             return Failure is not null ? Task.FromException(Failure) : Hangs ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken) : Task.CompletedTask;
         }

@@ -299,6 +299,25 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_page_goes_on_behind_an_item_that_left_the_filter_or_the_hub_meanwhile()
+    {
+        var (a, b) = (await CreateAsync("worker-a"), await CreateAsync("worker-b"));
+        var pages = new List<string>();
+        foreach (var leave in (Action<string>[])[id => End(id, MaintenanceOutcome.Completed), Engine.Forget])
+        {
+            Engine.Set(a.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Drain, "draining"));
+            Engine.Set(b.Id, new MaintenanceStatus("worker-b", MaintenanceStep.Drain, "draining"));
+            var first = await Http.GetFromJsonAsync<MaintenanceList>("api/v1/maintenances?state=Running&limit=1", ApiJson.Options, Token);
+            leave(first!.Items.ShouldHaveSingleItem().Id);
+            var second = await Http.GetFromJsonAsync<MaintenanceList>($"api/v1/maintenances?state=Running&limit=1&after={first.Next}", ApiJson.Options, Token);
+            pages.AddRange([first.Items[0].Id, second!.Items.ShouldHaveSingleItem().Id]);
+            second.Next.ShouldBeNull();
+        }
+
+        pages.ShouldBe([b.Id, a.Id, b.Id, a.Id]);
+    }
+
+    [Fact]
     public async Task The_description_of_the_api_is_served()
     {
         var description = await Http.GetStringAsync("openapi/v1.json", Token);
