@@ -1,10 +1,7 @@
-using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Maintenance.VirtualMachines;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
-using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 using static Drydock.SimulationTests.Maintenance.VirtualMachineWorld;
