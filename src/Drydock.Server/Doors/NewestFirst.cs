@@ -35,13 +35,13 @@ internal static class NewestFirst
         await foreach (var head in Instances.HeadsAsync(client, orchestration, onlyRunning, cancellationToken))
         {
             var position = Position.Of(head);
-            if (from is null || position.CompareTo(from) > 0)
+            if (from is null || Position.Compare(position, from) > 0)
             {
                 behind.Add(position);
             }
         }
 
-        behind.Sort();
+        behind.Sort(Position.Compare);
         var items = new List<OrchestrationMetadata>();
         foreach (var position in behind)
         {
@@ -62,7 +62,7 @@ internal static class NewestFirst
         return new InstancePage(items, null);
     }
 
-    private sealed record Position(long Ticks, string Id) : IComparable<Position>
+    private sealed record Position(long Ticks, string Id)
     {
         public static Position Of(OrchestrationMetadata instance) => new(instance.CreatedAt.UtcTicks, instance.InstanceId);
 
@@ -70,8 +70,8 @@ internal static class NewestFirst
             text?.Split('.', 2) is [var ticks, { Length: > 0 } id] && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out var moment)
                 ? new(moment, id) : null;
 
-        public int CompareTo(Position? other) =>
-            other is null ? 1 : other.Ticks.CompareTo(Ticks) is not 0 and var order ? order : string.CompareOrdinal(other.Id, Id);
+        public static int Compare(Position one, Position other) =>
+            other.Ticks.CompareTo(one.Ticks) is not 0 and var order ? order : string.CompareOrdinal(other.Id, one.Id);
 
         public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Ticks}.{Id}");
     }

@@ -5,6 +5,7 @@ internal static class NoticeTasks
 {
     public const string Orchestration = "notice";
     public const string Deliver = "notice.deliver";
+    public const string Never = "never";
 
     /// <summary>Adds the orchestration and the activity of notifications.</summary>
     public static DurableTaskRegistry AddNotices(this DurableTaskRegistry registry) => registry
@@ -24,6 +25,12 @@ internal sealed class NoticeOrchestrator : TaskOrchestrator<NoticeOrder, IReadOn
 
     public override async Task<IReadOnlyList<NoticeDelivered>> RunAsync(TaskOrchestrationContext context, NoticeOrder input)
     {
+        if (input.Targets.Count == 0)
+        {
+            // The mark since when there are notifications never ends, so that no retention takes it: what ended while nobody looked would go untold.
+            await context.WaitForExternalEvent<bool>(NoticeTasks.Never);
+        }
+
         var logger = context.CreateReplaySafeLogger(typeof(NoticeOrchestrator).FullName!);
         var deliveries = await Task.WhenAll(input.Targets.Select(target => DeliverAsync(context, new NoticeDelivery(input.Notice, target))));
         foreach (var failed in deliveries.Where(static delivery => !delivery.IsDelivered))

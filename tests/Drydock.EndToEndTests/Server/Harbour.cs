@@ -58,9 +58,9 @@ internal sealed class Harbour : IAsyncDisposable
     /// <summary>A cluster and a server, both up.</summary>
     public static async Task<Harbour> OpenAsync(
         CancellationToken cancellationToken, int seed = 1, Func<DrydockOptions, DrydockOptions>? configure = null, Action<IServiceCollection>? services = null, Func<HttpMessageHandler, HttpMessageHandler>? wire = null,
-        string scenario = "healthy")
+        string scenario = "healthy", Scenario? cluster = null)
     {
-        var harbour = new Harbour(Scenario.Named(scenario), seed, configure, services, wire);
+        var harbour = new Harbour(cluster ?? Scenario.Named(scenario), seed, configure, services, wire);
         await harbour._cluster.StartAsync(cancellationToken);
         harbour.Kubernetes = new HttpClient(harbour._cluster.Api.CreateHandler()) { BaseAddress = new Uri("http://simulated") };
         await harbour.StartServerAsync(cancellationToken);

@@ -16,7 +16,46 @@ public sealed class GoldenHistoryTests
 {
     private const string Accept = "DRYDOCK_ACCEPT_HISTORIES";
 
-    public static TheoryData<string> Names() => [.. Scenario.Names];
+    /// <summary>What is asked besides the maintenance of a scenario, of the healthy cluster: the other ways through the same orchestrations.</summary>
+    private static readonly Dictionary<string, Func<World, Task>> Courses = new(StringComparer.Ordinal)
+    {
+        ["cancelled"] = async world =>
+        {
+            await world.BeginAsync(world.Request());
+            await world.RunUntilAsync(() => world.AcceptedEvictions().Count > 0);
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ada"), CancellationToken.None);
+            await world.EndAsync();
+        },
+        ["approved"] = async world =>
+        {
+            await world.BeginAsync(world.Request() with { Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
+            await world.RunForAsync(TimeSpan.FromHours(3));
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ada", "CHG-1"), CancellationToken.None);
+            await world.EndAsync();
+        },
+        ["held"] = async world =>
+        {
+            await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+            await world.RunForAsync(TimeSpan.FromMinutes(20));
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ada"), CancellationToken.None);
+            await world.EndAsync();
+        },
+        ["rebooted"] = world => world.MaintainAsync(world.Request() with { Action = MaintenanceAction.Reboot }),
+        ["rollout"] = async world =>
+        {
+            await RolloutTests.BeginAsync(world, new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request() });
+            await world.RunUntilAsync(() => world.AcceptedEvictions().Count > 0);
+            await world.Client.RaiseEventAsync("r1", RolloutEvents.Skip, new RolloutNodeOrder("node-3", "ada"), CancellationToken.None);
+            await RolloutTests.EndAsync(world);
+        },
+        ["window"] = async world =>
+        {
+            await WindowTests.BeginAsync(world, WindowTests.Window(world) with { Cron = "30 3 * * *" });
+            await world.RunForAsync(TimeSpan.FromHours(1));
+        },
+    };
+
+    public static TheoryData<string> Names() => [.. Scenario.Names, .. Courses.Keys];
 
     [Theory(Timeout = World.Timeout)]
     [MemberData(nameof(Names))]
@@ -50,8 +89,9 @@ public sealed class GoldenHistoryTests
 
     private static async Task AcceptAsync(string name, string file)
     {
-        await using var world = await World.StartAsync(name);
-        await world.MaintainAsync();
+        var course = Courses.GetValueOrDefault(name);
+        await using var world = await World.StartAsync(course is null ? name : "healthy");
+        await (course is null ? world.MaintainAsync() : course(world));
         List<string> histories = [];
         await foreach (var instance in world.Client.GetAllInstancesAsync())
         {

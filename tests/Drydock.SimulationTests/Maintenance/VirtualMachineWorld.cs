@@ -3,7 +3,6 @@ using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
-using Drydock.Simulator.Store;
 
 namespace Drydock.SimulationTests.Maintenance;
 

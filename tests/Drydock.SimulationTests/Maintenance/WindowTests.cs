@@ -153,10 +153,10 @@ public sealed class WindowTests
         (await world.Client.GetInstanceAsync("w1", true, CancellationToken.None))!.IsCompleted.ShouldBeTrue();
     }
 
-    private static WindowRequest Window(World world) =>
+    internal static WindowRequest Window(World world) =>
         new(new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request() }) { Duration = TimeSpan.FromHours(1) };
 
-    private static Task BeginAsync(World world, WindowRequest request) => world.Client.ScheduleNewOrchestrationInstanceAsync(
+    internal static Task BeginAsync(World world, WindowRequest request) => world.Client.ScheduleNewOrchestrationInstanceAsync(
         Orchestrations.Window,
         request.Rollout.Selector is null ? request : request with { Rollout = request.Rollout with { Nodes = [] } },
         new StartOrchestrationOptions("w1"),

@@ -122,7 +122,7 @@ public sealed class TaskHubWorkerTests
                     }
                     catch (TaskFailedException failed)
                     {
-                        throw new IOException((string)failed.FailureDetails.InnerFailure!.Properties!["code"]! + "!") { HResult = 7 };
+                        throw new IOException((string)failed.FailureDetails.InnerFailure!.Properties!["code"]! + "!", failed) { HResult = 7 };
                     }
                 }),
             replaying,
