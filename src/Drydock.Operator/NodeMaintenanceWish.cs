@@ -95,7 +95,17 @@ internal sealed record NodeMaintenanceWish(
             return wish with { WaitsFor = $"Waits for window {name}, which is being removed: it opens no more until it is set up again.", WaitsUntil = now + LookAgain };
         }
 
-        return WindowCalendar.Next(window, now) switch
+        RolloutOpening? next;
+        try
+        {
+            next = WindowCalendar.Next(window, now);
+        }
+        catch (FormatException mistake)
+        {
+            return wish with { Problem = $"Window {name} cannot be followed: {mistake.Message}" };
+        }
+
+        return next switch
         {
             null => wish with { Problem = $"Window {name} never opens again." },
             var opening when opening.From > now => wish with

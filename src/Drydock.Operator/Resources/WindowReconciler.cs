@@ -70,7 +70,7 @@ internal sealed class WindowReconciler(IDrydockResources resources, IResourceReq
         var phase = instance.IsCompleted ? "Ended" : isEnding ? "Ending" : status is { ClosesAt: not null } ? "Open" : "Waiting";
         var more = new JsonObject
         {
-            ["nextOpenings"] = isEnding ? null : new JsonArray([.. WindowCalendar.Coming(request, Now, Upcoming).Select(Json)]),
+            ["nextOpenings"] = isEnding ? null : new JsonArray([.. WindowCalendar.Shown(request, Now, Upcoming).Select(Json)]),
             ["closesAt"] = ResourceStatus.Stamp(status?.ClosesAt),
             ["rolloutId"] = status?.Rollout,
         };

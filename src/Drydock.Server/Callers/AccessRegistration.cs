@@ -26,6 +26,9 @@ internal static class AccessRegistration
                 break;
             case AccessMode.Oidc:
                 services.AddSingleton<ICallers, OidcCallers>();
+
+                // Otherwise the framework looks for a token before the cookie or the form of the documents was read, and keeps to what it found.
+                AppContext.SetSwitch("Microsoft.AspNetCore.Authentication.SuppressAutoDefaultScheme", true);
                 services.AddAuthentication().AddJwtBearer(jwt =>
                 {
                     jwt.Authority = options.Oidc.Authority;

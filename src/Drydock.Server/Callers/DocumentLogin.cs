@@ -86,7 +86,7 @@ internal static class DocumentLogin
             return new LoginPage(StatusCodes.Status401Unauthorized, "Paste a bearer token: one word, without the word Bearer before it.");
         }
 
-        if (token.Length > LongestInCookie)
+        if (Uri.EscapeDataString(token).Length > LongestInCookie)
         {
             return new LoginPage(
                 StatusCodes.Status401Unauthorized, $"The token is longer than a browser keeps ({LongestInCookie} characters). Send it as 'Authorization: Bearer' with another program.");

@@ -127,7 +127,7 @@ internal static class MaintenanceViews
 
     private static List<VmView> Vms(List<VmStatus> moving, MaintenanceReport? report)
     {
-        var views = new SortedDictionary<string, VmView>(StringComparer.Ordinal);
+        var views = new Dictionary<string, VmView>(StringComparer.Ordinal);
         foreach (var vm in moving)
         {
             views[vm.Vmi.ToString()] = new VmView(vm.Vmi.Namespace, vm.Vmi.Name, vm.Progress.ToString(), vm.Message)
@@ -156,7 +156,8 @@ internal static class MaintenanceViews
             };
         }
 
-        return [.. views.Values];
+        // As pages go on: '-' sorts before '/', so that whole names would sort otherwise than their parts.
+        return [.. views.Values.OrderBy(static vm => vm.Namespace, StringComparer.Ordinal).ThenBy(static vm => vm.Name, StringComparer.Ordinal)];
     }
 
     private static List<BlockerView> Blockers(DrainStatus? drain, List<VmStatus> vms) =>

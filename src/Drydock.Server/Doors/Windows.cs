@@ -24,7 +24,7 @@ public sealed class Windows
     public async Task<Answer<WindowView>> CreateAsync(WindowCreate create, Requester requestedBy, CancellationToken cancellationToken)
     {
         // To set up the same again is that also when a node that it names is not there any more.
-        var isRepetition = create.Name is { } known && await FindInstanceAsync(known, cancellationToken) is not null;
+        var isRepetition = create.Name is { } known && KubernetesName.IsLabel(known) && await FindInstanceAsync(known, cancellationToken) is not null;
         var read = await _requests.ReadAsync(create, requestedBy, mustExist: !isRepetition, cancellationToken);
         if (!read.IsOk)
         {
@@ -150,18 +150,8 @@ public sealed class Windows
         };
     }
 
-    private IReadOnlyList<OpeningView> Coming(WindowRequest request, int count)
-    {
-        try
-        {
-            return [.. WindowCalendar.Coming(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))];
-        }
-        catch (FormatException)
-        {
-            // It was set up by a version that took more than this one can follow; the window itself says so when it comes to it.
-            return [];
-        }
-    }
+    private IReadOnlyList<OpeningView> Coming(WindowRequest request, int count) =>
+        [.. WindowCalendar.Shown(request, _clock.GetUtcNow(), count).Select(static opening => new OpeningView(opening.From, opening.To))];
 
     private static bool IsBeingRemoved(OrchestrationMetadata instance) => instance.ReadCustomStatusAs<WindowStatus>() is { IsCancelled: true };
 

@@ -18,18 +18,17 @@ internal sealed class Readiness(IServerHub hub, ICluster cluster, TimeProvider c
 
     private readonly Lock _lock = new();
     private Task<IReadOnlyList<string>>? _look;
-    private DateTimeOffset _lookedAt;
+    private long _lookedAt;
 
     /// <summary>What does not work, one sentence each; empty: all does.</summary>
     public Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            var now = clock.GetUtcNow();
-            if (_look is null || (_look.IsCompleted && now - _lookedAt >= Fresh))
+            if (_look is null || (_look.IsCompleted && clock.GetElapsedTime(_lookedAt) >= Fresh))
             {
                 // Not with the token of one of those who ask: the others wait for the same look.
-                (_look, _lookedAt) = (LookAsync(), now);
+                (_look, _lookedAt) = (LookAsync(), clock.GetTimestamp());
             }
 
             return _look.WaitAsync(cancellationToken);

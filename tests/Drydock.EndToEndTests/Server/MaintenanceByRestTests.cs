@@ -109,6 +109,12 @@ public sealed class MaintenanceByRestTests
         var up = await harbour.Http.GetAsync("readyz", Token);
         using var fault = harbour.Cluster.Api.Fail(new Drydock.Simulator.Api.Fault { ConnectionReset = true });
         var down = await harbour.Http.GetAsync("readyz", Token);
+        while (down.IsSuccessStatusCode)
+        {
+            // One look counts for a second.
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Token);
+            down = await harbour.Http.GetAsync("readyz", Token);
+        }
 
         up.IsSuccessStatusCode.ShouldBeTrue();
         ((int)down.StatusCode).ShouldBe(503);

@@ -52,6 +52,19 @@ public sealed class OidcTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_browser_reads_the_documents_with_a_token_of_the_provider()
+    {
+        using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = _harbour.Http.BaseAddress };
+        using var form = new FormUrlEncodedContent([KeyValuePair.Create("token", _issuer.Token("eve", ["staff"]))]);
+        using var entered = await browser.PostAsync(new Uri("docs", UriKind.Relative), form, Token);
+        entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther, await entered.Content.ReadAsStringAsync(Token));
+
+        // The handler keeps the cookie, as a browser does.
+        (await browser.GetAsync(new Uri("openapi/v1.json", UriKind.Relative), Token)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await browser.GetAsync(new Uri("api/v1/nodes", UriKind.Relative), Token)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
     public async Task A_token_that_is_old_forged_or_for_somebody_else_is_no_token()
     {
         string[] bad =

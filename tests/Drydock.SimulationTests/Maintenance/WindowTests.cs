@@ -153,6 +153,27 @@ public sealed class WindowTests
         (await world.Client.GetInstanceAsync("w1", true, CancellationToken.None))!.IsCompleted.ShouldBeTrue();
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_window_that_never_opens_again_can_still_be_removed_and_gives_a_held_node_back()
+    {
+        await using var world = await World.StartAsync("healthy");
+        var window = Window(world);
+        await BeginAsync(world, window with
+        {
+            Times = [new WindowTimes { From = World.Start + TimeSpan.FromMinutes(30), To = World.Start + TimeSpan.FromMinutes(40) }],
+            OnClose = WindowClosePolicy.Pause,
+            Rollout = window.Rollout with { Template = world.Request() with { Action = MaintenanceAction.Hold } },
+        });
+        await world.RunForAsync(TimeSpan.FromHours(1));
+        (await world.StatusAsync<WindowStatus>("w1"))!.Message.ShouldBe("It never opens again. The nodes in hand are not done yet.");
+
+        await world.Client.RaiseEventAsync("w1", WindowEvents.Cancel, new Cancel("ada") { PutsBack = true });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        world.Cluster.Store.List(ResourceTypes.Nodes).ShouldAllBe(static one => one["spec"]!["unschedulable"] == null);
+        (await world.Client.GetInstanceAsync("w1", true, CancellationToken.None))!.ReadOutputAs<WindowStatus>()!.IsCancelled.ShouldBeTrue();
+    }
+
     internal static WindowRequest Window(World world) =>
         new(new RolloutRequest(["node-1", "node-2", "node-3"]) { Template = world.Request() }) { Duration = TimeSpan.FromHours(1) };
 

@@ -117,6 +117,17 @@ public sealed class WindowCalendarTests
         Coming(request, "2027-01-08T00:00Z", 1).ShouldBe(["2027-01-10 02:00Z to 2027-01-10 03:00Z"]);
     }
 
+    [Fact]
+    public void A_freeze_for_good_is_closed_and_one_beyond_all_years_is_refused()
+    {
+        var request = new WindowRequest(new RolloutRequest([])) { Cron = "0 2 * * *", Duration = TimeSpan.FromHours(1), BlackoutCalendar = Calendar("DTSTART;VALUE=DATE:20261101", "DTEND;VALUE=DATE:40990101") };
+
+        WindowCalendar.Next(request, At("2026-11-02T00:00Z")).ShouldBeNull();
+        Coming(request, "2026-10-30T00:00Z", 9).ShouldBe(["2026-10-30 02:00Z to 2026-10-30 03:00Z", "2026-10-31 02:00Z to 2026-10-31 03:00Z"]);
+        Should.Throw<FormatException>(() => WindowCalendar.ReadCalendar(Calendar("DTSTART;VALUE=DATE:20261101", "DTEND;VALUE=DATE:99990101")))
+            .Message.ShouldBe("An event of the calendar goes on into the year 9999; the last that can be followed is 9000.");
+    }
+
     [Theory]
     [InlineData("Customized Time Zone")]
     [InlineData("(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna")]

@@ -15,6 +15,7 @@ public static class WindowCalendar
 
     private const int MostOccurrences = 20_000;
     private const int MostTried = 100;
+    private const int LastYear = 9000;
 
     /// <summary>The first opening that ends after that moment; it may have begun before. Null: there is none in the next eight years.</summary>
     /// <exception cref="FormatException">A cron expression, a time zone or the iCalendar text cannot be read; the message says which.</exception>
@@ -63,6 +64,19 @@ public static class WindowCalendar
         }
     }
 
+    /// <summary>The same to show; none of a window that was set up by a version that took more than this one can follow: it says so itself when it comes to it.</summary>
+    public static IReadOnlyList<RolloutOpening> Shown(WindowRequest request, DateTimeOffset from, int count)
+    {
+        try
+        {
+            return [.. Coming(request, from, count)];
+        }
+        catch (FormatException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Reads a time zone by its IANA name.</summary>
     /// <exception cref="FormatException">There is none of that name.</exception>
     public static TimeZoneInfo ReadZone(string name) =>
@@ -88,11 +102,22 @@ public static class WindowCalendar
             throw new FormatException("The calendar has no event (VEVENT).");
         }
 
+        if (calendar.Events.Any(static one => one.DtStart is null))
+        {
+            throw new FormatException("An event of the calendar has no beginning (DTSTART).");
+        }
+
         // The library takes a zone that it does not know for the one whose name it finds in the text, or fails when the event is due.
         var zones = calendar.Events.SelectMany(static one => new[] { one.DtStart?.TzId, one.DtEnd?.TzId }).OfType<string>().Distinct(StringComparer.Ordinal);
         foreach (var zone in zones.Where(static zone => zone.Length > 0))
         {
             ReadZone(zone);
+        }
+
+        var years = calendar.Events.SelectMany(static one => new[] { one.DtStart?.Value.Year, one.DtEnd?.Value.Year }).OfType<int>();
+        if (years.Max() is > LastYear and var last)
+        {
+            throw new FormatException($"An event of the calendar goes on into the year {last}; the last that can be followed is {LastYear}.");
         }
 
         Enumerate(calendar, DateTime.UnixEpoch, MostTried);
@@ -142,8 +167,9 @@ public static class WindowCalendar
         var zone = ReadZone(request.AllTimes.FirstOrDefault(times => times.Cron is not null)?.TimeZone ?? "UTC");
         var calendar = ReadCalendar(request.BlackoutCalendar);
         var longest = calendar.Events.Max(static one => one.EffectiveDuration.ToTimeSpanUnspecified()) + TimeSpan.FromDays(1);
+        var begin = longest < from - DateTimeOffset.UnixEpoch ? from - longest : DateTimeOffset.UnixEpoch;
         return Enumerate(
-                calendar, (from - longest).UtcDateTime, MostOccurrences, occurrence => Instant(occurrence.Period.StartTime, zone) < to)
+                calendar, begin.UtcDateTime, MostOccurrences, occurrence => Instant(occurrence.Period.StartTime, zone) < to)
             .Select(occurrence => new RolloutOpening(
                 Instant(occurrence.Period.StartTime, zone), Instant(occurrence.Period.EffectiveEndTime ?? occurrence.Period.StartTime.AddDays(1), zone)));
     }

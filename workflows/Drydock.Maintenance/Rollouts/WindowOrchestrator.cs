@@ -108,12 +108,14 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
     /// </summary>
     private async Task<WindowStatus> EndAsync(string why)
     {
-        if (_rollout is not null)
+        while (_rollout is not null)
         {
+            // Somebody may remove a window that never opens again while its rollout still has a node in hand.
+            var heeded = _cancelled;
             var isPutBack = _cancelled is { PutsBack: true } && (request.OnClose == WindowClosePolicy.Cancel || request.Rollout.Template.WaitsForSomebody());
             context.SendEvent(_rollout, isPutBack ? RolloutEvents.Cancel : RolloutEvents.Stop, _cancelled ?? new Cancel($"window/{context.InstanceId}", why));
             Tell(new WindowStatus($"{why} The nodes in hand are not done yet.") { Rollout = _rollout, IsCancelled = _cancelled is not null });
-            await WaitAsync(null, () => _rollout is null);
+            await WaitAsync(null, () => _rollout is null || _cancelled != heeded);
         }
 
         var end = new WindowStatus($"{why} {_last}".TrimEnd()) { IsCancelled = _cancelled is not null };
@@ -143,7 +145,7 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
     {
         foreach (var cancel in await _cancel.TakeAsync())
         {
-            _cancelled ??= cancel;
+            _cancelled = _cancelled is null || (cancel.PutsBack && !_cancelled.PutsBack) ? cancel : _cancelled;
         }
 
         foreach (var done in await _done.TakeAsync())

@@ -15,6 +15,11 @@ internal static class CrashChild
 {
     public const string Verb = "crash-child";
 
+    private const int Failed = 70;
+
+    // Of a machine that is busy with other things.
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+
     /// <summary>Runs <c>crash-child POINT (FOLDER WORKLOAD PASSAGE)…</c>; returns only if no workload passed the point so often.</summary>
     public static async Task<int> RunAsync(string[] arguments)
     {
@@ -40,7 +45,17 @@ internal static class CrashChild
         // Most of its life is its start.
         start.Environment["DOTNET_TieredPGO"] = "0";
         using var child = Process.Start(start)!;
-        await child.WaitForExitAsync();
+        using var limit = new CancellationTokenSource(Longest, TimeProvider.System);
+        try
+        {
+            await child.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            child.Kill();
+            throw new TimeoutException($"The workloads that were to die at {point} neither died nor ended within {Longest}.");
+        }
+
         return child.ExitCode;
     }
 
@@ -56,6 +71,13 @@ internal static class CrashChild
         {
             // Whoever waits for a hub that stands still gives up at some time; what happens to it is the kill.
             await Console.Error.WriteLineAsync($"{cell.Workload.Name} stands at its point: {e.Message}");
+        }
+
+        catch (Exception e)
+        {
+            // The others may stand by now, and would stand for ever.
+            await Console.Error.WriteLineAsync($"{cell.Workload.Name} failed before its point: {e}");
+            Environment.Exit(Failed);
         }
 
         if (!killer.Stands)
