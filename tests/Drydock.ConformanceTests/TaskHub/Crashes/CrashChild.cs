@@ -50,10 +50,10 @@ internal static class CrashChild
         {
             await child.WaitForExitAsync(limit.Token);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException late)
         {
             child.Kill();
-            throw new TimeoutException($"The workloads that were to die at {point} neither died nor ended within {Longest}.");
+            throw new TimeoutException($"The workloads that were to die at {point} neither died nor ended within {Longest}.", late);
         }
 
         return child.ExitCode;
