@@ -232,6 +232,35 @@ public sealed class VirtualMachineEndTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_launcher_that_was_evicted_and_does_not_end_is_a_blocker_until_its_kubelet_ends_it()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "None" }) with
+        {
+            Faults = [new FaultSpec("kubeletNeverTerminates", "node-1") { For = TimeSpan.FromMinutes(10) }],
+        });
+        var request = Request(world);
+        await world.BeginAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromHours(1) } });
+        await world.RunUntilAsync(() => world.AcceptedEvictions().Count == 1, TimeSpan.FromMinutes(1));
+        var evicted = world.Time.GetUtcNow();
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var before = await VmAsync(world, "one");
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var stuck = await VmAsync(world, "one");
+        var report = await world.EndAsync();
+
+        (before.Progress, before.Blocker).ShouldBe((VmProgress.Stopping, null));
+        stuck.Progress.ShouldBe(VmProgress.Blocked);
+        var blocker = stuck.Blocker.ShouldNotBeNull();
+        (blocker.Kind, blocker.Object!.StartsWith("pod/vms/virt-launcher-one", StringComparison.Ordinal)).ShouldBe(("stuck-terminating", true));
+        blocker.Message.ShouldNotBeNull().ShouldEndWith("the kubelet of its node has not ended it.");
+        blocker.Since.ShouldBe(evicted, TimeSpan.FromSeconds(2));
+        blocker.Deadline.ShouldNotBeNull().ShouldBe(World.Start + TimeSpan.FromHours(1), TimeSpan.FromMinutes(1));
+        blocker.NextStep.ShouldContain("delete it by force only if its processes are surely dead");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.RestartedElsewhere);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_drain_that_only_a_machine_holds_up_at_its_deadline_names_the_machine()
     {
         await using var world = await World.StartAsync(Machines(

@@ -150,6 +150,25 @@ public sealed class VmLadderTests
         Decide(OnNode(), stopping with { IsForced = true }).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("vm-does-not-stop");
     }
 
+    [Fact]
+    public void A_launcher_that_goes_is_looked_at_again_when_it_is_late_and_is_a_blocker_from_then_on()
+    {
+        var evicted = Untouched with { IsShuttingDown = true };
+        var going = OnNode() with { Launcher = new(new("vms", "virt-launcher-one"), "pod", true) { LateAt = Now.AddSeconds(90) } };
+        const string Why = "It should have been gone at 2026-01-02 03:03:00Z; the kubelet of its node has not ended it.";
+        var late = going with { Launcher = going.Launcher! with { LateAt = Now, Stuck = Why } };
+
+        Decide(going, evicted).ShouldBeOfType<VmStep.Wait>().ShouldSatisfyAllConditions(
+            wait => wait.Blocker.ShouldBeNull(), wait => wait.Until.ShouldBe(Now.AddSeconds(90)));
+        Decide(late, evicted).ShouldBeOfType<VmStep.Wait>().ShouldSatisfyAllConditions(
+            wait => wait.Blocker.ShouldBe("stuck-terminating"),
+            wait => wait.Message.ShouldBe("Its launcher pod does not end. " + Why),
+            wait => wait.NextStep.ShouldNotBeNull().ShouldContain("the kubelet of its node"));
+        Decide(late, Untouched with { IsStopped = true, IsForced = true, StopDeadline = Now }).ShouldBeOfType<VmStep.Wait>().ShouldSatisfyAllConditions(
+            wait => wait.Blocker.ShouldBe("vm-does-not-stop"), wait => wait.Message.ShouldEndWith(Why));
+        late.Fingerprint().ShouldNotBe(going.Fingerprint());
+    }
+
     [Theory]
     [InlineData(StuckVmPolicy.Wait, typeof(VmStep.Wait))]
     [InlineData(StuckVmPolicy.ShutDown, typeof(VmStep.Stop))]

@@ -6,9 +6,6 @@ namespace Drydock.Maintenance.Drain;
 /// <summary>Reads what is on a node and tells what of it a drain does not know yet.</summary>
 internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPodsInput input)
 {
-    /// <summary>What the kubelet may take beyond the grace period before its silence is worth telling.</summary>
-    private static readonly TimeSpan KubeletMayTake = TimeSpan.FromSeconds(30);
-
     private readonly PodReader _pods = new(cluster, clock, input.Policy);
     private readonly HashSet<ObjectRef> _knownVms = [.. input.KnownVms];
     private readonly Dictionary<string, string?> _known = input.Known.Zip(input.Codes ?? input.Known.Select(_ => (string?)null))
@@ -20,8 +17,8 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         var pods = await _pods.ReadAsync(input.Node, cancellationToken);
         var leaving = pods.Where(pod => pod.Decision.Verdict is PodVerdict.Evict or PodVerdict.Deny or PodVerdict.AwaitCompletion).ToList();
         var budgets = leaving.Exists(pod => pod.Pod.DeletionRequestedAt is null) ? cluster.WatchedBudgets ?? await cluster.ListBudgetsAsync(cancellationToken) : [];
-        var node = leaving.Exists(pod => IsLate(pod.Pod, now)) ? await cluster.GetNodeAsync(input.Node, cancellationToken) : null;
-        var entries = leaving.Select(pod => EntryOf(pod, budgets, WhyStuck(pod.Pod, node, now))).ToList();
+        var node = leaving.Exists(pod => LatePods.IsLate(pod.Pod, now)) ? await cluster.GetNodeAsync(input.Node, cancellationToken) : null;
+        var entries = leaving.Select(pod => EntryOf(pod, budgets, LatePods.WhyStuck(pod.Pod, node, now))).ToList();
         var there = pods.Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         var mustGo = entries.Select(entry => entry.Uid).ToHashSet(StringComparer.Ordinal);
         var ofMachines = OfMachines(pods);
@@ -90,25 +87,6 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
     private static bool IsNotCounted(PodSnapshot pod, BudgetSnapshot budget) =>
         pod.IsFinished || pod.Phase == "Pending"
         || (!pod.IsReady && (budget.AlwaysAllowUnhealthy || (budget.DesiredHealthy > 0 && budget.CurrentHealthy >= budget.DesiredHealthy)));
-
-    private static bool IsLate(PodSnapshot pod, DateTimeOffset now) => pod.GoneBy is { } by && now > by + KubeletMayTake;
-
-    private static string? WhyStuck(PodSnapshot pod, NodeSnapshot? node, DateTimeOffset now)
-    {
-        if (!IsLate(pod, now))
-        {
-            return null;
-        }
-
-        var late = $"It should have been gone at {pod.GoneBy:u}; ";
-        var ready = node?.Conditions.FirstOrDefault(condition => condition.Type == "Ready");
-        return pod switch
-        {
-            { Finalizers.Count: > 0 } => $"{late}its finalizers keep it: {string.Join(", ", pod.Finalizers)}.",
-            _ when ready is { Status: not "True" } => $"{late}the kubelet of its node does not answer (Ready is {ready.Status} since {ready.Since:u}).",
-            _ => $"{late}the kubelet of its node has not ended it.",
-        };
-    }
 
     private static string Describe(VolumeAttachmentSnapshot attachment) =>
         attachment.DetachError is { } error ? $"{attachment.Name}: {error}" : attachment.Name;

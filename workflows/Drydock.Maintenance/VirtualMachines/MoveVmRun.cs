@@ -360,14 +360,19 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         };
     }
 
-    private void Tell(VmStep.Wait wait, VmObservation seen) =>
-        Tell(wait.Progress, wait.Message, wait.Until, wait.Blocker, null, wait.NextStep, seen.Migration is { IsFinished: false } moving ? moving.Phase : null);
+    private void Tell(VmStep.Wait wait, VmObservation seen)
+    {
+        var late = wait.Blocker == Answers.StuckTerminating ? seen.Launcher : null;
+        Tell(
+            wait.Progress, wait.Message, wait.Until, wait.Blocker, late is null ? null : $"pod/{late.Pod}", wait.NextStep,
+            seen.Migration is { IsFinished: false } moving ? moving.Phase : null, late?.LeavingSince);
+    }
 
     private void Tell(
         VmProgress progress, string message, DateTimeOffset? deadline, string? blocker = null, string? lookAt = null, string? nextStep = null,
-        string? phase = null)
+        string? phase = null, DateTimeOffset? from = null)
     {
-        var since = _state.Told is { } told && told.Progress == progress && told.Message == message ? told.Since : context.Now();
+        var since = from ?? (_state.Told is { } told && told.Progress == progress && told.Message == message ? told.Since : context.Now());
         var status = new VmStatus(input.Vm, progress, message)
         {
             MigrationPhase = phase,

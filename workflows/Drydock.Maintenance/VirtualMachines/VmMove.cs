@@ -49,8 +49,15 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return Stopping();
         }
 
+        if (seen.Launcher is { Stuck: { } why })
+        {
+            return Wait(
+                VmProgress.Blocked, $"Its launcher pod does not end. {why}", null, null, Drain.Answers.StuckTerminating,
+                Drain.Answers.NextStep(Drain.Answers.StuckTerminating, null));
+        }
+
         return state.IsShuttingDown || seen.Launcher is { IsTerminating: true } || _instance is { IsFinal: true }
-            ? Wait(VmProgress.Stopping, "It is shutting down.", null)
+            ? Wait(VmProgress.Stopping, "It is shutting down.", seen.Launcher?.LateAt is { } late && late > now ? late : null)
             : null;
     }
 
@@ -130,7 +137,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         { StopDeadline: not null, IsForced: false } => new VmStep.ForceStop($"It did not stop by {state.StopDeadline:u}."),
         { StopDeadline: null } => Wait(VmProgress.Stopping, "It is being stopped.", null),
         _ => Wait(
-            VmProgress.Blocked, "It does not stop, not even by force.", null, null, "vm-does-not-stop",
+            VmProgress.Blocked, $"It does not stop, not even by force.{(seen.Launcher?.Stuck is { } why ? " " + why : "")}", null, null, "vm-does-not-stop",
             $"Look at its virt-launcher pod and at virt-handler on node {node}."),
     };
 

@@ -56,6 +56,7 @@ internal sealed record VmObservation(DateTimeOffset At)
         Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
         + (Successor is { } next ? $"|{next.Name}|{next.Phase}|{next.Node}" : "")
+        + (Launcher is { Stuck: { } stuck } ? $"|{stuck}" : "")
         + (OwnerHasEnoughAt is { } enough ? $"|enough at {enough}" : "")
         + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "");
 }
@@ -88,7 +89,17 @@ internal sealed record ObservedInstance(string Uid, string? Node, string Phase, 
 internal sealed record ObservedSuccessor(string Name, string Phase, string? Node);
 
 /// <summary>A launcher pod that has not finished.</summary>
-internal sealed record ObservedLauncher(ObjectRef Pod, string Uid, bool IsTerminating);
+internal sealed record ObservedLauncher(ObjectRef Pod, string Uid, bool IsTerminating)
+{
+    /// <summary>When its deletion was asked for, or null.</summary>
+    public DateTimeOffset? LeavingSince { get; init; }
+
+    /// <summary>From when on its end is overdue; null: it is not being deleted, or that was not kept yet.</summary>
+    public DateTimeOffset? LateAt { get; init; }
+
+    /// <summary>Why it is still there although it is overdue, one sentence, or null.</summary>
+    public string? Stuck { get; init; }
+}
 
 /// <summary>A node that could take it.</summary>
 /// <param name="Node">Its name.</param>

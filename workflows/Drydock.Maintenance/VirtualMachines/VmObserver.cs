@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
 using Drydock.Maintenance.Planning;
 
 namespace Drydock.Maintenance.VirtualMachines;
@@ -25,7 +26,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var observation = new VmObservation(clock.GetUtcNow())
         {
             Instance = vmi is null ? null : InstanceOf(vmi, kubeVirt),
-            Launcher = launcher is null ? null : new(launcher.Ref, launcher.Uid, launcher.DeletionRequestedAt is not null),
+            Launcher = launcher is null ? null : await LauncherOfAsync(launcher, input.Node, cancellationToken),
             Migration = MigrationOf(own),
             LastFailure = MigrationOf(own.Where(migration => migration.Phase == "Failed")),
             Machine = vm is null ? null : MachineOf(vm, input),
@@ -35,6 +36,19 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var asks = launcher is null ? PodPlacement.Anywhere : NodeFilters.AsksOf(launcher);
         observation = await WithTargetsAsync(observation, input, asks, migrations, kubeVirt, cancellationToken);
         return vmi is null ? observation : await WithReasonsAsync(observation, vmi, migrations, cancellationToken);
+    }
+
+    private async Task<ObservedLauncher> LauncherOfAsync(PodSnapshot pod, string node, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var launcher = new ObservedLauncher(pod.Ref, pod.Uid, pod.DeletionRequestedAt is not null)
+        {
+            LeavingSince = pod.DeletionRequestedAt,
+            LateAt = LatePods.LateAt(pod),
+        };
+        return LatePods.IsLate(pod, now)
+            ? launcher with { Stuck = LatePods.WhyStuck(pod, await cluster.GetNodeAsync(node, cancellationToken), now) }
+            : launcher;
     }
 
     private static ObservedMachine MachineOf(VmSnapshot vm, AwaitVmInput input) => new(VmForecasts.RunStrategyOf(vm)!, vm.PrintableStatus)
