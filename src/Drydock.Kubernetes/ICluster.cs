@@ -74,8 +74,10 @@ public interface ICluster
     /// </summary>
     IReadOnlyList<BudgetSnapshot>? WatchedBudgets { get; }
 
-    /// <summary>Whether the DaemonSet exists; kubectl treats pods of a missing DaemonSet as unmanaged.</summary>
-    Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken);
+    /// <summary>
+    /// Where the pods of a DaemonSet may be placed, as its template says; null: it does not exist, and kubectl treats its pods as unmanaged.
+    /// </summary>
+    Task<PodPlacement?> FindDaemonSetAsync(ObjectRef daemonSet, CancellationToken cancellationToken);
 
     /// <summary>
     /// Evicts this instance of a pod through the Eviction API: reads the pod first, sends the uid as precondition, tries once.

@@ -174,8 +174,10 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     public IReadOnlyList<BudgetSnapshot>? WatchedBudgets => _changes.Budgets;
 
     /// <inheritdoc/>
-    public async Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken) =>
-        await _api.GetAsync(Resource.DaemonSets, daemonSet.Namespace, daemonSet.Name, cancellationToken) is not null;
+    public async Task<PodPlacement?> FindDaemonSetAsync(ObjectRef daemonSet, CancellationToken cancellationToken) =>
+        await _api.GetAsync(Resource.DaemonSets, daemonSet.Namespace, daemonSet.Name, cancellationToken) is { } found
+            ? Placements.From(found.At("spec", "template"))
+            : null;
 
     /// <inheritdoc/>
     public Task<EvictionOutcome> EvictPodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) =>

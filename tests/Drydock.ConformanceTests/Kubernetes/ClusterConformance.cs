@@ -98,7 +98,9 @@ public abstract partial class ClusterConformance : IAsyncLifetime
         pods.Count(pod => pod.Ref.Namespace == "shop").ShouldBe(9);
         pods.ShouldAllBe(pod => pod.Node == "node-1" && pod.IsReady);
         var agent = pods.Single(pod => pod.Controller?.Kind == "DaemonSet");
-        (await Cluster.DaemonSetExistsAsync(new ObjectRef(agent.Ref.Namespace, agent.Controller!.Name), Token)).ShouldBeTrue();
+        (await Cluster.FindDaemonSetAsync(new ObjectRef(agent.Ref.Namespace, agent.Controller!.Name), Token)).ShouldNotBeNull()
+            .Selects((await Cluster.GetNodeAsync("node-1", Token))!).ShouldBeTrue();
+        (await Cluster.FindDaemonSetAsync(new ObjectRef(agent.Ref.Namespace, "nowhere"), Token)).ShouldBeNull();
         (await Cluster.ListBudgetsAsync(Token)).Select(budget => budget.Ref.Name).ShouldBe(["api", "never"]);
         (await Cluster.GetKubeVirtAsync(Token))!.EvictionStrategy.ShouldBe("LiveMigrate");
         (await Cluster.ListVmisOnNodeAsync("node-1", Token)).Select(vmi => (vmi.Ref.Name, vmi.IsLiveMigratable))

@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -43,6 +45,43 @@ public sealed class HealthGateTests
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_node_without_a_pod_of_a_DaemonSet_that_had_one_is_not_healthy_unless_our_own_taint_keeps_it_away(bool tolerates)
+    {
+        await using var world = await World.StartAsync(WithAgent);
+        world.Cluster.Store.Update(ResourceTypes.DaemonSets, "kube-system", "agent", set =>
+        {
+            set["metadata"]!["finalizers"] = new JsonArray("example.com/hold");
+            set["spec"]!["template"]!["spec"]!["tolerations"] = tolerates ? new JsonArray(new JsonObject { ["operator"] = "Exists" }) : new JsonArray();
+            return true;
+        });
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold, Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) } });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        // One that is being deleted makes no pods; it is there until its finalizer is gone.
+        var agent = world.Cluster.Store.List(ResourceTypes.Pods)
+            .Single(pod => (string?)pod["spec"]!["nodeName"] == "node-1" && (string?)pod["metadata"]!["labels"]?["app"] == "agent");
+        world.Cluster.Store.Delete(ResourceTypes.DaemonSets, "kube-system", "agent", new Deletion());
+        world.Cluster.Store.Delete(ResourceTypes.Pods, "kube-system", (string)agent["metadata"]!["name"]!, new Deletion());
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var status = (await world.StatusAsync<MaintenanceStatus>())!;
+        var waiting = await world.StatusAsync<HealthStatus>(InstanceIds.Health("m1"));
+        world.Cluster.Store.Update(ResourceTypes.DaemonSets, "kube-system", "agent", set => set["metadata"]!.AsObject().Remove("finalizers"));
+        var report = await world.EndAsync();
+
+        status.Step.ShouldBe(tolerates ? MaintenanceStep.Health : MaintenanceStep.Done);
+        if (tolerates)
+        {
+            waiting!.Message.ShouldBe("Waiting until the node is healthy: DaemonSet kube-system/agent has no pod on the node any more.");
+        }
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_probe_is_asked_until_it_passes_and_one_that_never_does_says_what_it_saw()
     {
@@ -62,4 +101,12 @@ public sealed class HealthGateTests
         targets.Calls.Count.ShouldBeInRange(11, 14);
         targets.Calls[0].Url.ShouldBe("https://status.example/node-1");
     }
+
+    private static Scenario WithAgent { get; } = new()
+    {
+        Name = "with-agent",
+        Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2")],
+        Workloads = [new WorkloadSpec("daemonSet", "kube-system", "agent")],
+        Maintain = "node-1",
+    };
 }

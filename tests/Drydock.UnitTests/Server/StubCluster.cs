@@ -77,7 +77,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<PodSnapshot?> GetPodAsync(ObjectRef pod, CancellationToken cancellationToken) => throw Unexpected();
 
-    public Task<bool> DaemonSetExistsAsync(ObjectRef daemonSet, CancellationToken cancellationToken) => throw Unexpected();
+    public Task<PodPlacement?> FindDaemonSetAsync(ObjectRef daemonSet, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task<EvictionOutcome> EvictPodAsync(PodInstance pod, TimeSpan? gracePeriod, CancellationToken cancellationToken) => throw Unexpected();
 

@@ -26,10 +26,7 @@ internal sealed class AwaitHealthActivity(ICluster cluster, INeighbours neighbou
         var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
         while (true)
         {
-            var facts = new HealthFacts(
-                await cluster.GetNodeAsync(input.Node, cancellationToken),
-                await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken),
-                input.Demand.Before.CsiDrivers.Count == 0 ? [] : await neighbours.ListCsiDriversAsync(input.Node, cancellationToken));
+            var facts = await ReadAsync(input, cancellationToken);
             var failing = HealthRules.Check(facts, input.Demand, clock.GetUtcNow());
             var seen = new HealthSeen(failing, wait.Cursor);
             if (failing.Count == 0 || seen.Fingerprint() != input.Known || wait.IsOver)
@@ -41,9 +38,27 @@ internal sealed class AwaitHealthActivity(ICluster cluster, INeighbours neighbou
         }
     }
 
-    // Registrations of CSI drivers are not watched.
+    private async Task<HealthFacts> ReadAsync(AwaitHealthInput input, CancellationToken cancellationToken)
+    {
+        var facts = new HealthFacts(
+            await cluster.GetNodeAsync(input.Node, cancellationToken),
+            await cluster.ListPodsOnNodeAsync(input.Node, cancellationToken),
+            input.Demand.Before.CsiDrivers.Count == 0 ? [] : await neighbours.ListCsiDriversAsync(input.Node, cancellationToken));
+        var existing = new Dictionary<ObjectRef, PodPlacement>();
+        foreach (var name in DaemonSetRules.WithoutPod(input.Demand.Before, facts.Pods))
+        {
+            if (await cluster.FindDaemonSetAsync(name, cancellationToken) is { } asks)
+            {
+                existing[name] = asks;
+            }
+        }
+
+        return facts with { DaemonSets = existing };
+    }
+
+    // Registrations of CSI drivers are not watched, nor are DaemonSets.
     private DateTimeOffset? Next(IReadOnlyList<FailedCheck> failing) => failing
-        .Select(check => check.Check == "csi-drivers" ? clock.GetUtcNow() + TimeSpan.FromSeconds(5) : check.PassesAt)
+        .Select(check => check.Check is "csi-drivers" or DaemonSetRules.Missing ? clock.GetUtcNow() + TimeSpan.FromSeconds(5) : check.PassesAt)
         .Where(at => at is not null)
         .Min();
 }

@@ -14,11 +14,15 @@ internal sealed record HealthBaseline(bool HadKubeVirt, bool HadHeartbeat, IRead
     /// <summary>The CSI drivers that were registered on it.</summary>
     public IReadOnlyList<string> CsiDrivers { get; init; } = [];
 
-    public static HealthBaseline Of(NodeSnapshot node, IEnumerable<PodSnapshot> pods, IReadOnlyList<string> csiDrivers) => new(
+    /// <summary>DaemonSets that had a Ready pod on it; null in what was stored before they were kept: none is missed.</summary>
+    public IReadOnlyList<string>? DaemonSets { get; init; }
+
+    public static HealthBaseline Of(NodeSnapshot node, IReadOnlyList<PodSnapshot> pods, IReadOnlyList<string> csiDrivers) => new(
         node.KubeVirtSchedulable is true,
         node.KubeVirtHeartbeat is not null,
-        [.. HealthRules.DaemonSetPods(pods).Where(pod => !pod.IsReady).Select(HealthRules.DaemonSetOf)])
+        [.. DaemonSetRules.Pods(pods).Where(pod => !pod.IsReady).Select(DaemonSetRules.NameOf)])
     {
+        DaemonSets = [.. DaemonSetRules.Pods(pods).Where(pod => pod.IsReady).Select(DaemonSetRules.NameOf).Distinct().Order(StringComparer.Ordinal)],
         BootId = node.BootId,
         CsiDrivers = csiDrivers,
     };
@@ -32,7 +36,11 @@ internal sealed record HealthBaseline(bool HadKubeVirt, bool HadHeartbeat, IRead
 internal sealed record HealthDemand(HealthBaseline Before, HealthPolicy Policy, bool MustReboot, DateTimeOffset? RebootedAt);
 
 /// <summary>What was seen of a node.</summary>
-internal sealed record HealthFacts(NodeSnapshot? Node, IReadOnlyList<PodSnapshot> Pods, IReadOnlyList<string> CsiDrivers);
+internal sealed record HealthFacts(NodeSnapshot? Node, IReadOnlyList<PodSnapshot> Pods, IReadOnlyList<string> CsiDrivers)
+{
+    /// <summary>Of the DaemonSets that have no pod on it any more those that still exist, and where their pods may be placed.</summary>
+    public IReadOnlyDictionary<ObjectRef, PodPlacement> DaemonSets { get; init; } = new Dictionary<ObjectRef, PodPlacement>();
+}
 
 /// <summary>A check that fails.</summary>
 /// <param name="Check">Stable name in kebab case.</param>
@@ -65,17 +73,10 @@ internal static class HealthRules
             .. NoPressure(node),
             .. Version(node, demand.Policy),
             .. KubeVirt(node, demand.Before, boot, now),
-            .. DaemonSets(facts.Pods, demand.Before),
+            .. DaemonSetRules.Check(node, facts, demand.Before),
             .. Csi(facts.CsiDrivers, demand.Before),
         ];
     }
-
-    /// <summary>The pods of DaemonSets that are meant to run.</summary>
-    public static IEnumerable<PodSnapshot> DaemonSetPods(IEnumerable<PodSnapshot> pods) =>
-        pods.Where(pod => pod is { Controller.Kind: "DaemonSet", IsFinished: false, DeletionRequestedAt: null });
-
-    /// <summary>Namespace and name of the DaemonSet of such a pod.</summary>
-    public static string DaemonSetOf(PodSnapshot pod) => $"{pod.Ref.Namespace}/{pod.Controller!.Name}";
 
     // What was reported before the boot says nothing about the node. No one says when it booted: when an action saw it, else when it became
     // Ready with a boot ID that it had not before.
@@ -143,11 +144,6 @@ internal static class HealthRules
             yield return new("kubevirt-heartbeat", $"The last heartbeat of virt-handler ({heartbeat:HH:mm:ss}) is from before the boot ({boot:HH:mm:ss}).");
         }
     }
-
-    private static IEnumerable<FailedCheck> DaemonSets(IEnumerable<PodSnapshot> pods, HealthBaseline before) =>
-        from pod in DaemonSetPods(pods)
-        where !pod.IsReady && !before.UnreadyDaemonSets.Contains(DaemonSetOf(pod))
-        select new FailedCheck("daemon-set-pods", $"Pod {pod.Ref} of DaemonSet {pod.Controller!.Name} is not Ready.");
 
     private static IEnumerable<FailedCheck> Csi(IReadOnlyList<string> drivers, HealthBaseline before) =>
         from driver in before.CsiDrivers

@@ -61,7 +61,7 @@ internal sealed class PodReader(ICluster cluster, TimeProvider clock, DrainPolic
         var daemonSet = new ObjectRef(pod.Ref.Namespace, owner.Name);
         if (!_daemonSets.TryGetValue(daemonSet, out var exists))
         {
-            exists = await cluster.DaemonSetExistsAsync(daemonSet, cancellationToken);
+            exists = await cluster.FindDaemonSetAsync(daemonSet, cancellationToken) is not null;
             _daemonSets[daemonSet] = exists;
         }
 

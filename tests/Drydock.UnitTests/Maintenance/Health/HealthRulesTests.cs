@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Health;
@@ -19,6 +20,8 @@ public sealed class HealthRulesTests
         Conditions = [new Condition("Ready", "True", "KubeletReady", null, Now.AddHours(-1))],
     };
 
+    private static readonly NodeTaint Cordon = new("node.kubernetes.io/unschedulable", null, "NoSchedule");
+
     private static readonly HealthBaseline Before = new(true, true, ["kube-system/was-broken"]) { BootId = "old", CsiDrivers = ["csi.a"] };
 
     /// <summary>What is seen, what is asked for, and the check that fails with what it saw; null: healthy.</summary>
@@ -38,6 +41,15 @@ public sealed class HealthRulesTests
         { "heartbeat from before the boot", "kubevirt-heartbeat: The last heartbeat of virt-handler (02:59:30) is from before the boot (02:59:40)." },
         { "DaemonSet pod not ready", "daemon-set-pods: Pod kube-system/agent-1 of DaemonSet agent is not Ready." },
         { "DaemonSet pod that was not ready before", null },
+        { "DaemonSet pod missing", "daemon-sets: DaemonSet kube-system/agent has no pod on the node any more." },
+        { "DaemonSet pod failed", "daemon-sets: Pod kube-system/agent-1 of DaemonSet agent is Failed, and there is none in its place yet." },
+        { "DaemonSet pod being deleted", "daemon-sets: Pod kube-system/agent-1 of DaemonSet agent is being deleted, and there is none in its place yet." },
+        { "DaemonSet pod replaced", null },
+        { "DaemonSet pod missing that tolerates what its controller adds", "daemon-sets: DaemonSet kube-system/agent has no pod on the node any more." },
+        { "DaemonSet pod missing, and the taints of the maintenance keep it away", null },
+        { "DaemonSet pod missing, and it selects other nodes", null },
+        { "DaemonSet pod missing, and the DaemonSet too", null },
+        { "DaemonSet pod missing, stored before they were kept", null },
         { "CSI driver gone", "csi-drivers: CSI driver csi.a is not registered on the node any more." },
     };
 
@@ -73,7 +85,37 @@ public sealed class HealthRulesTests
             "heartbeat from before the boot" => (facts with { Node = booted }, demand with { RebootedAt = Now.AddSeconds(-20) }),
             "DaemonSet pod not ready" => (facts with { Pods = [DaemonSetPod("agent")] }, demand),
             "DaemonSet pod that was not ready before" => (facts with { Pods = [DaemonSetPod("was-broken")] }, demand),
-            _ => (facts with { CsiDrivers = [] }, demand),
+            "CSI driver gone" => (facts with { CsiDrivers = [] }, demand),
+            _ => DaemonSetCase(seen, facts, demand),
+        };
+    }
+
+    /// <summary>A DaemonSet had a Ready pod before; what is there now.</summary>
+    private static (HealthFacts Facts, HealthDemand Demand) DaemonSetCase(string seen, HealthFacts facts, HealthDemand demand)
+    {
+        var name = new ObjectRef("kube-system", "agent");
+        demand = demand with { Before = Before with { DaemonSets = [name.ToString()] } };
+        facts = facts with { DaemonSets = new Dictionary<ObjectRef, PodPlacement> { [name] = PodPlacement.Anywhere } };
+        var (pod, tainted) = (DaemonSetPod("agent"), Healthy with { Unschedulable = true, Taints = [Cordon] });
+        return seen switch
+        {
+            "DaemonSet pod missing" => (facts, demand),
+            "DaemonSet pod failed" => (facts with { Pods = [pod with { Phase = "Failed" }] }, demand),
+            "DaemonSet pod being deleted" => (facts with { Pods = [pod with { DeletionRequestedAt = Now }] }, demand),
+            "DaemonSet pod replaced" => (facts with { Pods = [pod with { Phase = "Failed" }, pod with { IsReady = true }] }, demand),
+            "DaemonSet pod missing that tolerates what its controller adds" => (facts with { Node = tainted }, demand),
+            "DaemonSet pod missing, and the taints of the maintenance keep it away" =>
+                (facts with { Node = tainted with { Taints = [Cordon, new NodeTaint("medik8s.io/drain", null, "NoSchedule")] } }, demand),
+            "DaemonSet pod missing, and it selects other nodes" => (facts with
+            {
+                DaemonSets = new Dictionary<ObjectRef, PodPlacement>
+                {
+                    [name] = new() { NodeSelector = new Dictionary<string, string> { ["kernel"] = "5.14" } },
+                },
+            }, demand),
+            "DaemonSet pod missing, and the DaemonSet too" => (facts with { DaemonSets = new Dictionary<ObjectRef, PodPlacement>() }, demand),
+            "DaemonSet pod missing, stored before they were kept" => (facts, demand with { Before = Before }),
+            _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "No such case."),
         };
     }
 
@@ -87,6 +129,20 @@ public sealed class HealthRulesTests
     {
         Phase = "Running", Controller = new OwnerRef("DaemonSet", daemonSet, "d"),
     };
+
+    [Fact]
+    public void Of_the_DaemonSets_of_a_node_those_with_a_Ready_pod_are_kept_and_an_older_record_keeps_none()
+    {
+        var pods = new[] { DaemonSetPod("was-broken"), DaemonSetPod("agent") with { IsReady = true }, DaemonSetPod("gone") with { Phase = "Failed" } };
+
+        var baseline = HealthBaseline.Of(Healthy, pods, []);
+        var older = JsonSerializer.Deserialize<HealthBaseline>("""{"HadKubeVirt":false,"HadHeartbeat":false,"UnreadyDaemonSets":[]}""")!;
+
+        baseline.UnreadyDaemonSets.ShouldBe(["kube-system/was-broken"]);
+        baseline.DaemonSets.ShouldBe(["kube-system/agent"]);
+        older.DaemonSets.ShouldBeNull();
+        HealthRules.Check(new HealthFacts(Healthy, [], []), new HealthDemand(older, new HealthPolicy(), false, null), Now).ShouldBeEmpty();
+    }
 
     [Theory]
     [InlineData("v1.36.2", "v1.36.0", true)]
