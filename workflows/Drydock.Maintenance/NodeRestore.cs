@@ -9,7 +9,8 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
 {
     /// <summary>
     /// Undoes what a maintenance changed on the node, around it and on the virtual machines it stopped, as their marks say, and releases its
-    /// lease. Does nothing where there is no mark. Does not wait until the virtual machines run.
+    /// lease. Does nothing where there is no mark. Does not wait until the virtual machines run. Of a node that is gone, what was stopped and
+    /// held for it is put back all the same.
     /// </summary>
     /// <param name="node">The node.</param>
     /// <param name="evenIfRunning">Also if the maintenance that holds the node still renews its lease.</param>
@@ -21,7 +22,7 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
             return new RestoreResult(true, [], [refusal]);
         }
 
-        var holder = (await cluster.GetNodeAsync(node, cancellationToken))?.Mark?.HeldBy;
+        var found = await cluster.GetNodeAsync(node, cancellationToken);
         var undo = new NodeUndo(cluster);
         List<UndoResult> results =
         [
@@ -33,15 +34,16 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
             results.Add(await TryAsync(() => undo.RestoreVmAsync(vm, null, null, cancellationToken), node));
         }
 
-        if (holder is not null)
+        if (found?.Mark?.HeldBy is { } holder)
         {
             await cluster.ReleaseLeaseAsync(node, holder, cancellationToken);
         }
 
-        return new RestoreResult(
-            false,
-            [.. results.Select(result => result.Done).OfType<string>()],
-            [.. results.Select(result => result.Problem).OfType<string>()]);
+        List<string> done = [.. results.Select(result => result.Done).OfType<string>()];
+        List<string> left = [.. results.Select(result => result.Problem).OfType<string>()];
+        return found is null && done.Count + left.Count == 0
+            ? new RestoreResult(true, [], [$"There is no node named {node}, and nothing carries a mark of a maintenance of it."]) { IsNodeGone = true }
+            : new RestoreResult(false, done, left) { IsNodeGone = found is null };
     }
 
     // One machine that cannot be started yet must not keep the others down.
@@ -57,15 +59,10 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         }
     }
 
-    /// <summary>Why a restore by hand must not be done, or null.</summary>
+    /// <summary>Why a restore by hand must not be done, or null. That the node is gone is no reason: virtual machines may have been stopped for it.</summary>
     internal static async Task<string?> RefusalAsync(
         ICluster cluster, TimeProvider clock, string node, bool evenIfRunning, CancellationToken cancellationToken)
     {
-        if (await cluster.GetNodeAsync(node, cancellationToken) is null)
-        {
-            return $"There is no node named {node}.";
-        }
-
         // Fresh by the measure of the guard: what is older changes nothing any more.
         var lease = evenIfRunning ? null : await cluster.GetLeaseAsync(node, cancellationToken);
         return lease is { Holder: { Length: > 0 } holder } && lease.RenewedAt + (lease.Duration * 2 / 3) > clock.GetUtcNow()
@@ -75,11 +72,14 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
 }
 
 /// <summary>What a restore did.</summary>
-/// <param name="IsRefused">The maintenance that holds the node is still running, or there is no such node; nothing was changed.</param>
+/// <param name="IsRefused">The maintenance that holds the node is still running, or there is no such node and no trace of it; nothing was changed.</param>
 /// <param name="Done">What was put back, one sentence each; empty if nothing was marked.</param>
 /// <param name="LeftBehind">What could not be put back, one sentence each, with the reason.</param>
 public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, IReadOnlyList<string> LeftBehind)
 {
+    /// <summary>There is no such node in the cluster, any more or at all; false in what was stored before that was told.</summary>
+    public bool IsNodeGone { get; init; }
+
     /// <summary>What was put back otherwise than by its mark, or left because somebody else changed it, one sentence each.</summary>
     public IReadOnlyList<string> Kept { get; init; } = [];
 

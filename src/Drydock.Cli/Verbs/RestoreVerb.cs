@@ -22,12 +22,15 @@ internal static class RestoreVerb
             var name = parsed.GetValue(node)!;
             await using var cluster = KubernetesCluster.Open(
                 CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)), terminal.Clock);
-            if (await cluster.GetNodeAsync(name, cancellationToken) is null)
+            var result = await new NodeRestore(cluster, cluster, terminal.Clock).RestoreAsync(name, parsed.GetValue(running), cancellationToken);
+            if (result is { IsRefused: true, IsNodeGone: true })
             {
-                throw new CommandFailedException(ExitCodes.BadInput, $"The cluster has no node '{name}'.", "List them with 'kubectl get nodes'.");
+                throw new CommandFailedException(
+                    ExitCodes.BadInput,
+                    $"The cluster has no node '{name}', and nothing carries a mark of a maintenance of it.",
+                    "List them with 'kubectl get nodes'.");
             }
 
-            var result = await new NodeRestore(cluster, cluster, terminal.Clock).RestoreAsync(name, parsed.GetValue(running), cancellationToken);
             if (result.IsRefused)
             {
                 throw new CommandFailedException(
@@ -47,6 +50,11 @@ internal static class RestoreVerb
         yield return result.Done.Count == 0 && result.LeftBehind.Count == 0
             ? $"Node {node} carries no mark of a maintenance; nothing to put back."
             : $"Node {node}: {result.Done.Count} put back, {result.LeftBehind.Count} left behind.";
+        if (result.IsNodeGone)
+        {
+            yield return "  The cluster has no node of that name any more: what was stopped and held for it is put back.";
+        }
+
         foreach (var line in result.Done)
         {
             yield return $"  {line}";

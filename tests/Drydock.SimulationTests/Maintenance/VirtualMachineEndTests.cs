@@ -2,6 +2,7 @@ using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 using static Drydock.SimulationTests.Maintenance.VirtualMachineWorld;
@@ -258,6 +259,32 @@ public sealed class VirtualMachineEndTests
         blocker.NextStep.ShouldContain("delete it by force only if its processes are surely dead");
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
         report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.RestartedElsewhere);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_was_stopped_for_a_node_that_is_gone_by_now_is_started_again_by_a_restore_by_hand()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", RunStrategy = "RerunOnFailure" }));
+        await world.BeginAsync(Request(world, Quick with { OnNotMigratable = StuckVmPolicy.ShutDown }) with
+        {
+            Action = MaintenanceAction.Hold, LeaseDuration = TimeSpan.FromMinutes(1),
+        });
+        await world.RunUntilAsync(() => Vmi(world, "one") is null, TimeSpan.FromMinutes(5));
+        await world.LoseHubAsync();
+        world.Cluster.Store.Delete(ResourceTypes.Nodes, null, "node-1", new Deletion());
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        var restore = new NodeRestore(world.Kubernetes, world.Neighbours, world.Time);
+        var first = await restore.RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var again = await restore.RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+
+        (first.IsRefused, first.IsNodeGone).ShouldBe((false, true));
+        first.Done.ShouldHaveSingleItem().ShouldStartWith("Virtual machine vms/one:");
+        first.LeftBehind.ShouldBeEmpty();
+        Vmi(world, "one").InstancePhase().ShouldBe("Running");
+        (again.IsRefused, again.IsNodeGone).ShouldBe((true, true));
+        again.LeftBehind.ShouldBe(["There is no node named node-1, and nothing carries a mark of a maintenance of it."]);
     }
 
     [Fact(Timeout = World.Timeout)]
