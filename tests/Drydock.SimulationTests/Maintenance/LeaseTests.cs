@@ -49,6 +49,24 @@ public sealed class LeaseTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_lease_that_somebody_else_keeps_is_asked_for_ever_more_seldom_and_is_ours_again_a_minute_after_it_is_free_at_the_latest()
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request() with { LeaseDuration = TimeSpan.FromSeconds(150) });
+
+        Take(world, "node-maintenance");
+        await world.RunForAsync(TimeSpan.FromMinutes(30));
+        var tries = (await world.StatusAsync<HoldLeaseStatus>(InstanceIds.Lease("m1")))!.Failures;
+        world.Cluster.Store.Delete(ResourceTypes.Leases, "medik8s-leases", "node-node-1", new Deletion());
+        var free = world.Time.GetUtcNow();
+        await world.RunUntilAsync(() => Holder(world) is not null, TimeSpan.FromMinutes(5));
+
+        tries.ShouldBeInRange(25, 40, "every five seconds would be 360");
+        (world.Time.GetUtcNow() - free).ShouldBeLessThanOrEqualTo(TimeSpan.FromMinutes(1.1));
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_lease_that_somebody_deleted_is_taken_back_at_once_and_the_drain_goes_on()
     {
         await using var world = await World.StartAsync(Slow);

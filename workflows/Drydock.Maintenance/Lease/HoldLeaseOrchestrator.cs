@@ -33,6 +33,8 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
 {
     private const int RoundsBeforeNew = 60;
 
+    private static readonly TimeSpan Seldom = TimeSpan.FromMinutes(1);
+
     public override async Task<bool> RunAsync(TaskOrchestrationContext context, HoldLeaseInput input)
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
@@ -42,7 +44,7 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
         {
             var isOurs = input is { LostTo: null, IsUnanswered: false };
             using var woken = new CancellationTokenSource();
-            var timer = context.CreateTimer(context.Now() + (isOurs ? input.Lease.Duration / 3 : Soon(input.Lease.Duration)), woken.Token);
+            var timer = context.CreateTimer(context.Now() + (isOurs ? input.Lease.Duration / 3 : UntilNextTry(input)), woken.Token);
 
             // Of a lease that is lost already there is nothing new to hear.
             var first = await Task.WhenAny(isOurs ? [end, look, timer] : [end, timer]);
@@ -107,6 +109,19 @@ internal sealed class HoldLeaseOrchestrator : TaskOrchestrator<HoldLeaseInput, b
             var isTooOld = context.Now() - input.ConfirmedAt > Guard.Lasts(input.Lease.Duration);
             return input with { LostTo = input.LostTo ?? (isTooOld ? "" : null), IsUnanswered = true };
         }
+    }
+
+    // Whoever holds it instead may do so for days. An API server that did not answer is asked soon all the same: the lease may still be ours.
+    private static TimeSpan UntilNextTry(HoldLeaseInput input)
+    {
+        var soon = Soon(input.Lease.Duration);
+        if (input is not { LostTo: not null, IsUnanswered: false })
+        {
+            return soon;
+        }
+
+        var rest = soon * Math.Pow(2, Math.Clamp(input.Failures - 1, 0, 16));
+        return rest < Seldom ? rest : Seldom;
     }
 
     private static TimeSpan Soon(TimeSpan duration)
