@@ -334,7 +334,7 @@ internal sealed class MaintenanceRun
             await RecordAsync("UncordonNode", "Uncordon a node", isWarning: false);
         }
 
-        var left = keeps
+        var left = keeps && !result.IsUnkept
             ? [$"Node {_request.Node} is still cordoned, tainted and marked. When it is fit: drydock restore {_request.Node}", .. result.LeftBehind]
             : result.LeftBehind;
         var downAgain = result.VirtualMachines.FirstOrDefault(vm => !vm.IsRunning);

@@ -80,6 +80,9 @@ public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, I
     /// <summary>There is no such node in the cluster, any more or at all; false in what was stored before that was told.</summary>
     public bool IsNodeGone { get; init; }
 
+    /// <summary>The node was to stay as it was during its maintenance and did not: <see cref="LeftBehind"/> says what is missing.</summary>
+    public bool IsUnkept { get; init; }
+
     /// <summary>What was put back otherwise than by its mark, or left because somebody else changed it, one sentence each.</summary>
     public IReadOnlyList<string> Kept { get; init; } = [];
 

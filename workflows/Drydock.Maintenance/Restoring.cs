@@ -52,6 +52,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
     private readonly List<string> _leftBehind = [];
     private readonly List<string> _kept = [];
     private readonly SortedDictionary<string, VmStatus> _starting = new(StringComparer.Ordinal);
+    private bool _isUnkept;
 
     public override async Task<RestoreResult> RunAsync(TaskOrchestrationContext context, RestoreRequest input)
     {
@@ -67,7 +68,6 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             await UndoAsync(context, Activities.UnmarkNode, undo with { Ledger = input.Ledger }, $"node {input.Node}");
             await UndoAsync(context, Activities.ReleaseNeighbours, undo, $"what was held around node {input.Node}");
         }
-
         else if (input is { Ledger: { } ledger, Holder: { } holder } && LedgerJson.Read<NodePrior>(ledger) is { } prior)
         {
             await KeepAsync(context, new MarkNodeInput(input.Node, holder, prior));
@@ -79,7 +79,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             .. held.Select(vm => RestoreVmAsync(context, input, vm, ledger: null)),
             .. input.Stopped.Where(stopped => !held.Contains(stopped.Vm)).Select(stopped => RestoreVmAsync(context, input, stopped.Vm, stopped.Ledger)),
         ]);
-        return new RestoreResult(false, _done, _leftBehind) { Kept = _kept, VirtualMachines = [.. machines] };
+        return new RestoreResult(false, _done, _leftBehind) { Kept = _kept, IsUnkept = _isUnkept, VirtualMachines = [.. machines] };
     }
 
     private async Task<IReadOnlyList<ObjectRef>> HeldAsync(TaskOrchestrationContext context, RestoreRequest input)
@@ -101,16 +101,20 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
     {
         try
         {
-            if (await context.Undo<ActResult>(Activities.ReassertNode, input) is { Verdict: not Verdict.Done } no)
+            var kept = await AskAsync<ActResult>(context, Activities.ReassertNode, input, input.Holder, static result => result.Verdict);
+            if (kept.Verdict != Verdict.Done)
             {
-                _leftBehind.Add($"What somebody may have taken off node {input.Node} was not put on again: {no.Message}");
+                _isUnkept = true;
+                _leftBehind.Add(NotKept(input.Node, kept.Message!));
             }
         }
         catch (TaskFailedException failure)
         {
-            _leftBehind.Add($"What somebody may have taken off node {input.Node} was not put on again: {failure.Sentence()}");
+            _leftBehind.Add(NotKept(input.Node, $"What somebody may have taken off node {input.Node} was not put on again: {failure.Sentence()}"));
         }
     }
+
+    private static string NotKept(string node, string what) => $"{what.TrimEnd('.')}. If it must take no pods: kubectl cordon {node}";
 
     private async Task<RestoredVm> RestoreVmAsync(TaskOrchestrationContext context, RestoreRequest input, ObjectRef vm, string? ledger)
     {
@@ -153,27 +157,34 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
     /// <summary>The result, or null if it could not be done, which is then listed as left behind.</summary>
     private async Task<UndoResult?> UndoAsync(TaskOrchestrationContext context, string activity, UndoInput input, string what)
     {
-        var giveUpAt = context.Now() + LongestWaitForLease;
         try
         {
-            while (true)
-            {
-                var result = await context.Undo<UndoResult>(activity, input);
-                if (result.Verdict == Verdict.LeaseLost && context.Now() < giveUpAt)
-                {
-                    context.LookAtLease(input.Holder);
-                    await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
-                    continue;
-                }
-
-                Note(result, what, input.Node);
-                return result.Verdict == Verdict.Done ? result : null;
-            }
+            var result = await AskAsync<UndoResult>(context, activity, input, input.Holder, static result => result.Verdict);
+            Note(result, what, input.Node);
+            return result.Verdict == Verdict.Done ? result : null;
         }
         catch (TaskFailedException failure)
         {
             _leftBehind.Add(Sentence(what, failure.Sentence(), input.Node));
             return null;
+        }
+    }
+
+    /// <summary>What came of it. While the lease is not ours, whoever renews it is told to look, and it is tried again: for ten minutes.</summary>
+    private static async Task<T> AskAsync<T>(
+        TaskOrchestrationContext context, string activity, object input, string? holder, Func<T, Verdict> verdictOf)
+    {
+        var giveUpAt = context.Now() + LongestWaitForLease;
+        while (true)
+        {
+            var result = await context.Undo<T>(activity, input);
+            if (verdictOf(result) != Verdict.LeaseLost || context.Now() >= giveUpAt)
+            {
+                return result;
+            }
+
+            context.LookAtLease(holder);
+            await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
         }
     }
 

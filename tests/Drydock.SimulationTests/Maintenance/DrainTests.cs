@@ -147,6 +147,33 @@ public sealed class DrainTests
         evictions.Where(request => request.Time >= refused.Time && request != refused).ShouldAllBe(request => request.Time >= refused.Time.AddSeconds(7));
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(0)]
+    [InlineData(15)]
+    public async Task When_the_lease_cannot_be_read_in_the_middle_of_a_batch_what_was_accepted_before_is_told_with_its_time(int seconds)
+    {
+        await using var world = await StartAsync(
+            [Web("web") with { Replicas = 5, On = [.. Enumerable.Repeat("node-1", 5)], TerminateAfter = TimeSpan.FromSeconds(25) }]);
+
+        // The lease is read again for an eviction that begins more than 200 ms after the reading before.
+        using var slow = world.Api.Fail(new Fault { Verb = "create", Resource = "pods", Subresource = "eviction", Latency = TimeSpan.FromMilliseconds(300) });
+        DateTimeOffset? since = null;
+        world.Api.Intercept = request =>
+            request is { Verb: "get", Resource: "leases.coordination.k8s.io", IsDone: false } && world.AcceptedEvictions().Count == 2
+                && world.Time.GetUtcNow() - (since ??= world.Time.GetUtcNow()) <= TimeSpan.FromSeconds(seconds)
+                ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: leader changed")
+                : Task.CompletedTask;
+
+        var report = await world.MaintainAsync(Request(world, Default with { MaxParallelEvictions = 1 }));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        world.AcceptedEvictions().Count.ShouldBe(5);
+        report.Pods.Select(pod => pod.Attempts).ShouldBe([1, 1, 1, 1, 1]);
+        var first = report.Pods.OrderBy(pod => pod.AcceptedAt).Take(2).ToList();
+        first.ShouldAllBe(pod => world.AcceptedEvictions().Take(2).Contains(pod.Pod.ToString()));
+        first.ShouldAllBe(pod => pod.AcceptedAt >= since!.Value.AddSeconds(-1) && pod.AcceptedAt <= since.Value);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_hundred_pods_without_a_budget_cost_three_requests_each_at_the_most_and_go_at_once()
     {

@@ -168,7 +168,8 @@ public sealed class LeaseTests
         await world.RunForAsync(TimeSpan.FromSeconds(1));
     }
 
-    private static void Take(World world, string holder) => world.Cluster.Store.Update(ResourceTypes.Leases, "medik8s-leases", "node-node-1", lease =>
+    /// <summary>The lease of node-1 is somebody else's, for ten hours.</summary>
+    internal static void Take(World world, string holder) => world.Cluster.Store.Update(ResourceTypes.Leases, "medik8s-leases", "node-node-1", lease =>
     {
         lease["spec"]!["holderIdentity"] = holder;
         lease["spec"]!["leaseDurationSeconds"] = 36000;

@@ -106,6 +106,47 @@ public sealed class LostMarkTests
     }
 
     [Theory(Timeout = World.Timeout)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_node_that_is_kept_cordoned_is_marked_again_once_the_lease_is_ours_and_what_is_missing_is_told_if_it_stays_lost(bool comesBack)
+    {
+        await using var world = await World.StartAsync(Small);
+        var before = Written(world);
+        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
+        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
+        await world.RunForAsync(TimeSpan.FromSeconds(19));
+        var kept = Written(world);
+
+        LeaseTests.Take(world, "drydock/other/m9");
+        Change(world, node => TakeOffMark(node, "uncordons"));
+        await world.RunForAsync(TimeSpan.FromMinutes(9));
+        if (comesBack)
+        {
+            world.Cluster.Store.Delete(ResourceTypes.Leases, "medik8s-leases", "node-node-1", new Deletion());
+        }
+
+        var report = await world.EndAsync();
+        var atTheEnd = Written(world);
+        var byHand = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: true, CancellationToken.None);
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        if (comesBack)
+        {
+            report.LeftBehind.ShouldHaveSingleItem().ShouldBe("Node node-1 is still cordoned, tainted and marked. When it is fit: drydock restore node-1");
+            atTheEnd.ShouldBe(kept);
+            byHand.Done.ShouldContain("Node node-1: uncordoned, taints and label removed.");
+            Written(world).ShouldBe(before);
+        }
+        else
+        {
+            (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(15));
+            report.LeftBehind.ShouldHaveSingleItem().ShouldBe(
+                "Somebody took our mark, the cordon, taint node.kubernetes.io/unschedulable off node node-1, and it was not put on again: The lease of node node-1 is held by maintenance m9. If it must take no pods: kubectl cordon node-1");
+            atTheEnd.IsCordoned.ShouldBeFalse("the node is somebody else's by its lease");
+        }
+    }
+
+    [Theory(Timeout = World.Timeout)]
     [InlineData("Always")]
     [InlineData("RerunOnFailure")]
     public async Task A_machine_that_we_stopped_and_whose_mark_somebody_took_off_runs_again_as_before(string strategy)

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;
@@ -14,7 +15,7 @@ internal sealed record EvictPodsInput(
 internal sealed record PodTry(string Uid, string Kind, string? Message, string? Object, TimeSpan? RetryAfter);
 
 /// <summary>What came of them.</summary>
-/// <param name="Verdict">Done if all were tried, but for those after a throttled one.</param>
+/// <param name="Verdict">Done if all were tried, but for those after a throttled one and those before which the lease could not be read.</param>
 /// <param name="Accepted">Uids of those whose eviction was accepted.</param>
 /// <param name="Others">The others that were tried.</param>
 internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accepted, IReadOnlyList<PodTry> Others);
@@ -28,6 +29,11 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
         var throttled = new StrongBox();
         var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, throttled, input, cancellationToken)));
         var tries = groups.SelectMany(group => group.Tries).ToList();
+        if (tries.Count == 0 && groups.Select(group => group.Failure).FirstOrDefault(failure => failure is not null) is { } failure)
+        {
+            ExceptionDispatchInfo.Throw(failure);
+        }
+
         var stopped = groups.Select(group => group.Verdict).FirstOrDefault(verdict => verdict != Verdict.Done);
         return new PodsEvicted(
             stopped,
@@ -35,7 +41,9 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             [.. tries.Where(one => one.Kind != Answers.Accepted)]);
     }
 
-    private async Task<(Verdict Verdict, List<PodTry> Tries)> EvictAsync(
+    // What was answered before the lease could not be read must not be lost with that: the rest is left for the next try, which begins with
+    // the lease.
+    private async Task<Tried> EvictAsync(
         IReadOnlyList<PodEntry> group, Guard guard, StrongBox throttled, EvictPodsInput input, CancellationToken cancellationToken)
     {
         var tries = new List<PodTry>(group.Count);
@@ -45,13 +53,19 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             if (throttled.IsSet)
             {
                 // The server asks for patience: the rest is tried when it said so.
-                return (Verdict.Done, tries);
+                return new(Verdict.Done, tries);
             }
 
-            var go = await guard.CheckAsync(cancellationToken);
-            if (go.Verdict != Verdict.Done)
+            try
             {
-                return (go.Verdict, tries);
+                if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
+                {
+                    return new(no.Verdict, tries);
+                }
+            }
+            catch (ClusterException failure)
+            {
+                return new(Verdict.Done, tries) { Failure = failure };
             }
 
             var answer = await TryAsync(pod, input, cancellationToken);
@@ -59,7 +73,7 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             tries.Add(answer);
         }
 
-        return (Verdict.Done, tries);
+        return new(Verdict.Done, tries);
     }
 
     // What was accepted before a failure must not be lost with it: a failure of one pod is that pod's answer.
@@ -77,6 +91,12 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
         {
             return new PodTry(pod.Uid, Kebab.Of(failure.Kind.ToString()), failure.Message, null, failure.RetryAfter);
         }
+    }
+
+    private sealed record Tried(Verdict Verdict, List<PodTry> Tries)
+    {
+        /// <summary>Why the lease could not be read, or null.</summary>
+        public ClusterException? Failure { get; init; }
     }
 
     private sealed class StrongBox

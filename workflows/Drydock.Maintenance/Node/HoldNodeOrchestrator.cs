@@ -122,7 +122,7 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
     }
 }
 
-/// <summary>Puts back what is missing of the marks, unless somebody else marked the node by now. Safe to run twice.</summary>
+/// <summary>Puts back what is missing of the marks, unless somebody else marked the node by now; else says what is missing. Safe to run twice.</summary>
 internal sealed class ReassertNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
 {
     protected override async Task<ActResult> RunAsync(MarkNodeInput input, CancellationToken cancellationToken)
@@ -130,19 +130,19 @@ internal sealed class ReassertNodeActivity(ICluster cluster, TimeProvider clock)
         for (var attempt = 0; attempt < NodeUndo.MaxConflicts; attempt++)
         {
             var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
-            if (node is null || input.Prior.Missing(node, input.Holder).Count == 0)
+            if (node is null || input.Prior.Missing(node, input.Holder) is not { Count: > 0 } missing)
             {
                 return ActResult.Done;
             }
 
             if (node.Mark is { } mark && mark.HeldBy != input.Holder)
             {
-                return new(Verdict.Refused, $"Node {input.Node} is held by {Holder.Describe(mark.HeldBy)}.");
+                return new(Verdict.Refused, NotPutOn(input.Node, missing, $"it is held by {Holder.Describe(mark.HeldBy)}."));
             }
 
             if (await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
             {
-                return no;
+                return no with { Message = NotPutOn(input.Node, missing, no.Message!) };
             }
 
             if (await cluster.ChangeNodeAsync(node, input.Prior.Mark(input.Holder), cancellationToken) is not null)
@@ -153,4 +153,7 @@ internal sealed class ReassertNodeActivity(ICluster cluster, TimeProvider clock)
 
         throw NodeUndo.KeepsChanging("nodes", input.Node);
     }
+
+    private static string NotPutOn(string node, IReadOnlyList<string> missing, string why) =>
+        $"Somebody took {string.Join(", ", missing)} off node {node}, and it was not put on again: {why}";
 }
