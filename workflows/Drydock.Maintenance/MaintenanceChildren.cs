@@ -275,7 +275,10 @@ internal sealed partial class MaintenanceChildren(
                 Orchestrations.MoveVm,
                 new MoveVmInput(
                     request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout,
-                    new MoveVmState { SuspendedAt = _deadline.SuspendedAt }),
+                    new MoveVmState { SuspendedAt = _deadline.SuspendedAt })
+                {
+                    AtOnce = request.Drain.MaxParallelEvictions,
+                },
                 new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
         }
     }

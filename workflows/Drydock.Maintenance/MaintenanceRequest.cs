@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Drydock.Maintenance.Drain;
 
 namespace Drydock.Maintenance;
 
@@ -124,7 +125,7 @@ public sealed record DrainPolicy
     public TimeSpan? SkipTerminatingAfter { get; init; }
 
     /// <summary>How many evictions of this node may be under way at once, 1 to 50. The default is ten.</summary>
-    public int MaxParallelEvictions { get; init; } = 10;
+    public int MaxParallelEvictions { get; init; } = EvictionSlots.DefaultOfNode;
 
     /// <summary>Leave pods where they are that have finished. kubectl deletes them, and so do we unless this is set.</summary>
     public bool KeepFinished { get; init; }

@@ -53,6 +53,8 @@ public static class MaintenanceTasks
     private static DurableTaskRegistry AddActivities(this DurableTaskRegistry registry, Func<IServiceProvider, Wakeups> wakeups)
     {
         EvictionSlots? slots = null;
+        EvictionSlots Slots(IServiceProvider services) =>
+            services.GetService<EvictionSlots>() ?? LazyInitializer.EnsureInitialized(ref slots, static () => new EvictionSlots());
         DurableTaskRegistry Add(string name, Func<ICluster, TimeProvider, Wakeups, ITaskActivity> create) => registry.AddActivity(
             name,
             services => create(services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), wakeups(services)));
@@ -77,12 +79,15 @@ public static class MaintenanceTasks
         Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));
         Add(Activities.AwaitPods, static (cluster, clock, wakeups) => new AwaitPodsActivity(cluster, clock, wakeups));
         registry.AddActivity(Activities.EvictPods, services => new EvictPodsActivity(
-            services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(),
-            services.GetService<EvictionSlots>() ?? LazyInitializer.EnsureInitialized(ref slots, static () => new EvictionSlots())));
+            services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), Slots(services)));
         Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));
         InboundGate? inbound = null;
         InboundGate Inbound(TimeProvider clock) => LazyInitializer.EnsureInitialized(ref inbound, () => new InboundGate(clock));
-        Add(Activities.EvictLauncher, (cluster, clock, _) => new EvictLauncherActivity(cluster, clock, Inbound(clock)));
+        registry.AddActivity(Activities.EvictLauncher, services =>
+        {
+            var clock = services.GetRequiredService<TimeProvider>();
+            return new EvictLauncherActivity(services.GetRequiredService<ICluster>(), clock, Inbound(clock), Slots(services));
+        });
         Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, Inbound(clock)));
         Add(Activities.ReadVm, static (cluster, _, _) => new ReadVmActivity(cluster));
         Add(Activities.CallVm, static (cluster, _, _) => new CallVmActivity(cluster));

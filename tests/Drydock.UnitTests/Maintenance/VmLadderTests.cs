@@ -151,6 +151,40 @@ public sealed class VmLadderTests
     }
 
     [Fact]
+    public void A_refused_eviction_is_not_asked_for_again_before_its_time_whatever_happens_to_the_machine()
+    {
+        var throttled = Untouched with { Refusal = new("throttled", "Too many requests.", null, Now.AddSeconds(45)) { MustWait = true } };
+
+        Decide(OnNode(), throttled).ShouldBeOfType<VmStep.Wait>().ShouldSatisfyAllConditions(
+            wait => wait.Blocker.ShouldBe("throttled"),
+            wait => wait.Message.ShouldBe("Too many requests."),
+            wait => wait.Until.ShouldBe(Now.AddSeconds(45)));
+        Decide(OnNode(), throttled with { Refusal = throttled.Refusal with { Until = Now } }).ShouldBeOfType<VmStep.EvictLauncher>();
+        Decide(Elsewhere("vmi", "Running"), throttled).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Migrated);
+    }
+
+    [Theory]
+    [InlineData("budget-exhausted", "v2", true, false, typeof(VmStep.EvictLauncher))]
+    [InlineData("budget-exhausted", "v2", false, false, typeof(VmStep.Wait))]
+    [InlineData("budget-exhausted", "v1", true, false, typeof(VmStep.Wait))]
+    [InlineData("budget-not-observed", "v2", true, true, typeof(VmStep.Wait))]
+    [InlineData("webhook-denied", "v2", true, false, typeof(VmStep.Wait))]
+    public void A_budget_that_frees_up_ends_the_wait_unless_the_server_named_a_time(string kind, string version, bool isFree, bool mustWait, Type step)
+    {
+        var refused = Untouched with
+        {
+            Refusal = new(kind, "No.", "poddisruptionbudget/vms/all", Now.AddSeconds(10)) { BudgetVersion = "v1", MustWait = mustWait },
+        };
+        var seen = OnNode();
+        seen = seen with { Launcher = seen.Launcher! with { Budget = new("vms/all", version, isFree) } };
+
+        var next = Decide(seen, refused);
+
+        next.ShouldBeOfType(step);
+        (next as VmStep.Wait)?.LookAt.ShouldBe("poddisruptionbudget/vms/all");
+    }
+
+    [Fact]
     public void A_launcher_that_goes_is_looked_at_again_when_it_is_late_and_is_a_blocker_from_then_on()
     {
         var evicted = Untouched with { IsShuttingDown = true };

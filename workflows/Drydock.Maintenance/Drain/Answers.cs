@@ -33,6 +33,9 @@ internal static class Answers
     /// <summary>The pod leaves: nothing more is to be asked.</summary>
     public static bool IsLeaving(string kind) => kind is Accepted or Terminating;
 
+    /// <summary>A budget refused: it may go when that allows it.</summary>
+    public static bool IsOfBudget(string kind) => kind.StartsWith("budget-", StringComparison.Ordinal);
+
     /// <summary>It is in the way. A migration on its way, to or from the node, only takes its time.</summary>
     public static bool IsBlocker(string kind) => kind is not (VmMigrating or MigrationTarget);
 

@@ -8,7 +8,7 @@ internal sealed record EvictPodsInput(
     string Node, string Holder, IReadOnlyList<IReadOnlyList<PodEntry>> Groups, TimeSpan? GracePeriod, bool Force)
 {
     /// <summary>How many of this node may be under way at once.</summary>
-    public int AtOnce { get; init; } = 10;
+    public int AtOnce { get; init; } = EvictionSlots.DefaultOfNode;
 }
 
 /// <summary>What an eviction that was not simply accepted was answered.</summary>

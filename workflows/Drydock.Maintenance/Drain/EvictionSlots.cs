@@ -12,6 +12,9 @@ public sealed class EvictionSlots : IDisposable
     /// <summary>How many at once in the whole process, unless said otherwise.</summary>
     public const int DefaultAtOnce = 50;
 
+    /// <summary>How many of one node at once, unless said otherwise.</summary>
+    public const int DefaultOfNode = 10;
+
     private readonly SemaphoreSlim _all;
     private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);

@@ -7,7 +7,18 @@ namespace Drydock.Maintenance.VirtualMachines;
 /// <param name="Holder">Whose maintenance it is.</param>
 /// <param name="Vm">The machine.</param>
 /// <param name="Most">How many may be on their way to one node; null: no limit.</param>
-internal sealed record InboundMove(string Source, string Holder, ObjectRef Vm, int? Most);
+internal sealed record InboundMove(string Source, string Holder, ObjectRef Vm, int? Most)
+{
+    /// <summary>
+    /// What to wait for first, and to hold until it has begun; null: nothing. Of those that wait for each other a single one waits for this,
+    /// and none spends its turn on it.
+    /// </summary>
+    public Func<CancellationToken, Task<IDisposable>>? Enter { get; init; }
+
+    /// <summary>Waits for <see cref="Enter"/>.</summary>
+    public async Task<IDisposable?> EnterAsync(CancellationToken cancellationToken) =>
+        Enter is { } enter ? await enter(cancellationToken) : null;
+}
 
 /// <summary>
 /// Lets one at a time look at the limit and begin a migration, so that two that look at the same moment do not both begin the last one it
@@ -30,6 +41,7 @@ internal sealed class InboundGate(TimeProvider clock)
     {
         if (move.Most is not { } most)
         {
+            using var free = await move.EnterAsync(cancellationToken);
             await begin();
             return null;
         }
@@ -41,6 +53,7 @@ internal sealed class InboundGate(TimeProvider clock)
         var holder = $"{move.Holder}/{move.Vm}";
         try
         {
+            using var place = await move.EnterAsync(cancellationToken);
             if (await TakeTurnAsync(cluster, holder, cancellationToken) is { } busy)
             {
                 return busy;

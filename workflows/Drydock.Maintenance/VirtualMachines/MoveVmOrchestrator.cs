@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
 
 namespace Drydock.Maintenance.VirtualMachines;
 
@@ -13,7 +14,11 @@ namespace Drydock.Maintenance.VirtualMachines;
 /// <param name="State">What was done in earlier generations.</param>
 internal sealed record MoveVmInput(
     string Node, string Holder, ObjectRef Vm, VirtualMachinePolicy Policy, TimeSpan? GracePeriod, DateTimeOffset Deadline, DeadlinePolicy OnTimeout,
-    MoveVmState State);
+    MoveVmState State)
+{
+    /// <summary>How many evictions of the node may be under way at once, of pods and of launchers together.</summary>
+    public int AtOnce { get; init; } = EvictionSlots.DefaultOfNode;
+}
 
 /// <summary>What a move carries from generation to generation.</summary>
 internal sealed record MoveVmState

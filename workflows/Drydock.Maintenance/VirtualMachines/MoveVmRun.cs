@@ -171,55 +171,6 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         };
     }
 
-    private async Task EvictAsync(VmObservation seen, string why)
-    {
-        if (seen.Launcher is not { } launcher)
-        {
-            Tell(VmProgress.Waiting, "It has no launcher pod yet.", null);
-            _notBefore = context.Now() + VmLadder.AskAgainAfter;
-            return;
-        }
-
-        Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
-        var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
-        var answer = await context.Do<LauncherEvicted>(
-            Activities.EvictLauncher,
-            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
-            {
-                Vm = input.Vm,
-                MaxInboundPerNode = seen.Instance is { IsLiveMigratable: true } && !force ? Policy.MaxInboundPerNode : null,
-            });
-        if (!IsDone(answer.Act))
-        {
-            return;
-        }
-
-        var now = context.Now();
-        if (answer.Kind == Answers.InboundLimit)
-        {
-            Tell(VmProgress.Queued, answer.Message!, null);
-            _notBefore = now + VmLadder.AskAgainAfter;
-            return;
-        }
-
-        var isAsked = answer.Kind is Answers.VmMigrating;
-        Ladder = Ladder with
-        {
-            Asked = Ladder.Asked + 1,
-            IsShuttingDown = Ladder.IsShuttingDown || Answers.IsLeaving(answer.Kind),
-            AskedAt = now,
-            LastAnswer = isAsked ? null : answer.Message,
-        };
-
-        if (!isAsked && !Answers.IsLeaving(answer.Kind) && answer.Kind != Answers.Gone)
-        {
-            // Refused for a reason of its own (a budget, a webhook): told as it is, and asked for again.
-            Tell(VmProgress.Blocked, answer.Message ?? answer.Kind, now + VmLadder.AskAgainAfter, answer.Kind, answer.Object);
-            _notBefore = now + VmLadder.AskAgainAfter;
-            Ladder = Ladder with { AskedAt = null };
-        }
-    }
-
     private async Task AbortAsync(VmStep.Abort abort)
     {
         Tell(VmProgress.Blocked, abort.Why, null);
@@ -364,7 +315,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     {
         var late = wait.Blocker == Answers.StuckTerminating ? seen.Launcher : null;
         Tell(
-            wait.Progress, wait.Message, wait.Until, wait.Blocker, late is null ? null : $"pod/{late.Pod}", wait.NextStep,
+            wait.Progress, wait.Message, wait.Until, wait.Blocker, late is null ? wait.LookAt : $"pod/{late.Pod}", wait.NextStep,
             seen.Migration is { IsFinished: false } moving ? moving.Phase : null, late?.LeavingSince);
     }
 

@@ -70,47 +70,6 @@ internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wake
         seen.Fingerprint() != known && (seen with { HasFreeSlot = !seen.HasFreeSlot }).Fingerprint() == known;
 }
 
-/// <summary>Evicts a launcher pod once: the request that makes KubeVirt migrate the machine or shut it down.</summary>
-internal sealed record EvictLauncherInput(string Node, string Holder, PodInstance Launcher, bool Force, TimeSpan? GracePeriod)
-{
-    /// <summary>The machine; null in what was stored before there was a limit.</summary>
-    public ObjectRef? Vm { get; init; }
-
-    /// <summary>Our own limit; null: none, or it does not migrate.</summary>
-    public int? MaxInboundPerNode { get; init; }
-}
-
-/// <summary>What came of it.</summary>
-/// <param name="Act">Whether it was asked for at all.</param>
-/// <param name="Kind">The answer by its stable name (<see cref="Drain.Answers"/>).</param>
-/// <param name="Message">The server's words.</param>
-/// <param name="Object">The object to look at.</param>
-internal sealed record LauncherEvicted(ActResult Act, string Kind, string? Message, string? Object);
-
-/// <summary>Evicts the launcher pod of a machine, once. Safe to run twice: a machine on its way answers that it is.</summary>
-internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock, InboundGate inbound) : ClusterActivity<EvictLauncherInput, LauncherEvicted>
-{
-    protected override async Task<LauncherEvicted> RunAsync(EvictLauncherInput input, CancellationToken cancellationToken)
-    {
-        var go = ActResult.Done;
-        EvictionOutcome? answer = null;
-        var move = new InboundMove(input.Node, input.Holder, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode);
-        var held = await inbound.BeginAsync(cluster, move, EvictAsync, cancellationToken);
-        return held is not null ? new(ActResult.Done, Drain.Answers.InboundLimit, held, null)
-            : answer is null ? new(go, "", null, null)
-            : new(ActResult.Done, Kebab.Of(answer.Answer.ToString()), answer.Message, answer.Object);
-
-        async Task EvictAsync()
-        {
-            // Last of all: whoever waited for the others may have lost the lease meanwhile.
-            go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
-            answer = go.Verdict != Verdict.Done ? null
-                : input.Force ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
-                : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken);
-        }
-    }
-}
-
 /// <summary>A machine to migrate to one node.</summary>
 /// <param name="Node">The node under maintenance.</param>
 /// <param name="Holder">Whose maintenance it is.</param>

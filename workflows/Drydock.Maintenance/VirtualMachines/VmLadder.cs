@@ -69,6 +69,9 @@ internal sealed record VmLadderState
     /// <summary>What the last eviction was answered, where it says more than we see.</summary>
     public string? LastAnswer { get; init; }
 
+    /// <summary>The last eviction of its launcher was refused for a reason of its own; null: it was not.</summary>
+    public VmRefusal? Refusal { get; init; }
+
     /// <summary>For an instance for which nothing was done yet.</summary>
     public static VmLadderState Of(ObservedInstance instance, ObservedMachine? machine) => new()
     {
@@ -78,6 +81,20 @@ internal sealed record VmLadderState
         OtherOwnerName = instance.OtherOwnerName,
         NewestSibling = instance.NewestSibling,
     };
+}
+
+/// <summary>An eviction of a launcher that was refused: what was answered, and until when that is not asked again.</summary>
+/// <param name="Kind">The answer by its stable name (<see cref="Drain.Answers"/>).</param>
+/// <param name="Message">The server's words, or null.</param>
+/// <param name="Object">The object to look at, or null.</param>
+/// <param name="Until">Not asked again before that.</param>
+internal sealed record VmRefusal(string Kind, string? Message, string? Object, DateTimeOffset Until)
+{
+    /// <summary>The server named that time: nothing shortens it.</summary>
+    public bool MustWait { get; init; }
+
+    /// <summary>The version of the budget that was known then, or null: none covers it alone.</summary>
+    public string? BudgetVersion { get; init; }
 }
 
 /// <summary>What is to be done next for a virtual machine.</summary>
@@ -116,7 +133,11 @@ internal abstract record VmStep
     /// <param name="NextStep">What a person can do about it.</param>
     /// <param name="State">The state with its clocks started or stopped.</param>
     internal sealed record Wait(
-        VmProgress Progress, string Message, DateTimeOffset? Until, string? Blocker, string? NextStep, VmLadderState State) : VmStep;
+        VmProgress Progress, string Message, DateTimeOffset? Until, string? Blocker, string? NextStep, VmLadderState State) : VmStep
+    {
+        /// <summary>The object to look at; null: the instance itself.</summary>
+        public string? LookAt { get; init; }
+    }
 
     /// <summary>It left.</summary>
     internal sealed record Done(VmOutcome Outcome, string Message, string? Node = null) : VmStep;
@@ -156,6 +177,7 @@ internal static class VmLadder
             ?? move.Pausing()
             ?? move.ExternalActor()
             ?? move.AlreadyAsked()
+            ?? move.Refused()
             ?? move.InboundLimit()
             ?? move.Elsewhere()
             ?? new VmStep.EvictLauncher(move.WhyEvict());

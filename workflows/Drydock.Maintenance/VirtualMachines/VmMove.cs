@@ -111,6 +111,24 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             : null;
     }
 
+    /// <summary>Refused: asked for again in a while, or when the budget that held it lets it go. A time that the server named nothing shortens.</summary>
+    public VmStep? Refused()
+    {
+        if (state.Refusal is not { } refusal || now >= refusal.Until || (!refusal.MustWait && IsFreedSince(refusal)))
+        {
+            return null;
+        }
+
+        var isInTheWay = Drain.Answers.IsBlocker(refusal.Kind);
+        return Wait(
+            isInTheWay ? VmProgress.Blocked : VmProgress.Waiting, refusal.Message ?? refusal.Kind, refusal.Until, null,
+            isInTheWay ? refusal.Kind : null, Drain.Answers.NextStep(refusal.Kind, refusal.Object)) with { LookAt = refusal.Object };
+    }
+
+    // What the watch knew of the budget when it refused says nothing: the refusal is newer.
+    private bool IsFreedSince(VmRefusal refusal) =>
+        Drain.Answers.IsOfBudget(refusal.Kind) && seen.Launcher?.Budget is { IsFree: true } budget && budget.Version != refusal.BudgetVersion;
+
     /// <summary>Our own limit for the nodes it could go to.</summary>
     public VmStep? InboundLimit() =>
         seen.InboundHold is { } hold && _instance is { IsLiveMigratable: true } ? Wait(VmProgress.Queued, hold, null) : null;

@@ -57,6 +57,7 @@ internal sealed record VmObservation(DateTimeOffset At)
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
         + (Successor is { } next ? $"|{next.Name}|{next.Phase}|{next.Node}" : "")
         + (Launcher is { Stuck: { } stuck } ? $"|{stuck}" : "")
+        + (Launcher is { IsTerminating: false, Budget: { } budget } ? $"|{budget.Name} {(budget.IsFree ? budget.Version : "allows none")}" : "")
         + (OwnerHasEnoughAt is { } enough ? $"|enough at {enough}" : "")
         + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "");
 }
@@ -99,7 +100,16 @@ internal sealed record ObservedLauncher(ObjectRef Pod, string Uid, bool IsTermin
 
     /// <summary>Why it is still there although it is overdue, one sentence, or null.</summary>
     public string? Stuck { get; init; }
+
+    /// <summary>The budget that alone covers it, as the watch knows it; or null.</summary>
+    public ObservedBudget? Budget { get; init; }
 }
+
+/// <summary>A budget that covers a launcher pod.</summary>
+/// <param name="Name">Namespace and name.</param>
+/// <param name="Version">Of the object.</param>
+/// <param name="IsFree">It allows a disruption now.</param>
+internal sealed record ObservedBudget(string Name, string Version, bool IsFree);
 
 /// <summary>A node that could take it.</summary>
 /// <param name="Node">Its name.</param>

@@ -45,11 +45,18 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         {
             LeavingSince = pod.DeletionRequestedAt,
             LateAt = LatePods.LateAt(pod),
+            Budget = BudgetOf(pod),
         };
         return LatePods.IsLate(pod, now)
             ? launcher with { Stuck = LatePods.WhyStuck(pod, await cluster.GetNodeAsync(node, cancellationToken), now) }
             : launcher;
     }
+
+    // Only what the watch knows: it wakes, and what it does not know is asked for again in a while.
+    private ObservedBudget? BudgetOf(PodSnapshot pod) =>
+        (cluster.WatchedBudgets ?? []).Where(budget => budget.Covers(pod)).Take(2).ToList() is [var only]
+            ? new(only.Ref.ToString(), only.ResourceVersion, only.DisruptionsAllowed > 0)
+            : null;
 
     private static ObservedMachine MachineOf(VmSnapshot vm, AwaitVmInput input) => new(VmForecasts.RunStrategyOf(vm)!, vm.PrintableStatus)
     {

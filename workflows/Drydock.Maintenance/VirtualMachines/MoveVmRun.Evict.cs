@@ -1,0 +1,71 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <content>The eviction of a machine's launcher pod, and what its answer means.</content>
+internal sealed partial class MoveVmRun
+{
+    private async Task EvictAsync(VmObservation seen, string why)
+    {
+        if (seen.Launcher is not { } launcher)
+        {
+            Tell(VmProgress.Waiting, "It has no launcher pod yet.", null);
+            _notBefore = context.Now() + VmLadder.AskAgainAfter;
+            return;
+        }
+
+        Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
+        var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
+        var answer = await context.Do<LauncherEvicted>(
+            Activities.EvictLauncher,
+            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
+            {
+                Vm = input.Vm,
+                MaxInboundPerNode = seen.Instance is { IsLiveMigratable: true } && !force ? Policy.MaxInboundPerNode : null,
+                AtOnce = input.AtOnce,
+                Budget = launcher.Budget?.Name,
+            });
+        if (!IsDone(answer.Act))
+        {
+            return;
+        }
+
+        if (answer.Kind == Answers.InboundLimit)
+        {
+            Tell(VmProgress.Queued, answer.Message!, null);
+            _notBefore = context.Now() + VmLadder.AskAgainAfter;
+            return;
+        }
+
+        Answered(answer, launcher);
+    }
+
+    private void Answered(LauncherEvicted answer, ObservedLauncher launcher)
+    {
+        var now = context.Now();
+        var isOnItsWay = answer.Kind is Answers.VmMigrating or Answers.Gone || Answers.IsLeaving(answer.Kind);
+        Ladder = Ladder with
+        {
+            Asked = Ladder.Asked + 1,
+            IsShuttingDown = Ladder.IsShuttingDown || Answers.IsLeaving(answer.Kind),
+            AskedAt = isOnItsWay ? now : null,
+            LastAnswer = answer.Kind is Answers.VmMigrating ? null : answer.Message,
+            Refusal = isOnItsWay ? null : new(answer.Kind, answer.Message, answer.Object, PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, now))
+            {
+                MustWait = answer.RetryAfter > TimeSpan.Zero,
+                BudgetVersion = launcher.Budget?.Version,
+            },
+        };
+
+        if (Ladder.Refusal is { } refusal)
+        {
+            // For a reason of its own (a budget, a webhook): told as it is, and asked for again.
+            _notBefore = refusal.Until;
+            var isInTheWay = Answers.IsBlocker(refusal.Kind);
+            Tell(
+                isInTheWay ? VmProgress.Blocked : VmProgress.Waiting, refusal.Message ?? refusal.Kind, refusal.Until,
+                isInTheWay ? refusal.Kind : null, refusal.Object);
+        }
+    }
+}
