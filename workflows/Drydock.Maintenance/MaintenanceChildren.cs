@@ -130,7 +130,7 @@ internal sealed partial class MaintenanceChildren(
         if (every > TimeSpan.Zero)
         {
             var reminder = new NodeEvent(request.Node, null, IsWarning: false, reason, message, context.InstanceId);
-            _ = Start<bool>(Orchestrations.Remind, new RemindInput(reminder, every), InstanceIds.Reminder(context.InstanceId, what));
+            _ = Start<bool>(Orchestrations.Remind, new RemindInput(reminder, every) { EndsWithMaintenance = true }, InstanceIds.Reminder(context.InstanceId, what));
         }
     }
 

@@ -74,6 +74,7 @@ public static class MaintenanceTasks
         AddPart(Activities.AcquireLease, static (cluster, _, _, left) => new AcquireLeaseActivity(cluster, left));
         AddPart(Activities.RenewLease, static (cluster, _, _, left) => new RenewLeaseActivity(cluster, left));
         AddPart(Activities.AwaitMarks, static (cluster, clock, wakes, left) => new AwaitMarksActivity(cluster, clock, wakes, left));
+        AddPart(Activities.Remind, static (cluster, _, _, left) => new RemindActivity(cluster, left));
         AddPart(Activities.EndLeftRunning, static (_, _, _, left) => new EndLeftRunningActivity(left));
         Add(Activities.CancelLease, static (cluster, _, wakeups) => new CancelLeaseActivity(cluster, wakeups));
         Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));

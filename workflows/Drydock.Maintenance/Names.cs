@@ -226,6 +226,7 @@ internal static class Activities
     public const string AwaitRunning = "vm.await-running";
     public const string WakeWaits = "cluster.wake";
     public const string RecordEvent = "event.record";
+    public const string Remind = "event.remind";
     public const string CheckRestore = "node.check-restore";
     public const string NextWindow = "window.next";
     public const string ReadNodes = "rollout.read-nodes";

@@ -27,23 +27,36 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         List<UndoResult> results =
         [
             await undo.UnmarkNodeAsync(node, null, null, cancellationToken),
-            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, mayBeUnread: false, cancellationToken),
+            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, mayBeUnread: false, endsJobs: true, cancellationToken),
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {
             results.Add(await TryAsync(() => undo.RestoreVmAsync(vm, null, null, cancellationToken), node));
         }
 
-        if (found?.Mark?.HeldBy is { } holder)
+        List<string> done = [.. results.Select(result => result.Done).OfType<string>()];
+        if (await ReleaseLeaseAsync(node, found?.Mark?.HeldBy, cancellationToken) is { } released)
         {
-            await cluster.ReleaseLeaseAsync(node, holder, cancellationToken);
+            done.Add(released);
         }
 
-        List<string> done = [.. results.Select(result => result.Done).OfType<string>()];
         List<string> left = [.. results.Select(result => result.Problem).OfType<string>()];
         return found is null && done.Count + left.Count == 0
             ? new RestoreResult(true, [], [$"There is no node named {node}, and nothing carries a mark of a maintenance of it."]) { IsNodeGone = true }
             : new RestoreResult(false, done, left) { IsNodeGone = found is null };
+    }
+
+    // A maintenance that was ended before it had marked the node is known by its lease alone.
+    private async Task<string?> ReleaseLeaseAsync(string node, string? markedBy, CancellationToken cancellationToken)
+    {
+        var holder = markedBy ?? (await cluster.GetLeaseAsync(node, cancellationToken))?.Holder;
+        if (Holder.InstanceOf(holder) is null)
+        {
+            return null;
+        }
+
+        await cluster.ReleaseLeaseAsync(node, holder!, cancellationToken);
+        return markedBy is null ? $"Node {node}: the lease of {Holder.Describe(holder)} is given up." : null;
     }
 
     // One machine that cannot be started yet must not keep the others down.

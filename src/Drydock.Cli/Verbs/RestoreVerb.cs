@@ -36,7 +36,7 @@ internal static class RestoreVerb
                 throw new CommandFailedException(
                     ExitCodes.Refused,
                     $"The maintenance that holds node {name} is still running; nothing was changed.",
-                    "Cancel it where it runs, or say --even-if-running.");
+                    "Cancel it where it runs; if it was ended there by force, or its server is lost, say --even-if-running.");
             }
 
             terminal.Paper(parsed.GetValue(output)).Document(result, Lines(name, result));

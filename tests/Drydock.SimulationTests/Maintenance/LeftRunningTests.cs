@@ -95,7 +95,8 @@ public sealed class LeftRunningTests
         Maintain = "node-1",
     };
 
-    private static async Task<IReadOnlyList<string>> RunningAsync(World world)
+    /// <summary>The instances that are not over.</summary>
+    internal static async Task<IReadOnlyList<string>> RunningAsync(World world)
     {
         var running = new List<string>();
         await foreach (var instance in world.Client.GetAllInstancesAsync())

@@ -80,6 +80,28 @@ public sealed class RolloutByForceTests
         await NothingIsLeftAsync(world, "r1");
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_job_that_is_under_way_when_the_maintenance_of_its_node_is_ended_by_force_does_not_run_on_when_the_node_is_back()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await RolloutTests.BeginAsync(world, new RolloutRequest(["node-1", "node-2"])
+        {
+            Template = world.Request() with
+            {
+                Action = MaintenanceAction.Job, ActionOptions = new ActionOptions { Job = EndedByForceTests.NineHours, Timeout = TimeSpan.FromHours(12) },
+            },
+        });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        await world.Client.TerminateInstanceAsync("r1:node-1", new TerminateInstanceOptions("enough", Recursive: true), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(20));
+
+        (await world.StatusAsync<RolloutStatus>("r1"))!.Nodes.Single(node => node.Node == "node-1").Message.ShouldEndWith("Node node-1 was put back.");
+        world.Cluster.Store.List(ResourceTypes.Jobs).ShouldBeEmpty();
+        await NothingIsLeftAsync(world, "r1");
+    }
+
     /// <summary>A rollout of node-1, which is drained and held, with a machine that was stopped for it.</summary>
     private static async Task BeginHeldAsync(World world, MaintenanceRequest template)
     {

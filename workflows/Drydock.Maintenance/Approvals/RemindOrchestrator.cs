@@ -1,11 +1,16 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Maintenance.Approvals;
 
 /// <summary>What to remind of.</summary>
 /// <param name="Event">The Event that is recorded on the node, again and again: it counts.</param>
 /// <param name="Every">How often.</param>
-internal sealed record RemindInput(NodeEvent Event, TimeSpan Every);
+internal sealed record RemindInput(NodeEvent Event, TimeSpan Every)
+{
+    /// <summary>It ends with its maintenance, however that ends; false in what was stored before that was looked at.</summary>
+    public bool EndsWithMaintenance { get; init; }
+}
 
 /// <summary>Reminds people of what waits for them, by Events on the node, until told to end.</summary>
 internal sealed class RemindOrchestrator : TaskOrchestrator<RemindInput, bool>
@@ -25,7 +30,14 @@ internal sealed class RemindOrchestrator : TaskOrchestrator<RemindInput, bool>
                 return true;
             }
 
-            await context.CallActivityAsync<bool>(Activities.RecordEvent, input.Event);
+            if (!input.EndsWithMaintenance)
+            {
+                await context.CallActivityAsync<bool>(Activities.RecordEvent, input.Event);
+            }
+            else if (!await context.Do<bool>(Activities.Remind, input.Event))
+            {
+                return false;
+            }
         }
 
         // An end that came during the last round would be lost with this generation.
@@ -36,5 +48,20 @@ internal sealed class RemindOrchestrator : TaskOrchestrator<RemindInput, bool>
 
         context.ContinueAsNew(input);
         return false;
+    }
+}
+
+/// <summary>Reminds once, unless the maintenance is over without having ended its reminders: false then.</summary>
+internal sealed class RemindActivity(ICluster cluster, LeftRunning left) : ClusterActivity<NodeEvent, bool>
+{
+    protected override async Task<bool> RunAsync(NodeEvent input, CancellationToken cancellationToken)
+    {
+        if (await left.IsSoAsync(input.InstanceId))
+        {
+            return false;
+        }
+
+        await cluster.RecordEventAsync(input, cancellationToken);
+        return true;
     }
 }

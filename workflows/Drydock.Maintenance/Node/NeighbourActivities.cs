@@ -137,7 +137,7 @@ internal sealed class ReleaseNeighboursActivity(ICluster cluster, INeighbours ne
 {
     protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
         await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NeighbourUndo(neighbours).ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, cancellationToken);
+        ?? await new NeighbourUndo(neighbours).ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, endsJobs: !input.UnderLease, cancellationToken);
 }
 
 /// <summary>Undoes what stands around a node, from the marks alone.</summary>
@@ -149,8 +149,9 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
     /// <param name="node">The node.</param>
     /// <param name="holder">Whose marks count, or null: all.</param>
     /// <param name="mayBeUnread">What may not be listed was not held either: no problem.</param>
+    /// <param name="endsJobs">Its jobs on the node are deleted too: a maintenance that lives ends its own, and keeps those that are over.</param>
     /// <param name="cancellationToken">Ends it between two changes.</param>
-    public async Task<UndoResult> ReleaseAsync(string node, string? holder, bool mayBeUnread, CancellationToken cancellationToken)
+    public async Task<UndoResult> ReleaseAsync(string node, string? holder, bool mayBeUnread, bool endsJobs, CancellationToken cancellationToken)
     {
         List<string> done = [];
         List<string> unread = [];
@@ -174,9 +175,9 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             }
         }
 
-        if (holder is null)
+        if (endsJobs)
         {
-            done.AddRange(await EndJobsAsync(node, cancellationToken));
+            done.AddRange(await EndJobsAsync(node, holder, cancellationToken));
         }
 
         return new(
@@ -207,15 +208,15 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
         }
     }
 
-    // A maintenance ends its jobs itself. Where its hub is lost they are found by their pods on the node: whoever restores a node by hand has
-    // made sure that no maintenance runs on it.
-    private async Task<IReadOnlyList<string>> EndJobsAsync(string node, CancellationToken cancellationToken)
+    // A maintenance ends its jobs itself. Where it was ended by force, or its hub is lost, they are found by their pods on the node: a reboot
+    // that waits its turn would come when the node is in use. Whoever restores a node by hand has made sure that no maintenance runs on it.
+    private async Task<IReadOnlyList<string>> EndJobsAsync(string node, string? holder, CancellationToken cancellationToken)
     {
         var done = new List<string>();
         var pods = (await neighbours.ListPodsAsync(@namespace: null, Actions.JobManifest.Label, cancellationToken)).Where(pod => pod.Node == node);
         foreach (var name in pods.Select(pod => new ObjectRef(pod.Ref.Namespace, pod.Labels[Actions.JobManifest.Label])).Distinct())
         {
-            if (await neighbours.GetJobAsync(name, cancellationToken) is { } job && job.Annotations.ContainsKey(Actions.JobManifest.MaintenanceAnnotation))
+            if (await neighbours.GetJobAsync(name, cancellationToken) is { } job && IsToEnd(job, holder))
             {
                 await neighbours.DeleteJobAsync(name, job.Uid, cancellationToken);
                 done.Add($"Job {name}, which is deleted");
@@ -224,6 +225,11 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
 
         return done;
     }
+
+    // The log of one that is over may still be wanted.
+    private static bool IsToEnd(JobSnapshot job, string? holder) =>
+        job.Annotations.GetValueOrDefault(Actions.JobManifest.MaintenanceAnnotation) is { } maintenance
+        && (holder is null || (maintenance == Holder.InstanceOf(holder) && job is { IsComplete: false, Failure: null }));
 
     private async Task<bool> ReleaseAsync(NeighbourSnapshot found, string node, string? holder, CancellationToken cancellationToken)
     {

@@ -76,9 +76,20 @@ internal sealed record LeftRunningInput(string Node, string Holder, string Maint
 /// </summary>
 internal sealed class LeftRunning(ICluster cluster, DurableTaskClient client, Wakeups wakeups)
 {
-    /// <summary>Nobody will ever end the parts of that maintenance. False also where nobody said whose parts they are.</summary>
-    public async Task<bool> IsSoAsync(string? maintenance) =>
-        maintenance is not null && await client.GetInstanceAsync(maintenance, CancellationToken.None) is null or { IsCompleted: true };
+    /// <summary>
+    /// Nobody will ever end the parts of that maintenance. False also where nobody said whose parts they are, and while one of them puts the node
+    /// back: it needs the lease for that.
+    /// </summary>
+    /// <exception cref="HubAwayException">The hub did not say.</exception>
+    public async Task<bool> IsSoAsync(string? maintenance)
+    {
+        var isSo = false;
+        await HubCalls.DoAsync(async () => isSo = maintenance is not null && await IsOverAsync(maintenance) && await IsOverAsync(InstanceIds.Restore(maintenance)));
+        return isSo;
+    }
+
+    private async Task<bool> IsOverAsync(string instance) =>
+        await client.GetInstanceAsync(instance, CancellationToken.None) is null or { IsCompleted: true };
 
     /// <summary>Nothing of it changes anything any more, its parts end, the lease is free. Safe to run twice.</summary>
     public async Task EndAsync(LeftRunningInput input, CancellationToken cancellationToken)
