@@ -2,7 +2,6 @@ using Drydock.Kubernetes;
 using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Health;
-using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance;
@@ -20,24 +19,18 @@ internal sealed record MaintenanceEnd(MaintenanceOutcome Outcome, string Message
 /// <summary>One run of <see cref="MaintenanceOrchestrator"/>: the runbook. Each step gives null to go on, or how it ended.</summary>
 internal sealed class MaintenanceRun
 {
-    private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
-
     private readonly TaskOrchestrationContext _context;
     private readonly MaintenanceRequest _request;
     private readonly string _holder;
     private readonly MaintenanceProgress _progress;
     private readonly MaintenanceChildren _children;
     private readonly CancelWish _cancel;
+    private readonly NodeClaim _claim;
     private readonly MaintenanceApprovals _approvals;
     private readonly MaintenanceActions _actions;
 
     private MaintenancePlan? _plan;
-    private NodeReading? _node;
-    private NodePrior? _marked;
     private IReadOnlyList<NamedProbe> _probes = [];
-    private DateTimeOffset _waitsUntil;
 
     public MaintenanceRun(TaskOrchestrationContext context, MaintenanceRequest request)
     {
@@ -47,13 +40,14 @@ internal sealed class MaintenanceRun
         _progress = new MaintenanceProgress(context, request.Node);
         _children = new MaintenanceChildren(context, request, _holder, _progress);
         _cancel = new CancelWish(context);
+        _claim = new NodeClaim(context, request, _holder, _progress, _children, _cancel);
         _approvals = new MaintenanceApprovals(context, request, _progress, _children, _cancel);
         _actions = new MaintenanceActions(context, request, _holder, _progress, _children, _cancel);
     }
 
     public async Task<MaintenanceReport> RunAsync()
     {
-        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await NextAsync(AcquireLeaseAsync);
+        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await NextAsync(() => _claim.AcquireLeaseAsync(_plan!.NodeUid));
         if (refused is not null)
         {
             await _children.EndAllAsync(isCancel: false);
@@ -65,7 +59,7 @@ internal sealed class MaintenanceRun
         await _children.ResumedAsync(_cancel);
         var restored = await RestoreAsync(end);
         await _children.EndLeaseAsync();
-        await ReleaseLeaseAsync();
+        await _claim.ReleaseLeaseAsync();
         return Report(restored.IsFailure && end.Outcome == MaintenanceOutcome.Completed ? restored.Failure! : end, restored.Result);
     }
 
@@ -112,141 +106,16 @@ internal sealed class MaintenanceRun
             : new MaintenanceEnd(MaintenanceOutcome.Refused, _plan.Findings.First(finding => finding.Severity == FindingSeverity.Refuses).Message);
     }
 
-    private async Task<MaintenanceEnd?> AcquireLeaseAsync()
-    {
-        var began = _context.Now();
-        _waitsUntil = began + _request.LeaseWait;
-        _progress.Enter(MaintenanceStep.Lease, "Taking the lease of the node.", _request.LeaseWait > TimeSpan.Zero ? _waitsUntil : null);
-        var lease = new LeaseInput(_request.Node, _plan!.NodeUid, _holder, _request.LeaseDuration);
-        try
-        {
-            while (true)
-            {
-                if (await _children.PassAsync(_cancel) is { } stopped)
-                {
-                    return stopped;
-                }
-
-                var outcome = await _context.Do<LeaseOutcome>(Activities.AcquireLease, lease);
-                if (await CancelledAsync() is { } cancelled)
-                {
-                    await ReleaseLeaseAsync();
-                    return cancelled;
-                }
-
-                if (outcome.IsOurs)
-                {
-                    return null;
-                }
-
-                var held = $"The lease of node {_request.Node} is held by {Holder.Describe(outcome.Holder)} until {outcome.ExpiresAt:u}.";
-                _waitsUntil = _progress.Deadline ?? _waitsUntil;
-                if (_context.Now() >= _waitsUntil)
-                {
-                    return Refused("lease-held", held, $"lease/medik8s-leases/node-{_request.Node}", "Wait until it is over, or cancel it there.");
-                }
-
-                _progress.Say(held);
-                await PauseAsync(Patiently(began));
-            }
-        }
-        catch (TaskFailedException failure)
-        {
-            return new MaintenanceEnd(MaintenanceOutcome.Refused, failure.Sentence());
-        }
-    }
-
+    /// <summary>Marks the node, and counts what the probes will ask for again.</summary>
     private async Task<MaintenanceEnd?> MarkAsync()
     {
         _progress.Enter(MaintenanceStep.Mark, "Cordoning the node.");
         await RecordAsync("BeginMaintenance", "Begin a node maintenance", isWarning: false);
-        if (await ReadNodeAsync() is { } unread)
+        if (await _claim.MarkAsync() is { } end)
         {
-            return unread;
+            return end;
         }
 
-        var began = _context.Now();
-        var giveUpAt = began + LongestWaitForLease;
-        while (true)
-        {
-            var prior = _node!.Prior!;
-            var marked = await _context.Do<ActResult>(Activities.MarkNode, new MarkNodeInput(_request.Node, _holder, prior));
-            if (marked.Verdict == Verdict.Done)
-            {
-                _marked = prior;
-                return await CancelledAsync() ?? await KeepMarkedAsync(prior);
-            }
-
-            if (await CancelledAsync() is { } cancelled)
-            {
-                return cancelled;
-            }
-
-            if (marked.Kind == MarkNodeActivity.HasChanged)
-            {
-                if (await ReadNodeAsync() is { } end)
-                {
-                    return end;
-                }
-
-                continue;
-            }
-
-            var passes = marked.Verdict == Verdict.LeaseLost || marked.Kind is ControlPlane.Deciding or ControlPlane.Busy;
-            if (!passes || _context.Now() >= (marked.Kind == ControlPlane.Busy ? _waitsUntil : giveUpAt))
-            {
-                return marked.Kind is ControlPlane.Deciding or ControlPlane.Busy
-                    ? Refused(ControlPlane.Busy, marked.Message!, null, "Wait until it is back.")
-                    : new MaintenanceEnd(MaintenanceOutcome.Failed, marked.Message ?? $"Node {_request.Node} could not be marked.");
-            }
-
-            if (marked.Verdict == Verdict.LeaseLost)
-            {
-                _context.LookAtLease(_holder);
-            }
-
-            _progress.Say(marked.Message!);
-            await PauseAsync(marked.Kind == ControlPlane.Busy ? Patiently(began) : LeaseRetry);
-            var (since, stopped) = (_context.Now(), await _children.PassAsync(_cancel));
-            if (stopped is not null)
-            {
-                return stopped;
-            }
-
-            _waitsUntil += _context.Now() - since;
-        }
-    }
-
-    private async Task<MaintenanceEnd?> ReadNodeAsync()
-    {
-        _node = await _context.Do<NodeReading>(
-            Activities.ReadNode, new NodeInput(_request.Node, _holder) { ReadsNeighbours = _request.Remediation != RemediationPolicy.LabelOnly });
-        return _node.Prior is not null ? null : new MaintenanceEnd(
-            MaintenanceOutcome.Failed,
-            _node.Uid is null ? $"Node {_request.Node} is gone." : $"Node {_request.Node} is held by {Holder.Describe(_node.HeldBy)}.");
-    }
-
-    // Another maintenance lasts minutes or days: asked so seldom that the history stays short, and so soon that it costs a tenth of the wait.
-    private TimeSpan Patiently(DateTimeOffset since)
-    {
-        var now = _context.Now();
-        var pause = TimeSpan.FromTicks(Math.Clamp((now - since).Ticks / 10, LeaseRetry.Ticks, TimeSpan.FromMinutes(5).Ticks));
-        return _waitsUntil > now && _waitsUntil - now < pause ? _waitsUntil - now : pause;
-    }
-
-    /// <summary>Keeps the marks on the node and remediation away from it, and counts what the probes will ask for again.</summary>
-    private async Task<MaintenanceEnd?> KeepMarkedAsync(NodePrior prior)
-    {
-        IReadOnlyList<HeldNeighbour> neighbours = _request.Remediation == RemediationPolicy.LabelOnly
-            ? []
-            : _node!.Neighbours ?? await _context.Do<IReadOnlyList<HeldNeighbour>>(Activities.ReadNeighbours, new NodeInput(_request.Node, _holder));
-        if (neighbours.Count > 0)
-        {
-            var held = await _context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(_request.Node, _holder, neighbours));
-            _children.Note(held is { Verdict: Verdict.Done, Message: { } gone } ? [gone] : []);
-        }
-
-        _children.StartHold(prior, neighbours);
         _probes = Resolve.Probes(_request, _plan!.Policy);
         if (_probes.Any(probe => probe.Template.Kind == ProbeKind.Pods))
         {
@@ -277,7 +146,7 @@ internal sealed class MaintenanceRun
 
     private Task<MaintenanceEnd?> ApproveAsync(ApprovalGate gate) => _approvals.PassAsync(gate, _plan!.Policy);
 
-    private Task<MaintenanceEnd?> ActAsync(ActionPoint point) => _actions.TakeAsync(point, _plan!, _node!.Baseline!.BootId);
+    private Task<MaintenanceEnd?> ActAsync(ActionPoint point) => _actions.TakeAsync(point, _plan!, _claim.Reading!.Baseline!.BootId);
 
     private async Task<MaintenanceEnd?> EndDrainAsync()
     {
@@ -294,7 +163,7 @@ internal sealed class MaintenanceRun
 
         var deadline = _context.Now() + _request.Health.Timeout;
         _progress.Enter(MaintenanceStep.Health, "Waiting until the node is healthy.", deadline);
-        var demand = new HealthDemand(_node!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt);
+        var demand = new HealthDemand(_claim.Reading!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt);
         var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, _probes, deadline));
         if (await _children.WaitAsync(checking, untilDeadline: false, _cancel) is { } end)
         {
@@ -324,7 +193,7 @@ internal sealed class MaintenanceRun
         await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
         var keeps = end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned);
         var result = await _children.RestoreAsync(
-            keeps, _marked, mayBeUnread: _request.Remediation == RemediationPolicy.LabelOnly || _node is not { NeighboursArePartial: false });
+            keeps, _claim.Marked, mayBeUnread: _request.Remediation == RemediationPolicy.LabelOnly || _claim.Reading is not { NeighboursArePartial: false });
         if (end.Outcome == MaintenanceOutcome.Failed)
         {
             await RecordAsync("FailedMaintenance", "Failed a node maintenance", isWarning: true);
@@ -345,18 +214,6 @@ internal sealed class MaintenanceRun
             : null);
     }
 
-    private async Task ReleaseLeaseAsync()
-    {
-        try
-        {
-            await _context.Undo<bool>(Activities.ReleaseLease, new NodeInput(_request.Node, _holder));
-        }
-        catch (TaskFailedException)
-        {
-            // It lapses by itself; nothing acts on it any more.
-        }
-    }
-
     private MaintenanceReport Report(MaintenanceEnd end, RestoreResult restored)
     {
         _progress.Enter(MaintenanceStep.Done, end.Message);
@@ -373,26 +230,10 @@ internal sealed class MaintenanceRun
         };
     }
 
-    private static MaintenanceEnd Refused(string kind, string message, string? lookAt, string nextStep) =>
-        new(MaintenanceOutcome.Refused, message) { Finding = new PlanFinding(FindingSeverity.Refuses, kind, message, lookAt, nextStep) };
-
     private Task<MaintenanceEnd?> CancelledAsync() => _cancel.EndAsync();
-
-    private async Task PauseAsync(TimeSpan pause)
-    {
-        using var woken = new CancellationTokenSource();
-        var timer = _context.CreateTimer(_context.Now() + pause, woken.Token);
-        if (await Task.WhenAny(timer, _cancel.Said) != timer)
-        {
-            End(woken);
-        }
-    }
 
     private Task RecordAsync(string reason, string message, bool isWarning) => _context.CallActivityAsync<bool>(
         Activities.RecordEvent, new NodeEvent(_request.Node, _plan?.NodeUid, isWarning, reason, message, _context.InstanceId));
-
-    // CancelAsync would leave the orchestrator's thread.
-    private static void End(CancellationTokenSource timer) => timer.Cancel();
 
     private sealed record Restored(RestoreResult Result, bool IsFailure, MaintenanceEnd? Failure);
 }

@@ -151,6 +151,26 @@ public sealed class LeaseTests
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_lease_whose_answer_was_lost_is_given_up_when_the_maintenance_is_refused_for_it()
+    {
+        await using var world = await World.StartAsync(Slow);
+        DateTimeOffset? taken = null;
+        world.Api.Intercept = request =>
+        {
+            taken ??= request is { Verb: "create", Resource: Leases, IsDone: true } ? world.Time.GetUtcNow() : null;
+            return request.Resource == Leases && taken is { } since && world.Time.GetUtcNow() < since.AddMinutes(20)
+                ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: leader changed")
+                : Task.CompletedTask;
+        };
+
+        var report = await world.MaintainAsync(world.Request());
+
+        taken.ShouldNotBeNull();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Refused);
+        Holder(world).ShouldBeNull();
+    }
+
     // Ten pods that leave one after the other, half a minute apart.
     private static Scenario Slow { get; } = new()
     {

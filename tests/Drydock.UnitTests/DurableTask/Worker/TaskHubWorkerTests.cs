@@ -162,79 +162,6 @@ public sealed class TaskHubWorkerTests
     }
 
     [Fact]
-    public async Task What_was_running_when_the_host_stopped_goes_on_in_the_next_one()
-    {
-        var folder = Directory.CreateTempSubdirectory("drydock-engine-");
-        string id;
-        await using (var first = await EngineHost.StartAsync(Tasks, folder: folder))
-        {
-            id = await first.Client.ScheduleNewOrchestrationInstanceAsync("Counter", 10);
-            await first.Client.WaitForInstanceStartAsync(id);
-        }
-
-        await using (var second = await EngineHost.StartAsync(Tasks, folder: folder))
-        {
-            await second.Client.RaiseEventAsync(id, "Add", 5);
-            (await second.EndOfAsync(id)).ReadOutputAs<int>().ShouldBe(15);
-        }
-
-        folder.Delete(recursive: true);
-    }
-
-    [Fact]
-    public async Task A_stopping_worker_lets_an_activity_finish_that_can()
-    {
-        var gate = new Gate();
-        var folder = Directory.CreateTempSubdirectory("drydock-engine-");
-        string id;
-        await using (var first = await EngineHost.StartAsync(
-            Tasks, services: services => services.AddSingleton(gate), folder: folder))
-        {
-            id = await first.Client.ScheduleNewOrchestrationInstanceAsync("Gated");
-            await gate.Entered.Task;
-            gate.Opened.SetResult();
-        }
-
-        var other = new Gate();
-        await using (var second = await EngineHost.StartAsync(
-            Tasks, services: services => services.AddSingleton(other), folder: folder))
-        {
-            (await second.EndOfAsync(id)).ReadOutputAs<string>().ShouldBe("opened");
-        }
-
-        other.Entered.Task.IsCompleted.ShouldBeFalse();
-        folder.Delete(recursive: true);
-    }
-
-    [Fact]
-    public async Task An_activity_that_cannot_finish_in_time_is_interrupted_and_run_again()
-    {
-        var gate = new Gate();
-        var folder = Directory.CreateTempSubdirectory("drydock-engine-");
-        string id;
-        await using (var first = await EngineHost.StartAsync(
-            Tasks,
-            configure: options => options.DrainTimeout = TimeSpan.FromMilliseconds(50),
-            services: services => services.AddSingleton(gate),
-            folder: folder))
-        {
-            id = await first.Client.ScheduleNewOrchestrationInstanceAsync("Gated");
-            await gate.Entered.Task;
-        }
-
-        var other = new Gate();
-        other.Opened.SetResult();
-        await using (var second = await EngineHost.StartAsync(
-            Tasks, services: services => services.AddSingleton(other), folder: folder))
-        {
-            (await second.EndOfAsync(id)).ReadOutputAs<string>().ShouldBe("opened");
-        }
-
-        other.Entered.Task.IsCompleted.ShouldBeTrue();
-        folder.Delete(recursive: true);
-    }
-
-    [Fact]
     public async Task An_instance_of_a_newer_version_fails_if_the_worker_is_told_so()
     {
         await using var engine = await EngineHost.StartAsync(Tasks, services: services => services
@@ -316,7 +243,6 @@ public sealed class TaskHubWorkerTests
     {
         tasks.AddActivityFunc<int, int>("AddOne", (_, n) => n + 1);
         tasks.AddActivityFunc<string>("Disk", Task<string> (_) => throw new IOException("disk"));
-        tasks.AddActivity<GatedActivity>("Gate");
         tasks.AddActivityFunc("Flaky", Flaky());
         tasks.AddOrchestratorFunc<int, int>("Chain", async (context, length) =>
         {
@@ -347,7 +273,6 @@ public sealed class TaskHubWorkerTests
         });
         tasks.AddOrchestratorFunc("Fails", context => context.CallActivityAsync("Disk"));
         tasks.AddOrchestratorFunc("CallsNothing", context => context.CallActivityAsync("Nothing"));
-        tasks.AddOrchestratorFunc<string>("Gated", context => context.CallActivityAsync<string>("Gate"));
     }
 
     private static async Task<string> EverythingAsync(TaskOrchestrationContext context)
@@ -365,23 +290,6 @@ public sealed class TaskHubWorkerTests
     {
         var attempts = 0;
         return _ => Interlocked.Increment(ref attempts) > 2 ? "retried" : throw new TimeoutException("not yet");
-    }
-
-    private sealed class Gate
-    {
-        public TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public TaskCompletionSource Opened { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
-
-    private sealed class GatedActivity(Gate gate) : TaskActivity<object?, string>
-    {
-        public override async Task<string> RunAsync(TaskActivityContext context, object? input)
-        {
-            gate.Entered.TrySetResult();
-            await gate.Opened.Task.WaitAsync(context.GetCancellationToken());
-            return "opened";
-        }
     }
 
     private sealed class CodesOfExceptions : IExceptionPropertiesProvider
