@@ -3,6 +3,7 @@ using Drydock.DurableTask.Converters;
 using Drydock.DurableTask.Protobuf;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
@@ -46,6 +47,34 @@ public sealed class LastRoundTests
         new RemindInput(new NodeEvent("node-1", null, false, "Waits", "It waits.", "m1"), TimeSpan.FromSeconds(1)),
         static _ => true);
 
+    [Theory]
+    [InlineData(ChildEvents.End, ActionOutcome.Cancelled)]
+    [InlineData(ActionEvents.Callback, ActionOutcome.Done)]
+    public void Whoever_ends_a_call_that_is_never_accepted_is_heard(string name, ActionOutcome outcome)
+    {
+        object payload = name == ActionEvents.Callback ? new WebhookCallback(true) : "end";
+        foreach (var isLate in new[] { false, true })
+        {
+            EndsWhereverItIsTold(
+                new ActionOrchestrator().RunAsync,
+                new ActionInput("node-1", "drydock/h/m1", "m1", "action", new(MaintenanceAction.Webhook, new ActionOptions { Template = "change" }), Begin.AddYears(1))
+                {
+                    Webhook = new WebhookTemplate("https://hooks.example", "key"), RetriesGoOn = true,
+                },
+                static _ => new WebhookCalled(new(Verdict.Refused, "It answered 503."), TryAgain: true),
+                name, payload, isLate, end => Read<ActionResult>(end).Outcome.ShouldBe(outcome));
+        }
+    }
+
+    [Fact]
+    public void A_change_is_not_tried_for_ever() => EndsWhereverItIsTold(
+        new ActionOrchestrator().RunAsync,
+        new ActionInput("node-1", "drydock/h/m1", "m1", "action", new(MaintenanceAction.Job, new ActionOptions { Template = "firmware" }), Begin.AddYears(1))
+        {
+            Job = new JobTemplate("default", "{}"), RetriesGoOn = true,
+        },
+        static activity => activity == Activities.EndJob ? true : new ActResult(Verdict.LeaseLost, "The lease is not ours."));
+
     [Fact]
     public void A_machine_is_not_moved_after_the_maintenance_was_told_to_end()
     {
@@ -71,8 +100,10 @@ public sealed class LastRoundTests
 
     /// <summary>One run for each activity of a generation: the end comes while that one is under way.</summary>
     private static void EndsWhereverItIsTold<TInput, TOutput>(
-        Func<TaskOrchestrationContext, TInput, Task<TOutput>> orchestrator, TInput input, Func<string, object> answer)
+        Func<TaskOrchestrationContext, TInput, Task<TOutput>> orchestrator, TInput input, Func<string, object> answer,
+        string name = ChildEvents.End, object? payload = null, bool isLate = false, Action<string>? check = null)
     {
+        var told = Json(payload ?? "end");
         for (var last = 1; last < MoreThanAGeneration; last++)
         {
             var child = Turns.Executor(orchestrator);
@@ -91,8 +122,10 @@ public sealed class LastRoundTests
                 }
                 else
                 {
-                    history = ++activity == last ? history.Raised(ChildEvents.End, Json("end")) : history;
-                    turn = child.Run(history.ActivityCompleted(next.Id, Json(answer(next.ScheduleTask.Name))));
+                    var isTold = ++activity == last;
+                    history = isTold && !isLate ? history.Raised(name, told) : history;
+                    history = history.ActivityCompleted(next.Id, Json(answer(next.ScheduleTask.Name)));
+                    turn = child.Run(isTold && isLate ? history.Raised(name, told) : history);
                 }
 
                 pending.AddRange(turn.Actions);
@@ -101,6 +134,7 @@ public sealed class LastRoundTests
             if (activity >= last)
             {
                 turn.Completion.OrchestrationStatus.ShouldBe(OrchestrationStatus.Completed, $"told during activity {last}");
+                check?.Invoke(turn.Completion.Result);
             }
             else
             {
@@ -110,6 +144,8 @@ public sealed class LastRoundTests
             }
         }
     }
+
+    private static T Read<T>(string json) => JsonDataConverter.Default.Deserialize<T>(json)!;
 
     private static string Json(object? value) => JsonDataConverter.Default.Serialize(value)!;
 }

@@ -38,6 +38,11 @@ internal sealed class ActionOrchestrator : TaskOrchestrator<ActionInput, ActionR
     };
 }
 
+/// <summary>How a change ended.</summary>
+/// <param name="IsDone">It was made.</param>
+/// <param name="Ended">If not: how the action ends, or null: it is tried again in a new generation.</param>
+internal readonly record struct Changed(bool IsDone, ActionResult? Ended);
+
 /// <summary>What all actions have: their input, the wish to end, how to change something and how to wait.</summary>
 internal sealed class ActionRun
 {
@@ -65,8 +70,15 @@ internal sealed class ActionRun
 
     public bool IsOverdue => new SteeredDeadline(Input.Deadline, Input.SuspendedAt).IsOver(Context.Now());
 
-    /// <summary>Time to go on in a new generation; asked once for each wait.</summary>
-    public bool IsLong() => ++_rounds > RoundsBeforeNew;
+    /// <summary>Time to go on in a new generation, unless the wish to end has come: it would be lost with this one. Asked once for each wait.</summary>
+    public bool IsLong() => ++_rounds > RoundsBeforeNew && !End.IsCompleted;
+
+    /// <summary>The same after a try and the pause after it, which are two waits.</summary>
+    public bool IsLongTried()
+    {
+        _rounds++;
+        return IsLong() && Input.RetriesGoOn;
+    }
 
     public static ActionResult Cancelled(string message) => new(ActionOutcome.Cancelled, message);
 
@@ -82,31 +94,31 @@ internal sealed class ActionRun
     public void Say(string message, DateTimeOffset? deadline = null, string? callbackSecretFile = null) =>
         Context.SetCustomStatus(new ActionStatus(message, deadline ?? Input.Deadline) { CallbackSecretFile = callbackSecretFile });
 
-    /// <summary>Changes something, when the lease allows it; null if it was done, else how the action ends.</summary>
-    public async Task<ActionResult?> ChangeAsync(string activity, object input)
+    /// <summary>Changes something, when the lease allows it.</summary>
+    public async Task<Changed> ChangeAsync(string activity, object input)
     {
         for (var isFirst = true; ; isFirst = false)
         {
             if (!await WhileSuspendedAsync())
             {
-                return Cancelled("The maintenance ended while it was suspended.");
+                return new(false, Cancelled("The maintenance ended while it was suspended."));
             }
 
             var result = await Context.Do<ActResult>(activity, input);
             if (result.Verdict == Verdict.Done)
             {
-                return null;
+                return new(true, null);
             }
 
             var why = result.Message ?? $"{activity} was refused.";
             if (End.IsCompleted || result.Verdict == Verdict.Cancelled)
             {
-                return Cancelled(why);
+                return new(false, Cancelled(why));
             }
 
             if (result.Verdict != Verdict.LeaseLost || IsOverdue)
             {
-                return Failed(why);
+                return new(false, Failed(why));
             }
 
             if (isFirst)
@@ -116,6 +128,15 @@ internal sealed class ActionRun
 
             Say($"{why} Nothing is changed until it is ours again.");
             await PauseAsync(LeaseRetry);
+            if (Input.RetriesGoOn && End.IsCompleted)
+            {
+                return new(false, Cancelled(why));
+            }
+
+            if (IsLongTried())
+            {
+                return new(false, null);
+            }
         }
     }
 

@@ -35,6 +35,9 @@ internal sealed record ActionInput(string Node, string Holder, string Maintenanc
     /// <summary>The maintenance is suspended since then: the deadline does not run.</summary>
     public DateTimeOffset? SuspendedAt { get; init; }
 
+    /// <summary>What is tried again and again goes on in new generations; false in what was stored before it did: its history must replay.</summary>
+    public bool RetriesGoOn { get; init; }
+
     /// <summary>Where an earlier generation left off.</summary>
     public ActionState State { get; init; } = new();
 
@@ -49,6 +52,12 @@ internal sealed record ActionState
 
     /// <summary>PowerCycle: when the phase must be over.</summary>
     public DateTimeOffset? Until { get; init; }
+
+    /// <summary>Webhook: the deadline that the other side is told; that the action is given longer must not make another call of it. Null: not called yet.</summary>
+    public DateTimeOffset? ToldDeadline { get; init; }
+
+    /// <summary>Webhook: how long to wait after the next call that is not accepted; null: not called yet.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }
 
 /// <summary>Where a power-cycle is.</summary>

@@ -9,10 +9,10 @@ internal sealed class JobAction(ActionRun run)
         var (input, job) = (run.Input, run.Input.JobName);
         run.Say($"Starting Job {job} on the node.");
         var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: false);
-        if (await run.ChangeAsync(Activities.StartJob, start) is { } ended)
+        if (await run.ChangeAsync(Activities.StartJob, start) is { IsDone: false } not)
         {
             // An earlier generation may have started it.
-            return await run.LetGoAsync(ended);
+            return not.Ended is { } ended ? await run.LetGoAsync(ended) : null;
         }
 
         JobSeen? seen = null;

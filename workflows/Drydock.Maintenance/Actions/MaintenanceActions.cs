@@ -60,6 +60,7 @@ internal sealed class MaintenanceActions(
             Host = plan.Host,
             Reason = request.Reason,
             RequestedBy = request.RequestedBy,
+            RetriesGoOn = true,
         };
 
     /// <summary>Waits until somebody says complete.</summary>

@@ -39,9 +39,10 @@ internal sealed class PowerCycleAction(ActionRun run)
     private async Task<ActionResult?> SwitchOffAsync()
     {
         run.Say($"Switching BareMetalHost {Input.Host} off.");
-        if (await run.ChangeAsync(Activities.PowerOff, new PowerInput(Input.Node, Input.Holder, Input.Host!.Value, Input.BootId)) is { } ended)
+        var off = await run.ChangeAsync(Activities.PowerOff, new PowerInput(Input.Node, Input.Holder, Input.Host!.Value, Input.BootId));
+        if (!off.IsDone)
         {
-            return ended;
+            return off.Ended;
         }
 
         Enter(PowerPhase.AwaitOff, Input.Deadline);

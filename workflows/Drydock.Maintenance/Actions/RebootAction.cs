@@ -14,10 +14,10 @@ internal sealed class RebootAction(ActionRun run)
         var (input, job) = (run.Input, run.Input.JobName);
         run.Say($"Rebooting the node by Job {job}.");
         var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: true);
-        if (await run.ChangeAsync(Activities.StartJob, start) is { } ended)
+        if (await run.ChangeAsync(Activities.StartJob, start) is { IsDone: false } not)
         {
             // An earlier generation may have started it.
-            return await run.LetGoAsync(ended);
+            return not.Ended is { } ended ? await run.LetGoAsync(ended) : null;
         }
 
         BootSeen? seen = null;

@@ -13,13 +13,14 @@ internal sealed class WebhookAction(ActionRun run)
 
     private WebhookTemplate Webhook => run.Input.Webhook!;
 
-    /// <summary>How it ended.</summary>
+    /// <summary>How it ended, or null: go on in a new generation.</summary>
     public async Task<ActionResult?> RunAsync()
     {
-        run.Say($"Calling webhook {Input.Step.Options.Template}.", null, Webhook.SecretFile);
-        if (await CallAsync() is { } ended)
+        run.Say($"Calling webhook {Input.Step.Options.Template}{(Input.State.RetryAfter is null ? "" : " again")}.", null, Webhook.SecretFile);
+        run.Input = Input with { State = Input.State with { ToldDeadline = Input.State.ToldDeadline ?? Input.Deadline } };
+        if (await CallAsync() is { IsDone: false } not)
         {
-            return ended;
+            return not.Ended;
         }
 
         if (!Webhook.WaitsForCallback)
@@ -34,43 +35,62 @@ internal sealed class WebhookAction(ActionRun run)
             : ActionRun.Failed($"Webhook {Input.Step.Options.Template} did not call back within {Spoken.Of(Input.Timeout)}.");
     }
 
-    /// <summary>Null once it accepted, or called back before its answer arrived.</summary>
-    private async Task<ActionResult?> CallAsync()
+    /// <summary>Done once it accepted, or called back before its answer arrived.</summary>
+    private async Task<Changed> CallAsync()
     {
         var call = new CallWebhookInput(
-            Input.Node, Input.Holder, Input.Maintenance, Input.Key, Webhook, new(Input.Step.ToString(), Input.Deadline), Input.Reason, Input.RequestedBy);
-        for (var delay = FirstRetry; ; delay = delay * 2 < LastRetry ? delay * 2 : LastRetry)
+            Input.Node, Input.Holder, Input.Maintenance, Input.Key, Webhook, new(Input.Step.ToString(), Input.State.ToldDeadline!.Value), Input.Reason,
+            Input.RequestedBy);
+        while (true)
         {
             if (!await run.WhileSuspendedAsync(_callback))
             {
-                return ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not accepted the call.");
+                return new(false, ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not accepted the call."));
             }
 
             if (Input.SuspendedAt is not null)
             {
                 // It called back meanwhile.
-                return null;
+                return new(true, null);
             }
 
             var called = await run.Context.Do<WebhookCalled>(Activities.CallWebhook, call);
             if (called.Act.Verdict == Verdict.Done || _callback.IsCompleted)
             {
-                return null;
+                return new(true, null);
             }
 
-            if (run.End.IsCompleted || called.Act.Verdict == Verdict.Cancelled)
+            if (WhyNotAgain(called) is { } ended)
             {
-                return ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not accepted the call.");
-            }
-
-            if (run.IsOverdue || (called.Act.Verdict == Verdict.Refused && !called.TryAgain))
-            {
-                return ActionRun.Failed($"Webhook {Input.Step.Options.Template}: {called.Act.Message}");
+                return new(false, ended);
             }
 
             run.Say($"Webhook {Input.Step.Options.Template} is tried again: {called.Act.Message}", null, Webhook.SecretFile);
-            await run.PauseAsync(delay, _callback);
+            await PauseAsync();
+            if (Input.RetriesGoOn && _callback.IsCompleted)
+            {
+                return new(true, null);
+            }
+
+            if (run.IsLongTried())
+            {
+                return new(false, null);
+            }
         }
+    }
+
+    private ActionResult? WhyNotAgain(WebhookCalled called) =>
+        run.End.IsCompleted || called.Act.Verdict == Verdict.Cancelled
+            ? ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not accepted the call.")
+            : run.IsOverdue || (called.Act.Verdict == Verdict.Refused && !called.TryAgain)
+                ? ActionRun.Failed($"Webhook {Input.Step.Options.Template}: {called.Act.Message}")
+                : null;
+
+    private async Task PauseAsync()
+    {
+        var delay = Input.State.RetryAfter ?? FirstRetry;
+        run.Input = Input with { State = Input.State with { RetryAfter = delay * 2 < LastRetry ? delay * 2 : LastRetry } };
+        await run.PauseAsync(delay, _callback);
     }
 
     private ActionResult Called(WebhookCallback callback) => new(

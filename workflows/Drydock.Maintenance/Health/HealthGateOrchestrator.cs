@@ -127,6 +127,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         {
             Timeout = left,
             Job = probe.Job,
+            RetriesGoOn = true,
         };
         var id = InstanceIds.Action(input.Maintenance, key);
         var running = context.CallSubOrchestratorAsync<ActionResult>(Orchestrations.Action, action, new TaskOptions().WithInstanceId(id));
