@@ -238,10 +238,24 @@ internal sealed partial class MaintenanceChildren(
             await BookLeaseAsync();
         }
         while (!restoring.IsCompleted);
-        var restored = await restoring;
+        var restored = await ResultAsync(restoring);
         restored = restored with { LeftBehind = [.. restored.LeftBehind, .. _moved.Select(moved => moved.LeftBehind).OfType<string>()] };
         Findings = [.. Findings, .. restored.Kept.Select(kept => new PlanFinding(FindingSeverity.Notes, "changed-by-others", kept, $"node/{request.Node}"))];
         return restored;
+    }
+
+    // What was done is told and the lease given up all the same.
+    private async Task<RestoreResult> ResultAsync(Task<RestoreResult> restoring)
+    {
+        try
+        {
+            return await restoring;
+        }
+        catch (TaskFailedException failure)
+        {
+            return new RestoreResult(
+                false, [], [$"Node {request.Node} may not be put back: {failure.Sentence().TrimEnd('.')}. Try: drydock restore {request.Node}"]) { IsUnkept = true };
+        }
     }
 
     public async Task EndLeaseAsync()

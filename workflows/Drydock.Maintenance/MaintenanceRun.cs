@@ -57,6 +57,12 @@ internal sealed class MaintenanceRun
         _children.StartLease(_plan!.NodeUid, _request.LeaseDuration);
         var end = await WorkAsync();
         await _children.ResumedAsync(_cancel);
+        if (end is { Outcome: MaintenanceOutcome.Failed, KeepNode: false })
+        {
+            // Somebody may have ended the wait, and wants the node back.
+            end = await CancelledAsync() ?? end;
+        }
+
         var restored = await RestoreAsync(end);
         await _children.EndLeaseAsync();
         await _claim.ReleaseLeaseAsync();
@@ -168,17 +174,25 @@ internal sealed class MaintenanceRun
         if (await _children.WaitAsync(checking, untilDeadline: false, _cancel) is { } end)
         {
             _children.EndHealth();
-            return end;
+            return end with { KeepNode = end.Outcome == MaintenanceOutcome.Failed };
         }
 
-        var result = await checking;
-        return result.IsHealthy
-            ? null
-            : new MaintenanceEnd(
-                MaintenanceOutcome.Failed,
-                $"Node {_request.Node} was not healthy within {Spoken.Of(_progress.Given(_request.Health.Timeout))}: {string.Join(" ", result.Failing.Take(5).Select(check => check.Saw))}",
-                // An unhealthy node must not take work: it stays cordoned, whatever the failure policy says.
-                KeepNode: true);
+        return await UnhealthyAsync(checking) is { } why ? new MaintenanceEnd(MaintenanceOutcome.Failed, why, KeepNode: true) : null;
+    }
+
+    // An unhealthy node must not take work, nor one of which that is not known: it stays cordoned, whatever the failure policy says.
+    private async Task<string?> UnhealthyAsync(Task<HealthResult> checking)
+    {
+        try
+        {
+            var result = await checking;
+            return result.IsHealthy ? null :
+                $"Node {_request.Node} was not healthy within {Spoken.Of(_progress.Given(_request.Health.Timeout))}: {string.Join(" ", result.Failing.Take(5).Select(check => check.Saw))}";
+        }
+        catch (TaskFailedException failure)
+        {
+            return $"Whether node {_request.Node} is healthy could not be found out: {failure.Sentence()}";
+        }
     }
 
     private async Task<Restored> RestoreAsync(MaintenanceEnd end)
@@ -191,7 +205,8 @@ internal sealed class MaintenanceRun
         _progress.Enter(MaintenanceStep.Restore, end.Outcome == MaintenanceOutcome.Completed ? "Putting the node back." : $"{end.Message} Putting back what was changed.");
         var isCancel = end.Outcome == MaintenanceOutcome.Cancelled;
         await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
-        var keeps = end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned);
+        var keeps = _claim.Marked is not null
+            && (end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned));
         var result = await _children.RestoreAsync(
             keeps, _claim.Marked, mayBeUnread: _request.Remediation == RemediationPolicy.LabelOnly || _claim.Reading is not { NeighboursArePartial: false });
         if (end.Outcome == MaintenanceOutcome.Failed)
@@ -203,9 +218,7 @@ internal sealed class MaintenanceRun
             await RecordAsync("UncordonNode", "Uncordon a node", isWarning: false);
         }
 
-        var left = keeps && !result.IsUnkept
-            ? [$"Node {_request.Node} is still cordoned, tainted and marked. When it is fit: drydock restore {_request.Node}", .. result.LeftBehind]
-            : result.LeftBehind;
+        List<string> left = [.. keeps ? _claim.StillHeld(isMarked: !result.IsUnkept) : [], .. result.LeftBehind];
         var downAgain = result.VirtualMachines.FirstOrDefault(vm => !vm.IsRunning);
         var isFailure = result.LeftBehind.Count > 0
             || (downAgain is not null && _request.VirtualMachines.OnRestartTimeout == StuckVmPolicy.Fail);
@@ -225,7 +238,7 @@ internal sealed class MaintenanceRun
             Approvals = _progress.Approvals,
             Actions = _progress.Actions,
             Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _progress.LeaseFindings],
-            IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored.LeftBehind.Count == 0,
+            IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored is { LeftBehind.Count: 0, IsUnkept: false },
             LeftBehind = restored.LeftBehind,
         };
     }

@@ -102,14 +102,15 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         try
         {
             var kept = await AskAsync<ActResult>(context, Activities.ReassertNode, input, input.Holder, static result => result.Verdict);
+            _isUnkept = kept.Verdict != Verdict.Done || kept.Kind == ReassertNodeActivity.IsGone;
             if (kept.Verdict != Verdict.Done)
             {
-                _isUnkept = true;
                 _leftBehind.Add(NotKept(input.Node, kept.Message!));
             }
         }
         catch (TaskFailedException failure)
         {
+            _isUnkept = true;
             _leftBehind.Add(NotKept(input.Node, $"What somebody may have taken off node {input.Node} was not put on again: {failure.Sentence()}"));
         }
     }
@@ -130,8 +131,16 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         RunningSeen? seen = null;
         while (seen is not { IsRunning: true } && (seen is null || context.Now() < until))
         {
-            seen = await context.Undo<RunningSeen>(
-                Activities.AwaitRunning, new AwaitRunningInput(input.Node, vm, seen?.Cursor, until, seen?.Reason));
+            try
+            {
+                seen = await context.Undo<RunningSeen>(
+                    Activities.AwaitRunning, new AwaitRunningInput(input.Node, vm, seen?.Cursor, until, seen?.Reason));
+            }
+            catch (TaskFailedException failure)
+            {
+                return new RestoredVm(vm, false, null, $"It was started again, and whether it runs could not be seen: {failure.Sentence()}");
+            }
+
             Tell(context, vm, seen, since, until);
         }
 

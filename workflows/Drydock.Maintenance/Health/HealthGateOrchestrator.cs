@@ -44,6 +44,8 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
 {
     private const int RoundsBeforeNew = 40;
 
+    private const string NotSeen = "not-seen";
+
     private static readonly TimeSpan BetweenProbes = TimeSpan.FromSeconds(10);
 
     public override async Task<HealthResult> RunAsync(TaskOrchestrationContext context, HealthGateInput input)
@@ -54,9 +56,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
             input = await WhileSuspendedAsync(input, steers, end);
-            seen = await context.Await<HealthSeen>(
-                Activities.AwaitHealth, new AwaitHealthInput(input.Node, input.Demand, seen?.Fingerprint(), seen?.Cursor, input.Deadline), input.Node,
-                Task.WhenAny(end, steers.News));
+            seen = await LookAsync(context, input, seen, Task.WhenAny(end, steers.News));
             if (steers.News.IsCompleted && !end.IsCompleted)
             {
                 // Once it goes on, all is looked at again.
@@ -76,7 +76,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
             }
 
             Tell(context, failing);
-            if (seen.Failing.Count == 0)
+            if (seen.Failing.Count == 0 || seen.Failing[0].Check == NotSeen)
             {
                 seen = null;
                 await PauseAsync(context, Earlier(context.Now() + BetweenProbes, input.Deadline), Task.WhenAny(end, steers.News));
@@ -87,6 +87,32 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         return new HealthResult(false, []);
     }
 
+    // A node that could not be looked at is not healthy, and may be seen before the deadline: the API server was away, or did not know us yet.
+    private static async Task<HealthSeen> LookAsync(TaskOrchestrationContext context, HealthGateInput input, HealthSeen? before, Task end)
+    {
+        var look = new AwaitHealthInput(input.Node, input.Demand, before?.Fingerprint(), before?.Cursor, input.Deadline);
+        try
+        {
+            return await context.Await<HealthSeen>(Activities.AwaitHealth, look, input.Node, end);
+        }
+        catch (TaskFailedException failure)
+        {
+            return new HealthSeen([new FailedCheck(NotSeen, $"The node could not be looked at: {failure.Sentence()}")], null);
+        }
+    }
+
+    private static async Task<ProbeSeen> AskAsync(TaskOrchestrationContext context, HealthGateInput input, NamedProbe probe)
+    {
+        try
+        {
+            return await context.Do<ProbeSeen>(Activities.Probe, new ProbeInput(input.Node, input.Maintenance, probe));
+        }
+        catch (TaskFailedException failure)
+        {
+            return new ProbeSeen(false, failure.Sentence());
+        }
+    }
+
     /// <summary>All probes in order; the first that fails is told.</summary>
     private static async Task<(HealthGateInput Input, IReadOnlyList<FailedCheck> Failing)> ProbeAsync(
         TaskOrchestrationContext context, HealthGateInput input, SteerInbox steers, Task end)
@@ -95,7 +121,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         {
             if (probe.Template.Kind != ProbeKind.Job)
             {
-                var seen = await context.Do<ProbeSeen>(Activities.Probe, new ProbeInput(input.Node, input.Maintenance, probe));
+                var seen = await AskAsync(context, input, probe);
                 if (!seen.Passes)
                 {
                     return (input, [new FailedCheck($"probe-{probe.Name}", $"Probe {probe.Name}: {seen.Saw}")]);

@@ -125,12 +125,20 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
 /// <summary>Puts back what is missing of the marks, unless somebody else marked the node by now; else says what is missing. Safe to run twice.</summary>
 internal sealed class ReassertNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MarkNodeInput, ActResult>
 {
+    /// <summary>Kind of what is done because the node is gone.</summary>
+    public const string IsGone = "node-gone";
+
     protected override async Task<ActResult> RunAsync(MarkNodeInput input, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < NodeUndo.MaxConflicts; attempt++)
         {
             var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
-            if (node is null || input.Prior.Missing(node, input.Holder) is not { Count: > 0 } missing)
+            if (node is null)
+            {
+                return new(Verdict.Done) { Kind = IsGone };
+            }
+
+            if (input.Prior.Missing(node, input.Holder) is not { Count: > 0 } missing)
             {
                 return ActResult.Done;
             }

@@ -135,9 +135,16 @@ internal sealed class HoldNeighboursActivity(ICluster cluster, INeighbours neigh
 /// <summary>Takes off whatever a maintenance of the node wrote on the objects around it. Safe to run twice.</summary>
 internal sealed class ReleaseNeighboursActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock) : ClusterActivity<UndoInput, UndoResult>
 {
-    protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
-        await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NeighbourUndo(neighbours).ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, endsJobs: !input.UnderLease, cancellationToken);
+    protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken)
+    {
+        var undo = new NeighbourUndo(neighbours);
+        if (await input.RefusalAsync(cluster, clock, cancellationToken) is not { } refusal)
+        {
+            return await undo.ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, endsJobs: !input.UnderLease, cancellationToken);
+        }
+
+        return await undo.HoldsAnythingAsync(input.Node, input.Holder!, input.MayBeUnread, cancellationToken) ? refusal : new UndoResult(Verdict.Done, null);
+    }
 }
 
 /// <summary>Undoes what stands around a node, from the marks alone.</summary>
@@ -184,6 +191,22 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             Verdict.Done,
             done.Count == 0 ? null : $"Let go: {string.Join(", ", done)}.",
             unread.Count == 0 ? null : $"{string.Join(" ", unread)} Whether any of them is still held for node {node} is not known: grant that, then drydock restore {node}");
+    }
+
+    /// <summary>Whether <see cref="ReleaseAsync(string, string?, bool, bool, CancellationToken)"/> would change anything, or that is not known.</summary>
+    public async Task<bool> HoldsAnythingAsync(string node, string holder, bool mayBeUnread, CancellationToken cancellationToken)
+    {
+        List<string> unread = [];
+        foreach (var kind in Held)
+        {
+            var found = await ListAsync(kind, mayBeUnread ? null : unread, cancellationToken);
+            if (unread.Count > 0 || found.Any(neighbour => NeighbourMarks.Release(neighbour, node, holder) is not null))
+            {
+                return true;
+            }
+        }
+
+        return (await ListAsync(NeighbourKind.BareMetalHost, null, cancellationToken)).Any(host => host.Annotations.ContainsKey(Actions.PowerKey.Of(node)));
     }
 
     private async Task<IReadOnlyList<NeighbourSnapshot>> ListAsync(NeighbourKind kind, List<string>? unread, CancellationToken cancellationToken)

@@ -162,9 +162,18 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
 /// <summary>Undoes what the mark on a node says. Safe to run twice: no mark means it is done.</summary>
 internal sealed class UnmarkNodeActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<UndoInput, UndoResult>
 {
-    protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
-        await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, input.Ledger, cancellationToken);
+    protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken)
+    {
+        if (await input.RefusalAsync(cluster, clock, cancellationToken) is not { } refusal)
+        {
+            return await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, input.Ledger, cancellationToken);
+        }
+
+        // Nothing of ours is on it: the lease was lost before the node was marked.
+        return input.Ledger is null && (await cluster.GetNodeAsync(input.Node, cancellationToken))?.Mark?.HeldBy != input.Holder
+            ? new UndoResult(Verdict.Done, null)
+            : refusal;
+    }
 }
 
 /// <summary>Records a Kubernetes Event on the node: a courtesy, never a reason to fail.</summary>

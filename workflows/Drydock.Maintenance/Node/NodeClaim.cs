@@ -20,12 +20,26 @@ internal sealed class NodeClaim(
     private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
 
     private DateTimeOffset _waitsUntil;
+    private IReadOnlyList<HeldNeighbour> _neighbours = [];
 
     /// <summary>What was read of the node before it was marked, or null.</summary>
     public NodeReading? Reading { get; private set; }
 
     /// <summary>What the node was, once it is marked; else null.</summary>
     public NodePrior? Marked { get; private set; }
+
+    /// <summary>What stays as it is when the node is kept out of service, one sentence each.</summary>
+    /// <param name="isMarked">The node itself is as it was during the maintenance.</param>
+    public IReadOnlyList<string> StillHeld(bool isMarked)
+    {
+        var undo = $"drydock restore {request.Node}";
+        var checks = _neighbours.Where(neighbour => neighbour.Kind is NeighbourKind.NodeHealthCheck or NeighbourKind.OpenShiftHealthCheck).ToList();
+        return
+        [
+            .. isMarked ? [$"Node {request.Node} is still cordoned, tainted and marked. When it is fit: {undo}"] : Array.Empty<string>(),
+            .. checks.Select(check => $"{check} is still paused for it, and remediates none of its nodes until then: {undo}"),
+        ];
+    }
 
     /// <summary>Takes the lease of the node, waiting for whoever has it for as long as the request says.</summary>
     /// <param name="nodeUid">The node, as the plan found it.</param>
@@ -165,16 +179,16 @@ internal sealed class NodeClaim(
 
     private async Task<MaintenanceEnd?> KeepMarkedAsync(NodePrior prior)
     {
-        IReadOnlyList<HeldNeighbour> neighbours = request.Remediation == RemediationPolicy.LabelOnly
+        _neighbours = request.Remediation == RemediationPolicy.LabelOnly
             ? []
             : Reading!.Neighbours ?? await context.Do<IReadOnlyList<HeldNeighbour>>(Activities.ReadNeighbours, new NodeInput(request.Node, holder));
-        if (neighbours.Count > 0)
+        if (_neighbours.Count > 0)
         {
-            var held = await context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(request.Node, holder, neighbours));
+            var held = await context.Do<ActResult>(Activities.HoldNeighbours, new HoldNeighboursInput(request.Node, holder, _neighbours));
             children.Note(held is { Verdict: Verdict.Done, Message: { } gone } ? [gone] : []);
         }
 
-        children.StartHold(prior, neighbours);
+        children.StartHold(prior, _neighbours);
         return null;
     }
 
