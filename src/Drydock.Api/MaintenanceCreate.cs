@@ -82,7 +82,7 @@ public sealed record DrainSettings
     /// <summary>Evict pods that nothing will bring back. Default false.</summary>
     public bool? EvictUnmanaged { get; init; }
 
-    /// <summary>Pods that terminate longer than this do not hold the drain.</summary>
+    /// <summary>Pods whose grace period ended longer ago than this do not hold the drain.</summary>
     public string? SkipTerminatingAfter { get; init; }
 
     /// <summary>How many evictions of the node are under way at once, 1 to 50. Default 10.</summary>

@@ -9,6 +9,9 @@ public sealed record LabelSelector(
     /// <summary>Matches everything.</summary>
     public static LabelSelector Everything { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal), []);
 
+    /// <summary>Matches nothing: what an absent selector means in a budget.</summary>
+    public static LabelSelector Nothing { get; } = Everything with { MatchExpressions = [new LabelRequirement("", "In", [])] };
+
     /// <summary>
     /// Reads a selector as kubectl's <c>--selector</c> takes it: <c>key</c>, <c>!key</c>, <c>key=value</c>, <c>key!=value</c>,
     /// <c>key in (a,b)</c>, <c>key notin (a,b)</c>, joined by commas. Null if it is something else.

@@ -282,13 +282,16 @@ internal sealed partial class MaintenanceChildren(
     {
         if (!_moving.ContainsKey(vm))
         {
-            // One that comes back to a node that was empty is moved again, with a time of its own.
+            // One that comes when the node was empty already has a time of its own, and being late fails nothing: somebody may be at work on the node.
             var life = _lives[vm] = _lives.GetValueOrDefault(vm) + 1;
-            var deadline = life == 1 || _deadline.IsSuspended || _deadline.Deadline > context.Now() ? _deadline.Deadline : context.Now() + request.Drain.Timeout;
+            var isLater = _drained is { IsCompleted: true };
+            var isOver = life > 1 && !_deadline.IsSuspended && _deadline.Deadline <= context.Now();
+            var deadline = isLater || isOver ? context.Now() + request.Drain.Timeout : _deadline.Deadline;
+            var onTimeout = isLater && request.Drain.OnTimeout == DeadlinePolicy.Fail ? DeadlinePolicy.Wait : request.Drain.OnTimeout;
             _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
                 Orchestrations.MoveVm,
                 new MoveVmInput(
-                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, request.Drain.OnTimeout,
+                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, onTimeout,
                     new MoveVmState { SuspendedAt = _deadline.SuspendedAt })
                 {
                     AtOnce = request.Drain.MaxParallelEvictions,
@@ -347,20 +350,29 @@ internal sealed partial class MaintenanceChildren(
         if (result.End == DrainEnd.TimedOut)
         {
             Findings = [.. Findings, .. result.Blockers.Select(blocker => new PlanFinding(
-                FindingSeverity.Blocks, blocker.Kind, $"Pod {blocker.Pod}: {blocker.Message ?? blocker.Kind}", blocker.Object, blocker.NextStep))];
+                FindingSeverity.Blocks,
+                blocker.Kind,
+                $"{(blocker.Kind == Answers.VolumeAttached ? "Volume" : "Pod")} {blocker.Pod}: {blocker.Message ?? blocker.Kind}",
+                blocker.Object,
+                blocker.NextStep))];
+            var late = context.Now() < _deadline.Deadline ? result.Left?.LateAlone : null;
             Failure ??= new MaintenanceEnd(
                 MaintenanceOutcome.Failed,
-                $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: {(progress.LeaseSentence is { } lost ? $"{lost} " : "")}{WhatIsLeft(result.Blockers)}");
+                (late is null ? $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: " : $"Pod {late} did not leave node {request.Node} in its own time: ")
+                    + $"{(progress.LeaseSentence is { } lost ? $"{lost} " : "")}{WhatIsLeft(result.Left)}");
         }
     }
 
-    private string WhatIsLeft(IReadOnlyList<Blocker> blockers)
+    private string WhatIsLeft(LeftOnNode? left)
     {
-        var pods = $"{blockers.Count(blocker => blocker.Kind.Length > 0)} pods are held" + (blockers.Count > 0 ? $", the longest {blockers[0].Pod} ({blockers[0].Kind})." : ".");
         var machines = _moving.Keys.Order(Comparer<ObjectRef>.Create(static (one, other) => string.CompareOrdinal(one.ToString(), other.ToString()))).ToList();
-        return machines.Count == 0 ? pods
-            : blockers.Count == 0 ? $"still there: virtual machine {string.Join(", ", machines.Take(5))}{(machines.Count > 5 ? $" and {machines.Count - 5} more" : "")}."
-            : $"{pods} {machines.Count} virtual machines are still there, such as {machines[0]}.";
+        return (machines.Count, left) switch
+        {
+            (0, null) => "what was left went at that moment.",
+            (0, _) => $"{left}.",
+            (_, null) => $"still there: virtual machine {string.Join(", ", machines.Take(5))}{(machines.Count > 5 ? $" and {machines.Count - 5} more" : "")}.",
+            _ => $"{left}; {Spoken.Count(machines.Count, "virtual machine is", "virtual machines are")} still there, such as {machines[0]}.",
+        };
     }
 
     private Task<T> Start<T>(string orchestration, object input, string id)

@@ -126,7 +126,7 @@ public enum VmFate
     /// <summary>It blocks until somebody acts.</summary>
     Blocks,
 
-    /// <summary>A selector, a rule or the policy for it leaves it on the node.</summary>
+    /// <summary>A selector, a rule or the policy for it leaves it on the node, or the drain waits until somebody has ended it.</summary>
     Stays,
 }
 

@@ -121,7 +121,10 @@ public sealed record DrainPolicy
     /// <summary>kubectl's --force: evict pods that nothing will bring back.</summary>
     public bool EvictUnmanaged { get; init; }
 
-    /// <summary>kubectl's --skip-wait-for-delete-timeout: pods that terminate longer than this do not hold the drain; null: they do.</summary>
+    /// <summary>
+    /// kubectl's --skip-wait-for-delete-timeout: pods whose grace period ended longer ago than this (deletionTimestamp, as kubectl's
+    /// skipDeletedFilter) do not hold the drain; null: they do.
+    /// </summary>
     public TimeSpan? SkipTerminatingAfter { get; init; }
 
     /// <summary>How many evictions of this node may be under way at once, 1 to 50. The default is ten.</summary>
@@ -136,7 +139,7 @@ public sealed record DrainPolicy
     /// <summary>What to do with particular pods; the first rule that matches decides.</summary>
     public IReadOnlyList<DrainRule> Rules { get; init; } = [];
 
-    /// <summary>How long a single pod may hold the drain, from when it was first seen; then <see cref="OnTimeout"/> decides. Null: as long as the drain.</summary>
+    /// <summary>How long a single pod may hold the drain, from when it was first seen; then <see cref="OnTimeout"/> decides. Null: as long as the drain. A pod that comes when the node was empty already fails nothing.</summary>
     public TimeSpan? PodTimeout { get; init; }
 
     /// <summary>The node is empty only when no volume of a pod that left is attached to it any more (VolumeAttachment).</summary>
@@ -167,7 +170,10 @@ public sealed record DrainRule(DrainBehavior Behavior)
     /// <summary>Labels of its namespace, in kubectl's words; null: any.</summary>
     public string? NamespaceSelector { get; init; }
 
-    /// <summary>Pods of a higher order are evicted when those of every lower order are gone. Pods without a rule have order 0.</summary>
+    /// <summary>
+    /// Pods of a higher order are evicted when those of every lower order are gone. Pods without a rule, those that are waited for and virtual
+    /// machines have order 0.
+    /// </summary>
     public int Order { get; init; }
 }
 

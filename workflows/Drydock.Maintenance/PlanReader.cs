@@ -44,8 +44,11 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         findings.AddRange(await actions.UnreadNeighboursAsync(request, cancellationToken));
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
-        findings.AddRange(PlanFindings.OfBudgets(pods, await cluster.ListBudgetsAsync(cancellationToken)));
-        var forecasts = await ForecastAsync(request, planned.Policy, findings, cancellationToken);
+        findings.AddRange(PlanFindings.OfReturning(pods, node));
+        var budgets = await cluster.ListBudgetsAsync(cancellationToken);
+        IReadOnlyList<VmForecast> forecasts =
+            [.. (await ForecastAsync(request, planned.Policy, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
+        findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts));
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
         findings.AddRange(PlanFindings.OfForce(forecasts, request.Drain.OnTimeout));
 

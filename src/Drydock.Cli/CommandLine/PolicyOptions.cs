@@ -28,7 +28,7 @@ internal sealed class PolicyOptions
     private readonly Option<bool> _deleteEmptyDir = new("--delete-emptydir-data") { Description = "Evict pods although the data in their emptyDir volumes is lost." };
     private readonly Option<bool> _force = new("--force") { Description = "Evict pods too that no controller will bring back." };
     private readonly Option<string?> _skipTerminating = CommonOptions.Duration(
-        "--skip-wait-for-delete-timeout", "Pods that terminate longer than this do not hold the drain.");
+        "--skip-wait-for-delete-timeout", "Pods whose grace period ended longer ago than this do not hold the drain.");
 
     private readonly Option<string?> _podSelector = new("--pod-selector") { Description = "Only pods that match leave; the others stay and hold nothing up.", HelpName = "selector" };
     private readonly Option<string[]> _skip = Selectors("--skip-pods", "Pods that match stay where they are. May be given several times.");

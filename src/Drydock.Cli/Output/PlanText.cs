@@ -75,7 +75,7 @@ internal static class PlanText
         var evict = plan.Pods.Count(pod => pod.Verdict == "Evict");
         var keep = plan.Pods.Count(pod => pod.Verdict == "Keep");
         var deny = plan.Pods.Count(pod => pod.Verdict == "Deny");
-        return $"{evict} pods to evict, {plan.Vms.Count} virtual machines to move, {keep} pods stay"
+        return $"{evict} pods to evict, {plan.Vms.Count(vm => vm.Fate != "Stays")} virtual machines to move, {keep} pods stay"
             + (deny > 0 ? $", {deny} refuse the drain" : "") + ".";
     }
 

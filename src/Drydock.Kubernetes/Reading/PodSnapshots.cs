@@ -71,7 +71,9 @@ internal static class PodSnapshots
 /// <summary>Disruption budgets.</summary>
 internal static class BudgetSnapshots
 {
-    public static BudgetSnapshot From(JsonElement budget) => new(budget.Ref(), SelectorReading.From(budget.At("spec", "selector")))
+    // policy/v1: a null selector matches no pods, an empty one all pods of the namespace.
+    public static BudgetSnapshot From(JsonElement budget) => new(
+        budget.Ref(), budget.At("spec", "selector") is { ValueKind: JsonValueKind.Object } selector ? SelectorReading.From(selector) : LabelSelector.Nothing)
     {
         ResourceVersion = budget.ResourceVersion(),
         DisruptionsAllowed = budget.Number("status", "disruptionsAllowed") ?? 0,

@@ -51,6 +51,22 @@ public sealed class DrainTests
         (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task What_leaves_last_leaves_after_what_is_waited_for()
+    {
+        await using var world = await StartAsync([Web("db"), Web("batch")]);
+        await world.BeginAsync(Request(world, Default with
+        {
+            Rules = [new DrainRule(DrainBehavior.WaitForCompletion) { PodSelector = "app=batch" }, new DrainRule(DrainBehavior.Evict) { PodSelector = "app=db", Order = 1 }],
+        }));
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        world.AcceptedEvictions().ShouldBeEmpty();
+
+        Change(world, "batch", pod => pod["status"]!["phase"] = "Succeeded");
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+        world.AcceptedEvictions().Select(name => name.Split('/', '-')[1]).ShouldBe(["batch", "db"]);
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(DeadlinePolicy.Force, MaintenanceOutcome.Completed)]
     [InlineData(DeadlinePolicy.Fail, MaintenanceOutcome.Failed)]
@@ -68,6 +84,7 @@ public sealed class DrainTests
         if (policy == DeadlinePolicy.Fail)
         {
             report.Findings.ShouldContain(finding => finding.Kind == "budget-can-never-be-met" && finding.Message.Contains("shop/held-"));
+            report.Message.ShouldNotBeNull().ShouldMatch(@"^Pod shop/held-\S+ did not leave node node-1 in its own time: 1 pod is held \(the longest shop/held-\S+ \(budget-can-never-be-met\)\)\.");
         }
     }
 
@@ -101,15 +118,17 @@ public sealed class DrainTests
     }
 
     [Fact(Timeout = World.Timeout)]
-    public async Task A_pod_that_terminates_too_long_is_left_behind_if_asked_for()
+    public async Task A_pod_that_terminates_too_long_is_left_behind_if_asked_for_but_never_within_its_grace_period()
     {
-        await using var world = await StartAsync([Web("web"), Web("hangs") with { NeverTerminates = true }]);
+        await using var world = await StartAsync([Web("slow") with { TerminateAfter = TimeSpan.FromMinutes(4) }, Web("hangs") with { NeverTerminates = true }]);
 
-        var report = await world.MaintainAsync(Request(world, Default with { SkipTerminatingAfter = TimeSpan.FromMinutes(2) }));
+        var report = await world.MaintainAsync(Request(
+            world, Default with { SkipTerminatingAfter = TimeSpan.FromMinutes(1), GracePeriod = TimeSpan.FromMinutes(5) }));
 
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Pods.Single(pod => pod.Pod.Name.StartsWith("slow-", StringComparison.Ordinal)).IsGone.ShouldBeTrue();
         report.Pods.Single(pod => pod.Pod.Name.StartsWith("hangs-", StringComparison.Ordinal)).IsGone.ShouldBeFalse();
-        (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(4));
+        (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromMinutes(6), TimeSpan.FromMinutes(8));
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -136,7 +155,8 @@ public sealed class DrainTests
     [Fact(Timeout = World.Timeout)]
     public async Task A_busy_API_server_is_left_in_peace_for_as_long_as_it_asks()
     {
-        await using var world = await StartAsync([Web("web") with { Replicas = 20, On = [.. Enumerable.Repeat("node-1", 20)] }]);
+        // More than one activity tries at once.
+        await using var world = await StartAsync([Web("web") with { Replicas = 120, On = [.. Enumerable.Repeat("node-1", 120)] }]);
         using var busy = world.Api.Fail(new Fault { Verb = "create", Resource = "pods", Subresource = "eviction", Code = 429, RetryAfterSeconds = 7, Count = 1 });
 
         var report = await world.MaintainAsync(Request(world, Default with { MaxParallelEvictions = 1 }));

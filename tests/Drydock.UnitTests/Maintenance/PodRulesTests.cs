@@ -53,7 +53,8 @@ public sealed class PodRulesTests
     [Fact]
     public void A_pod_that_terminates_longer_than_asked_does_not_hold_the_drain()
     {
-        var pod = Pod("managed") with { DeletionRequestedAt = Now - TimeSpan.FromMinutes(2) };
+        // As kubectl counts: from deletionTimestamp, which is when the grace period ends, and not from the request.
+        var pod = Pod("managed") with { DeletionRequestedAt = Now - TimeSpan.FromMinutes(12), GoneBy = Now - TimeSpan.FromMinutes(2) };
 
         PodRules.Decide(new PodFacts(pod), Kubectl with { SkipTerminatingAfter = TimeSpan.FromMinutes(1) }, Now).Verdict.ShouldBe(PodVerdict.Keep);
         PodRules.Decide(new PodFacts(pod), Kubectl with { SkipTerminatingAfter = TimeSpan.FromMinutes(3) }, Now).Verdict.ShouldBe(PodVerdict.Evict);

@@ -24,6 +24,9 @@ internal static class Answers
     /// <summary>Its grace period is over and it is still there.</summary>
     public const string StuckTerminating = "stuck-terminating";
 
+    /// <summary>Its like were evicted and came to the node again and again: it is not asked to go at once.</summary>
+    public const string ComesBack = "comes-back";
+
     /// <summary>No pod is left, but a volume is attached.</summary>
     public const string VolumeAttached = "volume-attached";
 
@@ -60,6 +63,7 @@ internal static class Answers
         StuckTerminating => "Look at its finalizers and at the kubelet of its node; delete it by force only if its processes are surely dead.",
         Denied => "Delete the pod, or allow its eviction with the switch that is named.",
         AwaitCompletion => "It goes on by itself when the pod has finished; delete it if nobody needs its result.",
+        ComesBack => $"Remove the toleration or the node selector from {lookAt ?? "its owner"}, scale it down, or leave its pods where they are with --skip-pods.",
         VolumeAttached => "It goes on by itself when the CSI driver has detached the volume; look at its attacher and at the VolumeAttachment.",
         _ => "See the message.",
     };

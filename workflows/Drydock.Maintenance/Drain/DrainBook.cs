@@ -5,6 +5,22 @@ namespace Drydock.Maintenance.Drain;
 /// <summary>The book-keeping of a drain: what was seen and tried goes in. Pure.</summary>
 internal static class DrainBook
 {
+    private const int ArrivalsAtOnce = 3;
+
+    /// <summary>As many pods that are gone as a generation keeps: a node that is held for weeks may see thousands.</summary>
+    private const int GoneKept = 500;
+
+    /// <summary>For the next generation: without those that went first, if they are too many.</summary>
+    public static DrainState Shortened(DrainState state)
+    {
+        var tooMany = state.Pods.Where(pod => pod.GoneAt is not null).OrderByDescending(pod => pod.GoneAt).Skip(GoneKept).Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
+        return tooMany.Count == 0 ? state : state with
+        {
+            Pods = [.. state.Pods.Where(pod => !tooMany.Contains(pod.Uid))],
+            Forgotten = state.Forgotten + tooMany.Count,
+        };
+    }
+
     /// <summary>What is there now.</summary>
     public static DrainState Seen(DrainState state, PodsSeen seen, DrainPolicy policy)
     {
@@ -12,7 +28,7 @@ internal static class DrainBook
         var gone = seen.Gone.ToHashSet(StringComparer.Ordinal);
         var released = seen.Released.ToHashSet(StringComparer.Ordinal);
         var known = state.Pods.Select(pod => changed.TryGetValue(pod.Uid, out var read) ? pod.With(read) : pod);
-        var news = seen.New.Select(pod => pod with { Deadline = seen.At + policy.PodTimeout });
+        var news = seen.New.Select(pod => Arrived(pod with { Deadline = seen.At + TimeOf(state, policy) }, state, seen.At));
         return state with
         {
             Pods =
@@ -69,17 +85,22 @@ internal static class DrainBook
 
     /// <summary>
     /// The pods to delete past every budget, because the deadline of the drain or their own has passed. One that terminates already is left
-    /// to its kubelet: only a person may decide that a process on a node that does not answer is dead.
+    /// to its kubelet: only a person may decide that a process on a node that does not answer is dead. One that a rule refuses is not taken:
+    /// force goes past budgets and webhooks, not past what the request did not allow.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<PodEntry>> Forced(DrainState state, DateTimeOffset now) =>
     [
-        .. state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false } && (state.IsForced || pod.Deadline <= now))
-            .Where(pod => !pod.WasForced || pod.NextTry is null || pod.NextTry <= now)
+        .. state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && (state.IsForced || pod.Deadline <= now))
+            .Where(pod => pod is { WasForced: false, HeldBy: not Answers.ComesBack } || pod.NextTry is null || pod.NextTry <= now)
             .Select(IReadOnlyList<PodEntry> (pod) => [pod]),
     ];
 
     /// <summary>The deadline of a pod, or of the drain, has passed for something that holds it.</summary>
     public static bool IsLate(DrainState state, DateTimeOffset now) => state.Pods.Any(pod => pod.HoldsDrain && pod.Deadline <= now);
+
+    /// <summary>All that is left is what a rule refuses to evict.</summary>
+    public static bool IsDeniedOnly(DrainState state) =>
+        state is { Launchers: 0, Attached.Count: 0 } && state.Pods.Any(pod => pod.HoldsDrain) && state.Pods.All(pod => !pod.HoldsDrain || pod.Denied is not null);
 
     /// <summary>What was answered.</summary>
     public static DrainState Tried(DrainState state, PodsEvicted result, bool isForced, DateTimeOffset now)
@@ -97,13 +118,43 @@ internal static class DrainBook
 
             return others.TryGetValue(pod.Uid, out var answer) ? Answered(pod, answer, allowed, isForced, now) : pod;
         }).ToList();
-        var patience = result.Others.Where(other => other.Kind == Answers.Throttled).Select(other => other.RetryAfter ?? PodSchedule.AskAgainAfter);
-        return state with { Pods = pods, Allowed = allowed, ThrottledUntil = patience.Select(TimeSpan? (span) => span).Max() is { } longest ? now + longest : null };
+        var asked = result.Others.Where(other => other.Kind == Answers.Throttled).Select(TimeSpan? (other) => other.RetryAfter ?? PodSchedule.AskAgainAfter);
+        var until = now + asked.Append(result.RetryAfter).Max();
+        return state with { Pods = pods, Allowed = allowed, ThrottledUntil = until > state.ThrottledUntil || state.ThrottledUntil is null ? until : state.ThrottledUntil };
     }
+
+    // A cordoned node gets no pods but those that tolerate it. Each that is evicted makes the next: the third time and from then on it waits.
+    private static PodEntry Arrived(PodEntry pod, DrainState state, DateTimeOffset now)
+    {
+        if (state.Cursor is null || pod.Owner is null)
+        {
+            return pod;
+        }
+
+        var before = state.Pods.Where(one => one.Owner == pod.Owner && one.Arrival > 0).MaxBy(one => one.Arrival);
+        pod = pod with { Arrival = 1 + (before?.Arrival ?? 0), ArrivingSince = before?.ArrivingSince ?? now };
+        return pod is { Arrival: < ArrivalsAtOnce } or { IsLeaving: true } or { Denied: not null } or { Waits: true } ? pod : pod with
+        {
+            HeldBy = Answers.ComesBack,
+            HeldSince = pod.ArrivingSince,
+            Object = pod.Owner,
+            Message = $"Pods of {pod.Owner} have come to the node {pod.Arrival} times since it was cordoned: each eviction brings the next.",
+            NextTry = now + Longer(pod.Arrival - ArrivalsAtOnce),
+            MustWait = true,
+        };
+    }
+
+    private static TimeSpan Longer(int times) => TimeSpan.FromSeconds(Math.Min(10 << Math.Min(times, 5), 300));
+
+    // When the node was empty in time no pod that comes later can be too late; but force needs a time to wait for.
+    private static TimeSpan? TimeOf(DrainState state, DrainPolicy policy) => state.WasEmpty
+        ? policy.OnTimeout == DeadlinePolicy.Force ? policy.PodTimeout ?? policy.Timeout : null
+        : policy.PodTimeout;
 
     // A pod whose budget is exhausted is held although it was not asked for: one pod asks for all of the budget, in a while.
     private static PodEntry Held(PodEntry pod, PodsSeen seen) =>
-        pod is { HeldBy: null, IsOpen: true, IgnoresBudget: false, Budget: { } budget } && seen.Allowed.TryGetValue(budget, out var allowed) && allowed == 0
+        pod is { HoldsDrain: true, HeldSince: null } and ({ Denied: not null } or { Waits: true }) ? pod with { HeldSince = seen.At }
+        : pod is { HeldBy: null, IsOpen: true, IgnoresBudget: false, Budget: { } budget } && seen.Allowed.TryGetValue(budget, out var allowed) && allowed == 0
             ? pod with
             {
                 HeldBy = Answers.BudgetExhausted,
@@ -126,7 +177,8 @@ internal static class DrainBook
         }
 
         // A budget that said yes to the reader and no to the eviction is not asked again at once.
-        var wasFree = Take(allowed, pod, all: true);
+        var isOfBudget = Answers.IsOfBudget(answer.Kind);
+        var wasFree = isOfBudget && Take(allowed, pod, all: true);
         var next = wasFree && answer.RetryAfter is null ? now + TimeSpan.FromSeconds(1) : PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, now);
         return pod with
         {
@@ -136,7 +188,7 @@ internal static class DrainBook
             Message = answer.Message,
             Object = answer.Object,
             NextTry = next,
-            MustWait = wasFree || answer.RetryAfter > TimeSpan.Zero,
+            MustWait = wasFree || !isOfBudget || answer.RetryAfter > TimeSpan.Zero,
             WasForced = isForced,
         };
     }

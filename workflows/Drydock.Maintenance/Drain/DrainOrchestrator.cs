@@ -37,6 +37,9 @@ internal sealed record DrainState
 
     public int Launchers { get; init; }
 
+    /// <summary>Pods that went and are not in <see cref="Pods"/> any more.</summary>
+    public int Forgotten { get; init; }
+
     /// <summary>The node was empty once: the deadline is met.</summary>
     public bool WasEmpty { get; init; }
 
@@ -77,7 +80,14 @@ internal enum DrainEnd
 }
 
 /// <summary>What a drain did.</summary>
-internal sealed record DrainResult(DrainEnd End, IReadOnlyList<PodResult> Pods, IReadOnlyList<Blocker> Blockers);
+/// <param name="End">How it ended.</param>
+/// <param name="Pods">What became of each pod.</param>
+/// <param name="Blockers">What holds it up, the longest first, and not more than the status has room for.</param>
+internal sealed record DrainResult(DrainEnd End, IReadOnlyList<PodResult> Pods, IReadOnlyList<Blocker> Blockers)
+{
+    /// <summary>What was still there, all of it counted; null: nothing, or not told by the version that wrote it.</summary>
+    public LeftOnNode? Left { get; init; }
+}
 
 /// <summary>Evicts the pods of a node: look, evict what may go, wait for a change, look again.</summary>
 internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResult>
@@ -148,7 +158,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             state = state with { Skipped = [.. state.Skipped, await skipped] };
         }
 
-        context.ContinueAsNew(input with { State = state });
+        context.ContinueAsNew(input with { State = DrainBook.Shortened(state) });
         return Result(DrainEnd.Told, state, context.Now());
     }
 
@@ -158,7 +168,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var open = state.Pods.Where(pod => pod.GoneAt is null).ToList();
         var until = state.SuspendedAt is not null ? now + TimeSpan.FromMinutes(1) : Earliest(
             now + TimeSpan.FromMinutes(1),
-            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? PodSchedule.NextDue(state.Pods, state.Allowed),
+            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? PodSchedule.NextDue(state.Pods, state.Allowed, state.Launchers > 0),
             state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null,
             open.Where(pod => pod.HoldsDrain && pod.Deadline > now).Min(pod => pod.Deadline),
             state.Attached.Count > 0 ? now + LookForDetach : null);
@@ -189,7 +199,8 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         }
 
         context.SendEvent(input.Parent, ChildEvents.Drained, told.Pods.Count);
-        return told with { WasEmpty = true };
+        // Whatever comes later is asked to go as politely as the first.
+        return told with { WasEmpty = true, IsForced = false, IsOverdue = false };
     }
 
     private static DrainState AtDeadline(DrainInput input, DrainState state, DateTimeOffset now) =>
@@ -198,7 +209,14 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             : state with { IsOverdue = true, IsForced = input.Policy.OnTimeout == DeadlinePolicy.Force };
 
     private static bool IsTimedOut(DrainInput input, DrainState state, DateTimeOffset now) =>
-        input.Policy.OnTimeout == DeadlinePolicy.Fail && ((!state.WasEmpty && now >= input.Deadline) || DrainBook.IsLate(state, now));
+        !state.WasEmpty && input.Policy.OnTimeout switch
+        {
+            DeadlinePolicy.Fail => now >= input.Deadline || DrainBook.IsLate(state, now),
+
+            // What a rule forbids to evict is not deleted by force either, and nothing else is left that could still go.
+            DeadlinePolicy.Force => state.IsForced && DrainBook.IsDeniedOnly(state),
+            _ => false,
+        };
 
     private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(TaskOrchestrationContext context, DrainInput input, DrainState state)
     {
@@ -210,7 +228,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
 
         var forced = input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.Forced(state, now) : [];
         var late = forced.SelectMany(group => group).Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
-        var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now);
+        var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now, state.Launchers > 0);
         var wasLost = state.LeaseRetryAt is not null;
         state = state with { LeaseRetryAt = null, ThrottledUntil = null };
         (state, var verdicts) = await EvictAsync(context, input, state, due, isForced: false);
@@ -241,7 +259,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         context.SetCustomStatus(DrainTelling.StatusOf(state, input.Deadline, input.Policy, context.Now()));
 
     private static DrainResult Result(DrainEnd end, DrainState state, DateTimeOffset now) =>
-        new(end, [.. state.Pods.Select(DrainTelling.ResultOf)], DrainTelling.Blockers(state, now));
+        new(end, [.. state.Pods.Select(DrainTelling.ResultOf)], DrainTelling.Blockers(state, now)) { Left = DrainTelling.WhatIsLeft(state, now) };
 
     private static DateTimeOffset? Latest(DateTimeOffset? one, DateTimeOffset? other) => one is null || other > one ? other : one;
 

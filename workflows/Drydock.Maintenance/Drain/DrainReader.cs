@@ -46,10 +46,12 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         };
     }
 
-    /// <summary>The launchers of those that must go, with the pods of their hotplugged volumes, which a launcher owns.</summary>
+    /// <summary>The launchers of those that must go, with the pods of their hotplugged volumes, which a launcher owns and which carry none of its labels.</summary>
     private List<ClassifiedPod> OfMachines(IReadOnlyList<ClassifiedPod> pods)
     {
-        var skipped = pods.Where(pod => pod.Pod.Vmi is { } vmi && input.Skipped.Contains(vmi)).Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
+        var skipped = pods
+            .Where(pod => pod.Pod.Vmi is { } vmi && (input.Skipped.Contains(vmi) || pod.Decision.Verdict is PodVerdict.Keep or PodVerdict.AwaitCompletion))
+            .Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         return [.. pods.Where(pod => pod.Decision.Verdict == PodVerdict.MoveVm
             && !skipped.Contains(pod.Pod.Uid) && !(pod.Pod.Controller is { Kind: "Pod" } launcher && skipped.Contains(launcher.Uid)))];
     }
@@ -71,9 +73,10 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         return new PodEntry(pod.Pod.Ref.Namespace, pod.Pod.Ref.Name, pod.Pod.Uid)
         {
             Budget = covering.Count == 1 ? covering[0].Ref.ToString() : null,
-            IgnoresBudget = covering.Count == 1 && IsNotCounted(pod.Pod, covering[0]),
+            IgnoresBudget = covering.Count == 1 && covering[0].LetsGo(pod.Pod),
             IsLeaving = pod.Pod.DeletionRequestedAt is not null,
             LeavingSince = pod.Pod.DeletionRequestedAt,
+            Owner = pod.Pod.Controller is { } owner ? $"{owner.Kind.ToLowerInvariant()}/{pod.Pod.Ref.Namespace}/{owner.Name}" : null,
             IsLauncher = pod.Pod.IsVirtLauncher,
             Order = pod.Decision.Order,
             Waits = waits,
@@ -82,11 +85,6 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
             Stuck = stuck,
         };
     }
-
-    // What the eviction subresource lets through whatever the budget allows (facts 2.2).
-    private static bool IsNotCounted(PodSnapshot pod, BudgetSnapshot budget) =>
-        pod.IsFinished || pod.Phase == "Pending"
-        || (!pod.IsReady && (budget.AlwaysAllowUnhealthy || (budget.DesiredHealthy > 0 && budget.CurrentHealthy >= budget.DesiredHealthy)));
 
     private static string Describe(VolumeAttachmentSnapshot attachment) =>
         attachment.DetachError is { } error ? $"{attachment.Name}: {error}" : attachment.Name;

@@ -11,7 +11,7 @@ internal static class DrainTelling
     public static DrainStatus StatusOf(DrainState state, DateTimeOffset deadline, DrainPolicy policy, DateTimeOffset now)
     {
         var pods = state.Pods.Where(pod => !pod.IsLauncher).ToList();
-        return new DrainStatus(pods.Count, pods.Count(pod => pod.GoneAt is not null))
+        return new DrainStatus(pods.Count + state.Forgotten, pods.Count(pod => pod.GoneAt is not null) + state.Forgotten)
         {
             Terminating = pods.Count(pod => pod is { IsLeaving: true, HoldsDrain: true }),
             Deadline = state.WasEmpty || state.SuspendedAt is not null || (policy.OnTimeout == DeadlinePolicy.Wait && state.IsOverdue) ? null : deadline,
@@ -25,6 +25,27 @@ internal static class DrainTelling
         .. state.Pods.Where(pod => pod.HoldsDrain).Select(pod => BlockerOf(pod, now, deadline)).Concat(Volumes(state, deadline)).OfType<Blocker>()
             .OrderBy(blocker => blocker.Since).Take(MaxBlockers),
     ];
+
+    /// <summary>Everything that is still there, counted; null if nothing is.</summary>
+    public static LeftOnNode? WhatIsLeft(DrainState state, DateTimeOffset now)
+    {
+        var there = state.Pods.Where(pod => pod is { HoldsDrain: true } and ({ IsLauncher: false } or { Waits: true })).ToList();
+        if (there.Count + state.Attached.Count == 0)
+        {
+            return null;
+        }
+
+        var held = there.Where(pod => BlockerOf(pod, now, null) is not null).ToList();
+        var leaving = there.Where(pod => pod is { IsLeaving: true, Stuck: null, Waits: false, Denied: null }).OrderBy(pod => pod.LeavingSince).ToList();
+        var longest = held.Select(pod => BlockerOf(pod, now, null)!).MinBy(blocker => blocker.Since);
+        return new LeftOnNode(held.Count, leaving.Count, there.Count - held.Count - leaving.Count, state.Attached.Count)
+        {
+            Longest = longest is null ? null : $"{longest.Pod} ({longest.Kind})",
+            LongestLeaving = leaving.Count == 0 ? null : $"{leaving[0].Ns}/{leaving[0].Name}",
+            LeavingSince = leaving.Count == 0 ? null : leaving[0].LeavingSince,
+            LateAlone = there.Where(pod => pod.Deadline <= now).MinBy(pod => pod.Deadline) is { } late ? $"{late.Ns}/{late.Name}" : null,
+        };
+    }
 
     /// <summary>For the report.</summary>
     public static PodResult ResultOf(PodEntry pod) =>

@@ -18,7 +18,11 @@ internal sealed record PodTry(string Uid, string Kind, string? Message, string? 
 /// <param name="Verdict">Done if all were tried, but for those after a throttled one and those before which the lease could not be read.</param>
 /// <param name="Accepted">Uids of those whose eviction was accepted.</param>
 /// <param name="Others">The others that were tried.</param>
-internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accepted, IReadOnlyList<PodTry> Others);
+internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accepted, IReadOnlyList<PodTry> Others)
+{
+    /// <summary>The API server asked for patience, here or elsewhere: how long that still was at the end; null: it did not.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+}
 
 /// <summary>Tries each pod once. Safe to run twice: a pod that terminates or is gone is left alone.</summary>
 internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots) : ClusterActivity<EvictPodsInput, PodsEvicted>
@@ -26,8 +30,7 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
     protected override async Task<PodsEvicted> RunAsync(EvictPodsInput input, CancellationToken cancellationToken)
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
-        var throttled = new StrongBox();
-        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, throttled, input, cancellationToken)));
+        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, input, cancellationToken)));
         var tries = groups.SelectMany(group => group.Tries).ToList();
         if (tries.Count == 0 && groups.Select(group => group.Failure).FirstOrDefault(failure => failure is not null) is { } failure)
         {
@@ -38,19 +41,22 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
         return new PodsEvicted(
             stopped,
             [.. tries.Where(one => one.Kind == Answers.Accepted).Select(one => one.Uid)],
-            [.. tries.Where(one => one.Kind != Answers.Accepted)]);
+            [.. tries.Where(one => one.Kind != Answers.Accepted)])
+        {
+            RetryAfter = slots.PatienceAt(clock.GetUtcNow()),
+        };
     }
 
     // What was answered before the lease could not be read must not be lost with that: the rest is left for the next try, which begins with
     // the lease.
     private async Task<Tried> EvictAsync(
-        IReadOnlyList<PodEntry> group, Guard guard, StrongBox throttled, EvictPodsInput input, CancellationToken cancellationToken)
+        IReadOnlyList<PodEntry> group, Guard guard, EvictPodsInput input, CancellationToken cancellationToken)
     {
         var tries = new List<PodTry>(group.Count);
         foreach (var pod in group)
         {
             using var slot = await slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : pod.Budget, cancellationToken);
-            if (throttled.IsSet)
+            if (slots.PatienceAt(clock.GetUtcNow()) is not null)
             {
                 // The server asks for patience: the rest is tried when it said so.
                 return new(Verdict.Done, tries);
@@ -69,7 +75,11 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             }
 
             var answer = await TryAsync(pod, input, cancellationToken);
-            throttled.IsSet |= answer.Kind == Answers.Throttled;
+            if (answer.Kind == Answers.Throttled)
+            {
+                slots.AskedForPatience(clock.GetUtcNow() + (answer.RetryAfter ?? PodSchedule.AskAgainAfter));
+            }
+
             tries.Add(answer);
         }
 
@@ -97,10 +107,5 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
     {
         /// <summary>Why the lease could not be read, or null.</summary>
         public ClusterException? Failure { get; init; }
-    }
-
-    private sealed class StrongBox
-    {
-        public bool IsSet { get; set; }
     }
 }

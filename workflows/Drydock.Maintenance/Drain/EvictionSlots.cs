@@ -16,6 +16,7 @@ public sealed class EvictionSlots : IDisposable
     public const int DefaultOfNode = 10;
 
     private readonly SemaphoreSlim _all;
+    private long _patienceUntil;
     private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);
 
@@ -49,6 +50,19 @@ public sealed class EvictionSlots : IDisposable
             throw;
         }
     }
+
+    /// <summary>The API server asked every client for patience: nothing is to be asked before that, of whichever node.</summary>
+    internal void AskedForPatience(DateTimeOffset until)
+    {
+        long known;
+        while ((known = Interlocked.Read(ref _patienceUntil)) < until.UtcTicks && Interlocked.CompareExchange(ref _patienceUntil, until.UtcTicks, known) != known)
+        {
+        }
+    }
+
+    /// <summary>How long that still is, or null.</summary>
+    internal TimeSpan? PatienceAt(DateTimeOffset now) =>
+        Interlocked.Read(ref _patienceUntil) - now.UtcTicks is > 0 and var ticks ? TimeSpan.FromTicks(ticks) : null;
 
     /// <inheritdoc/>
     public void Dispose() => _all.Dispose();

@@ -12,6 +12,15 @@ internal sealed record PodEntry(string Ns, string Name, string Uid)
 {
     public const string ReleasedCode = "released";
 
+    /// <summary>The object that controls it, as <c>kind/namespace/name</c>, or null.</summary>
+    public string? Owner { get; init; }
+
+    /// <summary>How often pods of its owner have come to the node since the drain began, this time among them; 0: it was there before.</summary>
+    public int Arrival { get; init; }
+
+    /// <summary>When the first of those came.</summary>
+    public DateTimeOffset? ArrivingSince { get; init; }
+
     /// <summary>The budget that covers it, or null; also if several do.</summary>
     public string? Budget { get; init; }
 
@@ -107,7 +116,7 @@ internal sealed record PodEntry(string Ns, string Name, string Uid)
         Stuck = read.Stuck,
         Message = read.Message ?? (read.IsLeaving || Denied is not null || Waits ? null : Message),
         HeldBy = read.IsLeaving ? null : HeldBy,
-        HeldSince = read.IsLeaving ? null : HeldSince,
+        HeldSince = read.IsLeaving || (read.Denied, read.Waits) != (Denied, Waits) ? null : HeldSince,
     };
 
     // FNV-1a: string.GetHashCode differs from process to process.

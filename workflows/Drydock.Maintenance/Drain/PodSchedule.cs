@@ -11,12 +11,13 @@ internal static class PodSchedule
 
     /// <summary>
     /// The pods to try now, one inner list for each budget: those of one budget are tried one after the other, as many as it allows;
-    /// of an exhausted one a single pod every ten seconds, to hear what the server says. Only pods of the lowest order that is still there.
+    /// of an exhausted one a single pod every ten seconds, to hear what the server says. Only pods of the lowest order that is still there;
+    /// virtual machines have order 0.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<PodEntry>> Due(
-        IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, DateTimeOffset now)
+        IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, DateTimeOffset now, bool hasMachines = false)
     {
-        var open = InTurn(pods);
+        var open = InTurn(pods, hasMachines);
         var free = open.Where(pod => !IsCounted(pod, allowed) && IsTime(pod, now)).Select(IReadOnlyList<PodEntry> (pod) => [pod]);
         var counted = open.Where(pod => IsCounted(pod, allowed)).GroupBy(pod => pod.Budget!, StringComparer.Ordinal)
             .Select(budget => OfBudget([.. budget], allowed[budget.Key], now)).Where(group => group.Count > 0);
@@ -24,9 +25,9 @@ internal static class PodSchedule
     }
 
     /// <summary>When the next pod is due without any change in the cluster, or null.</summary>
-    public static DateTimeOffset? NextDue(IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed)
+    public static DateTimeOffset? NextDue(IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, bool hasMachines = false)
     {
-        var open = InTurn(pods);
+        var open = InTurn(pods, hasMachines);
         var free = open.Where(pod => !IsCounted(pod, allowed)).Select(pod => pod.NextTry);
         var probes = open.Where(pod => IsCounted(pod, allowed)).GroupBy(pod => pod.Budget!, StringComparer.Ordinal)
             .Select(budget => allowed[budget.Key] > 0 ? budget.Min(pod => pod.NextTry) : budget.Max(pod => pod.NextTry));
@@ -44,11 +45,12 @@ internal static class PodSchedule
         return now + (kind is "several-budgets" or "forbidden" or "refused" ? AskSeldom : AskAgainAfter);
     }
 
-    /// <summary>Those that may be asked to go, of the lowest order of which a pod is still there, on its way out or not.</summary>
-    private static List<PodEntry> InTurn(IReadOnlyList<PodEntry> pods)
+    /// <summary>Those that may be asked to go, of the lowest order of which something is still there, whatever keeps it.</summary>
+    public static IReadOnlyList<PodEntry> InTurn(IReadOnlyList<PodEntry> pods, bool hasMachines)
     {
-        var going = pods.Where(pod => pod is { HoldsDrain: true, Denied: null, Waits: false }).ToList();
-        return going.Count == 0 ? going : [.. going.Where(pod => pod.IsOpen && pod.Order == going.Min(one => one.Order))];
+        var there = pods.Where(pod => pod.HoldsDrain).Select(pod => pod.Order).ToList();
+        var lowest = there.Concat(hasMachines ? [0] : []).DefaultIfEmpty().Min();
+        return [.. pods.Where(pod => pod.IsOpen && pod.Order == lowest)];
     }
 
     private static IReadOnlyList<PodEntry> OfBudget(IReadOnlyList<PodEntry> pods, int allowed, DateTimeOffset now)

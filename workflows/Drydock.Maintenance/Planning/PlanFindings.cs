@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.Planning;
 
@@ -53,12 +54,19 @@ internal static class PlanFindings
             });
 
     /// <summary>Budgets that hold pods now, can never be met, or overlap.</summary>
-    public static IEnumerable<PlanFinding> OfBudgets(IReadOnlyList<ClassifiedPod> pods, IReadOnlyList<BudgetSnapshot> budgets)
+    public static IEnumerable<PlanFinding> OfBudgets(
+        IReadOnlyList<ClassifiedPod> pods, IReadOnlyList<BudgetSnapshot> budgets, IReadOnlyList<VmForecast> forecasts)
     {
-        var leaving = pods.Where(pod => pod.Decision.Verdict == PodVerdict.Evict && !pod.Pod.IsFinished).Select(pod => pod.Pod).ToList();
+        // The eviction of a machine that migrates is answered by KubeVirt's webhook before any budget; one that shuts down meets them.
+        var stopped = forecasts.Where(vm => vm is { Fate: VmFate.RestartsElsewhere or VmFate.StaysDown, EvictionStrategy: not VmForecasts.LiveMigrate })
+            .Select(vm => vm.Vmi).ToHashSet();
+        var leaving = pods
+            .Where(pod => !pod.Pod.IsFinished && (pod.Decision.Verdict == PodVerdict.Evict
+                || (pod.Decision.Verdict == PodVerdict.MoveVm && pod.Pod.Vmi is { } vmi && stopped.Contains(vmi))))
+            .Select(pod => pod.Pod).ToList();
         foreach (var budget in budgets)
         {
-            var covered = leaving.Count(budget.Covers);
+            var covered = leaving.Count(pod => budget.Covers(pod) && !budget.LetsGo(pod));
             if (covered > 0 && budget.DisruptionsAllowed == 0)
             {
                 yield return Exhausted(budget, covered);
@@ -77,6 +85,26 @@ internal static class PlanFindings
                     $"pod/{pod.Ref}",
                     "Change the selectors so that one budget covers it.");
             }
+        }
+    }
+
+    /// <summary>Pods that a cordon does not keep away: the scheduler may start those that follow them on the node again.</summary>
+    public static IEnumerable<PlanFinding> OfReturning(IEnumerable<ClassifiedPod> pods, NodeSnapshot node)
+    {
+        var held = node with { Unschedulable = true, Taints = [.. node.Taints, .. NodePrior.OurTaints] };
+        var returning = pods
+            .Where(pod => pod is { Decision.Verdict: PodVerdict.Evict, Pod: { Controller: not null, IsFinished: false } })
+            .Select(pod => pod.Pod)
+            .Where(pod => pod.Placement.Selects(held) && !pod.Placement.IsKeptOffByCordon(held) && pod.Placement.FirstUntolerated(held) is null)
+            .ToList();
+        if (returning.Count > 0)
+        {
+            yield return new(
+                FindingSeverity.Notes,
+                "tolerates-cordon",
+                $"{Spoken.Count(returning.Count, "pod tolerates", "pods tolerate")} the cordon: what follows may be started on node {node.Name} again (the first: {returning[0].Ref}).",
+                $"pod/{returning[0].Ref}",
+                "Remove the toleration of node.kubernetes.io/unschedulable from its template, or leave such pods where they are with --skip-pods.");
         }
     }
 

@@ -46,18 +46,17 @@ public static class PodRules
             }
         }
 
-        var evict = facts.Pod.IsFinished
+        return facts.Pod.IsFinished
             ? Answer(facts, PodVerdict.Evict, "finished", $"It has finished ({facts.Pod.Phase}).")
             : Answer(facts, PodVerdict.Evict, "evict", Managed(facts.Pod));
-        return evict with { Order = facts.Rule?.Order ?? 0 };
     }
 
     private static PodDecision? LeaveUnselected(PodFacts facts, DrainPolicy policy, DateTimeOffset now) =>
         facts.IsSelected ? null : Answer(facts, PodVerdict.Keep, "pod-selector", $"The pod selector {policy.PodSelector} does not match it.");
 
     private static PodDecision? SkipLongTerminating(PodFacts facts, DrainPolicy policy, DateTimeOffset now) =>
-        policy.SkipTerminatingAfter is { } limit && facts.Pod.DeletionRequestedAt is { } since && now - since > limit
-            ? Answer(facts, PodVerdict.Keep, "terminating-longer-than", $"It has been terminating since {since:u}, longer than {limit}.")
+        policy.SkipTerminatingAfter is { } limit && facts.Pod.GoneBy is { } due && now - due > limit
+            ? Answer(facts, PodVerdict.Keep, "terminating-longer-than", $"Its grace period ended at {due:u}, longer than {Spoken.Of(limit)} ago.")
             : null;
 
     private static PodDecision? LeaveDaemonSetPods(PodFacts facts, DrainPolicy policy, DateTimeOffset now)
@@ -139,5 +138,5 @@ public static class PodRules
     };
 
     private static PodDecision Answer(PodFacts facts, PodVerdict verdict, string rule, string reason) =>
-        new(facts.Pod.Ref, facts.Pod.Uid, verdict, rule, reason);
+        new(facts.Pod.Ref, facts.Pod.Uid, verdict, rule, reason) { Order = verdict == PodVerdict.Evict ? facts.Rule?.Order ?? 0 : 0 };
 }

@@ -63,6 +63,16 @@ public static class VmForecasts
             vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt));
     }
 
+    /// <summary>The same forecast, or that it stays, if a selector or a rule of the request leaves its pod where it is or waits for its end.</summary>
+    internal static VmForecast AsRuled(VmForecast forecast, IReadOnlyList<ClassifiedPod> pods)
+    {
+        var launchers = pods.Where(pod => pod.Pod is { IsFinished: false } && pod.Pod.Vmi == forecast.Vmi).Select(pod => pod.Decision).ToList();
+        return launchers.Find(decision => decision.Verdict is PodVerdict.Keep or PodVerdict.AwaitCompletion) is { } ruled
+            && !launchers.Exists(decision => decision.Verdict == PodVerdict.MoveVm)
+            ? forecast with { Fate = VmFate.Stays, Reason = ruled.Reason }
+            : forecast;
+    }
+
     private static (VmFate Fate, string Reason) Fate(string strategy, VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
         (strategy, vmi.IsLiveMigratable) switch
         {

@@ -91,6 +91,46 @@ public sealed class BlockerTests
         (blocker.Kind, blocker.Since, blocker.Message).ShouldBe(("stuck-terminating", Since, "Its finalizers keep it: example.com/hold."));
     }
 
+    [Fact]
+    public void What_is_refused_or_waited_for_holds_since_it_was_first_seen_and_not_since_now()
+    {
+        PodsSeen Sight(DateTimeOffset at, params PodEntry[] news) => new("c", at, [], news, [], 0, 2, new Dictionary<string, int>());
+        var state = DrainBook.Seen(
+            new DrainState(),
+            Sight(Since, new PodEntry("shop", "bare", "u0") { Denied = "unmanaged" }, new PodEntry("shop", "batch", "u1") { Waits = true }),
+            new DrainPolicy());
+
+        state = DrainBook.Seen(state, Sight(Since.AddMinutes(20)), new DrainPolicy());
+
+        DrainTelling.Blockers(state, Since.AddMinutes(20)).Select(blocker => (blocker.Kind, blocker.Since)).ShouldBe([("denied", Since), ("await-completion", Since)]);
+    }
+
+    [Fact]
+    public void What_is_left_is_counted_whole_and_each_thing_as_what_it_is()
+    {
+        var held = Enumerable.Range(0, 25).Select(number => new PodEntry("shop", $"web-{number}", $"u{number}") { HeldBy = Answers.BudgetExhausted, HeldSince = Since.AddSeconds(-number) });
+        var left = DrainTelling.WhatIsLeft(
+            new DrainState
+            {
+                Pods =
+                [
+                    .. held,
+                    new PodEntry("shop", "db-0", "d") { IsLeaving = true, LeavingSince = Since, Deadline = Now },
+                    new PodEntry("shop", "last-0", "l") { Order = 1 },
+                    new PodEntry("shop", "gone", "g") { GoneAt = Now },
+                    new PodEntry("vms", "virt-launcher-a", "v") { IsLauncher = true, IsLeaving = true },
+                ],
+                Attached = ["csi-1"],
+            },
+            Now);
+
+        left!.ToString().ShouldBe(
+            "25 pods are held (the longest shop/web-24 (budget-exhausted)), 1 pod is still terminating (the longest shop/db-0, since 2026-01-02 03:04:05Z), "
+            + "1 pod waits for a turn, 1 volume is still attached");
+        left.LateAlone.ShouldBe("shop/db-0");
+        DrainTelling.WhatIsLeft(new DrainState { Pods = [new PodEntry("shop", "gone", "g") { GoneAt = Now }] }, Now).ShouldBeNull();
+    }
+
     private static Blocker Told(PodEntry pod) => DrainTelling.Blockers(new DrainState { Pods = [pod] }, Now, Deadline).ShouldHaveSingleItem();
 
     private static DrainState Tried(DrainState state, PodTry answer, DateTimeOffset now)

@@ -77,6 +77,99 @@ public sealed class DrainBookTests
     }
 
     [Fact]
+    public void Pods_that_leave_last_wait_for_those_that_are_waited_for_or_refused_and_for_virtual_machines()
+    {
+        PodEntry last = Pod(0) with { Order = 1 };
+
+        PodSchedule.Due([last, Pod(1) with { Waits = true }], new Dictionary<string, int>(), Now).ShouldBeEmpty();
+        PodSchedule.Due([last, Pod(1) with { Denied = "unmanaged" }], new Dictionary<string, int>(), Now).ShouldBeEmpty();
+        PodSchedule.Due([last], new Dictionary<string, int>(), Now, hasMachines: true).ShouldBeEmpty();
+        PodSchedule.Due([last with { Order = 0 }, Pod(1) with { Order = -1 }], new Dictionary<string, int>(), Now, hasMachines: true).Single().Single().Uid.ShouldBe("u1");
+        PodSchedule.Due([last, Pod(1) with { Waits = true, GoneAt = Now }], new Dictionary<string, int>(), Now).Single().Single().Uid.ShouldBe("u0");
+    }
+
+    [Fact]
+    public void What_a_rule_refuses_is_not_deleted_by_force_and_is_told_apart_from_what_may_still_go()
+    {
+        var state = new DrainState { IsForced = true, Pods = [Pod(0) with { Denied = "local-storage" }, Pod(1) with { Waits = true }] };
+
+        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u1");
+        DrainBook.IsDeniedOnly(state).ShouldBeFalse();
+        DrainBook.IsDeniedOnly(state with { Pods = [state.Pods[0], state.Pods[1] with { GoneAt = Now }] }).ShouldBeTrue();
+        DrainBook.IsDeniedOnly(state with { Pods = [] }).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(DeadlinePolicy.Fail, null)]
+    [InlineData(DeadlinePolicy.Wait, null)]
+    [InlineData(DeadlinePolicy.Force, 5)]
+    public void A_pod_that_comes_when_the_node_was_empty_has_a_deadline_only_where_that_does_something(DeadlinePolicy onTimeout, int? minutes)
+    {
+        var policy = Policy with { OnTimeout = onTimeout, PodTimeout = TimeSpan.FromMinutes(5) };
+
+        var state = DrainBook.Seen(new DrainState { WasEmpty = true }, Sight(Now, 0, Pod(0)), policy);
+
+        state.Pods.Single().Deadline.ShouldBe(minutes is { } time ? Now.AddMinutes(time) : null);
+    }
+
+    [Fact]
+    public void The_longest_patience_that_was_asked_for_holds_whichever_answer_comes_last()
+    {
+        var state = Tried(Seen(3, allowed: 3), new PodTry("u0", Answers.Throttled, "busy", null, TimeSpan.FromSeconds(60)), Now);
+
+        state = DrainBook.Tried(state, new PodsEvicted(Verdict.Done, ["u1"], []), isForced: false, Now);
+        state.ThrottledUntil.ShouldBe(Now.AddSeconds(60));
+
+        DrainBook.Tried(state, new PodsEvicted(Verdict.Done, [], []) { RetryAfter = TimeSpan.FromSeconds(90) }, isForced: false, Now)
+            .ThrottledUntil.ShouldBe(Now.AddSeconds(90));
+    }
+
+    [Fact]
+    public void A_webhook_that_refuses_one_pod_does_not_use_up_the_budget_of_the_others()
+    {
+        var state = Tried(Seen(3, allowed: 2), new PodTry("u0", "webhook-denied", "no", null, null), Now);
+
+        Due(state, Now).Single().Select(pod => pod.Uid).ShouldBe(["u1", "u2"]);
+        PodSchedule.NextDue([state.Pods[0]], state.Allowed).ShouldBe(Now.AddSeconds(10));
+    }
+
+    [Fact]
+    public void Pods_of_one_owner_that_come_again_and_again_are_evicted_ever_more_seldom_and_told()
+    {
+        const string Owner = "replicaset/shop/pinned";
+        var state = DrainBook.Seen(new DrainState(), Sight(Now, 0, Pod(0) with { Owner = Owner }), Policy);
+        var waits = new List<double>();
+        for (var number = 1; number <= 10; number++)
+        {
+            var at = Now.AddMinutes(10 * number);
+            state = DrainBook.Seen(state, Sight(at, 0, Pod(number) with { Owner = Owner }), Policy);
+            waits.Add(((PodSchedule.NextDue([state.Pods[^1]], state.Allowed) ?? at) - at).TotalSeconds);
+            if (number == 3)
+            {
+                var blocker = DrainTelling.Blockers(state, at).ShouldHaveSingleItem();
+                (blocker.Kind, blocker.Object, blocker.Since).ShouldBe(("comes-back", Owner, Now.AddMinutes(10)));
+                blocker.NextStep.ShouldContain(Owner);
+                Due(state, at.AddSeconds(9)).SelectMany(group => group).ShouldNotContain(pod => pod.Uid == "u3");
+                DrainBook.Forced(state with { IsForced = true }, at).SelectMany(group => group).ShouldNotContain(pod => pod.Uid == "u3");
+            }
+        }
+
+        waits.ShouldBe([0, 0, 10, 20, 40, 80, 160, 300, 300, 300]);
+    }
+
+    [Fact]
+    public void A_generation_does_not_carry_more_than_500_pods_that_are_gone_but_counts_them()
+    {
+        var gone = Enumerable.Range(0, 700).Select(number => Pod(number) with { GoneAt = Now.AddSeconds(number) });
+        var state = DrainBook.Shortened(new DrainState { Pods = [Pod(1000), .. gone] });
+
+        state.Pods.Count.ShouldBe(501);
+        state.Pods.ShouldContain(pod => pod.Uid == "u1000");
+        state.Pods.ShouldNotContain(pod => pod.Uid == "u199");
+        (DrainTelling.StatusOf(state, Now, Policy, Now) is { Total: 701, Gone: 700 }).ShouldBeTrue();
+    }
+
+    [Fact]
     public void A_pod_whose_own_deadline_has_passed_is_forced_alone()
     {
         var state = new DrainState { Pods = [Pod(0) with { Deadline = Now }, Pod(1) with { Deadline = Now.AddSeconds(1) }, Pod(2) with { Deadline = Now, IsLeaving = true }] };

@@ -1,0 +1,198 @@
+using System.Text.Json.Nodes;
+using Drydock.Maintenance;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>When the deadline of a drain passes, by each policy, and what is said of what is left; and pods that come after it.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class DrainDeadlineTests
+{
+    private static readonly BudgetSpec Never = new("shop", "held", "held") { MaxUnavailable = "0" };
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_drain_that_fails_counts_all_pods_that_are_held()
+    {
+        await using var world = await StartAsync([Web("held") with { Replicas = 25, On = [.. Enumerable.Repeat("node-1", 25)] }], Never);
+
+        var report = await world.MaintainAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5) }));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldNotBeNull().ShouldStartWith("Node node-1 was not empty within 5m: 25 pods are held (the longest shop/held-");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_drain_that_fails_while_a_pod_still_shuts_down_says_so_and_since_when()
+    {
+        await using var world = await StartAsync([Web("slow") with { TerminateAfter = TimeSpan.FromMinutes(9) }]);
+
+        var report = await world.MaintainAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), GracePeriod = TimeSpan.FromMinutes(10) }));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldNotBeNull().ShouldStartWith("Node node-1 was not empty within 5m: 1 pod is still terminating (the longest shop/slow-");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_volume_that_stays_attached_until_the_deadline_is_called_a_volume()
+    {
+        await using var world = await StartAsync([Web("web")]);
+        world.Cluster.Store.Create(ResourceTypes.VolumeAttachments, new JsonObject
+        {
+            ["apiVersion"] = "storage.k8s.io/v1",
+            ["kind"] = "VolumeAttachment",
+            ["metadata"] = new JsonObject { ["name"] = "csi-1" },
+            ["spec"] = new JsonObject { ["attacher"] = "csi.example.com", ["nodeName"] = "node-1", ["source"] = new JsonObject { ["persistentVolumeName"] = "pv-1" } },
+        });
+
+        var report = await world.MaintainAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), WaitForVolumeDetach = true }));
+
+        report.Message.ShouldNotBeNull().ShouldStartWith("Node node-1 was not empty within 5m: 1 volume is still attached.");
+        report.Findings.ShouldContain(finding => finding.Kind == "volume-attached" && finding.Message.StartsWith("Volume csi-1:", StringComparison.Ordinal));
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(DeadlinePolicy.Wait, 0)]
+    [InlineData(DeadlinePolicy.Force, 1)]
+    public async Task At_the_deadline_what_a_budget_holds_is_waited_for_or_deleted_as_asked(DeadlinePolicy policy, int deleted)
+    {
+        await using var world = await StartAsync([Web("held"), Web("web")], Never);
+        await world.BeginAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), OnTimeout = policy }));
+        await world.RunForAsync(TimeSpan.FromMinutes(4.9));
+        Deletions(world, "held-").ShouldBe(0);
+
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        Deletions(world, "held-").ShouldBe(deleted);
+        if (policy == DeadlinePolicy.Wait)
+        {
+            var drain = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!;
+            (drain.Deadline, drain.Blockers.ShouldHaveSingleItem().Kind).ShouldBe((null, "budget-can-never-be-met"));
+            world.Cluster.Store.Delete(ResourceTypes.PodDisruptionBudgets, "shop", "held", new Deletion());
+        }
+
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Force_does_not_delete_data_that_the_request_did_not_give_up()
+    {
+        await using var world = await StartAsync([Web("held")], Never);
+        await world.BeginAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Force }));
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        Land(world, "data", owner: "held", emptyDir: true);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldNotBeNull().ShouldContain("1 pod is held (the longest shop/data (denied))");
+        (Deletions(world, "held-"), Deletions(world, "data")).ShouldBe((1, 0));
+        world.Cluster.Store.Get(ResourceTypes.Pods, "shop", "data").ShouldNotBeNull();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(DeadlinePolicy.Fail)]
+    [InlineData(DeadlinePolicy.Force)]
+    public async Task A_pod_that_comes_to_a_held_node_is_asked_politely_however_the_drain_ended_and_fails_nothing(DeadlinePolicy policy)
+    {
+        // The drain itself was only over by force, if it may.
+        await using var world = await StartAsync(policy == DeadlinePolicy.Force ? [Web("held")] : [Web("web")], Never);
+        var drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(20), PodTimeout = TimeSpan.FromMinutes(10), OnTimeout = policy, EvictUnmanaged = true };
+        await world.BeginAsync(Request(world, drain) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(30));
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
+        Budget(world, "late");
+        Land(world, "late");
+
+        await world.RunForAsync(TimeSpan.FromMinutes(9));
+        Deletions(world, "late").ShouldBe(0, "it has ten minutes of its own");
+
+        await world.RunForAsync(TimeSpan.FromHours(2));
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
+        Deletions(world, "late").ShouldBe(policy == DeadlinePolicy.Force ? 1 : 0);
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_workload_that_tolerates_the_cordon_is_not_evicted_in_a_circle_and_somebody_is_told()
+    {
+        await using var world = await StartAsync([Web("web")]);
+        await world.BeginAsync(Request(world, new DrainPolicy()) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var number = 0;
+        world.Api.Intercept = request =>
+        {
+            if (request is { Subresource: "eviction", IsDone: true })
+            {
+                Land(world, $"pinned-{++number}", owner: "web");
+            }
+
+            return Task.CompletedTask;
+        };
+        Land(world, "pinned-0", owner: "web");
+
+        await world.RunForAsync(TimeSpan.FromMinutes(30));
+
+        var blocker = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers.ShouldHaveSingleItem();
+        (blocker.Kind, blocker.Object).ShouldBe(("comes-back", "deployment/shop/web"));
+        world.AcceptedEvictions().Count(name => name.Contains("pinned-")).ShouldBeInRange(8, 14);
+        world.Api.Intercept = null;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+    }
+
+    private static Task<World> StartAsync(IReadOnlyList<WorkloadSpec> workloads, params BudgetSpec[] budgets) => World.StartAsync(new Scenario
+    {
+        Name = "drain-deadline",
+        Nodes = [.. Enumerable.Range(1, 3).Select(number => new NodeSpec($"node-{number}") { Cpu = "64", Memory = "256Gi" })],
+        Workloads = workloads,
+        Budgets = budgets,
+        Maintain = "node-1",
+    });
+
+    private static WorkloadSpec Web(string name) => new("deployment", "shop", name) { On = ["node-1"] };
+
+    private static MaintenanceRequest Request(World world, DrainPolicy drain) =>
+        world.Request() with { Drain = drain, Health = new HealthPolicy { StableFor = TimeSpan.Zero } };
+
+    private static int Deletions(World world, string name) => world.Api.RequestLog.Of("delete", "pods")
+        .Count(request => request.User != "system:kubelet" && request.Name!.StartsWith(name, StringComparison.Ordinal));
+
+    private static void Budget(World world, string app) => world.Cluster.Store.Create(ResourceTypes.PodDisruptionBudgets, new JsonObject
+    {
+        ["metadata"] = new JsonObject { ["namespace"] = "shop", ["name"] = app },
+        ["spec"] = new JsonObject { ["maxUnavailable"] = 0, ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { ["app"] = app } } },
+    });
+
+    /// <summary>A pod on the node past its cordon: of an owner that nobody looks after, or of none.</summary>
+    private static void Land(World world, string name, string? owner = null, bool emptyDir = false)
+    {
+        var metadata = new JsonObject { ["namespace"] = "shop", ["name"] = name, ["labels"] = new JsonObject { ["app"] = name } };
+        if (owner is not null)
+        {
+            // One that exists, or the garbage collector takes the pod; and one that makes ReplicaSets, so that it does not count it.
+            var uid = (string)world.Cluster.Store.Get(ResourceTypes.Deployments, "shop", owner)!["metadata"]!["uid"]!;
+            metadata["ownerReferences"] = new JsonArray(new JsonObject
+            {
+                ["apiVersion"] = "apps/v1", ["kind"] = "Deployment", ["name"] = owner, ["uid"] = uid, ["controller"] = true,
+            });
+        }
+
+        var spec = new JsonObject { ["nodeName"] = "node-1", ["containers"] = new JsonArray(new JsonObject { ["name"] = "c", ["image"] = "i" }) };
+        if (emptyDir)
+        {
+            spec["volumes"] = new JsonArray(new JsonObject { ["name"] = "data", ["emptyDir"] = new JsonObject() });
+        }
+
+        world.Cluster.Store.Create(ResourceTypes.Pods, new JsonObject
+        {
+            ["metadata"] = metadata,
+            ["spec"] = spec,
+            ["status"] = new JsonObject { ["phase"] = "Running", ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = "True" }) },
+        });
+    }
+}
