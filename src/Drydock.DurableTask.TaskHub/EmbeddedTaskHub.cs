@@ -56,6 +56,9 @@ public abstract partial class EmbeddedTaskHub : ITaskHub, ITaskHubExtensions, IS
     /// </summary>
     public virtual Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => Task.FromResult(CancellationToken.None);
 
+    /// <summary>How many processes are on the hub, this one among them, as far as it is seen: one that comes or ends is seen a second later.</summary>
+    public virtual int Processes => 1;
+
     /// <summary>Tells the other processes of the hub something short that is no loss if it gets lost. A hub of one process has no others.</summary>
     public virtual Task TellAsync(string message, CancellationToken cancellationToken) => Task.CompletedTask;
 

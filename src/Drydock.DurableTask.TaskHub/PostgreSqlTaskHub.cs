@@ -81,8 +81,8 @@ public sealed class PostgreSqlTaskHub(PostgreSqlTaskHubOptions options, TimeProv
         }
     }
 
-    /// <summary>How many other processes of the hub this one sees; the end of one of them is seen within seconds.</summary>
-    internal int Others => Open.Watch.Others;
+    /// <inheritdoc/>
+    public override int Processes => 1 + Open.Watch.Others;
 
     /// <inheritdoc/>
     public override Task<CancellationToken> LeadAsync(CancellationToken cancellationToken) => Open.Watch.LeadAsync(cancellationToken);

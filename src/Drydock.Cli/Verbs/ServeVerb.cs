@@ -38,7 +38,7 @@ internal static class ServeVerb
         var webhookCertificates = new Option<DirectoryInfo?>("--webhook-certificates") { Description = "The folder with tls.crt and tls.key for the webhook, as cert-manager makes them; read again when they change.", HelpName = "folder" };
         var config = new Option<string?>("--config") { Description = "The configuration file; infra/drydock.yaml explains every field. The command line goes before the environment (DRYDOCK__…), that before the file.", HelpName = "file" };
         var logFormat = CommonOptions.Choice("--log-format", "How lines of the log look. Default text.", ("text", nameof(LogFormat.Text)), ("json", nameof(LogFormat.Json)));
-        var parallel = new Option<int?>("--max-parallel-evictions") { Description = "Evictions under way at once, over all nodes. Default 50.", HelpName = "1-1000" };
+        var parallel = new Option<int?>("--max-parallel-evictions") { Description = "Evictions under way at once, over all nodes; servers on one PostgreSQL share them evenly, with Endpoint=… each has as many. Default 50.", HelpName = "1-1000" };
         var stopWithStdin = new Option<bool>("--stop-with-stdin") { Hidden = true };
         var verb = new Verb(
             "serve",

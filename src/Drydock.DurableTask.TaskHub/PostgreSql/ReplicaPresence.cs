@@ -34,11 +34,14 @@ internal sealed class ReplicaPresence(PostgreSqlDatabase database)
         };
         await command.ExecuteNonQueryAsync(cancellationToken);
         _lookedAt = TimeProvider.System.GetTimestamp();
-        foreach (var other in _seen.Keys.ToList())
+        var missing = await MissingAsync(connection, replica, cancellationToken);
+        foreach (var other in _seen.Keys.Concat(missing.Where(static one => !one.Value).Select(static one => one.Key)).ToList())
         {
             // If the server was away, it was so for all of them.
             _seen[other] = null;
         }
+
+        Volatile.Write(ref _there, missing.Count(static one => !one.Value));
     }
 
     /// <summary>Those that were there and are missing for a while now.</summary>

@@ -32,7 +32,10 @@ public sealed record DrydockOptions
     /// <summary>Whether NodeMaintenance resources are acted upon. The default is true.</summary>
     public bool Operator { get; init; } = true;
 
-    /// <summary>How many evictions may be under way at once, over all nodes, 1 to 1000. The default is 50.</summary>
+    /// <summary>
+    /// How many evictions may be under way at once, over all nodes, 1 to 1000. The default is 50. Servers on one PostgreSQL share it evenly,
+    /// each has at least one; with <c>Endpoint=…</c> it is for each server.
+    /// </summary>
     public int MaxParallelEvictions { get; init; } = DefaultMaxParallelEvictions;
 
     /// <summary>The least level that is logged. The default is Information.</summary>

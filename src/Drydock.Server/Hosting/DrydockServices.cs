@@ -54,7 +54,11 @@ public static class DrydockServices
         services.AddSingleton<ClusterState>();
         services.AddSingleton<IHostedService, StartChecks>();
         services.AddPolicies(options);
-        services.AddSingleton(new EvictionSlots(options.MaxParallelEvictions));
+        services.AddSingleton(provider =>
+        {
+            var hub = provider.GetRequiredService<IServerHub>();
+            return new EvictionSlots(options.MaxParallelEvictions, () => hub.Servers);
+        });
         services.AddSingleton(static provider => new WaitsEnd(provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
         services.AddMaintenanceTasks(options);
         services.AddDoors();

@@ -19,6 +19,9 @@ internal sealed class EmbeddedServerHub : IServerHub, IDisposable
     public Guid Id => _hub.HubId;
 
     /// <inheritdoc/>
+    public int Servers => _hub.Processes;
+
+    /// <inheritdoc/>
     public Action<string>? Woken { get; set; }
 
     /// <inheritdoc/>

@@ -20,6 +20,9 @@ internal sealed class RemoteServerHub(RemoteTaskHub hub, TaskHubAddress address,
     /// <inheritdoc/>
     public Guid Id => _id;
 
+    /// <summary>The protocol has no word for the others: each server counts as the only one.</summary>
+    public int Servers => 1;
+
     /// <inheritdoc/>
     public Action<string>? Woken { get; set; }
 

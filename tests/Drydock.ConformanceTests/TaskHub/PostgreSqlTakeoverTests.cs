@@ -122,7 +122,7 @@ public sealed class PostgreSqlTakeoverTests
     /// <summary>Waits until this process has seen the other: only what was there can be missing.</summary>
     private static async Task SeenAsync(PostgreSqlTaskHub hub)
     {
-        while (hub.Others == 0)
+        while (hub.Processes == 1)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, Token);
         }

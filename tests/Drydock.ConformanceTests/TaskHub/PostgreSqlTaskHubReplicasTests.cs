@@ -35,6 +35,23 @@ public sealed class PostgreSqlTaskHubReplicasTests
     }
 
     [Fact]
+    public async Task Each_knows_how_many_they_are_whoever_came_last_at_once()
+    {
+        await using var one = await OpenAsync();
+        one.Processes.ShouldBe(1);
+        await using (var other = await OpenAsync())
+        {
+            other.Processes.ShouldBe(2);
+            await UntilAsync(() => one.Processes == 2);
+            await using var third = await OpenAsync();
+            third.Processes.ShouldBe(3);
+            await UntilAsync(() => one.Processes == 3 && other.Processes == 3);
+        }
+
+        await UntilAsync(() => one.Processes == 1);
+    }
+
+    [Fact]
     public async Task All_of_a_load_is_done_once_whoever_did_it()
     {
         const int count = 60;
@@ -248,4 +265,14 @@ public sealed class PostgreSqlTaskHubReplicasTests
     private static async Task<OrchestrationState> CompletedAsync(PostgreSqlTaskHub hub, string id) =>
         (await hub.WaitForInstanceCompletionAsync(new GetInstanceRequest { InstanceId = id, GetInputsAndOutputs = true }, Token)
             .WaitAsync(Patience, Token)).OrchestrationState;
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        late.CancelAfter(Patience);
+        while (!isSo())
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, late.Token);
+        }
+    }
 }

@@ -108,6 +108,8 @@ public sealed class ReadyTests
 
         public Guid Id => Guid.Empty;
 
+        public int Servers => 1;
+
         public Action<string>? Woken { get; set; }
 
         public Task BelongToAsync(string cluster, CancellationToken cancellationToken) => Task.CompletedTask;

@@ -5,27 +5,31 @@ namespace Drydock.Maintenance.Drain;
 /// <summary>
 /// Bounds how many evictions this process has under way: of one node, of all nodes together, and of one budget a single one, on whichever
 /// nodes its pods are. Evictions of one budget that arrive together make the API server retry the losers every half second (recorded cases
-/// 373–375).
+/// 373–375). What all nodes may have together the servers of a hub share.
 /// </summary>
-public sealed class EvictionSlots : IDisposable
+public sealed class EvictionSlots
 {
-    /// <summary>How many at once in the whole process, unless said otherwise.</summary>
+    /// <summary>How many at once in all servers together, unless said otherwise.</summary>
     public const int DefaultAtOnce = 50;
 
     /// <summary>How many of one node at once, unless said otherwise.</summary>
     public const int DefaultOfNode = 10;
 
-    private readonly SemaphoreSlim _all;
+    private readonly SharedPlaces _all;
     private long _patienceUntil;
     private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);
 
     /// <summary>Bounds for one process.</summary>
-    /// <param name="atOnce">How many at once in the whole process; at least one.</param>
-    public EvictionSlots(int atOnce = DefaultAtOnce)
+    /// <param name="atOnce">How many at once in all servers together; at least one.</param>
+    /// <param name="servers">
+    /// How many servers share that evenly, at any moment; each has at least one. Null: this one is alone. One that has just come is seen a
+    /// second later, and what is under way then is seen to its end: for as long there may be more.
+    /// </param>
+    public EvictionSlots(int atOnce = DefaultAtOnce, Func<int>? servers = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(atOnce, 1);
-        _all = new SemaphoreSlim(atOnce);
+        _all = new SharedPlaces(() => Math.Max(1, atOnce / Math.Max(1, servers?.Invoke() ?? 1)));
     }
 
     /// <summary>Waits until one more may be under way; disposing of the result ends it.</summary>
@@ -41,7 +45,8 @@ public sealed class EvictionSlots : IDisposable
             }
 
             await slot.TakeAsync(_nodes.GetOrAdd((node, ofNode), static key => new SemaphoreSlim(key.AtOnce)), cancellationToken);
-            await slot.TakeAsync(_all, cancellationToken);
+            await _all.EnterAsync(cancellationToken);
+            slot.Left = _all.Leave;
             return slot;
         }
         catch
@@ -64,12 +69,11 @@ public sealed class EvictionSlots : IDisposable
     internal TimeSpan? PatienceAt(DateTimeOffset now) =>
         Interlocked.Read(ref _patienceUntil) - now.UtcTicks is > 0 and var ticks ? TimeSpan.FromTicks(ticks) : null;
 
-    /// <inheritdoc/>
-    public void Dispose() => _all.Dispose();
-
     private sealed class Slot : IDisposable
     {
         private readonly Stack<SemaphoreSlim> _taken = new();
+
+        public Action? Left { get; set; }
 
         public async Task TakeAsync(SemaphoreSlim semaphore, CancellationToken cancellationToken)
         {
@@ -79,6 +83,8 @@ public sealed class EvictionSlots : IDisposable
 
         public void Dispose()
         {
+            Left?.Invoke();
+            Left = null;
             while (_taken.TryPop(out var semaphore))
             {
                 semaphore.Release();

@@ -12,7 +12,7 @@ public sealed class EvictionSlotsTests
     [InlineData(4, 3, 2, 4)]
     public async Task No_more_are_under_way_than_the_nodes_and_the_process_allow(int ofProcess, int ofNode, int nodes, int most)
     {
-        using var slots = new EvictionSlots(ofProcess);
+        var slots = new EvictionSlots(ofProcess);
         var entered = Enumerable.Range(0, 40).Select(number => slots.EnterAsync($"node-{number % nodes}", ofNode, null, CancellationToken.None)).ToList();
 
         entered.Count(one => one.IsCompleted).ShouldBe(most);
@@ -27,7 +27,7 @@ public sealed class EvictionSlotsTests
     [Fact]
     public async Task Of_one_budget_a_single_one_is_under_way_on_whichever_nodes_and_who_waits_for_it_takes_no_place()
     {
-        using var slots = new EvictionSlots(3);
+        var slots = new EvictionSlots(3);
         var first = slots.EnterAsync("node-1", 10, "shop/web", CancellationToken.None);
         var second = slots.EnterAsync("node-2", 10, "shop/web", CancellationToken.None);
 
@@ -36,5 +36,68 @@ public sealed class EvictionSlotsTests
         using var free = await slots.EnterAsync("node-2", 10, null, CancellationToken.None);
         (await first).Dispose();
         (await second).Dispose();
+    }
+
+    [Fact]
+    public async Task Servers_of_one_hub_have_together_no_more_under_way_than_one_has_alone_and_the_last_that_is_left_has_all()
+    {
+        var servers = 1;
+        EvictionSlots[] slots = [new(10, () => servers), new(10, () => servers), new(10, () => servers)];
+        var alone = Enter(slots[0], 20);
+        alone.Count(one => one.IsCompleted).ShouldBe(10);
+
+        // Two more come: what is under way ends, and until then the first begins nothing.
+        servers = 3;
+        List<Task<IDisposable>>[] all = [alone, Enter(slots[1], 20), Enter(slots[2], 20)];
+        for (var left = 9; left >= 3; left--)
+        {
+            await EndOneAsync(alone, left);
+        }
+
+        for (var done = 0; done < 20; done++)
+        {
+            await EndOneAsync(all[done % 3], 3);
+            all.Sum(of => of.Count(one => one.IsCompleted)).ShouldBe(9);
+        }
+
+        servers = 1;
+        await EndOneAsync(all[1], 10);
+    }
+
+    [Fact]
+    public async Task Each_server_has_one_place_however_many_there_are_and_who_gives_up_takes_none()
+    {
+        var slots = new EvictionSlots(2, static () => 5);
+        using var gaveUp = new CancellationTokenSource();
+        var first = await slots.EnterAsync("node-1", 10, null, CancellationToken.None);
+        var second = slots.EnterAsync("node-1", 10, null, gaveUp.Token);
+        var third = slots.EnterAsync("node-1", 10, null, CancellationToken.None);
+
+        (second.IsCompleted, third.IsCompleted).ShouldBe((false, false));
+        await gaveUp.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(second);
+        first.Dispose();
+        first.Dispose();
+        (await third).Dispose();
+        (await slots.EnterAsync("node-1", 10, null, CancellationToken.None)).Dispose();
+    }
+
+    private static List<Task<IDisposable>> Enter(EvictionSlots slots, int count) =>
+        [.. Enumerable.Range(1, count).Select(number => slots.EnterAsync($"node-{number}", 10, null, CancellationToken.None))];
+
+    /// <summary>One ends; then that many are under way.</summary>
+    private static async Task EndOneAsync(List<Task<IDisposable>> entered, int then)
+    {
+        var one = entered.First(static one => one.IsCompletedSuccessfully);
+        entered.Remove(one);
+        (await one).Dispose();
+
+        // Whoever is let in goes on elsewhere.
+        for (var look = 0; look < 1000 && entered.Count(static other => other.IsCompleted) < then; look++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, CancellationToken.None);
+        }
+
+        entered.Count(static other => other.IsCompleted).ShouldBe(then);
     }
 }
