@@ -146,8 +146,11 @@ public interface ICluster
     /// <summary>
     /// Withdraws the mark that makes KubeVirt evacuate an instance (<c>evacuate/cancel</c>); done too if it is not marked.
     /// </summary>
-    /// <returns>False if this KubeVirt has no such call (before 1.7).</returns>
-    Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken);
+    /// <returns>
+    /// Not accepted with 404 or 405 if this KubeVirt has no such call (before 1.7), and with 400 while the node carries KubeVirt's drain taint, which
+    /// would begin the evacuation again (facts 2.3.10).
+    /// </returns>
+    Task<VmCallOutcome> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken);
 
     /// <summary>Deletes a migration, which aborts it if it runs. Done too if it is gone.</summary>
     Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken);

@@ -109,7 +109,7 @@ public sealed partial class KubernetesCluster
         _vms.SetRunStrategyAsync(vm, runStrategy, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) =>
+    public Task<VmCallOutcome> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) =>
         _vms.CancelEvacuationAsync(vmi, cancellationToken);
 
     /// <inheritdoc/>

@@ -239,7 +239,12 @@ internal sealed partial class MaintenanceChildren(
         }
         while (!restoring.IsCompleted);
         var restored = await ResultAsync(restoring);
-        restored = restored with { LeftBehind = [.. restored.LeftBehind, .. _moved.Select(moved => moved.LeftBehind).OfType<string>()] };
+
+        // One that is to stay, as the policy says, is no failure if it may still leave; it is told.
+        var marked = _moved.Where(static moved => moved.LeftBehind is not null).ToLookup(static moved => moved.Result.Outcome == VmOutcome.Skipped);
+        restored = restored with { LeftBehind = [.. restored.LeftBehind, .. marked[false].Select(static moved => moved.LeftBehind!)] };
+        Findings = [.. Findings, .. marked[true].Select(static moved => new PlanFinding(
+            FindingSeverity.Notes, "vm-still-marked", moved.LeftBehind!, $"virtualmachineinstance/{moved.Result.Vmi}"))];
         Findings = [.. Findings, .. restored.Kept.Select(kept => new PlanFinding(FindingSeverity.Notes, "changed-by-others", kept, $"node/{request.Node}"))];
         return restored;
     }

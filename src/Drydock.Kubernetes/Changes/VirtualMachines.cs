@@ -53,12 +53,12 @@ internal sealed class VirtualMachines(ApiClient api)
             : new VmCallOutcome(answer.IsSuccess, answer.Code, answer.IsSuccess ? null : answer.Message);
     }
 
-    public async Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken)
+    public async Task<VmCallOutcome> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken)
     {
         var found = await api.GetAsync(Resource.Vmis, vmi.Ref.Namespace, vmi.Ref.Name, cancellationToken);
         if (found is not { } json || json.Uid() != vmi.Uid || KubeVirtSnapshots.Vmi(json).EvacuationNode is not { } node)
         {
-            return true;
+            return new VmCallOutcome(true, 200, null);
         }
 
         // The node must be named: KubeVirt tests it against the mark and answers 500 if it differs.
@@ -74,9 +74,9 @@ internal sealed class VirtualMachines(ApiClient api)
         return answer.Code switch
         {
             // A Status speaks of the instance, which is gone; a plain text of the path, which an older KubeVirt does not know.
-            404 => answer.IsStatus && !answer.Message.Contains("requested resource", StringComparison.Ordinal),
-            405 => false,
-            _ => answer.IsSuccess ? true : throw ApiErrors.From(answer),
+            404 when answer.IsStatus && !answer.Message.Contains("requested resource", StringComparison.Ordinal) => new VmCallOutcome(true, answer.Code, null),
+            400 or 404 or 405 => new VmCallOutcome(false, answer.Code, answer.Message),
+            _ => answer.IsSuccess ? new VmCallOutcome(true, answer.Code, null) : throw ApiErrors.From(answer),
         };
     }
 

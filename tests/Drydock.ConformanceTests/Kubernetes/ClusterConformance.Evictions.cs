@@ -149,8 +149,8 @@ public abstract partial class ClusterConformance
         vmi.EvacuationNode.ShouldBe("node-1");
         await UntilAsync(async () => (await Cluster.ListMigrationsAsync(vmi.Ref, Token)).Count > 0);
 
-        (await Cluster.CancelEvacuationAsync(vmi, Token)).ShouldBeTrue();
-        (await Cluster.CancelEvacuationAsync(vmi, Token)).ShouldBeTrue();
+        (await Cluster.CancelEvacuationAsync(vmi, Token)).IsAccepted.ShouldBeTrue();
+        (await Cluster.CancelEvacuationAsync(vmi, Token)).IsAccepted.ShouldBeTrue();
         foreach (var migration in await Cluster.ListMigrationsAsync(vmi.Ref, Token))
         {
             await Cluster.DeleteMigrationAsync(migration.Ref, migration.Uid, Token);

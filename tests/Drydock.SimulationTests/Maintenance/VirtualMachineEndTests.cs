@@ -16,45 +16,14 @@ public sealed class VirtualMachineEndTests
     [Fact(Timeout = World.Timeout)]
     public async Task A_KubeVirt_without_evacuate_cancel_is_told_and_the_ladder_goes_on()
     {
-        await using var world = await World.StartAsync(Machines(Machine("one") with { Memory = "40Gi" }) with
-        {
-            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
-        });
-        world.Cluster.Store.Update(KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>
-        {
-            kubeVirt["status"]!["observedKubeVirtVersion"] = "v1.5.0";
-            return true;
-        });
+        await using var world = await World.StartAsync(NoRoom());
+        SetVersion(world, "v1.5.0");
         await world.BeginAsync(Request(world, Quick with { MaxAttempts = 1 }));
         await world.RunForAsync(TimeSpan.FromSeconds(70));
 
         Migrations(world, "one").ShouldContain(migration => (string?)migration["status"]!["phase"] != "Failed", "KubeVirt made another by itself");
         await world.RunForAsync(TimeSpan.FromMinutes(2));
         (await VmAsync(world, "one")).Message.ShouldContain("no evacuate/cancel (before 1.7)");
-    }
-
-    [Fact(Timeout = World.Timeout)]
-    public async Task A_mark_that_a_KubeVirt_without_evacuate_cancel_keeps_after_a_cancel_is_told_as_left_behind()
-    {
-        await using var world = await World.StartAsync(Machines(Machine("one") with { Memory = "40Gi" }) with
-        {
-            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
-        });
-        world.Cluster.Store.Update(KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>
-        {
-            kubeVirt["status"]!["observedKubeVirtVersion"] = "v1.5.0";
-            return true;
-        });
-        await world.BeginAsync(Request(world));
-        await world.RunUntilAsync(() => Migrations(world, "one").Any(migration => (string?)migration["status"]?["phase"] == "Scheduling"));
-
-        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", null), CancellationToken.None);
-        var report = await world.EndAsync();
-
-        Vmi(world, "one")!["status"]!["evacuationNodeName"].ShouldNotBeNull();
-        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Cancelled, false));
-        report.LeftBehind.ShouldHaveSingleItem().ShouldStartWith("Virtual machine vms/one is still marked for evacuation, so that it may leave later: This KubeVirt has no evacuate/cancel");
-        report.VirtualMachines.ShouldHaveSingleItem().Message.ShouldContain("It is still marked for evacuation");
     }
 
     [Fact(Timeout = World.Timeout)]

@@ -52,6 +52,13 @@ internal static class VirtualMachineWorld
             return true;
         });
 
+    public static void SetVersion(World world, string version) => world.Cluster.Store.Update(
+        KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>
+        {
+            kubeVirt["status"]!["observedKubeVirtVersion"] = version;
+            return true;
+        });
+
     public static async Task<VmStatus> VmAsync(World world, string vm) =>
         (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new ObjectRef("vms", vm))))!;
 
@@ -62,6 +69,12 @@ internal static class VirtualMachineWorld
     };
 
     public static VirtualMachineSpec Machine(string name) => new("vms", name) { On = "node-1" };
+
+    /// <summary>One machine that fits on no other node.</summary>
+    public static Scenario NoRoom() => Machines(Machine("one") with { Memory = "40Gi" }) with
+    {
+        Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+    };
 
     public static Scenario Machines(params VirtualMachineSpec[] machines) => new()
     {

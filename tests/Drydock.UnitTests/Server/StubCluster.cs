@@ -117,7 +117,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<VmSnapshot?> SetRunStrategyAsync(VmSnapshot vm, string runStrategy, CancellationToken cancellationToken) => throw Unexpected();
 
-    public Task<bool> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => throw Unexpected();
+    public Task<VmCallOutcome> CancelEvacuationAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken) => throw Unexpected();
 

@@ -61,6 +61,17 @@ internal sealed class MoveVmOrchestrator : TaskOrchestrator<MoveVmInput, MoveVmR
 {
     private const int RoundsBeforeNew = 80;
 
-    public override Task<MoveVmResult> RunAsync(TaskOrchestrationContext context, MoveVmInput input) =>
-        new MoveVmRun(context, input).RunAsync(RoundsBeforeNew);
+    public override async Task<MoveVmResult> RunAsync(TaskOrchestrationContext context, MoveVmInput input)
+    {
+        var run = new MoveVmRun(context, input);
+        try
+        {
+            return await run.RunAsync(RoundsBeforeNew);
+        }
+        catch (TaskFailedException failure)
+        {
+            // What was asked of KubeVirt would go on by itself, on a node that is in use by then, and the report would not know the machine.
+            return await run.GiveUpAsync(failure.Sentence());
+        }
+    }
 }

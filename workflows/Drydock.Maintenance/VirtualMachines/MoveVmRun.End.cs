@@ -29,10 +29,39 @@ internal sealed partial class MoveVmRun
             }
         }
 
-        var (now, message) = Ladder.AskedAt is null ? (seen, StillHere) : await WithdrawOrTellAsync(seen, aborts: await _end == ChildEvents.Abort);
-        return VmLadder.Decide(now, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done
+        var (now, message) = await LeftAsync(seen);
+        return Gone(now) is { } done
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
             : Finish(VmOutcome.StillThere, message, null, isFailure: false);
+    }
+
+    /// <summary>The cluster refused what no other try can mend, or was away for too long: the maintenance fails, and what was asked for is withdrawn.</summary>
+    public async Task<MoveVmResult> GiveUpAsync(string why)
+    {
+        var seen = await LookOnceAsync();
+        var (now, message) = await LeftAsync(seen ?? _state.Seen ?? new VmObservation(context.Now()));
+        return seen is not null && Gone(now) is { } done
+            ? Finish(done.Outcome, $"{why} {done.Message}", done.Node, isFailure: true)
+            : Finish(VmOutcome.StillThere, $"{why} {message}", null, isFailure: true);
+    }
+
+    private VmStep.Done? Gone(VmObservation seen) =>
+        VmLadder.Decide(seen, Ladder, input.Node, Policy, context.Now()) is VmStep.Done { Outcome: not VmOutcome.Skipped } done ? done : null;
+
+    private async Task<(VmObservation Seen, string Message)> LeftAsync(VmObservation seen) =>
+        Ladder.IsAskedFor || _isAsking ? await WithdrawOrTellAsync(seen, aborts: _end.IsCompleted && await _end == ChildEvents.Abort) : (seen, StillHere);
+
+    /// <summary>How it stands now, with the patience of an undo; null if that cannot be told.</summary>
+    private async Task<VmObservation?> LookOnceAsync()
+    {
+        try
+        {
+            return await context.Undo<VmObservation>(Activities.AwaitVm, new AwaitVmInput(input.Node, input.Vm, null, null, context.Now()));
+        }
+        catch (TaskFailedException)
+        {
+            return null;
+        }
     }
 
     /// <summary>
@@ -42,7 +71,7 @@ internal sealed partial class MoveVmRun
     /// <returns>What to add to its message: why the mark is still there, or nothing.</returns>
     private async Task<string> LetGoAsync(VmObservation seen, VmOutcome outcome)
     {
-        if (outcome is not (VmOutcome.StillThere or VmOutcome.Skipped) || Ladder.AskedAt is null)
+        if (outcome is not (VmOutcome.StillThere or VmOutcome.Skipped) || !Ladder.IsAskedFor)
         {
             return "";
         }
@@ -106,7 +135,8 @@ internal sealed partial class MoveVmRun
         var isEvacuating = seen.Instance?.EvacuationNode is not null;
         var withdrawn = isEvacuating ? await UndoAsync(Activities.CancelEvacuation, Vm) : null;
 
-        if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration || !(isEvacuating || Ladder.PinnedTo is not null))
+        if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration
+            || !(isEvacuating || Ladder.PinnedTo is not null || migration.Uid == Ladder.WithdrawnMigration))
         {
             return (seen, StillHere, withdrawn);
         }

@@ -17,6 +17,7 @@ internal sealed partial class MoveVmRun
 
         Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
         var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
+        _isAsking = true;
         var answer = await context.Do<LauncherEvicted>(
             Activities.EvictLauncher,
             new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
@@ -26,6 +27,7 @@ internal sealed partial class MoveVmRun
                 AtOnce = input.AtOnce,
                 Budget = launcher.Budget?.Name,
             });
+        _isAsking = false;
         if (!IsDone(answer.Act))
         {
             return;

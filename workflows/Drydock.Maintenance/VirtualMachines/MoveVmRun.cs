@@ -15,6 +15,9 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     // Set when an act could not be done now: decide again, but not before that.
     private DateTimeOffset? _notBefore;
 
+    // It is being asked for: whether it was is not known before the answer is there.
+    private bool _isAsking;
+
     // What holds for this machine: the request's word on it, its annotations if they count, the policy.
     private VirtualMachinePolicy Policy => VmPolicies.For(input.Policy, input.Vm, _state.Seen?.Machine?.Annotated);
 
@@ -181,6 +184,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             return;
         }
 
+        Ladder = Ladder with { WithdrawnMigration = abort.MigrationUid };
         if (abort.Migration is { } migration)
         {
             var deleted = await context.Do<ActResult>(
@@ -198,7 +202,10 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         {
             Attempts = attempts,
             CountedMigration = abort.Counted ?? abort.MigrationUid ?? Ladder.CountedMigration,
-            AskedAt = null,
+            WithdrawnMigration = null,
+
+            // As long as the mark stays, KubeVirt owes another.
+            AskedAt = withdrawn.Verdict == Verdict.Refused && attempts < Policy.MaxAttempts ? context.Now() : null,
             RetryAt = context.Now() + VmLadder.Pause(Policy, attempts),
             ClockFor = null,
             ClockSince = null,
@@ -206,6 +213,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             FailedTargets = target is null ? Ladder.FailedTargets : [.. Ladder.FailedTargets.Append(target).Distinct()],
             PinnedTo = null,
             CannotWithdraw = withdrawn.Verdict == Verdict.Refused,
+            WhyNotWithdrawn = withdrawn.Verdict == Verdict.Refused ? withdrawn.Message : null,
         };
     }
 
@@ -213,20 +221,22 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     private async Task MigrateAsync(VmStep.MigrateTo step, VmObservation seen)
     {
         Tell(VmProgress.Requested, $"It is migrated {step.Why}.", null);
+        Ladder = Ladder with { PinnedTo = step.Target.Node };
+        _isAsking = true;
         var asked = await context.Do<ActResult>(
             Activities.MigrateVm,
             new MigrateVmInput(
                 input.Node, input.Holder, input.Vm, seen.Instance!.Uid, step.Target.Hostname, seen.Migration?.Uid, Policy.MaxInboundPerNode));
-        if (IsDone(asked))
-        {
-            Ladder = Ladder with { Asked = Ladder.Asked + 1, AskedAt = context.Now(), PinnedTo = step.Target.Node, LastAnswer = null };
-        }
+        _isAsking = false;
+        Ladder = IsDone(asked)
+            ? Ladder with { Asked = Ladder.Asked + 1, AskedAt = context.Now(), LastAnswer = null }
+            : Ladder with { PinnedTo = null };
     }
 
     private async Task StopAsync(string why, VmObservation seen)
     {
         Tell(VmProgress.Stopping, $"{why} It is stopped now and started again after the maintenance.", null);
-        if (seen.Instance?.EvacuationNode is not null && !IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
+        if (seen.Instance?.EvacuationNode is not null && !await WithdrawMarkAsync(seen))
         {
             return;
         }
@@ -250,6 +260,18 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
     }
 
+    // It may be refused all the same what comes after: then the migration goes on, and nothing but this says that it was made for us.
+    private async Task<bool> WithdrawMarkAsync(VmObservation seen)
+    {
+        if (!IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
+        {
+            return false;
+        }
+
+        Ladder = Ladder with { WithdrawnMigration = seen.Migration is { IsFinished: false } made ? made.Uid : Ladder.WithdrawnMigration };
+        return true;
+    }
+
     private async Task ForceStopAsync(string why)
     {
         Tell(VmProgress.Stopping, $"{why} It is stopped without a grace period.", null);
@@ -264,7 +286,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     private async Task DeleteInstanceAsync(string why, VmObservation seen)
     {
         Tell(VmProgress.Stopping, why, null);
-        if (seen.Instance?.EvacuationNode is not null && !IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
+        if (seen.Instance?.EvacuationNode is not null && !await WithdrawMarkAsync(seen))
         {
             return;
         }
@@ -306,7 +328,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         var attempts = Ladder.Attempts + (outcome == VmOutcome.Migrated ? 1 : 0);
         return new(new VmResult(input.Vm, outcome, attempts, message, _state.StoppedStrategy) { Node = node }, isFailure)
         {
-            LeftBehind = outcome == VmOutcome.StillThere ? _leftBehind : null,
+            LeftBehind = outcome is VmOutcome.StillThere or VmOutcome.Skipped ? _leftBehind : null,
             Stopped = _state.StoppedLedger is { } ledger ? new StoppedVm(input.Vm, ledger) : null,
         };
     }

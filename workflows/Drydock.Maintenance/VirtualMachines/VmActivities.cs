@@ -132,7 +132,7 @@ internal sealed class DeleteVmiActivity(ICluster cluster, TimeProvider clock) : 
     }
 }
 
-/// <summary>Withdraws the mark that makes KubeVirt migrate a machine again and again. Refused: this KubeVirt has no such call.</summary>
+/// <summary>Withdraws the mark that makes KubeVirt migrate a machine again and again. Refused: this KubeVirt has no such call, or will not.</summary>
 internal sealed class CancelEvacuationActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<VmInput, ActResult>
 {
     protected override async Task<ActResult> RunAsync(VmInput input, CancellationToken cancellationToken)
@@ -144,9 +144,12 @@ internal sealed class CancelEvacuationActivity(ICluster cluster, TimeProvider cl
             return go;
         }
 
-        return await cluster.CancelEvacuationAsync(vmi, cancellationToken)
-            ? ActResult.Done
-            : new(Verdict.Refused, "This KubeVirt has no evacuate/cancel (before 1.7): it makes another migration by itself.");
+        return await cluster.CancelEvacuationAsync(vmi, cancellationToken) switch
+        {
+            { IsAccepted: true } => ActResult.Done,
+            { Code: 400, Message: var words } => new(Verdict.Refused, $"KubeVirt does not take the evacuation back: {words?.TrimEnd('.')}."),
+            _ => new(Verdict.Refused, "This KubeVirt has no evacuate/cancel (before 1.7): it makes another migration by itself."),
+        };
     }
 }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Drydock.Maintenance.VirtualMachines;
 
 /// <summary>What was done for a virtual machine so far; survives the loop's continue-as-new.</summary>
@@ -38,6 +40,16 @@ internal sealed record VmLadderState
 
     /// <summary>KubeVirt could not take an evacuation back.</summary>
     public bool CannotWithdraw { get; init; }
+
+    /// <summary>Why not, one sentence; null in what was stored before it was kept: it has no such call.</summary>
+    public string? WhyNotWithdrawn { get; init; }
+
+    /// <summary>The migration that was made for us and goes on although its evacuation was withdrawn, or null: ours to delete.</summary>
+    public string? WithdrawnMigration { get; init; }
+
+    /// <summary>Something was asked for that is still there, or may be: a mark, or a migration that was made for it.</summary>
+    [JsonIgnore]
+    public bool IsAskedFor => AskedAt is not null || CannotWithdraw || WithdrawnMigration is not null;
 
     /// <summary>Evictions of the launcher asked for.</summary>
     public int Asked { get; init; }

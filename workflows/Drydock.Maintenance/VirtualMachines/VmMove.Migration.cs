@@ -27,7 +27,7 @@ internal sealed partial class VmMove
     public VmStep? MigrationThatFailed()
     {
         // KubeVirt makes the next one at once: the one that failed may be behind it already. The API's times have no fractions of a second.
-        if (state.AskedAt is null || (seen.LastFailure ?? _migration) is not { Phase: "Failed" } failed || failed.Uid == state.CountedMigration
+        if (state.AskedAt is null || (seen.LastFailure ?? _migration) is not { Phase: "Failed", IsBeingDeleted: false } failed || failed.Uid == state.CountedMigration
             || failed.Since < state.AskedAt - TimeSpan.FromSeconds(1))
         {
             return null;
@@ -81,7 +81,8 @@ internal sealed partial class VmMove
                 "migration-retry", state.LastAnswer ?? "It is tried again by itself.")
             : null;
 
-    private string NoCancel => state.CannotWithdraw ? " This KubeVirt has no evacuate/cancel (before 1.7): it goes on making migrations by itself." : "";
+    private string NoCancel => !state.CannotWithdraw ? ""
+        : " " + (state.WhyNotWithdrawn ?? "This KubeVirt has no evacuate/cancel (before 1.7): it goes on making migrations by itself.");
 
     private VmStep Scheduling(ObservedMigration migration)
     {

@@ -66,7 +66,7 @@ public sealed class VirtualMachinesTests
 
         var isAccepted = call switch
         {
-            "evacuate/cancel" => await cluster.CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None),
+            "evacuate/cancel" => (await cluster.CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None)).IsAccepted,
             "migrate" => (await cluster.MigrateVmAsync(Web, new Dictionary<string, string> { ["a"] = "b" }, CancellationToken.None)).IsAccepted,
             _ => (await cluster.CallVmAsync(Web, Enum.Parse<VmCall>(call, ignoreCase: true), null, CancellationToken.None)).IsAccepted,
         };
@@ -95,6 +95,7 @@ public sealed class VirtualMachinesTests
     [InlineData("node-1", 200, "", "text/plain", true, true)]
     [InlineData("node-1", 404, "404: Page Not Found", "text/plain", false, true)]
     [InlineData("node-1", 404, """{"kind":"Status","message":"virtualmachineinstance.kubevirt.io \"web\" not found"}""", "application/json", true, true)]
+    [InlineData("node-1", 400, """{"kind":"Status","message":"node node-1 carries the drain taint"}""", "application/json", false, true)]
     [InlineData("", 500, "", "text/plain", true, false)]
     public async Task An_evacuation_is_cancelled_by_the_node_it_is_marked_with(
         string marked, int code, string body, string type, bool expected, bool asked)
@@ -103,7 +104,10 @@ public sealed class VirtualMachinesTests
             .On("GET " + Vmi, 200, $$$"""{"metadata":{"name":"web","namespace":"ns","uid":"u"},"status":{"evacuationNodeName":"{{{marked}}}"}}""")
             .On("PUT " + CancelPath, code, body, type);
 
-        (await server.Connect().CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None)).ShouldBe(expected);
+        var answer = await server.Connect().CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None);
+
+        answer.IsAccepted.ShouldBe(expected);
+        answer.Message.ShouldBe(code == 400 ? "node node-1 carries the drain taint" : expected ? null : body);
 
         server.Requests.Any(request => request.Body == """{"evacuationNodeName":"node-1"}""").ShouldBe(asked);
     }
