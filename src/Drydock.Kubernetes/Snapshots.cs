@@ -283,6 +283,9 @@ public sealed record VmSnapshot(ObjectRef Ref, string Uid, string ResourceVersio
     /// <summary>There are unprocessed <c>status.stateChangeRequests</c>.</summary>
     public bool HasStateChangeRequests { get; init; }
 
+    /// <summary>What those ask for, in their order: <c>Start</c>, <c>Stop</c>.</summary>
+    public IReadOnlyList<string> StateChangeRequests { get; init; } = [];
+
     /// <summary>Annotations.</summary>
     public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 

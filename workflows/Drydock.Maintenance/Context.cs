@@ -13,6 +13,8 @@ internal static class Context
 
     private static readonly TimeSpan WakeAgainAfter = TimeSpan.FromSeconds(1);
 
+    private const int VainCallsBeforePause = 3;
+
     /// <summary>The time of the turn.</summary>
     public static DateTimeOffset Now(this TaskOrchestrationContext context) =>
         new(DateTime.SpecifyKind(context.CurrentUtcDateTime, DateTimeKind.Utc));
@@ -47,11 +49,14 @@ internal static class Context
     // Again and again: a wait that had not begun yet when it was to end, or that began anew after a crash, is not reached by one call.
     private static async Task CutShortAsync(TaskOrchestrationContext context, Task waiting, string node)
     {
-        while (!waiting.IsCompleted)
+        for (var vain = 0; !waiting.IsCompleted; vain++)
         {
             await context.Do<bool>(Activities.WakeWaits, node);
             using var over = new CancellationTokenSource();
-            var pause = context.CreateTimer(context.Now() + WakeAgainAfter, over.Token);
+
+            // One that nothing ends is between two tries, with the API server away: that may last, and each call is history.
+            var wait = vain < VainCallsBeforePause ? WakeAgainAfter : vain < 2 * VainCallsBeforePause ? WakeAgainAfter * 10 : WakeAgainAfter * 60;
+            var pause = context.CreateTimer(context.Now() + wait, over.Token);
             if (await Task.WhenAny(waiting, pause) == waiting)
             {
                 over.Cancel();

@@ -64,12 +64,15 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
     {
         try
         {
-            return await undo();
+            var undone = await undo();
+            return undone.Busy is null ? undone : undone with { Problem = Again(undone.Problem!) };
         }
         catch (ClusterException refusal)
         {
-            return new UndoResult(Verdict.Refused, null, $"{refusal.Message.TrimEnd('.')}. Try again: drydock restore {node}");
+            return new UndoResult(Verdict.Refused, null, Again(refusal.Message));
         }
+
+        string Again(string why) => $"{why.TrimEnd('.')}. Try again: drydock restore {node}";
     }
 
     /// <summary>Why a restore by hand must not be done, or null. That the node is gone is no reason: virtual machines may have been stopped for it.</summary>

@@ -48,6 +48,10 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
     private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
 
+    private static readonly TimeSpan LongestWaitToStart = TimeSpan.FromHours(2);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+
     private readonly List<string> _done = [];
     private readonly List<string> _leftBehind = [];
     private readonly List<string> _kept = [];
@@ -119,11 +123,10 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
     private async Task<RestoredVm> RestoreVmAsync(TaskOrchestrationContext context, RestoreRequest input, ObjectRef vm, string? ledger)
     {
-        var undone = await UndoAsync(
-            context, Activities.RestoreVm, new UndoInput(input.Node, input.Holder, input.UnderLease, vm) { Ledger = ledger }, $"virtual machine {vm}");
-        if (undone is not { WaitsToRun: true })
+        var undone = await StartAsync(context, new UndoInput(input.Node, input.Holder, input.UnderLease, vm) { Ledger = ledger });
+        if (undone is not { Verdict: Verdict.Done, WaitsToRun: true })
         {
-            return new RestoredVm(vm, undone is { Problem: null }, null, undone?.Problem ?? undone?.Done ?? "It was not marked.");
+            return new RestoredVm(vm, undone is { Verdict: Verdict.Done, Problem: null }, null, undone.Problem ?? undone.Done ?? "It was not marked.");
         }
 
         var since = context.Now();
@@ -149,6 +152,70 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             : new RestoredVm(vm, false, null, $"It was started again and is not Running after {Spoken.Of(input.RestartTimeout)}: {seen.Reason}");
     }
 
+    /// <summary>Puts it back as soon as that can be done, and tells until then why it cannot; for two hours.</summary>
+    private async Task<UndoResult> StartAsync(TaskOrchestrationContext context, UndoInput input)
+    {
+        var (vm, what) = (input.Vm!.Value, $"virtual machine {input.Vm}");
+        var since = context.Now();
+        var (giveUpAt, pause, wasNews) = (since + LongestWaitToStart, LeaseRetry, false);
+        while (true)
+        {
+            var undone = await UndoAsync(context, Activities.RestoreVm, input, what);
+            if (undone.Busy is null)
+            {
+                return undone;
+            }
+
+            if (context.Now() >= giveUpAt)
+            {
+                Note(undone, what, input.Node);
+                return undone;
+            }
+
+            Tell(context, vm, undone, since, giveUpAt);
+            var isNews = await IsNoLongerGoingDownAsync(context, input, context.Now() + LongestPause);
+            if (isNews && wasNews)
+            {
+                // Its guest is down, and it is refused all the same.
+                await context.CreateTimer(context.Now() + pause, CancellationToken.None);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            }
+
+            wasNews = isNews;
+        }
+    }
+
+    private static async Task<bool> IsNoLongerGoingDownAsync(TaskOrchestrationContext context, UndoInput input, DateTimeOffset until)
+    {
+        try
+        {
+            var seen = await context.Undo<RunningSeen>(
+                Activities.AwaitRunning, new AwaitRunningInput(input.Node, input.Vm!.Value, null, until, AwaitRunningActivity.GoesDown));
+            return seen.Reason != AwaitRunningActivity.GoesDown;
+        }
+        catch (TaskFailedException)
+        {
+            // The next try to put it back says why.
+            return true;
+        }
+    }
+
+    private void Tell(TaskOrchestrationContext context, ObjectRef vm, UndoResult busy, DateTimeOffset since, DateTimeOffset giveUpAt)
+    {
+        var isGoingDown = busy.Busy == UndoResult.ShuttingDown;
+        _starting[vm.ToString()] = new VmStatus(vm, isGoingDown ? VmProgress.Stopping : VmProgress.Starting, busy.Problem!)
+        {
+            Since = since,
+            Deadline = giveUpAt,
+            Blocker = new Blocker(
+                busy.Busy!, vm.ToString(), isGoingDown ? $"virtualmachineinstance/{vm}" : $"virtualmachine/{vm}", busy.Problem!, since, 0, null, giveUpAt,
+                isGoingDown
+                    ? "It is started as soon as it is down. Shut it down from within, or look at its virt-launcher pod."
+                    : "It is tried again by itself. Look at the events of the virtual machine and at virt-api."),
+        };
+        context.SetCustomStatus(new RestoreStatus([.. _starting.Values]));
+    }
+
     private void Tell(TaskOrchestrationContext context, ObjectRef vm, RunningSeen seen, DateTimeOffset since, DateTimeOffset until)
     {
         var message = seen.IsRunning ? "It runs again." : $"It was started again and is not Running yet: {seen.Reason}";
@@ -163,20 +230,25 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         context.SetCustomStatus(new RestoreStatus([.. _starting.Values]));
     }
 
-    /// <summary>The result, or null if it could not be done, which is then listed as left behind.</summary>
-    private async Task<UndoResult?> UndoAsync(TaskOrchestrationContext context, string activity, UndoInput input, string what)
+    /// <summary>What came of it; what could not be done is listed as left behind, except what can be done later.</summary>
+    private async Task<UndoResult> UndoAsync(TaskOrchestrationContext context, string activity, UndoInput input, string what)
     {
+        UndoResult result;
         try
         {
-            var result = await AskAsync<UndoResult>(context, activity, input, input.Holder, static result => result.Verdict);
-            Note(result, what, input.Node);
-            return result.Verdict == Verdict.Done ? result : null;
+            result = await AskAsync<UndoResult>(context, activity, input, input.Holder, static result => result.Verdict);
         }
         catch (TaskFailedException failure)
         {
-            _leftBehind.Add(Sentence(what, failure.Sentence(), input.Node));
-            return null;
+            result = new UndoResult(Verdict.Refused, null, failure.Sentence());
         }
+
+        if (result.Busy is null)
+        {
+            Note(result, what, input.Node);
+        }
+
+        return result;
     }
 
     /// <summary>What came of it. While the lease is not ours, whoever renews it is told to look, and it is tried again: for ten minutes.</summary>

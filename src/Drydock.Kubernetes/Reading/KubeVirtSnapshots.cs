@@ -48,6 +48,7 @@ internal static class KubeVirtSnapshots
             TemplateEvictionStrategy = vm.Text("spec", "template", "spec", "evictionStrategy"),
             PrintableStatus = vm.Text("status", "printableStatus"),
             HasStateChangeRequests = vm.At("status", "stateChangeRequests").Items().Any(),
+            StateChangeRequests = [.. vm.At("status", "stateChangeRequests").Items().Select(static request => request.Text("action")).OfType<string>()],
             Annotations = annotations,
             Controller = vm.Controller(),
             Mark = Marks.From(annotations),

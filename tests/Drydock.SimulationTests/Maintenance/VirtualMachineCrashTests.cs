@@ -142,9 +142,19 @@ public sealed class VirtualMachineCrashTests
         Vmi(world)!["metadata"]!["deletionTimestamp"].ShouldNotBeNull("it is shutting down");
 
         await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", "enough"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(15));
+        var told = (await world.StatusAsync<RestoreStatus>(InstanceIds.Restore("m1"))).ShouldNotBeNull().VirtualMachines.ShouldHaveSingleItem();
+        var own = await VirtualMachineWorld.VmAsync(world, "one");
         var report = await world.EndAsync();
 
-        report.VirtualMachines.ShouldHaveSingleItem().IsRestored.ShouldBeTrue(report.VirtualMachines[0].Message);
+        (told.Progress, told.Blocker?.Kind).ShouldBe((VmProgress.Stopping, "vm-shutting-down"), told.Message);
+        told.Message.ShouldBe("Virtual machine vms/one is still shutting down: it cannot be started before it is down.");
+        told.Blocker!.Deadline.ShouldNotBeNull();
+        (own.Progress, own.Blocker).ShouldBe((VmProgress.Stopping, null));
+        report.VirtualMachines.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            vm => vm.IsRestored.ShouldBeTrue(vm.Message),
+            vm => vm.Outcome.ShouldBe(VmOutcome.Stopped),
+            vm => vm.Message.ShouldBe("It was stopped, and its guest was still shutting down when the maintenance ended. It runs again."));
         ((string?)Vmi(world)!["metadata"]!["uid"]).ShouldNotBe(stopped);
         WhatIsNotAsBefore(world, strategy).ShouldBeEmpty();
         report.LeftBehind.ShouldBeEmpty();

@@ -51,6 +51,23 @@ public sealed class VmCallRulesTests
         sentence.ShouldContain(next);
     }
 
+    [Theory]
+    [InlineData(false, VmCallEnd.Refused, "Virtual machine vms/one is still being stopped. When it is down: drydock vm start vms/one")]
+    [InlineData(true, VmCallEnd.Already, "Virtual machine vms/one is being restarted already.")]
+    public void A_start_of_a_machine_that_still_goes_down_is_not_told_that_it_runs(bool startsAgain, VmCallEnd end, string sentence)
+    {
+        var report = VmCallRules.WithoutCall(
+            new VmCallRequest(Vm, VmCall.Start), Reading("Manual", "Running") with { IsStopping = true, StartsAgain = startsAgain });
+
+        (report?.End, report?.Message).ShouldBe((end, sentence));
+    }
+
+    [Fact]
+    public void A_restart_of_a_machine_that_still_goes_down_is_told_to_start_it_later() => VmCallRules.Explain(
+        new VmCallRequest(Vm, VmCall.Restart), Reading("Halted", "Running") with { IsStopping = true },
+        new VmCallOutcome(false, 409, Preamble + "RunStategy Halted does not support manual restart requests"))
+        .ShouldEndWith("It is still being stopped. When it is down: drydock vm start vms/one");
+
     [Fact]
     public void The_refusal_of_a_webhook_inside_a_500_is_told_by_its_reason() => VmCallRules.Explain(
         new VmCallRequest(Vm, VmCall.Migrate), Reading("Always", "Running"),

@@ -44,6 +44,15 @@ internal sealed record UndoResult(Verdict Verdict, string? Done, string? Problem
 {
     /// <summary>What was left as it is because somebody else changed it, one sentence, or null.</summary>
     public string? Kept { get; init; }
+
+    /// <summary>It cannot be put back now and can later, for <see cref="Problem"/>: that as a stable kind of blocker; or null.</summary>
+    public string? Busy { get; init; }
+
+    /// <summary>A virtual machine whose guest still shuts down.</summary>
+    public const string ShuttingDown = "vm-shutting-down";
+
+    /// <summary>A virtual machine whose start KubeVirt refuses for now.</summary>
+    public const string StartRefused = "vm-start-refused";
 }
 
 /// <summary>
@@ -132,6 +141,7 @@ internal sealed class NodeUndo(ICluster cluster)
     /// <param name="cancellationToken">Ends it between two requests.</param>
     public async Task<UndoResult> RestoreVmAsync(ObjectRef name, string? holder, string? ledger, CancellationToken cancellationToken)
     {
+        VmCallOutcome? no = null;
         for (var attempt = 0; attempt < MaxConflicts; attempt++)
         {
             var vm = await cluster.GetVmAsync(name, cancellationToken);
@@ -156,8 +166,7 @@ internal sealed class NodeUndo(ICluster cluster)
             var step = prior.NextUndo(vm!, await cluster.GetVmiAsync(name, cancellationToken));
             if (step.IsBusy)
             {
-                throw new ClusterException(
-                    ClusterErrorKind.Conflict, "update", "virtualmachines", $"Virtual machine {name} is still shutting down: it cannot be started before it is down.");
+                return Busy(UndoResult.ShuttingDown, $"Virtual machine {name} is still shutting down: it cannot be started before it is down.");
             }
 
             if (step.RunStrategy is { } strategy)
@@ -167,9 +176,17 @@ internal sealed class NodeUndo(ICluster cluster)
                 continue;
             }
 
-            if (step.Start && await cluster.CallVmAsync(name, VmCall.Start, null, cancellationToken) is { IsAccepted: false, Code: not 409 } no)
+            if (step.Start && no is null && await cluster.CallVmAsync(name, VmCall.Start, null, cancellationToken) is { IsAccepted: false } answer)
             {
-                return new(Verdict.Refused, null, $"Virtual machine {name} could not be started: {no.Message}");
+                // It may run by now, or somebody may have changed it: what it is says more than what was answered.
+                no = answer;
+                continue;
+            }
+
+            if (step.Start && no is not null)
+            {
+                var why = $"Virtual machine {name} could not be started: {no.Message}";
+                return IsForNow(no) ? Busy(UndoResult.StartRefused, why) : new(Verdict.Refused, null, why);
             }
 
             if (vm!.Mark is null)
@@ -192,6 +209,15 @@ internal sealed class NodeUndo(ICluster cluster)
     /// <summary>For an object that changes faster than it can be changed: worth another try later.</summary>
     public static ClusterException KeepsChanging(string resource, string name) => new(
         ClusterErrorKind.Conflict, "patch", resource, $"{resource}/{name} changed between reading and writing {MaxConflicts} times in a row.");
+
+    private static UndoResult Busy(string kind, string why) => new(Verdict.Refused, null, why) { Busy = kind };
+
+    /// <summary>
+    /// Whether a start that was refused may be accepted later. virt-api answers 500 to every patch of its own that fails: a webhook or etcd away, a
+    /// stop that is under way; and 409 to one that came between (facts 2.3.9). What a webhook denies it goes on denying.
+    /// </summary>
+    private static bool IsForNow(VmCallOutcome no) =>
+        no.Code is 408 or 409 or >= 500 && no.Message?.Contains("denied the request", StringComparison.Ordinal) != true;
 
     private async Task<bool> IsOnItsWayAsync(VmSnapshot vm, CancellationToken cancellationToken) =>
         vm.HasStateChangeRequests || vm.RunStrategy == "Always" || vm.Running == true

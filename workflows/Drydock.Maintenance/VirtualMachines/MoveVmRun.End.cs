@@ -15,6 +15,8 @@ internal sealed partial class MoveVmRun
 
     private const string StillHere = "The maintenance ended before it left.";
 
+    private const string GoesDown = "It was stopped, and its guest was still shutting down when the maintenance ended.";
+
     /// <summary>Told to end: nothing new is begun, what is on its way is left to finish, what only waits is withdrawn.</summary>
     private async Task<MoveVmResult> EndAsync(VmObservation seen)
     {
@@ -32,7 +34,7 @@ internal sealed partial class MoveVmRun
         var (now, message) = await LeftAsync(seen);
         return Gone(now) is { } done
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
-            : Finish(VmOutcome.StillThere, message, null, isFailure: false);
+            : StillThere("", message, isFailure: false);
     }
 
     /// <summary>The cluster refused what no other try can mend, or was away for too long: the maintenance fails, and what was asked for is withdrawn.</summary>
@@ -42,7 +44,19 @@ internal sealed partial class MoveVmRun
         var (now, message) = await LeftAsync(seen ?? _state.Seen ?? new VmObservation(context.Now()));
         return seen is not null && Gone(now) is { } done
             ? Finish(done.Outcome, $"{why} {done.Message}", done.Node, isFailure: true)
-            : Finish(VmOutcome.StillThere, $"{why} {message}", null, isFailure: true);
+            : StillThere(why + " ", message, isFailure: true);
+    }
+
+    /// <summary>One that we stopped is told as stopped also while its guest still shuts down: it has a downtime, and is started again.</summary>
+    private MoveVmResult StillThere(string why, string message, bool isFailure)
+    {
+        if (!Ladder.IsStopped)
+        {
+            return Finish(VmOutcome.StillThere, why + message, null, isFailure);
+        }
+
+        Tell(VmProgress.Stopping, GoesDown, null);
+        return Finish(VmOutcome.Stopped, why + GoesDown, null, isFailure, tell: false);
     }
 
     private VmStep.Done? Gone(VmObservation seen) =>

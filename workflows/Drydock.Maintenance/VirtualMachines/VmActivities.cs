@@ -235,9 +235,7 @@ internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : Clu
             return new(Verdict.Refused, $"Virtual machine {input.Vm} does not carry our mark.");
         }
 
-        // Halted (and running: false) is what a stop leaves of Always and Once; a request is what it leaves of the others.
-        var isStopping = vm.RunStrategy == "Halted" || vm.Running is false || vm.HasStateChangeRequests;
-        if ((isStopping && !input.Force) || await cluster.GetVmiAsync(input.Vm, cancellationToken) is not { Phase: not ("Succeeded" or "Failed") })
+        if ((IsStopping(vm) && !input.Force) || !await IsAliveAsync(input.Vm, cancellationToken))
         {
             return ActResult.Done;
         }
@@ -250,9 +248,22 @@ internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : Clu
 
         var answer = await cluster.CallVmAsync(input.Vm, VmCall.Stop, input.GracePeriod, cancellationToken);
 
-        // 409 "VM is not running": it went down by itself meanwhile.
-        return answer.IsAccepted || answer.Code == 409 ? ActResult.Done : new(Verdict.Refused, answer.Message);
+        if (answer.IsAccepted)
+        {
+            return ActResult.Done;
+        }
+
+        // 409 may be "VM is not running", since it went down by itself meanwhile, or a change of the machine that came between: then nobody stopped it.
+        var isDone = answer.Code == 409
+            && (!await IsAliveAsync(input.Vm, cancellationToken) || (await cluster.GetVmAsync(input.Vm, cancellationToken) is { } now && IsStopping(now)));
+        return isDone ? ActResult.Done : new(Verdict.Refused, answer.Message);
     }
+
+    // Halted (and running: false) is what a stop leaves of Always and Once; a request is what it leaves of the others.
+    private static bool IsStopping(VmSnapshot vm) => vm.RunStrategy == "Halted" || vm.Running is false || vm.HasStateChangeRequests;
+
+    private async Task<bool> IsAliveAsync(ObjectRef vm, CancellationToken cancellationToken) =>
+        await cluster.GetVmiAsync(vm, cancellationToken) is { Phase: not ("Succeeded" or "Failed") };
 }
 
 /// <summary>Gives a machine that we stopped its run strategy and its running state back. Safe to run twice.</summary>
@@ -299,6 +310,9 @@ internal sealed record RunningSeen(bool IsRunning, string? Node, string? Reason,
 /// <summary>Waits until a machine is Running. Changes nothing.</summary>
 internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : ClusterActivity<AwaitRunningInput, RunningSeen>
 {
+    /// <summary>The reason where it does not run since it is not down yet.</summary>
+    public const string GoesDown = "Its guest is still shutting down.";
+
     protected override async Task<RunningSeen> RunAsync(AwaitRunningInput input, CancellationToken cancellationToken)
     {
         var wait = wakeups.OpenForMachine(cluster, input.Node, input.Cursor, input.Until);
@@ -318,6 +332,6 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
 
     private async Task<string?> ReasonAsync(VmiSnapshot? vmi, CancellationToken cancellationToken) => vmi is null
         ? "KubeVirt has not made an instance of it."
-        : vmi.IsBeingDeleted ? "Its guest is still shutting down."
+        : vmi.IsBeingDeleted ? GoesDown
         : await VmObserver.WhyPendingAsync(cluster, vmi, null, cancellationToken) ?? vmi.Phase;
 }

@@ -18,6 +18,8 @@ internal static class VmCallRules
             { HeldBy: { } holder } => Told(
                 VmCallEnd.Refused, before,
                 $"Virtual machine {vm} was stopped by {Holder.Describe(holder)}, which starts it again with its run strategy. Cancel that, or wait for it."),
+            { IsStopping: true, StartsAgain: false } when request.Call == VmCall.Start => Told(
+                VmCallEnd.Refused, before, $"Virtual machine {vm} is still being stopped. When it is down: drydock vm start {vm}"),
             _ => Already(request, before) is { } already ? Told(VmCallEnd.Already, before, already) : null,
         };
     }
@@ -73,6 +75,7 @@ internal static class VmCallRules
             (VmCall.Start, { RunStrategy: "Always", IsAlive: false }) => "KubeVirt starts it by itself; look at why it does not run.",
             (VmCall.Start, { RunStrategy: "Once" }) => "With run strategy Once it runs once; give it another run strategy to run it again.",
             (VmCall.Start, { RunStrategy: "RerunOnFailure", Phase: "Failed" }) => "KubeVirt starts it again by itself after a failure.",
+            (VmCall.Restart, { IsStopping: true, StartsAgain: false }) => $"It is still being stopped. When it is down: drydock vm start {request.Vm}",
             (VmCall.Restart, { RunStrategy: "Halted" }) or (VmCall.Restart, { IsAlive: false, RunStrategy: not "Once" }) =>
                 $"It is not running: drydock vm start {request.Vm}",
             (VmCall.Restart, { RunStrategy: "Once" }) => "With run strategy Once it runs once and is not restarted.",
@@ -86,9 +89,10 @@ internal static class VmCallRules
 
     private static string? Already(VmCallRequest request, VmReading before) => (request.Call, before) switch
     {
+        (VmCall.Start, { IsStopping: true, StartsAgain: true }) => $"Virtual machine {request.Vm} is being restarted already.",
         (VmCall.Start, { IsAlive: true, Phase: "Running" }) => $"Virtual machine {request.Vm} runs already.",
         (VmCall.Start, { IsAlive: true }) => $"Virtual machine {request.Vm} is starting already ({before.Phase}).",
-        (VmCall.Stop, { RunStrategy: "Halted", IsAlive: true }) when request.GracePeriod is null => $"Virtual machine {request.Vm} is being stopped already.",
+        (VmCall.Stop, { IsStopping: true, StartsAgain: false } or { RunStrategy: "Halted", IsAlive: true }) when request.GracePeriod is null => $"Virtual machine {request.Vm} is being stopped already.",
         (VmCall.Stop, { RunStrategy: "Halted" or "Manual" or "RerunOnFailure", IsAlive: false }) => $"Virtual machine {request.Vm} is stopped already.",
         (VmCall.Migrate, { Migrating: { } phase }) => $"Virtual machine {request.Vm} is migrating already ({(phase.Length == 0 ? "Pending" : phase)}).",
         _ => null,

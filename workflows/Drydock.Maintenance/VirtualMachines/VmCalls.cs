@@ -80,6 +80,12 @@ internal sealed record VmReading
 
     public bool HasRequests { get; init; }
 
+    /// <summary>It runs and is told to stop, or is going down.</summary>
+    public bool IsStopping { get; init; }
+
+    /// <summary>KubeVirt starts it again when it is down.</summary>
+    public bool StartsAgain { get; init; }
+
     public string? HeldBy { get; init; }
 
     public string? Status { get; init; }
@@ -106,10 +112,14 @@ internal sealed record VmReading
 
         var vmi = await cluster.GetVmiAsync(name, cancellationToken);
         var newest = await cluster.ListMigrationsAsync(name, cancellationToken) is [var first, ..] ? first : null;
+        var strategy = Planning.VmForecasts.RunStrategyOf(vm);
         return new VmReading
         {
             Exists = true,
-            RunStrategy = Planning.VmForecasts.RunStrategyOf(vm),
+            RunStrategy = strategy,
+            IsStopping = vmi is { Phase: not ("Succeeded" or "Failed") }
+                && (vmi.IsBeingDeleted || strategy == "Halted" || vm.StateChangeRequests.Contains("Stop")),
+            StartsAgain = strategy == "Always" || vm.StateChangeRequests.Contains("Start"),
             HasBothKeys = vm is { Running: not null, RunStrategy: not null },
             HasRequests = vm.HasStateChangeRequests,
             HeldBy = vm.Mark?.HeldBy,
