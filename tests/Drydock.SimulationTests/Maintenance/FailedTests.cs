@@ -85,6 +85,26 @@ public sealed class FailedTests
         world.WhatIsWrong().ShouldBeEmpty();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(403, 1)]
+    [InlineData(503, 20)]
+    public async Task The_marks_are_looked_after_again_once_the_node_can_be_read(int code, int minutes)
+    {
+        await using var world = await HeldAsync(new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) });
+
+        DenyNodes(world, code, TimeSpan.FromMinutes(minutes));
+        await world.RunForAsync(TimeSpan.FromMinutes(minutes + 2));
+        world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", node => node["spec"]!.AsObject().Remove("unschedulable"));
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var isCordoned = IsCordoned(world);
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        isCordoned.ShouldBeTrue();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Findings.ShouldContain(finding => finding.Kind == "marks-reasserted" && finding.Message.Contains("the cordon"));
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_machine_that_cannot_be_looked_at_after_its_start_does_not_lose_the_report_nor_keep_the_lease()
     {

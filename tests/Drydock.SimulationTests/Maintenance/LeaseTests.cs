@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -169,6 +171,37 @@ public sealed class LeaseTests
         taken.ShouldNotBeNull();
         report.Outcome.ShouldBe(MaintenanceOutcome.Refused);
         Holder(world).ShouldBeNull();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_is_deleted_and_comes_back_under_its_name_is_ours_again_and_its_machines_run_in_the_end()
+    {
+        await using var world = await World.StartAsync("vm-not-migratable");
+        var request = world.Request();
+        await world.BeginAsync(request with
+        {
+            Action = MaintenanceAction.Hold, VirtualMachines = request.VirtualMachines with { OnNotMigratable = StuckVmPolicy.ShutDown },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
+
+        var node = world.Cluster.Store.Get(ResourceTypes.Nodes, null, "node-1")!.DeepClone().AsObject();
+        world.Cluster.Store.Delete(ResourceTypes.Nodes, null, "node-1", new Deletion());
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        node["metadata"] = new JsonObject { ["name"] = "node-1", ["labels"] = node["metadata"]!["labels"]!.DeepClone() };
+        node["metadata"]!["labels"]!.AsObject().Remove("remediation.medik8s.io/exclude-from-remediation");
+        node["spec"] = new JsonObject();
+        world.Cluster.Store.Create(ResourceTypes.Nodes, node);
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        var again = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        var lease = Holder(world);
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        (again.Unschedulable, again.Mark?.HeldBy, lease).ShouldBe((true, "drydock/hub/m1", "drydock/hub/m1"));
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        world.Cluster.Store.List(KubeVirtTypes.Instances).ShouldAllBe(vmi => vmi.InstancePhase() == "Running");
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeFalse();
     }
 
     // Ten pods that leave one after the other, half a minute apart.

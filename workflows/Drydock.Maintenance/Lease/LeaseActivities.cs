@@ -5,7 +5,7 @@ using Drydock.Maintenance.Rollouts;
 namespace Drydock.Maintenance.Lease;
 
 /// <summary>The lease of a node and who wants it.</summary>
-internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, TimeSpan Duration)
+internal sealed record LeaseInput(string Node, string Holder, TimeSpan Duration)
 {
     /// <summary>The maintenance that the lease is held for; null: whoever asks is that maintenance.</summary>
     public string? Maintenance { get; init; }
@@ -23,12 +23,16 @@ internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, T
     }
 }
 
-/// <summary>Takes the lease, or takes it over if it has expired. Safe to run twice: ours is renewed.</summary>
+/// <summary>
+/// Takes the lease, or takes it over if it has expired. Safe to run twice: ours is renewed. It goes with its node; the one of a node that was
+/// deleted and came back under its name belongs to the new one: it would be collected with the old one at once.
+/// </summary>
 internal sealed class AcquireLeaseActivity(ICluster cluster, LeftRunning left) : ClusterActivity<LeaseInput, LeaseOutcome>
 {
     protected override async Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
         await input.EndIfLeftRunningAsync(left, cancellationToken)
-        ?? await cluster.AcquireLeaseAsync(input.Node, input.NodeUid, input.Holder, input.Duration, cancellationToken);
+        ?? await cluster.AcquireLeaseAsync(
+            input.Node, (await cluster.GetNodeAsync(input.Node, cancellationToken))?.Uid, input.Holder, input.Duration, cancellationToken);
 }
 
 /// <summary>Renews the lease if it is still ours.</summary>

@@ -41,17 +41,16 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
-            var seen = await context.Await<MarksSeen>(
-                Activities.AwaitMarks,
-                new AwaitMarksInput(input.Node, input.Holder, input.Prior, input.Cursor, context.Now() + TimeSpan.FromMinutes(1))
-                {
-                    Maintenance = input.Maintenance,
-                },
-                input.Node,
-                end);
+            var seen = await LookAsync(context, input, end);
             if (end.IsCompleted)
             {
                 return input.Reasserted;
+            }
+
+            if (seen is null)
+            {
+                await PauseAsync(context, end);
+                continue;
             }
 
             if (seen.IsLeftRunning)
@@ -81,6 +80,32 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         return input.Reasserted;
     }
 
+    // Nobody else looks after the marks: whatever is in the way now, they are looked at again.
+    private static async Task<MarksSeen?> LookAsync(TaskOrchestrationContext context, HoldNodeInput input, Task end)
+    {
+        var look = new AwaitMarksInput(input.Node, input.Holder, input.Prior, input.Cursor, context.Now() + TimeSpan.FromMinutes(1))
+        {
+            Maintenance = input.Maintenance,
+        };
+        try
+        {
+            return await context.Await<MarksSeen>(Activities.AwaitMarks, look, input.Node, end);
+        }
+        catch (TaskFailedException)
+        {
+            return null;
+        }
+    }
+
+    private static async Task PauseAsync(TaskOrchestrationContext context, Task end)
+    {
+        using var woken = new CancellationTokenSource();
+        if (await Task.WhenAny(context.CreateTimer(context.Now() + Retry, woken.Token), end) == end)
+        {
+            woken.Cancel();
+        }
+    }
+
     private static async Task<HoldNodeInput> HoldNeighboursAsync(TaskOrchestrationContext context, HoldNodeInput input)
     {
         var hold = new HoldNeighboursInput(input.Node, input.Holder, input.Neighbours) { LooksForNew = input.LooksForNew };
@@ -92,12 +117,7 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
     {
         if (await TryAsync(context, Activities.ReassertNode, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null)
         {
-            using var woken = new CancellationTokenSource();
-            if (await Task.WhenAny(context.CreateTimer(context.Now() + Retry, woken.Token), end) == end)
-            {
-                woken.Cancel();
-            }
-
+            await PauseAsync(context, end);
             return input;
         }
 
