@@ -45,12 +45,12 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>What held the drain up when it ended.</summary>
     public IReadOnlyList<PlanFinding> Findings { get; private set; } = [];
 
-    public void StartLease(TimeSpan duration)
+    public void StartLease(string? nodeUid, TimeSpan duration)
     {
         _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
         _lease = context.CallSubOrchestratorAsync<bool>(
             Orchestrations.HoldLease,
-            new HoldLeaseInput(new LeaseInput(request.Node, holder, duration) { Maintenance = context.InstanceId }, context.InstanceId),
+            new HoldLeaseInput(new LeaseInput(request.Node, nodeUid, holder, duration) { Maintenance = context.InstanceId }, context.InstanceId),
             new TaskOptions().WithInstanceId(InstanceIds.Lease(context.InstanceId)));
     }
 

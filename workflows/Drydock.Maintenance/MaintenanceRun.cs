@@ -47,14 +47,14 @@ internal sealed class MaintenanceRun
 
     public async Task<MaintenanceReport> RunAsync()
     {
-        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await NextAsync(_claim.AcquireLeaseAsync);
+        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await NextAsync(() => _claim.AcquireLeaseAsync(_plan!.NodeUid));
         if (refused is not null)
         {
             await _children.EndAllAsync(isCancel: false);
             return Report(refused, new RestoreResult(false, [], []));
         }
 
-        _children.StartLease(_request.LeaseDuration);
+        _children.StartLease(_plan!.NodeUid, _request.LeaseDuration);
         var end = await WorkAsync();
         await _children.ResumedAsync(_cancel);
         if (end is { Outcome: MaintenanceOutcome.Failed, KeepNode: false })

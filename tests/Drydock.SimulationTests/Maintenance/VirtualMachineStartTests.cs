@@ -1,5 +1,4 @@
 using Drydock.Maintenance;
-using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
@@ -76,7 +75,7 @@ public sealed class VirtualMachineStartTests
         stops.Count(request => request.Code == 409).ShouldBeGreaterThan(0);
         stops.Count(request => request.Code == 202).ShouldBe(1);
         var drain = report.Steps.Single(step => step.Step == MaintenanceStep.Drain);
-        (drain.To - drain.From)!.Value.ShouldBeLessThan(TimeSpan.FromMinutes(2), "it was not held for stopped until it was to be forced");
+        (drain.To - drain.From).ShouldBeLessThan(TimeSpan.FromMinutes(2), "it was not held for stopped until it was to be forced");
     }
 
     private static VirtualMachinePolicy Policy => Quick with { OnNotMigratable = StuckVmPolicy.ShutDown, StopTimeout = TimeSpan.FromMinutes(5) };

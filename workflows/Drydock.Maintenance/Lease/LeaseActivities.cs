@@ -4,8 +4,8 @@ using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Maintenance.Lease;
 
-/// <summary>The lease of a node and who wants it.</summary>
-internal sealed record LeaseInput(string Node, string Holder, TimeSpan Duration)
+/// <summary>The lease of a node, with the uid it had when the plan was made, and who wants it.</summary>
+internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, TimeSpan Duration)
 {
     /// <summary>The maintenance that the lease is held for; null: whoever asks is that maintenance.</summary>
     public string? Maintenance { get; init; }
@@ -32,7 +32,11 @@ internal sealed class AcquireLeaseActivity(ICluster cluster, LeftRunning left) :
     protected override async Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
         await input.EndIfLeftRunningAsync(left, cancellationToken)
         ?? await cluster.AcquireLeaseAsync(
-            input.Node, (await cluster.GetNodeAsync(input.Node, cancellationToken))?.Uid, input.Holder, input.Duration, cancellationToken);
+            input.Node,
+            await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node ? node.Uid : input.NodeUid,
+            input.Holder,
+            input.Duration,
+            cancellationToken);
 }
 
 /// <summary>Renews the lease if it is still ours.</summary>

@@ -36,6 +36,8 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
 
+    private bool _wasLost;
+
     public override async Task<IReadOnlyList<string>> RunAsync(TaskOrchestrationContext context, HoldNodeInput input)
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
@@ -106,16 +108,16 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         }
     }
 
-    private static async Task<HoldNodeInput> HoldNeighboursAsync(TaskOrchestrationContext context, HoldNodeInput input)
+    private async Task<HoldNodeInput> HoldNeighboursAsync(TaskOrchestrationContext context, HoldNodeInput input)
     {
         var hold = new HoldNeighboursInput(input.Node, input.Holder, input.Neighbours) { LooksForNew = input.LooksForNew };
-        return await TryAsync(context, Activities.HoldNeighbours, hold) is { Message: { } found } ? input.Told(found) : input;
+        return await TryAsync(context, Activities.HoldNeighbours, input.Holder, hold) is { Message: { } found } ? input.Told(found) : input;
     }
 
-    private static async Task<HoldNodeInput> ReassertAsync(
+    private async Task<HoldNodeInput> ReassertAsync(
         TaskOrchestrationContext context, HoldNodeInput input, IReadOnlyList<string> missing, Task end)
     {
-        if (await TryAsync(context, Activities.ReassertNode, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null)
+        if (await TryAsync(context, Activities.ReassertNode, input.Holder, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null)
         {
             await PauseAsync(context, end);
             return input;
@@ -129,11 +131,19 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
     }
 
     // The maintenance goes on without: the lease may be lost for a while, the API server away.
-    private static async Task<ActResult?> TryAsync(TaskOrchestrationContext context, string activity, object input)
+    private async Task<ActResult?> TryAsync(TaskOrchestrationContext context, string activity, string holder, object input)
     {
         try
         {
-            return await context.Do<ActResult>(activity, input) is { Verdict: Verdict.Done } done ? done : null;
+            var result = await context.Do<ActResult>(activity, input);
+            if (result.Verdict == Verdict.LeaseLost && !_wasLost)
+            {
+                // Its next renewal may be far: a lease that is gone with its node is taken again at once.
+                context.LookAtLease(holder);
+            }
+
+            _wasLost = result.Verdict == Verdict.LeaseLost;
+            return result.Verdict == Verdict.Done ? result : null;
         }
         catch (TaskFailedException)
         {

@@ -42,12 +42,13 @@ internal sealed class NodeClaim(
     }
 
     /// <summary>Takes the lease of the node, waiting for whoever has it for as long as the request says.</summary>
-    public async Task<MaintenanceEnd?> AcquireLeaseAsync()
+    /// <param name="nodeUid">The node, as the plan found it.</param>
+    public async Task<MaintenanceEnd?> AcquireLeaseAsync(string? nodeUid)
     {
         var began = context.Now();
         _waitsUntil = began + request.LeaseWait;
         progress.Enter(MaintenanceStep.Lease, "Taking the lease of the node.", request.LeaseWait > TimeSpan.Zero ? _waitsUntil : null);
-        var lease = new LeaseInput(request.Node, holder, request.LeaseDuration);
+        var lease = new LeaseInput(request.Node, nodeUid, holder, request.LeaseDuration);
         try
         {
             while (true)

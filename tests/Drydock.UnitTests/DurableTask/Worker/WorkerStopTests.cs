@@ -1,5 +1,4 @@
 using Drydock.DurableTask;
-using Drydock.DurableTask.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
