@@ -4,7 +4,8 @@ namespace Drydock.Maintenance;
 
 /// <summary>
 /// An activity that talks to the cluster. What another try can mend is thrown as it came and retried by the orchestrator's policy;
-/// what it cannot mend becomes a <see cref="ClusterRefusalException"/>.
+/// what it cannot mend becomes a <see cref="ClusterRefusalException"/>. An API server that has just started answers 401 until it can check
+/// tokens, and a login program fails now and then: that is tried again too.
 /// </summary>
 internal abstract class ClusterActivity<TInput, TOutput> : TaskActivity<TInput, TOutput>
 {
@@ -14,7 +15,7 @@ internal abstract class ClusterActivity<TInput, TOutput> : TaskActivity<TInput, 
         {
             return await RunAsync(input, CancellationToken.None);
         }
-        catch (ClusterException refusal) when (!refusal.IsTransient)
+        catch (ClusterException refusal) when (refusal is { IsTransient: false, Kind: not ClusterErrorKind.Unauthorized })
         {
             throw new ClusterRefusalException(refusal.Message, refusal);
         }

@@ -84,7 +84,10 @@ internal sealed class ApiClient(
                 $"The API server {Server} does not serve {resource.Describe(null)} now ({call.Description}): {answer.Message}") { Code = 404 };
     }
 
-    /// <summary>All objects that match, read in pages of one consistent state, or null if the type is not served.</summary>
+    /// <summary>
+    /// All objects that match, read in pages of one consistent state, or null if the type is not served. That is believed only of types that
+    /// a cluster may be without: every API server has pods, and one that answers 404 for them is not there yet.
+    /// </summary>
     public async Task<ApiList?> ListAsync(Resource resource, string? @namespace, string? selector, CancellationToken cancellationToken)
     {
         var items = new List<JsonElement>();
@@ -105,7 +108,10 @@ internal sealed class ApiClient(
 
             if (answer.Code == 404)
             {
-                return null;
+                return resource.IsBuiltIn
+                    ? throw new ClusterException(ClusterErrorKind.Server, call.Verb, resource.Describe(null),
+                        $"The API server {Server} does not serve {resource.Describe(null)} now ({call.Description}): {answer.Message}") { Code = 404 }
+                    : null;
             }
 
             var page = answer.IsSuccess ? answer.Body : throw ApiErrors.From(answer);

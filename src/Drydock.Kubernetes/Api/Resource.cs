@@ -43,6 +43,9 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource Policies = new("drydock.dev", "v1alpha1", "maintenancepolicies");
     public static readonly Resource NodeMaintenances = new("nodemaintenance.medik8s.io", "v1beta1", "nodemaintenances");
 
+    /// <summary>Every cluster has the type: its group is one of Kubernetes' own (no dot, or <c>*.k8s.io</c>).</summary>
+    public bool IsBuiltIn => !Group.Contains('.', StringComparison.Ordinal) || Group.EndsWith(".k8s.io", StringComparison.Ordinal);
+
     /// <summary>The path of the type's group and version.</summary>
     public string GroupPath => Group.Length == 0 ? $"/api/{GroupVersion}" : $"/apis/{Group}/{GroupVersion}";
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
-using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
@@ -81,6 +80,44 @@ public sealed class FailedTests
         var report = await world.EndAsync();
 
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(1)]
+    [InlineData(6)]
+    [InlineData(13)]
+    [InlineData(24)]
+    [InlineData(40)]
+    [InlineData(60)]
+    public async Task An_API_server_that_accepts_no_token_for_a_while_ends_nothing_wherever_the_maintenance_is(int from)
+    {
+        await using var world = await World.StartAsync("vm-not-migratable");
+        var (refused, seen) = (0, 0);
+        DateTimeOffset? until = null;
+        world.Api.Intercept = request =>
+        {
+            // The answer to a plan is for a person: counted from the lease on.
+            if (request is { Verb: "create", Resource: "leases.coordination.k8s.io", IsDone: true } || (seen > 0 && request is { Verb: not "watch", IsDone: false }))
+            {
+                seen++;
+            }
+
+            if (seen < from || request.IsDone || request.Verb == "watch" || world.Time.GetUtcNow() > (until ??= world.Time.GetUtcNow().AddSeconds(20)))
+            {
+                return Task.CompletedTask;
+            }
+
+            refused++;
+            throw new ApiException(401, "Unauthorized", "Unauthorized");
+        };
+        var request = world.Request();
+
+        var report = await world.MaintainAsync(request with { VirtualMachines = request.VirtualMachines with { OnNotMigratable = StuckVmPolicy.ShutDown } });
+
+        refused.ShouldBeGreaterThan(0);
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.LeftBehind.ShouldBeEmpty();
         world.WhatIsWrong().ShouldBeEmpty();
     }
 

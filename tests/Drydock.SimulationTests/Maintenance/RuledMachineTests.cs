@@ -1,5 +1,4 @@
 using Drydock.Maintenance;
-using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;

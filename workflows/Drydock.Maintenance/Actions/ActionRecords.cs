@@ -50,6 +50,9 @@ internal sealed record ActionState
 {
     public PowerPhase Phase { get; init; }
 
+    /// <summary>Job, Reboot: an earlier generation started the job, so that one that is missing was deleted by somebody.</summary>
+    public bool IsStarted { get; init; }
+
     /// <summary>PowerCycle: when the phase must be over.</summary>
     public DateTimeOffset? Until { get; init; }
 

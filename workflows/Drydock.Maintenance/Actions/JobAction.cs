@@ -9,12 +9,13 @@ internal sealed class JobAction(ActionRun run)
         var (input, job) = (run.Input, run.Input.JobName);
         run.Say($"Starting Job {job} on the node.");
         var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: false);
-        if (await run.ChangeAsync(Activities.StartJob, start) is { IsDone: false } not)
+        if (!input.State.IsStarted && await run.ChangeAsync(Activities.StartJob, start) is { IsDone: false } not)
         {
-            // An earlier generation may have started it.
+            // It may be there although the answer was lost.
             return not.Ended is { } ended ? await run.LetGoAsync(ended) : null;
         }
 
+        run.Input = run.Input with { State = run.Input.State with { IsStarted = true } };
         JobSeen? seen = null;
         while (true)
         {

@@ -14,12 +14,13 @@ internal sealed class RebootAction(ActionRun run)
         var (input, job) = (run.Input, run.Input.JobName);
         run.Say($"Rebooting the node by Job {job}.");
         var start = new StartJobInput(input.Node, input.Holder, input.Maintenance, job, input.Job!, input.BootId, Reboots: true);
-        if (await run.ChangeAsync(Activities.StartJob, start) is { IsDone: false } not)
+        if (!input.State.IsStarted && await run.ChangeAsync(Activities.StartJob, start) is { IsDone: false } not)
         {
-            // An earlier generation may have started it.
+            // It may be there although the answer was lost.
             return not.Ended is { } ended ? await run.LetGoAsync(ended) : null;
         }
 
+        run.Input = run.Input with { State = run.Input.State with { IsStarted = true } };
         BootSeen? seen = null;
         while (true)
         {

@@ -142,5 +142,11 @@ internal static class PrometheusAnswer
         }
     }
 
-    private static double Number(JsonElement sample) => double.Parse(sample[1].GetString() ?? "", CultureInfo.InvariantCulture);
+    // Prometheus' words for what the number format has other words for.
+    private static double Number(JsonElement sample) => sample[1].GetString() switch
+    {
+        "+Inf" => double.PositiveInfinity,
+        "-Inf" => double.NegativeInfinity,
+        var text => double.Parse(text ?? "", CultureInfo.InvariantCulture),
+    };
 }

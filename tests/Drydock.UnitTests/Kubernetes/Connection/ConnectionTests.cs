@@ -80,6 +80,20 @@ public sealed class ConnectionTests
         cluster.Counts.RequestsInFlight.ShouldBe(0);
     }
 
+    [Fact]
+    public async Task An_API_server_that_does_not_serve_pods_has_not_none_but_one_without_KubeVirt_has_no_machines()
+    {
+        var cluster = new PlayedServer().On("GET", 404, "404 page not found").Connect();
+
+        var thrown = await Should.ThrowAsync<ClusterException>(() => cluster.ListPodsOnNodeAsync("n1", CancellationToken.None));
+
+        (thrown.Kind, thrown.IsTransient, thrown.Code).ShouldBe((ClusterErrorKind.Server, true, 404));
+        await Should.ThrowAsync<ClusterException>(() => cluster.ListNodesAsync(CancellationToken.None));
+        await Should.ThrowAsync<ClusterException>(() => cluster.ListBudgetsAsync(CancellationToken.None));
+        (await cluster.ListVmisOnNodeAsync("n1", CancellationToken.None)).ShouldBeEmpty();
+        (await cluster.GetKubeVirtAsync(CancellationToken.None)).ShouldBeNull();
+    }
+
     [Theory]
     [InlineData(401, ClusterErrorKind.Unauthorized, false)]
     [InlineData(403, ClusterErrorKind.Forbidden, false)]

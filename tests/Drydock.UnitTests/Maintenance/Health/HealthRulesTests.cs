@@ -171,6 +171,8 @@ public sealed class HealthRulesTests
     [InlineData("""{"data":{"resultType":"vector","result":[]}}""", QueryExpectation.AtLeast, false)]
     [InlineData("""{"data":{"resultType":"scalar","result":[1,"5"]}}""", QueryExpectation.AtMost, true)]
     [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"NaN"]}]}}""", QueryExpectation.AtMost, false)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"+Inf"]}]}}""", QueryExpectation.AtLeast, true)]
+    [InlineData("""{"data":{"resultType":"vector","result":[{"value":[1,"-Inf"]}]}}""", QueryExpectation.AtMost, true)]
     [InlineData("<html>", QueryExpectation.Empty, false)]
     public void A_Prometheus_answer_passes_as_expected(string body, QueryExpectation expect, bool passes) =>
         PrometheusAnswer.Judge(body, new ProbeTemplate(ProbeKind.Prometheus) { Expect = expect, Threshold = 5 }).Passes.ShouldBe(passes);
