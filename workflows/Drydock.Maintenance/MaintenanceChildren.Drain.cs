@@ -1,0 +1,119 @@
+using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
+using Drydock.Maintenance.Steering;
+using Drydock.Maintenance.VirtualMachines;
+
+namespace Drydock.Maintenance;
+
+/// <content>The drain: the pods, and each virtual machine that has to leave.</content>
+internal sealed partial class MaintenanceChildren
+{
+    public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty, MaintenancePolicy? policy)
+    {
+        (_deadline, _drainSince) = (new SteeredDeadline(deadline, progress.Suspension?.Since), context.Now());
+        _vmPolicy = VmPolicies.Allowed(request.VirtualMachines, policy);
+        _drained = context.WaitForExternalEvent<int>(ChildEvents.Drained);
+        _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
+        var planned = vms.ToList();
+        _drain = context.CallSubOrchestratorAsync<DrainResult>(
+            Orchestrations.Drain,
+            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }),
+            new TaskOptions().WithInstanceId(InstanceIds.Pods(context.InstanceId)));
+        planned.ForEach(StartVm);
+    }
+
+    /// <summary>Tells the drain to end and waits until it has.</summary>
+    public async Task EndDrainAsync()
+    {
+        if (_drain is { IsCompleted: false })
+        {
+            context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.End, "complete");
+        }
+
+        if (_drain is not null)
+        {
+            Book(await _drain);
+        }
+    }
+
+    private void StartVm(ObjectRef vm)
+    {
+        if (!_moving.ContainsKey(vm))
+        {
+            // One that comes when the node was empty already has a time of its own, and being late fails nothing: somebody may be at work on the node.
+            var life = _lives[vm] = _lives.GetValueOrDefault(vm) + 1;
+            var isLater = _drained is { IsCompleted: true };
+            var isOver = life > 1 && !_deadline.IsSuspended && _deadline.Deadline <= context.Now();
+            var deadline = isLater || isOver ? context.Now() + request.Drain.Timeout : _deadline.Deadline;
+            var onTimeout = isLater && request.Drain.OnTimeout == DeadlinePolicy.Fail ? DeadlinePolicy.Wait : request.Drain.OnTimeout;
+            _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
+                Orchestrations.MoveVm,
+                new MoveVmInput(
+                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, onTimeout,
+                    new MoveVmState { SuspendedAt = _deadline.SuspendedAt })
+                {
+                    AtOnce = request.Drain.MaxParallelEvictions,
+                },
+                new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
+        }
+    }
+
+    private async Task BookVmsAsync()
+    {
+        foreach (var (vm, child) in _moving.Where(vm => vm.Value.IsCompleted).ToList())
+        {
+            var moved = await child;
+            _moving.Remove(vm);
+            _moved.Add(moved);
+            if (moved.Result.Outcome == VmOutcome.Skipped)
+            {
+                context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.VmSkipped, vm);
+            }
+
+            if (moved.IsFailure)
+            {
+                Failure ??= new MaintenanceEnd(MaintenanceOutcome.Failed, $"Virtual machine {vm}: {moved.Result.Message}");
+            }
+        }
+    }
+
+    private async Task BookDrainAsync()
+    {
+        if (_drain is { IsCompleted: true } && !_drainIsOver)
+        {
+            Book(await _drain);
+        }
+    }
+
+    private void Book(DrainResult result)
+    {
+        _drainIsOver = true;
+        Pods = result.Pods;
+        if (result.End == DrainEnd.TimedOut)
+        {
+            Findings = [.. Findings, .. result.Blockers.Select(blocker => new PlanFinding(
+                FindingSeverity.Blocks,
+                blocker.Kind,
+                $"{(blocker.Kind == Answers.VolumeAttached ? "Volume" : "Pod")} {blocker.Pod}: {blocker.Message ?? blocker.Kind}",
+                blocker.Object,
+                blocker.NextStep))];
+            var late = context.Now() < _deadline.Deadline ? result.Left?.LateAlone : null;
+            Failure ??= new MaintenanceEnd(
+                MaintenanceOutcome.Failed,
+                (late is null ? $"Node {request.Node} was not empty within {Spoken.Of(_deadline.Deadline - _drainSince)}: " : $"Pod {late} did not leave node {request.Node} in its own time: ")
+                    + $"{(progress.LeaseSentence is { } lost ? $"{lost} " : "")}{WhatIsLeft(result.Left)}");
+        }
+    }
+
+    private string WhatIsLeft(LeftOnNode? left)
+    {
+        var machines = _moving.Keys.Order(Comparer<ObjectRef>.Create(static (one, other) => string.CompareOrdinal(one.ToString(), other.ToString()))).ToList();
+        return (machines.Count, left) switch
+        {
+            (0, null) => "what was left went at that moment.",
+            (0, _) => $"{left}.",
+            (_, null) => $"still there: virtual machine {string.Join(", ", machines.Take(5))}{(machines.Count > 5 ? $" and {machines.Count - 5} more" : "")}.",
+            _ => $"{left}; {Spoken.Count(machines.Count, "virtual machine is", "virtual machines are")} still there, such as {machines[0]}.",
+        };
+    }
+}
