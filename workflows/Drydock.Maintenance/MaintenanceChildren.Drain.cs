@@ -22,6 +22,43 @@ internal sealed partial class MaintenanceChildren
         planned.ForEach(StartVm);
     }
 
+    /// <summary>
+    /// Before the machine goes down: whatever has come to the node since it was empty leaves it as in the drain, with as much time. Null
+    /// then; else how the maintenance ends.
+    /// </summary>
+    public async Task<MaintenanceEnd?> EmptyAgainAsync(CancelWish cancel)
+    {
+        while (true)
+        {
+            var end = await PassAsync(cancel) ?? await cancel.EndAsync() ?? Failure;
+            if (end is not null || _drain is not { IsCompleted: false } || await IsEmptyAsync())
+            {
+                return end;
+            }
+
+            (_deadline, _drainSince) = (new SteeredDeadline(context.Now() + request.Drain.Timeout, null), context.Now());
+            progress.Enter(
+                MaintenanceStep.Drain, $"Node {request.Node} is not empty any more: what has come to it must leave before the machine goes down.",
+                request.Drain.OnTimeout == DeadlinePolicy.Wait ? null : _deadline.Deadline);
+            _drained = context.WaitForExternalEvent<int>(ChildEvents.Drained);
+            context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.EmptyAgain, _deadline.Deadline);
+            while (!IsDrained && !cancel.Said.IsCompleted && Failure is null)
+            {
+                await NextAsync(cancel.Said);
+            }
+        }
+    }
+
+    // Read now: the drain tells what comes to the node when it has seen it.
+    private async Task<bool> IsEmptyAsync()
+    {
+        var skipped = _moved.Where(static moved => moved.Result.Outcome == VmOutcome.Skipped).Select(static moved => moved.Result.Vmi);
+        var seen = await context.Do<PodsSeen>(
+            Activities.AwaitPods,
+            new AwaitPodsInput(request.Node, request.Drain, [], [], new Dictionary<string, int>(StringComparer.Ordinal), null, context.Now()) { Skipped = [.. skipped] });
+        return _moving.Count == 0 && seen is { New.Count: 0, Launchers: 0, Attached.Count: 0 };
+    }
+
     /// <summary>Tells the drain to end and waits until it has.</summary>
     public async Task EndDrainAsync()
     {

@@ -30,6 +30,9 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     /// <summary>The BareMetalHost that is power-cycled, or null.</summary>
     public ObjectRef? Host { get; init; }
 
+    /// <summary>Before its machine goes down the gate is passed and the node empty once more; false in what was stored before that: its history must replay.</summary>
+    public bool GuardsPower { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }

@@ -42,7 +42,7 @@ internal sealed class MaintenanceRun
         _cancel = new CancelWish(context);
         _claim = new NodeClaim(context, request, _holder, _progress, _children, _cancel);
         _approvals = new MaintenanceApprovals(context, request, _progress, _children, _cancel);
-        _actions = new MaintenanceActions(context, request, _holder, _progress, _children, _cancel);
+        _actions = new MaintenanceActions(context, request, _holder, _progress, _children, _approvals, _cancel);
     }
 
     public async Task<MaintenanceReport> RunAsync()

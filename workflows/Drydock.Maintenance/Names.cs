@@ -262,6 +262,9 @@ internal static class ChildEvents
     /// <summary>From the drain: the node is empty.</summary>
     public const string Drained = "drained";
 
+    /// <summary>To the drain: the node is to be empty once more, by that moment; it says so again when it is.</summary>
+    public const string EmptyAgain = "empty-again";
+
     /// <summary>To the drain: a virtual machine that stays; its launcher does not hold the drain.</summary>
     public const string VmSkipped = "vm-skipped";
 

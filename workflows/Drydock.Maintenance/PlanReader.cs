@@ -61,6 +61,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             Steps = planned.Steps,
             Policy = planned.Policy,
             Host = planned.Host,
+            GuardsPower = true,
             Findings = [.. findings.OrderBy(finding => finding.Severity)],
         };
     }

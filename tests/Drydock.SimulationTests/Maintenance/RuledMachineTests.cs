@@ -116,7 +116,7 @@ public sealed class RuledMachineTests
     }
 
     /// <summary>Machine and launcher are on the node now, past its cordon. The machine first: a drain that sees a launcher looks for its machine.</summary>
-    private static void Arrive(World world, string name)
+    internal static void Arrive(World world, string name)
     {
         Change(world, name, vmi =>
         {

@@ -30,8 +30,7 @@ public sealed class ActionPlanner(
     {
         foreach (var (point, step) in StepsOf(request))
         {
-            if (step.Kind is (MaintenanceAction.Reboot or MaintenanceAction.PowerCycle)
-                && point is (ActionPoint.BeforeDrain or ActionPoint.BeforeUncordon))
+            if (Resolve.TakesDown(step) && point is (ActionPoint.BeforeDrain or ActionPoint.BeforeUncordon))
             {
                 yield return Invalid($"A {step} is possible as the action or after the drain, not at {Kebab.Of(point.ToString())}.");
             }

@@ -1,3 +1,4 @@
+using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.Actions;
@@ -9,6 +10,7 @@ internal sealed class MaintenanceActions(
     string holder,
     MaintenanceProgress progress,
     MaintenanceChildren children,
+    MaintenanceApprovals approvals,
     CancelWish cancel)
 {
     /// <summary>When an action saw a new boot ID, or null.</summary>
@@ -23,7 +25,7 @@ internal sealed class MaintenanceActions(
         var steps = ActionPlanner.StepsOf(request).Where(step => step.Point == point).Select(step => step.Step).ToList();
         for (var index = 0; index < steps.Count; index++)
         {
-            if (await children.PassAsync(cancel) is { } stopped)
+            if ((await children.PassAsync(cancel) ?? await MayGoDownAsync(steps[index], plan)) is { } stopped)
             {
                 return stopped;
             }
@@ -44,9 +46,15 @@ internal sealed class MaintenanceActions(
         return null;
     }
 
+    /// <summary>A machine goes down when that is approved, wherever in the maintenance it does, and under nothing that has come to it meanwhile.</summary>
+    private async Task<MaintenanceEnd?> MayGoDownAsync(ActionStep step, MaintenancePlan plan) =>
+        plan.GuardsPower && Resolve.TakesDown(step)
+            ? await approvals.PassAsync(ApprovalGate.Action, plan.Policy) ?? await children.EmptyAgainAsync(cancel)
+            : null;
+
     // Read anew: a node that has booted since it was marked, whoever did that, would pass for rebooted before the action has begun.
     private async Task<string?> BootIdAsync(ActionStep step, string? before) =>
-        step.Kind is MaintenanceAction.Reboot or MaintenanceAction.PowerCycle
+        Resolve.TakesDown(step)
             ? (await context.Do<NodeReading>(Activities.ReadNode, new NodeInput(request.Node, holder))).Baseline?.BootId ?? before
             : before;
 

@@ -11,8 +11,10 @@ internal static class PlannedSteps
         Approve(ApprovalGate.Start, "before anything is changed");
         Act(ActionPoint.BeforeDrain, "before the drain");
         steps.Add(new("drain", $"Cordon and drain the node, within {Spoken.Of(request.Drain.Timeout)}."));
-        Act(ActionPoint.AfterDrain, "after the drain");
-        Approve(ApprovalGate.Action, "before the action");
+        var after = request.Hooks.AfterDrain.TakeWhile(static step => !Resolve.TakesDown(step)).ToList();
+        Take(after, "after the drain");
+        Approve(ApprovalGate.Action, after.Count < request.Hooks.AfterDrain.Count ? "before the machine goes down" : "before the action");
+        Take(request.Hooks.AfterDrain.Skip(after.Count), "after the drain");
         Act(ActionPoint.Action, "as the action");
         steps.Add(new("health", Health(request, policy)));
         Act(ActionPoint.BeforeUncordon, "before the node takes work again");
@@ -27,9 +29,10 @@ internal static class PlannedSteps
             }
         }
 
-        void Act(ActionPoint point, string when) => steps.AddRange(ActionPlanner.StepsOf(request)
-            .Where(step => step.Point == point)
-            .Select(step => new PlannedStep(Kebab.Of(step.Step.Kind.ToString()), Sentence(step.Step, policy, host, when))));
+        void Act(ActionPoint point, string when) => Take(ActionPlanner.StepsOf(request).Where(step => step.Point == point).Select(step => step.Step), when);
+
+        void Take(IEnumerable<ActionStep> taken, string when) =>
+            steps.AddRange(taken.Select(step => new PlannedStep(Kebab.Of(step.Kind.ToString()), Sentence(step, policy, host, when))));
     }
 
     private static string Sentence(ActionStep step, MaintenancePolicy? policy, ObjectRef? host, string when)

@@ -46,5 +46,8 @@ internal static class Resolve
 
     /// <summary>The boot ID must be another afterwards.</summary>
     public static bool MustReboot(MaintenanceRequest request) => request.Health.MustReboot
-        ?? ActionPlanner.StepsOf(request).Any(step => step.Step.Kind is MaintenanceAction.Reboot or MaintenanceAction.PowerCycle);
+        ?? ActionPlanner.StepsOf(request).Any(step => TakesDown(step.Step));
+
+    /// <summary>It takes the machine down, with whatever is on it.</summary>
+    public static bool TakesDown(ActionStep step) => step.Kind is MaintenanceAction.Reboot or MaintenanceAction.PowerCycle;
 }

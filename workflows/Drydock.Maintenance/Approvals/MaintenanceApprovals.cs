@@ -6,10 +6,12 @@ namespace Drydock.Maintenance.Approvals;
 internal sealed class MaintenanceApprovals(
     TaskOrchestrationContext context, MaintenanceRequest request, MaintenanceProgress progress, MaintenanceChildren children, CancelWish cancel)
 {
-    /// <summary>Null once it is approved or where nobody has to; else how the maintenance ends.</summary>
+    private readonly HashSet<ApprovalGate> _passed = [];
+
+    /// <summary>Null once it is approved, now or before, or where nobody has to; else how the maintenance ends.</summary>
     public async Task<MaintenanceEnd?> PassAsync(ApprovalGate gate, MaintenancePolicy? policy)
     {
-        if (!Resolve.Waits(request, policy, gate))
+        if (!Resolve.Waits(request, policy, gate) || _passed.Contains(gate))
         {
             return null;
         }
@@ -34,7 +36,7 @@ internal sealed class MaintenanceApprovals(
 
         var decision = await answer;
         progress.Decided(new ApprovalRecord(gate, decision.IsApproved, decision.By, decision.Reason, askedAt, context.Now()));
-        return decision.IsApproved
+        return decision.IsApproved && _passed.Add(gate)
             ? null
             : Rejected(gate, $"{decision.By} rejected {What(gate)}{(decision.Reason is { Length: > 0 } why ? $": {why.TrimEnd('.')}" : "")}.", isDecided: true);
     }

@@ -106,11 +106,12 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     {
         var end = context.WaitForExternalEvent<string>(ChildEvents.End);
         var skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
+        var again = context.WaitForExternalEvent<DateTimeOffset>(ChildEvents.EmptyAgain);
         var steers = new SteerInbox(context);
         var state = input.State;
         for (var round = 0; round < RoundsBeforeNew; round++)
         {
-            state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped, steers.News)), input.Policy);
+            state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped, again, steers.News)), input.Policy);
             if (end.IsCompleted)
             {
                 return Result(DrainEnd.Told, state, context.Now());
@@ -122,6 +123,13 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
                 // Looked at again at once, without it.
                 state = state with { Skipped = [.. state.Skipped, await skipped], Cursor = null };
                 skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
+                continue;
+            }
+
+            if (again.IsCompleted)
+            {
+                (input, state) = (input with { Deadline = await again }, state with { WasEmpty = false, Cursor = null });
+                again = context.WaitForExternalEvent<DateTimeOffset>(ChildEvents.EmptyAgain);
                 continue;
             }
 
@@ -158,6 +166,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             state = state with { Skipped = [.. state.Skipped, await skipped] };
         }
 
+        (input, state) = again.IsCompleted ? (input with { Deadline = await again }, state with { WasEmpty = false }) : (input, state);
         context.ContinueAsNew(input with { State = DrainBook.Shortened(state) });
         return Result(DrainEnd.Told, state, context.Now());
     }
