@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -90,6 +91,25 @@ public sealed class DrainDeadlineTests
         report.Message.ShouldNotBeNull().ShouldContain("1 pod is held (the longest shop/data (denied))");
         (Deletions(world, "held-"), Deletions(world, "data")).ShouldBe((1, 0));
         world.Cluster.Store.Get(ResourceTypes.Pods, "shop", "data").ShouldNotBeNull();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_delete_by_force_that_was_refused_is_asked_for_again_after_ten_seconds_also_of_a_pod_that_was_waited_for()
+    {
+        await using var world = await StartAsync([Web("batch")]);
+        using var refused = world.Api.Fail(new Fault { Verb = "delete", Resource = "pods", Code = 503, Count = 2 });
+
+        var report = await world.MaintainAsync(Request(world, new DrainPolicy
+        {
+            Timeout = TimeSpan.FromMinutes(5),
+            OnTimeout = DeadlinePolicy.Force,
+            Rules = [new DrainRule(DrainBehavior.WaitForCompletion) { PodSelector = "app=batch" }],
+        }));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var deletes = world.Api.RequestLog.Of("delete", "pods").Where(request => request.User != "system:kubelet").Select(request => request.Time).ToList();
+        deletes.Count.ShouldBe(3);
+        deletes.Zip(deletes.Skip(1)).ShouldAllBe(pair => pair.Second - pair.First < TimeSpan.FromSeconds(12));
     }
 
     [Theory(Timeout = World.Timeout)]

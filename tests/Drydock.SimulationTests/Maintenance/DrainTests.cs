@@ -192,6 +192,10 @@ public sealed class DrainTests
         var first = report.Pods.OrderBy(pod => pod.AcceptedAt).Take(2).ToList();
         first.ShouldAllBe(pod => world.AcceptedEvictions().Take(2).Contains(pod.Pod.ToString()));
         first.ShouldAllBe(pod => pod.AcceptedAt >= since!.Value.AddSeconds(-1) && pod.AcceptedAt <= since.Value);
+
+        // Nothing else happens on the node before the first has shut down.
+        var next = world.Api.RequestLog.Of("create", "pods", "eviction").First(request => request.Time > since!.Value);
+        (next.Time - since!.Value).ShouldBeLessThan(TimeSpan.FromSeconds(seconds == 0 ? 2 : 20));
     }
 
     [Fact(Timeout = World.Timeout)]

@@ -95,6 +95,10 @@ internal static class DrainBook
             .Select(IReadOnlyList<PodEntry> (pod) => [pod]),
     ];
 
+    /// <summary>When one of those that were not let go by force either is asked for again, or null.</summary>
+    public static DateTimeOffset? NextForced(DrainState state, DateTimeOffset now) => state.Pods
+        .Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && (state.IsForced || pod.Deadline <= now)).Min(pod => pod.NextTry);
+
     /// <summary>The deadline of a pod, or of the drain, has passed for something that holds it.</summary>
     public static bool IsLate(DrainState state, DateTimeOffset now) => state.Pods.Any(pod => pod.HoldsDrain && pod.Deadline <= now);
 
@@ -107,6 +111,9 @@ internal static class DrainBook
     {
         var accepted = result.Accepted.ToHashSet(StringComparer.Ordinal);
         var others = result.Others.ToDictionary(other => other.Uid, StringComparer.Ordinal);
+        var untried = (result.Untried ?? []).ToHashSet(StringComparer.Ordinal);
+        var asked = result.Others.Where(other => other.Kind == Answers.Throttled).Select(TimeSpan? (other) => other.RetryAfter ?? PodSchedule.AskAgainAfter);
+        var until = now + asked.Append(result.RetryAfter).Max();
         var allowed = new Dictionary<string, int>(state.Allowed, StringComparer.Ordinal);
         var pods = state.Pods.Select(pod =>
         {
@@ -116,10 +123,10 @@ internal static class DrainBook
                 return Leaving(pod, now) with { Attempts = pod.Attempts + 1, AcceptedAt = now };
             }
 
-            return others.TryGetValue(pod.Uid, out var answer) ? Answered(pod, answer, allowed, isForced, now) : pod;
+            return others.TryGetValue(pod.Uid, out var answer) ? Answered(pod, answer, allowed, isForced, now)
+                : untried.Contains(pod.Uid) ? Untried(pod, until, now)
+                : pod;
         }).ToList();
-        var asked = result.Others.Where(other => other.Kind == Answers.Throttled).Select(TimeSpan? (other) => other.RetryAfter ?? PodSchedule.AskAgainAfter);
-        var until = now + asked.Append(result.RetryAfter).Max();
         return state with { Pods = pods, Allowed = allowed, ThrottledUntil = until > state.ThrottledUntil || state.ThrottledUntil is null ? until : state.ThrottledUntil };
     }
 
@@ -192,6 +199,11 @@ internal static class DrainBook
             WasForced = isForced,
         };
     }
+
+    // Nobody said no to it: it is taken up again in a moment, or when the server wants to be asked again.
+    private static PodEntry Untried(PodEntry pod, DateTimeOffset? until, DateTimeOffset now) => until is null || pod.HeldBy is not null
+        ? pod with { NextTry = until ?? now + PodSchedule.TakeUpAfter }
+        : pod with { NextTry = until, HeldBy = Answers.Throttled, HeldSince = now };
 
     private static PodEntry Leaving(PodEntry pod, DateTimeOffset now) => pod with
     {

@@ -177,7 +177,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var open = state.Pods.Where(pod => pod.GoneAt is null).ToList();
         var until = state.SuspendedAt is not null ? now + TimeSpan.FromMinutes(1) : Earliest(
             now + TimeSpan.FromMinutes(1),
-            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? PodSchedule.NextDue(state.Pods, state.Allowed, state.Launchers > 0),
+            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? Earlier(PodSchedule.NextDue(state.Pods, state.Allowed, state.Launchers > 0), NextForced(input, state, now)),
             state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null,
             open.Where(pod => pod.HoldsDrain && pod.Deadline > now).Min(pod => pod.Deadline),
             state.Attached.Count > 0 ? now + LookForDetach : null);
@@ -271,6 +271,11 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         new(end, [.. state.Pods.Select(DrainTelling.ResultOf)], DrainTelling.Blockers(state, now)) { Left = DrainTelling.WhatIsLeft(state, now) };
 
     private static DateTimeOffset? Latest(DateTimeOffset? one, DateTimeOffset? other) => one is null || other > one ? other : one;
+
+    private static DateTimeOffset? NextForced(DrainInput input, DrainState state, DateTimeOffset now) =>
+        input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.NextForced(state, now) : null;
+
+    private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other : one;
 
     private static DateTimeOffset Earliest(DateTimeOffset one, params DateTimeOffset?[] others) =>
         others.Aggregate(one, (earliest, other) => other < earliest ? other.Value : earliest);

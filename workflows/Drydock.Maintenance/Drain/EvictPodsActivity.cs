@@ -22,6 +22,9 @@ internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accept
 {
     /// <summary>The API server asked for patience, here or elsewhere: how long that still was at the end; null: it did not.</summary>
     public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Uids of those that were not tried although nothing forbids it: to be taken up again soon. Null: none.</summary>
+    public IReadOnlyList<string>? Untried { get; init; }
 }
 
 /// <summary>Tries each pod once. Safe to run twice: a pod that terminates or is gone is left alone.</summary>
@@ -32,11 +35,13 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
         var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, input, cancellationToken)));
         var tries = groups.SelectMany(group => group.Tries).ToList();
-        if (tries.Count == 0 && groups.Select(group => group.Failure).FirstOrDefault(failure => failure is not null) is { } failure)
+        if (tries.Count == 0 && groups.Select(group => group.Failure).FirstOrDefault(failure => failure is { Kind: not ClusterErrorKind.Throttled }) is { } failure)
         {
             ExceptionDispatchInfo.Throw(failure);
         }
 
+        var tried = tries.Select(one => one.Uid).ToHashSet(StringComparer.Ordinal);
+        List<string> untried = [.. input.Groups.SelectMany(group => group).Select(pod => pod.Uid).Where(uid => !tried.Contains(uid))];
         var stopped = groups.Select(group => group.Verdict).FirstOrDefault(verdict => verdict != Verdict.Done);
         return new PodsEvicted(
             stopped,
@@ -44,6 +49,7 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             [.. tries.Where(one => one.Kind != Answers.Accepted)])
         {
             RetryAfter = slots.PatienceAt(clock.GetUtcNow()),
+            Untried = stopped == Verdict.Done && untried.Count > 0 ? untried : null,
         };
     }
 
@@ -71,16 +77,16 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             }
             catch (ClusterException failure)
             {
+                if (failure.Kind == ClusterErrorKind.Throttled)
+                {
+                    slots.AskedForPatience(failure.RetryAfter, clock.GetUtcNow());
+                }
+
                 return new(Verdict.Done, tries) { Failure = failure };
             }
 
             var answer = await TryAsync(pod, input, cancellationToken);
-            if (answer.Kind == Answers.Throttled)
-            {
-                slots.AskedForPatience(clock.GetUtcNow() + (answer.RetryAfter ?? PodSchedule.AskAgainAfter));
-            }
-
-            tries.Add(answer);
+            tries.Add(answer.Kind != Answers.Throttled ? answer : answer with { RetryAfter = slots.AskedForPatience(answer.RetryAfter, clock.GetUtcNow()) });
         }
 
         return new(Verdict.Done, tries);

@@ -56,13 +56,20 @@ public sealed class EvictionSlots
         }
     }
 
-    /// <summary>The API server asked every client for patience: nothing is to be asked before that, of whichever node.</summary>
-    internal void AskedForPatience(DateTimeOffset until)
+    /// <summary>
+    /// The API server asked every client for patience: nothing is to be asked before that is over, of whichever node, but for no longer than
+    /// <see cref="PodSchedule.LongestPatience"/>. How long that is.
+    /// </summary>
+    internal TimeSpan AskedForPatience(TimeSpan? asked, DateTimeOffset now)
     {
+        var patience = PodSchedule.Patience(asked) ?? PodSchedule.AskAgainAfter;
+        var until = now + patience;
         long known;
         while ((known = Interlocked.Read(ref _patienceUntil)) < until.UtcTicks && Interlocked.CompareExchange(ref _patienceUntil, until.UtcTicks, known) != known)
         {
         }
+
+        return patience;
     }
 
     /// <summary>How long that still is, or null.</summary>

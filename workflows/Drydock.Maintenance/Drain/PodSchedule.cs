@@ -9,6 +9,12 @@ internal static class PodSchedule
     /// <summary>How often a pod is asked for again that several budgets cover, or that was refused for good.</summary>
     public static readonly TimeSpan AskSeldom = TimeSpan.FromSeconds(30);
 
+    /// <summary>After what was left untried for a moment's reason is taken up again.</summary>
+    public static readonly TimeSpan TakeUpAfter = TimeSpan.FromSeconds(1);
+
+    /// <summary>Whatever the server asks for: somebody who waits for hours must be told that the server still says so.</summary>
+    public static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(1);
+
     /// <summary>
     /// The pods to try now, one inner list for each budget: those of one budget are tried one after the other, as many as it allows;
     /// of an exhausted one a single pod every ten seconds, to hear what the server says. Only pods of the lowest order that is still there;
@@ -30,20 +36,22 @@ internal static class PodSchedule
         var open = InTurn(pods, hasMachines);
         var free = open.Where(pod => !IsCounted(pod, allowed)).Select(pod => pod.NextTry);
         var probes = open.Where(pod => IsCounted(pod, allowed)).GroupBy(pod => pod.Budget!, StringComparer.Ordinal)
-            .Select(budget => allowed[budget.Key] > 0 ? budget.Min(pod => pod.NextTry) : budget.Max(pod => pod.NextTry));
+            .Select(budget => allowed[budget.Key] > 0 || budget.All(ComesBack)
+                ? budget.Min(pod => pod.NextTry)
+                : budget.Where(pod => !ComesBack(pod)).Max(pod => pod.NextTry));
         return free.Concat(probes).Where(time => time is not null).Min();
     }
 
     /// <summary>When to ask again after such an answer.</summary>
     public static DateTimeOffset AskAgain(string kind, TimeSpan? retryAfter, DateTimeOffset now)
     {
-        if (retryAfter is { } asked && asked > TimeSpan.Zero)
-        {
-            return now + asked;
-        }
-
-        return now + (kind is "several-budgets" or "forbidden" or "refused" ? AskSeldom : AskAgainAfter);
+        var patience = Patience(retryAfter) ?? (kind is "several-budgets" or "forbidden" or "refused" ? AskSeldom : AskAgainAfter);
+        return now + patience;
     }
+
+    /// <summary>How long to wait if the server names a time, or null: it names none.</summary>
+    public static TimeSpan? Patience(TimeSpan? retryAfter) =>
+        retryAfter is { } asked && asked > TimeSpan.Zero ? asked < LongestPatience ? asked : LongestPatience : null;
 
     /// <summary>Those that may be asked to go, of the lowest order of which something is still there, whatever keeps it.</summary>
     public static IReadOnlyList<PodEntry> InTurn(IReadOnlyList<PodEntry> pods, bool hasMachines)
@@ -61,9 +69,12 @@ internal static class PodSchedule
             return [.. pods.Where(pod => !pod.MustWait || IsTime(pod, now)).OrderBy(pod => pod.HeldSince ?? now).Take(allowed)];
         }
 
-        // The last probe's next try is the budget's.
-        return pods.Max(pod => pod.NextTry) is { } next && next > now ? [] : [.. pods.OrderBy(pod => pod.Attempts).Take(1)];
+        // The last probe's next try is the budget's; what comes back again and again waits longer, and for itself alone.
+        List<PodEntry> asked = [.. pods.Where(pod => !ComesBack(pod) || IsTime(pod, now))];
+        return asked.Max(pod => pod.NextTry) is { } next && next > now ? [] : [.. asked.OrderBy(pod => pod.Attempts).Take(1)];
     }
+
+    private static bool ComesBack(PodEntry pod) => pod.HeldBy == Answers.ComesBack;
 
     private static bool IsCounted(PodEntry pod, IReadOnlyDictionary<string, int> allowed) =>
         pod is { Budget: { } budget, IgnoresBudget: false } && allowed.ContainsKey(budget);

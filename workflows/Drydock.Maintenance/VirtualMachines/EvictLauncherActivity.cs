@@ -36,32 +36,48 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
 {
     protected override async Task<LauncherEvicted> RunAsync(EvictLauncherInput input, CancellationToken cancellationToken)
     {
-        var go = ActResult.Done;
-        EvictionOutcome? answer = null;
+        if (slots.PatienceAt(clock.GetUtcNow()) is { } patience)
+        {
+            return Patient(patience);
+        }
+
+        LauncherEvicted? evicted = null;
         var move = new InboundMove(input.Node, input.Holder, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode)
         {
             Enter = token => slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : input.Budget, token),
         };
         try
         {
-            var held = await inbound.BeginAsync(cluster, move, EvictAsync, cancellationToken);
-            return held is not null ? new(ActResult.Done, Answers.InboundLimit, held, null)
-                : answer is null ? new(go, "", null, null)
-                : new(ActResult.Done, Kebab.Of(answer.Answer.ToString()), answer.Message, answer.Object) { RetryAfter = answer.RetryAfter };
+            var held = await inbound.BeginAsync(cluster, move, async () => evicted = await EvictAsync(input, cancellationToken), cancellationToken);
+            return evicted ?? new(ActResult.Done, Answers.InboundLimit, held, null);
         }
         catch (ClusterException busy) when (busy.Kind == ClusterErrorKind.Throttled)
         {
             // Whichever of the requests it was: a retry of the activity would come sooner than the server asks for.
-            return new(ActResult.Done, Answers.Throttled, busy.Message, null) { RetryAfter = busy.RetryAfter };
-        }
-
-        async Task EvictAsync()
-        {
-            // Last of all: whoever waited for the others may have lost the lease meanwhile.
-            go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);
-            answer = go.Verdict != Verdict.Done ? null
-                : input.Force ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
-                : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken);
+            return Answered(new(EvictionAnswer.Throttled, busy.Message, null, busy.RetryAfter));
         }
     }
+
+    private async Task<LauncherEvicted> EvictAsync(EvictLauncherInput input, CancellationToken cancellationToken)
+    {
+        // Last of all: whoever waited for the others may have lost the lease meanwhile, or hears only now that the server wants patience.
+        if (slots.PatienceAt(clock.GetUtcNow()) is { } patience)
+        {
+            return Patient(patience);
+        }
+
+        return await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no
+            ? new(no, "", null, null)
+            : Answered(input.Force
+                ? await cluster.DeletePodAsync(input.Launcher, input.GracePeriod, cancellationToken)
+                : await cluster.EvictPodAsync(input.Launcher, input.GracePeriod, cancellationToken));
+    }
+
+    private LauncherEvicted Answered(EvictionOutcome outcome) => new(ActResult.Done, Kebab.Of(outcome.Answer.ToString()), outcome.Message, outcome.Object)
+    {
+        RetryAfter = outcome.Answer == EvictionAnswer.Throttled ? slots.AskedForPatience(outcome.RetryAfter, clock.GetUtcNow()) : outcome.RetryAfter,
+    };
+
+    private static LauncherEvicted Patient(TimeSpan patience) =>
+        new(ActResult.Done, Answers.Throttled, "The API server asked for patience: nothing is evicted before that is over.", null) { RetryAfter = patience };
 }

@@ -125,6 +125,58 @@ public sealed class DrainBookTests
     }
 
     [Fact]
+    public void What_a_batch_left_untried_is_taken_up_in_a_moment()
+    {
+        var state = DrainBook.Tried(Seen(2, allowed: 2), new PodsEvicted(Verdict.Done, ["u0"], []) { Untried = ["u1"] }, isForced: false, Now);
+
+        PodSchedule.NextDue(state.Pods, state.Allowed).ShouldBe(Now.AddSeconds(1));
+        DrainTelling.Blockers(state, Now).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_was_left_untried_because_the_server_asked_for_patience_is_taken_up_when_that_is_over_and_says_so_meanwhile()
+    {
+        var state = DrainBook.Tried(
+            Seen(2, allowed: 2), new PodsEvicted(Verdict.Done, ["u0"], []) { Untried = ["u1"], RetryAfter = TimeSpan.FromSeconds(7) }, isForced: false, Now);
+
+        (state.ThrottledUntil, PodSchedule.NextDue(state.Pods, state.Allowed)).ShouldBe((Now.AddSeconds(7), Now.AddSeconds(7)));
+        DrainTelling.Blockers(state, Now).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            blocker => (blocker.Pod, blocker.Kind, blocker.Attempts).ShouldBe(("shop/web-1", Answers.Throttled, 0)));
+    }
+
+    [Fact]
+    public void A_server_that_asks_for_an_hour_is_asked_again_after_a_minute() =>
+        PodSchedule.AskAgain(Answers.Throttled, TimeSpan.FromHours(1), Now).ShouldBe(Now.AddMinutes(1));
+
+    [Fact]
+    public void A_pod_that_comes_back_does_not_keep_the_others_of_its_budget_waiting()
+    {
+        var state = Seen(2, allowed: 0);
+        state = state with { Pods = [state.Pods[0], state.Pods[1] with { HeldBy = Answers.ComesBack, NextTry = Now.AddSeconds(300), MustWait = true }] };
+
+        PodSchedule.NextDue(state.Pods, state.Allowed).ShouldBe(Now.AddSeconds(10));
+        Due(state, Now.AddSeconds(10)).Single().Single().Uid.ShouldBe("u0");
+
+        // Alone it goes by its own time; and what is due then is asked, or the drain would look again without a rest.
+        state = state with { Pods = [state.Pods[1]] };
+        PodSchedule.NextDue(state.Pods, state.Allowed).ShouldBe(Now.AddSeconds(300));
+        Due(state, Now.AddSeconds(299)).ShouldBeEmpty();
+        Due(state, Now.AddSeconds(300)).Single().Single().Uid.ShouldBe("u1");
+    }
+
+    [Fact]
+    public void What_not_even_force_could_delete_is_asked_for_again_after_ten_seconds_whatever_its_order_and_rule()
+    {
+        var state = new DrainState { IsForced = true, Pods = [Pod(0) with { Waits = true }, Pod(1) with { Order = 7 }] };
+        state = DrainBook.Tried(
+            state, new PodsEvicted(Verdict.Done, [], [new("u0", "webhook-denied", "no", null, null), new("u1", "webhook-denied", "no", null, null)]), isForced: true, Now);
+
+        DrainBook.Forced(state, Now.AddSeconds(9)).ShouldBeEmpty();
+        DrainBook.NextForced(state, Now).ShouldBe(Now.AddSeconds(10));
+        DrainBook.Forced(state, Now.AddSeconds(10)).Count.ShouldBe(2);
+    }
+
+    [Fact]
     public void A_webhook_that_refuses_one_pod_does_not_use_up_the_budget_of_the_others()
     {
         var state = Tried(Seen(3, allowed: 2), new PodTry("u0", "webhook-denied", "no", null, null), Now);
