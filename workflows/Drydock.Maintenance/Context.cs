@@ -11,6 +11,9 @@ internal static class Context
     // Undoing is worth more patience: nobody else does it.
     private static readonly TaskOptions VeryPatiently = TaskOptions.FromRetryPolicy(Policy(TimeSpan.FromHours(2)));
 
+    // An API server that has just started answers 403 until it has read all roles. Who may not do it in a minute may not do it.
+    private static readonly int[] SecondsAfterForbidden = [2, 4, 8, 16, 30];
+
     private static readonly TimeSpan WakeAgainAfter = TimeSpan.FromSeconds(1);
 
     private const int VainCallsBeforePause = 3;
@@ -25,11 +28,11 @@ internal static class Context
 
     /// <summary>Calls an activity; what another try can mend is tried again.</summary>
     public static Task<T> Do<T>(this TaskOrchestrationContext context, string activity, object input) =>
-        context.CallActivityAsync<T>(activity, input, Patiently);
+        CallAsync<T>(context, activity, input, Patiently);
 
     /// <summary>Calls an activity that undoes something; tried for longer.</summary>
     public static Task<T> Undo<T>(this TaskOrchestrationContext context, string activity, object input) =>
-        context.CallActivityAsync<T>(activity, input, VeryPatiently);
+        CallAsync<T>(context, activity, input, VeryPatiently);
 
     /// <summary>
     /// The result of an activity that waits. If the end comes first, the wait is cut short: an orchestration cannot end before its
@@ -44,6 +47,23 @@ internal static class Context
         }
 
         return await waiting;
+    }
+
+    private static async Task<T> CallAsync<T>(TaskOrchestrationContext context, string activity, object input, TaskOptions options)
+    {
+        foreach (var pause in SecondsAfterForbidden)
+        {
+            try
+            {
+                return await context.CallActivityAsync<T>(activity, input, options);
+            }
+            catch (TaskFailedException refusal) when (refusal.FailureDetails.IsCausedBy<ClusterForbiddenException>())
+            {
+                await context.CreateTimer(context.Now().AddSeconds(pause), CancellationToken.None);
+            }
+        }
+
+        return await context.CallActivityAsync<T>(activity, input, options);
     }
 
     // Again and again: a wait that had not begun yet when it was to end, or that began anew after a crash, is not reached by one call.

@@ -84,13 +84,8 @@ public sealed class FailedTests
     }
 
     [Theory(Timeout = World.Timeout)]
-    [InlineData(1)]
-    [InlineData(6)]
-    [InlineData(13)]
-    [InlineData(24)]
-    [InlineData(40)]
-    [InlineData(60)]
-    public async Task An_API_server_that_accepts_no_token_for_a_while_ends_nothing_wherever_the_maintenance_is(int from)
+    [MemberData(nameof(NotLetIn))]
+    public async Task An_API_server_that_accepts_no_token_or_knows_no_role_for_a_while_ends_nothing_wherever_the_maintenance_is(int code, int from)
     {
         await using var world = await World.StartAsync("vm-not-migratable");
         var (refused, seen) = (0, 0);
@@ -109,7 +104,7 @@ public sealed class FailedTests
             }
 
             refused++;
-            throw new ApiException(401, "Unauthorized", "Unauthorized");
+            throw new ApiException(code, code == 401 ? "Unauthorized" : "Forbidden", "not now");
         };
         var request = world.Request();
 
@@ -119,6 +114,37 @@ public sealed class FailedTests
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
         report.LeftBehind.ShouldBeEmpty();
         world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_permission_that_stays_missing_ends_it_after_a_minute_and_is_named()
+    {
+        await using var world = await World.StartAsync("healthy");
+        world.Api.Intercept = request => request is { Verb: "patch", Resource: "nodes", IsDone: false }
+            ? throw new ApiException(403, "Forbidden", """nodes "node-1" is forbidden: User "drydock" cannot patch resource "nodes" in API group "" at the cluster scope""")
+            : Task.CompletedTask;
+
+        var report = await world.MaintainAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldContain("User \"drydock\" is not allowed to patch nodes (403).");
+        (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromSeconds(60), TimeSpan.FromMinutes(3));
+        report.LeftBehind.ShouldBeEmpty();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(401, "The API server does not accept the credentials (401 on ", "Log in again, or give Drydock a token or certificate that is valid.")]
+    [InlineData(403, "The API server forbids to get nodes", ": not now")]
+    public async Task Whoever_waits_for_a_plan_is_told_at_once_that_it_is_not_let_in(int code, string begin, string end)
+    {
+        await using var world = await World.StartAsync("healthy");
+        DenyNodes(world, code, TimeSpan.FromHours(1));
+
+        var report = await world.MaintainAsync();
+
+        (report.Outcome, world.Time.GetUtcNow() - World.Start < TimeSpan.FromSeconds(1)).ShouldBe((MaintenanceOutcome.Refused, true));
+        report.Message.ShouldStartWith(begin);
+        report.Message.ShouldEndWith(end);
     }
 
     [Theory(Timeout = World.Timeout)]
@@ -202,6 +228,18 @@ public sealed class FailedTests
 
         (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Cancelled, true), report.Message);
         IsCordoned(world).ShouldBeFalse();
+    }
+
+    public static TheoryData<int, int> NotLetIn()
+    {
+        TheoryData<int, int> all = [];
+        foreach (var from in (int[])[1, 6, 13, 24, 40, 60])
+        {
+            all.Add(401, from);
+            all.Add(403, from);
+        }
+
+        return all;
     }
 
     private static async Task<World> HeldAsync(HealthPolicy health)

@@ -16,6 +16,8 @@ internal sealed record PlanInput(MaintenanceRequest Request, string Holder);
 /// <summary>Reads the plan.</summary>
 internal sealed class PlanActivity(ICluster cluster, TimeProvider clock, ActionPlanner actions) : ClusterActivity<PlanInput, MaintenancePlan>
 {
+    protected override bool IsAwaitedByPerson => true;
+
     protected override Task<MaintenancePlan> RunAsync(PlanInput input, CancellationToken cancellationToken) =>
         new PlanReader(cluster, clock, actions).ReadAsync(input.Request, input.Holder, cancellationToken);
 }
