@@ -85,6 +85,9 @@ public sealed record PlannedVm(string Namespace, string Name, string Fate, strin
     /// <summary>What KubeVirt says.</summary>
     public bool IsLiveMigratable { get; init; }
 
+    /// <summary>Why it cannot migrate, one sentence; null if it can.</summary>
+    public string? WhyNotMigratable { get; init; }
+
     /// <summary>The VM's run strategy, or null for a bare instance.</summary>
     public string? RunStrategy { get; init; }
 }

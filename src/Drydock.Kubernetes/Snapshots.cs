@@ -353,6 +353,11 @@ public sealed record LeaseSnapshot(string? Holder, DateTimeOffset? RenewedAt, Ti
 {
     /// <summary>When it lapses unless renewed.</summary>
     public DateTimeOffset? ExpiresAt => RenewedAt + Duration;
+
+    /// <summary>
+    /// Whether another may take it then: nobody holds it, it lapsed, or its renewal lies so far ahead that a clock was wrong (as medik8s decides).
+    /// </summary>
+    public bool IsFreeAt(DateTimeOffset now) => Holder is null || ExpiresAt is not { } expires || expires < now || RenewedAt > now + Duration;
 }
 
 /// <summary>What to record as a Kubernetes Event on a node.</summary>

@@ -143,4 +143,11 @@ public enum VmFate
 /// <param name="RunStrategy">The VM's run strategy, or null for a bare instance.</param>
 /// <param name="Reason">One sentence for people.</param>
 public sealed record VmForecast(
-    ObjectRef Vmi, string Uid, VmFate Fate, string EvictionStrategy, string StrategySource, bool IsLiveMigratable, string? RunStrategy, string Reason);
+    ObjectRef Vmi, string Uid, VmFate Fate, string EvictionStrategy, string StrategySource, bool IsLiveMigratable, string? RunStrategy, string Reason)
+{
+    /// <summary>Why KubeVirt cannot migrate it, one sentence; null if it can.</summary>
+    public string? WhyNotMigratable { get; init; }
+
+    /// <summary>What to do about one that blocks, or null.</summary>
+    public string? NextStep { get; init; }
+}

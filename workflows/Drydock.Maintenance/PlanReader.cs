@@ -48,7 +48,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         var budgets = await cluster.ListBudgetsAsync(cancellationToken);
         IReadOnlyList<VmForecast> forecasts =
             [.. (await ForecastAsync(request, planned.Policy, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
-        findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts));
+        findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts, request.Drain.OnTimeout));
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
         findings.AddRange(PlanFindings.OfForce(forecasts, request.Drain.OnTimeout));
 

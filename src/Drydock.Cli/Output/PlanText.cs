@@ -75,15 +75,16 @@ internal static class PlanText
         var evict = plan.Pods.Count(pod => pod.Verdict == "Evict");
         var keep = plan.Pods.Count(pod => pod.Verdict == "Keep");
         var deny = plan.Pods.Count(pod => pod.Verdict == "Deny");
-        return $"{evict} pods to evict, {plan.Vms.Count(vm => vm.Fate != "Stays")} virtual machines to move, {keep} pods stay"
-            + (deny > 0 ? $", {deny} refuse the drain" : "") + ".";
+        var move = plan.Vms.Count(vm => vm.Fate != "Stays");
+        return $"{evict} {(evict == 1 ? "pod" : "pods")} to evict, {move} virtual {(move == 1 ? "machine" : "machines")} to move, {keep} {(keep == 1 ? "pod stays" : "pods stay")}"
+            + (deny > 0 ? $", {deny} {(deny == 1 ? "refuses" : "refuse")} the drain" : "") + ".";
     }
 
     private static int Rank(PlannedPod pod) => pod.Verdict switch { "Deny" => 0, "Evict" => 1, "AwaitCompletion" => 2, "MoveVm" => 3, _ => 4 };
 
     private static string Why(PlannedVm vm) => vm.EvictionStrategy is null
         ? vm.Reason
-        : $"{vm.Reason} [{vm.EvictionStrategy}{(vm.StrategySource is null ? "" : $" from {vm.StrategySource}")}{(vm.RunStrategy is null ? "" : $", run strategy {vm.RunStrategy}")}]";
+        : $"{vm.Reason}{(vm.WhyNotMigratable is { } why && !vm.Reason.Contains(why, StringComparison.Ordinal) ? $" {why}" : "")} [{vm.EvictionStrategy}{(vm.StrategySource is null ? "" : $" from {vm.StrategySource}")}{(vm.RunStrategy is null ? "" : $", run strategy {vm.RunStrategy}")}]";
 
     private static string Verb(string verdict) => verdict switch
     {

@@ -33,7 +33,7 @@ internal sealed class NamedLeases(ApiClient api, string leaseNamespace, string p
             {
                 answer = await PutAsync(of, Renewed(found, duration, now), cancellationToken);
             }
-            else if (LeaseSnapshots.IsFree(lease, now))
+            else if (lease.IsFreeAt(now))
             {
                 answer = await PutAsync(of, TakenOver(found, of, nodeUid, holder, duration, now), cancellationToken);
             }

@@ -97,13 +97,4 @@ internal static class LeaseSnapshots
         lease.Time("spec", "renewTime"),
         TimeSpan.FromSeconds(lease.Number("spec", "leaseDurationSeconds") ?? 0),
         lease.Map("metadata", "annotations").GetValueOrDefault(Cancelled) == "true");
-
-    /// <summary>
-    /// Whether another may take the lease: nobody holds it, it lapsed, or its renewal lies so far ahead that a clock was wrong.
-    /// </summary>
-    public static bool IsFree(LeaseSnapshot lease, DateTimeOffset now) =>
-        lease.Holder is null
-        || lease.ExpiresAt is not { } expires
-        || expires < now
-        || lease.RenewedAt > now + lease.Duration;
 }

@@ -59,6 +59,7 @@ internal static class MaintenanceViews
                 EvictionStrategy = vm.EvictionStrategy,
                 StrategySource = vm.StrategySource,
                 IsLiveMigratable = vm.IsLiveMigratable,
+                WhyNotMigratable = vm.WhyNotMigratable,
                 RunStrategy = vm.RunStrategy,
             }),
         ],

@@ -187,13 +187,14 @@ internal sealed class World : IAsyncDisposable
     /// <summary>The process will die just before, or just after, the nth such request to the API server is carried out.</summary>
     public void KillAtRequest(Func<HttpRequestMessage, bool> which, int nth, bool after) => _life!.KillAtRequest(which, nth, after);
 
-    /// <summary>The process dies, if it has not, and comes back with what is on the disk.</summary>
-    public async Task CrashAsync()
+    /// <summary>The process dies, if it has not, and comes back with what is on the disk, or with what was made of that.</summary>
+    public async Task CrashAsync(Action<string>? change = null)
     {
         var dead = _life!;
         await dead.KillAsync();
         _lives++;
         dead.CopyTo(HubFile);
+        change?.Invoke(HubFile);
         await dead.DisposeAsync();
         await OpenAsync();
     }

@@ -50,6 +50,51 @@ public sealed class ClusterFindingsTests
     }
 
     [Fact]
+    public void What_nobody_makes_again_and_what_was_replaced_already_needs_no_room()
+    {
+        NodeSnapshot[] nodes = [Node("a"), Node("b") with { AllocatableMemory = 0 }];
+
+        Find(nodes, [Pod("a", "bare-1", GiB) with { Controller = null }, Pod("a", "web-1", GiB) with { DeletionRequestedAt = Now }], []).ShouldBeEmpty();
+        Find(nodes, [Pod("a", "web-1", GiB)], []).ShouldHaveSingleItem().Kind.ShouldBe("no-room");
+    }
+
+    [Theory]
+    [InlineData("None", VmFate.RestartsElsewhere, true)]
+    [InlineData("LiveMigrate", VmFate.Migrates, false)]
+    public void A_budget_over_machines_on_both_nodes_is_in_the_way_only_of_those_that_shut_down(string strategy, VmFate fate, bool isTold)
+    {
+        var budget = new BudgetSnapshot(new ObjectRef("shop", "db"), LabelSelector.Parse("app=db")!)
+        {
+            DisruptionsAllowed = 1, ExpectedPods = 3, DesiredHealthy = 2, CurrentHealthy = 3,
+        };
+        PodSnapshot Launcher(string node, string vm) => Pod(node, vm, GiB) with
+        {
+            Controller = new OwnerRef("VirtualMachineInstance", vm, "v"),
+            Labels = new Dictionary<string, string> { ["app"] = "db", ["kubevirt.io"] = "virt-launcher" },
+        };
+        PodSnapshot[] pods = [Launcher("a", "db-1"), Launcher("b", "db-2")];
+        var planned = pods.Select(pod => new PlannedNode(new MaintenanceRequest(pod.Node!), new MaintenancePlan(pod.Node!, Now)
+        {
+            Pods = [new PodDecision(pod.Ref, pod.Uid, PodVerdict.MoveVm, "virtual-machine", "")],
+            VirtualMachines = [new VmForecast(pod.Ref, "v", fate, strategy, "default", false, "Always", "")],
+        })).ToList();
+
+        new ClusterFindings(planned, [Node("a"), Node("b"), Node("c")], pods, [budget], []).All().Select(finding => finding.Kind)
+            .ShouldBe(isTold ? ["budget-over-nodes"] : []);
+    }
+
+    [Fact]
+    public void A_pod_that_its_budget_lets_go_does_not_count_against_it()
+    {
+        var budget = new BudgetSnapshot(new ObjectRef("shop", "web"), LabelSelector.Parse("app=web")!)
+        {
+            DisruptionsAllowed = 1, ExpectedPods = 3, DesiredHealthy = 2, CurrentHealthy = 2,
+        };
+
+        Find([Node("a"), Node("b"), Node("c")], [Pod("a", "web-1", GiB), Pod("b", "web-2", GiB) with { IsReady = false }], [budget], "a", "b").ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Two_nodes_of_the_control_plane_are_refused()
     {
         NodeSnapshot ControlPlane(string name) => Node(name) with { Labels = new Dictionary<string, string> { ["node-role.kubernetes.io/control-plane"] = "" } };
@@ -94,6 +139,8 @@ public sealed class ClusterFindingsTests
     private static PodSnapshot Pod(string node, string name, long memory) => new(new ObjectRef("shop", name), "uid-" + name, node)
     {
         Phase = "Running",
+        IsReady = true,
+        Controller = new OwnerRef("ReplicaSet", "web", "r"),
         Labels = new Dictionary<string, string> { ["app"] = name.Split('-')[0] },
         RequestedMilliCpu = 1000,
         RequestedMemory = memory,

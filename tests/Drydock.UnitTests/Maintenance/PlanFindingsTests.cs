@@ -23,10 +23,10 @@ public sealed class PlanFindingsTests
 
     public static TheoryData<string, string, string> Budgets => new()
     {
-        { "exhausted", "budget-exhausted", "Budget shop/web allows no disruption now (2 healthy, 2 wanted); it holds 1 pods." },
-        { "wants-all", "budget-exhausted", "Budget shop/web allows no disruption: it wants 3 healthy pods of the 3 there are; it holds 1 pods." },
-        { "zero", "budget-can-never-be-met", "Budget shop/web never allows a disruption (maxUnavailable 0); it holds 1 pods." },
-        { "uncounted", "budget-can-never-be-met", "Budget shop/web never allows a disruption (its pods have no owner with a number of replicas, so it cannot count them); it holds 1 pods." },
+        { "exhausted", "budget-exhausted", "Budget shop/web allows no disruption now (2 healthy, 2 wanted); it holds 1 pod." },
+        { "wants-all", "budget-exhausted", "Budget shop/web allows no disruption: it wants 3 healthy pods of the 3 there are; it holds 1 pod." },
+        { "zero", "budget-can-never-be-met", "Budget shop/web never allows a disruption (maxUnavailable 0); it holds 1 pod." },
+        { "uncounted", "budget-can-never-be-met", "Budget shop/web never allows a disruption (its pods have no owner with a number of replicas, so it cannot count them); it holds 1 pod." },
     };
 
     [Theory]
@@ -46,6 +46,11 @@ public sealed class PlanFindingsTests
         (finding.Severity, finding.Kind, finding.Object, finding.Message).ShouldBe((FindingSeverity.Blocks, kind, "poddisruptionbudget/shop/web", message));
         finding.NextStep.ShouldNotBeNull().ShouldEndWith(".");
     }
+
+    [Fact]
+    public void What_a_budget_holds_is_deleted_past_it_at_the_deadline_where_that_was_asked_for() =>
+        PlanFindings.OfBudgets([Evicted(Pod())], [Budget], [], DeadlinePolicy.Force).ShouldHaveSingleItem().Message
+            .ShouldEndWith("it holds 1 pod. At the deadline what it holds is deleted past it (on-timeout: Force).");
 
     [Fact]
     public void A_pod_under_two_budgets_is_told_with_both()
@@ -95,6 +100,23 @@ public sealed class PlanFindingsTests
         PlanFindings.OfNode(Request, Node, null, null, Now).ShouldBeEmpty();
     }
 
+    [Fact]
+    public void A_node_that_the_Node_Maintenance_Operator_holds_is_refused_although_its_lease_lapsed()
+    {
+        var held = Node with { Unschedulable = true, Taints = [new NodeTaint("medik8s.io/drain", null, "NoSchedule")] };
+        var lapsed = new LeaseSnapshot("node-maintenance-operator", Now.AddHours(-2), TimeSpan.FromHours(1), IsCancelled: false);
+
+        var finding = PlanFindings.OfNode(Request, held, lapsed, null, Now).ShouldHaveSingleItem();
+
+        (finding.Severity, finding.Kind).ShouldBe((FindingSeverity.Refuses, "held-by-operator"));
+        finding.NextStep.ShouldNotBeNull().ShouldContain("kubectl taint nodes node-1 medik8s.io/drain-");
+        PlanFindings.OfNode(Request, held, lapsed with { RenewedAt = Now }, null, Now).First().Kind.ShouldBe("lease-held");
+    }
+
+    [Fact]
+    public void A_lease_whose_renewal_lies_so_far_ahead_that_a_clock_was_wrong_is_nobodys() =>
+        PlanFindings.OfNode(Request, Node, new LeaseSnapshot("other", Now.AddDays(1), TimeSpan.FromHours(1), IsCancelled: false), null, Now).ShouldBeEmpty();
+
     [Theory]
     [InlineData(0, FindingSeverity.Refuses)]
     [InlineData(5, FindingSeverity.Blocks)]
@@ -105,7 +127,7 @@ public sealed class PlanFindingsTests
         var finding = PlanFindings.OfNode(Request with { LeaseWait = TimeSpan.FromMinutes(minutes) }, Node, lease, null, Now).ShouldHaveSingleItem();
 
         (finding.Severity, finding.Kind, finding.Object).ShouldBe((severity, "lease-held", "lease/medik8s-leases/node-node-1"));
-        PlanFindings.OfNode(Request, Node, lease, null, Now.AddMinutes(1)).ShouldBeEmpty();
+        PlanFindings.OfNode(Request, Node, lease, null, Now.AddMinutes(1).AddTicks(1)).ShouldBeEmpty();
     }
 
     [Theory]

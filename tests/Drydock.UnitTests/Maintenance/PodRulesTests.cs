@@ -47,7 +47,8 @@ public sealed class PodRulesTests
         var orphan = new PodFacts(Pod("daemon-set"), DaemonSetExists: false);
 
         PodRules.Decide(orphan, Kubectl, Now).Rule.ShouldBe("daemon-set-missing");
-        PodRules.Decide(orphan, Kubectl with { EvictUnmanaged = true }, Now).Verdict.ShouldBe(PodVerdict.Evict);
+        var forced = PodRules.Decide(orphan, Kubectl with { EvictUnmanaged = true }, Now);
+        (forced.Verdict, forced.Reason).ShouldBe((PodVerdict.Evict, "Its DaemonSet agent does not exist: nothing will bring it back; that was accepted."));
     }
 
     [Fact]

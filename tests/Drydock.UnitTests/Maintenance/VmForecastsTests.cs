@@ -71,6 +71,46 @@ public sealed class VmForecastsTests
             .StrategySource.ShouldBe(source);
 
     [Theory]
+    [InlineData("None", null, "default")]
+    [InlineData("LiveMigrate", null, "VirtualMachineInstance")]
+    [InlineData("None", "None", "VirtualMachineInstance")]
+    public void The_default_that_KubeVirt_copied_is_told_as_that(string ofInstance, string? ofTemplate, string source) =>
+        VmForecasts.Forecast(Vmi(ofInstance, true), Vm("Always") with { TemplateEvictionStrategy = ofTemplate }, KubeVirt(null), new VirtualMachinePolicy())
+            .StrategySource.ShouldBe(source);
+
+    [Theory]
+    [InlineData("None")]
+    [InlineData("External")]
+    [InlineData("LiveMigrate")]
+    public void Why_a_machine_cannot_migrate_is_told_whatever_its_strategy(string strategy)
+    {
+        VmForecasts.Forecast(Vmi(strategy, false), Vm("Always"), null, new VirtualMachinePolicy()).WhyNotMigratable.ShouldNotBeNull().ShouldStartWith("It cannot migrate");
+        VmForecasts.Forecast(Vmi(strategy, true), Vm("Always"), null, new VirtualMachinePolicy()).WhyNotMigratable.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData("bare", StuckVmPolicy.ShutDown, "Make it migratable, delete it by hand, or let the drain force it at its deadline (on-timeout: Force).")]
+    [InlineData("both keys", StuckVmPolicy.ShutDown, "Remove spec.running or spec.runStrategy.")]
+    [InlineData("receiver", StuckVmPolicy.ShutDown, "Migrate or stop it by hand.")]
+    [InlineData("vm", StuckVmPolicy.Fail, "Stop it, make it migratable, or choose another policy for it (on-not-migratable: ShutDown).")]
+    [InlineData("vm", StuckVmPolicy.Wait, "Stop it, make it migratable, or let the policy shut it down (on-not-migratable: ShutDown).")]
+    public void What_to_do_about_one_that_blocks_is_what_can_be_done(string which, StuckVmPolicy onNotMigratable, string nextStep)
+    {
+        var vm = which switch
+        {
+            "bare" => null,
+            "both keys" => Vm("Always") with { Running = true },
+            "receiver" => Vm("WaitAsReceiver"),
+            _ => Vm("Always"),
+        };
+
+        var forecast = VmForecasts.Forecast(Vmi("LiveMigrate", false) with { Controller = null }, vm, null, new VirtualMachinePolicy { OnNotMigratable = onNotMigratable });
+
+        (forecast.Fate, forecast.NextStep).ShouldBe((VmFate.Blocks, nextStep));
+        PlanFindings.OfVirtualMachines([forecast]).ShouldHaveSingleItem().NextStep.ShouldBe(nextStep);
+    }
+
+    [Theory]
     [InlineData("Always", VmFate.RestartsElsewhere)]
     [InlineData("RerunOnFailure", VmFate.RestartsElsewhere)]
     [InlineData("Manual", VmFate.StaysDown)]

@@ -8,7 +8,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>The events recorded on nodes, by reason.</summary>
     public List<string> Events { get; } = [];
 
-    /// <summary>The pods on every node.</summary>
+    /// <summary>The pods on every node, or on the one they name.</summary>
     public IReadOnlyList<PodSnapshot> Pods { get; set; } = [];
 
     /// <summary>Whether it is OpenShift.</summary>
@@ -19,6 +19,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     /// <summary>Labels that every node has besides its zone.</summary>
     public IReadOnlyDictionary<string, string> NodeLabels { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The conditions of every node.</summary>
+    public IReadOnlyList<Condition> NodeConditions { get; init; } = [];
 
     /// <summary>Nodes that have left.</summary>
     public HashSet<string> Gone { get; } = new(StringComparer.Ordinal);
@@ -46,7 +49,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task<IReadOnlyList<NodeSnapshot>> ListNodesAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<NodeSnapshot>>([.. nodes.Where(node => !Gone.Contains(node)).Select(Node)]);
 
-    public Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) => Task.FromResult(Pods);
+    public Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<PodSnapshot>>([.. Pods.Where(pod => pod.Node is null || pod.Node == node || !nodes.Contains(pod.Node))]);
 
     public Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(CancellationToken cancellationToken) => Task.FromResult(Pods);
 
@@ -148,6 +152,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     private NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
     {
         Labels = new Dictionary<string, string>(NodeLabels, StringComparer.Ordinal) { ["zone"] = name[^1..] },
+        Conditions = NodeConditions,
         Mark = Mark,
     };
 

@@ -46,12 +46,12 @@ internal static class ControlPlane
     /// <summary>Another control-plane node is out already, by us or by anybody.</summary>
     internal static ControlPlaneProblem? OtherOut(NodeSnapshot node, IEnumerable<NodeSnapshot> controlPlane)
     {
-        var other = controlPlane.FirstOrDefault(other => other.Name != node.Name && (other.Mark is not null || other.Unschedulable));
+        var other = controlPlane.FirstOrDefault(other => other.Name != node.Name && (other.Mark is not null || other.Unschedulable || !other.IsReady));
         return other is null
             ? null
             : new(
                 Busy,
-                $"Control-plane node {other.Name} is {(other.Mark is { } mark ? $"under maintenance by {Holder.Describe(mark.HeldBy)}" : "cordoned")}: never two at once.",
+                $"Control-plane node {other.Name} is {(other.Mark is { } mark ? $"under maintenance by {Holder.Describe(mark.HeldBy)}" : other.Unschedulable ? "cordoned" : "not Ready")}: never two at once.",
                 $"node/{other.Name}",
                 "Wait until it is back.");
     }
@@ -95,19 +95,20 @@ internal static class ControlPlane
         ICluster cluster, NodeSnapshot node, IReadOnlyList<BudgetSnapshot> budgets, CancellationToken cancellationToken) =>
         Guarded(node.Name, budgets, await cluster.ListPodsOnNodeAsync(node.Name, cancellationToken));
 
-    // kubeadm's static pods are the members; where there are none (k3s, etcd elsewhere) the nodes themselves are counted.
+    // kubeadm's static pods are the members; where no node has one (k3s, etcd elsewhere) the nodes themselves are counted. Where one has, a
+    // node without is one whose member is away: somebody took its manifest out.
     private static async Task<ControlPlaneProblem?> CountedAsync(
         ICluster cluster, NodeSnapshot node, IReadOnlyList<NodeSnapshot> controlPlane, CancellationToken cancellationToken)
     {
-        var others = controlPlane.Where(other => other.Name != node.Name).ToList();
-        var ready = 0;
-        foreach (var other in others.Where(other => other.IsReady))
+        var members = new Dictionary<string, PodSnapshot?>(StringComparer.Ordinal);
+        foreach (var one in controlPlane)
         {
-            var pods = await cluster.ListPodsOnNodeAsync(other.Name, cancellationToken);
-            var member = pods.FirstOrDefault(pod => pod.IsMirror && pod.Labels.GetValueOrDefault("component") == "etcd");
-            ready += member is null or { IsReady: true } ? 1 : 0;
+            var pods = await cluster.ListPodsOnNodeAsync(one.Name, cancellationToken);
+            members[one.Name] = pods.FirstOrDefault(pod => pod.IsMirror && pod.Labels.GetValueOrDefault("component") == "etcd");
         }
 
+        var hasPods = members.Values.Any(member => member is not null);
+        var ready = controlPlane.Count(other => other.Name != node.Name && other.IsReady && (!hasPods || members[other.Name] is { IsReady: true }));
         return Counted(node.Name, controlPlane.Count, ready);
     }
 }

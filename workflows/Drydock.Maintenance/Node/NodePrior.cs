@@ -14,6 +14,9 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
     /// <summary>The annotation that keeps the cluster autoscaler from removing a node that looks unused (facts 2.5).</summary>
     public const string ScaleDownAnnotation = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
 
+    /// <summary>The taint by which the Node Maintenance Operator, and so we, tell a node under maintenance (facts 2.1).</summary>
+    public const string DrainTaint = "medik8s.io/drain";
+
     private const string Ours = "true";
 
     /// <summary>The mark holds <see cref="ScaleDownAnnotation"/> too; false in marks of older versions.</summary>
@@ -24,7 +27,7 @@ internal sealed record NodePrior(bool Unschedulable, IReadOnlyList<NodeTaint> Ta
 
     /// <summary>The taints of a maintenance, as the Node Maintenance Operator sets them (facts 2.1).</summary>
     public static IReadOnlyList<NodeTaint> OurTaints { get; } =
-        [new("node.kubernetes.io/unschedulable", null, "NoSchedule"), new("medik8s.io/drain", null, "NoSchedule")];
+        [new("node.kubernetes.io/unschedulable", null, "NoSchedule"), new(DrainTaint, null, "NoSchedule")];
 
     /// <summary>Reads it off a node that is not marked.</summary>
     public static NodePrior Of(NodeSnapshot node) => new(

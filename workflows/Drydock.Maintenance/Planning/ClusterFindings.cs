@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.Planning;
 
@@ -42,7 +43,7 @@ internal sealed class ClusterFindings(
             "other-maintenance",
             node.Mark is { } mark
                 ? $"Node {node.Name} is under maintenance too, by {Holder.Describe(mark.HeldBy)}: it takes no pods."
-                : $"Node {node.Name} is cordoned: it takes no pods.",
+                : $"Node {node.Name} is cordoned{(node.Taints.Any(static taint => taint.Key == NodePrior.DrainTaint) ? " by the Node Maintenance Operator" : "")}: it takes no pods.",
             $"node/{node.Name}");
 
     private IEnumerable<PlanFinding> Capacity()
@@ -50,7 +51,7 @@ internal sealed class ClusterFindings(
         var leaving = Leaving().ToList();
         var room = new Room(
             nodes.Where(node => !_names.Contains(node.Name)), pods.ExceptBy(leaving.Select(pod => pod.Uid), pod => pod.Uid), [.. nodes.Where(node => _names.Contains(node.Name))], volumes);
-        var homeless = leaving.Where(pod => !pod.IsFinished).OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
+        var homeless = leaving.Where(NeedsAnotherPlace).OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
             .Select(pod => (Pod: pod, Why: room.Take(pod))).Where(placed => placed.Why is not null).ToList();
         if (homeless is [var (first, why), ..])
         {
@@ -64,12 +65,17 @@ internal sealed class ClusterFindings(
         }
     }
 
+    // What nobody makes again needs no room, nor does what terminates: its replacement is there already.
+    private static bool NeedsAnotherPlace(PodSnapshot pod) =>
+        pod is { IsFinished: false, IsVirtLauncher: true } or { IsFinished: false, DeletionRequestedAt: null, Controller: not null };
+
     private IEnumerable<PlanFinding> Budgets()
     {
-        var leaving = Leaving().Where(pod => pod is { IsFinished: false, IsVirtLauncher: false }).ToList();
+        var stopped = PlanFindings.MeetBudgets(planned.SelectMany(one => one.Plan.VirtualMachines));
+        var leaving = Leaving().Where(pod => pod is { IsFinished: false } && (!pod.IsVirtLauncher || (pod.Vmi is { } vmi && stopped.Contains(vmi)))).ToList();
         foreach (var budget in budgets)
         {
-            var covered = leaving.Where(budget.Covers).ToList();
+            var covered = leaving.Where(pod => budget.Covers(pod) && !budget.LetsGo(pod)).ToList();
             var on = covered.Select(pod => pod.Node!).Distinct(StringComparer.Ordinal).ToList();
             if (on.Count < 2 || covered.Count <= budget.DisruptionsAllowed)
             {

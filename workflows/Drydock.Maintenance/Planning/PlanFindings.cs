@@ -10,7 +10,7 @@ internal static class PlanFindings
     public static IEnumerable<PlanFinding> OfNode(
         MaintenanceRequest request, NodeSnapshot node, LeaseSnapshot? lease, string? holder, DateTimeOffset now)
     {
-        var isHeld = lease is { Holder: { Length: > 0 } other } && other != holder && lease.ExpiresAt > now;
+        var isHeld = lease is not null && lease.Holder != holder && !lease.IsFreeAt(now);
         if (isHeld)
         {
             yield return new(
@@ -29,6 +29,16 @@ internal static class PlanFindings
                 $"Node {node.Name} still carries the marks of {Holder.Describe(mark.HeldBy)}.",
                 $"node/{node.Name}",
                 $"Put it back with: drydock restore {node.Name}");
+        }
+        else if (node is { Unschedulable: true, Mark: null } && !isHeld && node.Taints.Any(static taint => taint is { Key: NodePrior.DrainTaint, Value: null or "" }))
+        {
+            // Its lease lasts an hour and is not renewed once the node is empty (facts 2.1): that it lapsed says nothing.
+            yield return new(
+                FindingSeverity.Refuses,
+                "held-by-operator",
+                $"Node {node.Name} is cordoned with taint {NodePrior.DrainTaint} and no mark of Drydock: the Node Maintenance Operator holds it, and would uncordon it in the middle.",
+                $"node/{node.Name}",
+                $"Delete its NodeMaintenance (kubectl get nodemaintenances). If there is none, it was left behind: kubectl taint nodes {node.Name} {NodePrior.DrainTaint}-");
         }
         else if (node is { Unschedulable: true, Mark: null })
         {
@@ -55,11 +65,9 @@ internal static class PlanFindings
 
     /// <summary>Budgets that hold pods now, can never be met, or overlap.</summary>
     public static IEnumerable<PlanFinding> OfBudgets(
-        IReadOnlyList<ClassifiedPod> pods, IReadOnlyList<BudgetSnapshot> budgets, IReadOnlyList<VmForecast> forecasts)
+        IReadOnlyList<ClassifiedPod> pods, IReadOnlyList<BudgetSnapshot> budgets, IReadOnlyList<VmForecast> forecasts, DeadlinePolicy onTimeout = DeadlinePolicy.Fail)
     {
-        // The eviction of a machine that migrates is answered by KubeVirt's webhook before any budget; one that shuts down meets them.
-        var stopped = forecasts.Where(vm => vm is { Fate: VmFate.RestartsElsewhere or VmFate.StaysDown, EvictionStrategy: not VmForecasts.LiveMigrate })
-            .Select(vm => vm.Vmi).ToHashSet();
+        var stopped = MeetBudgets(forecasts);
         var leaving = pods
             .Where(pod => !pod.Pod.IsFinished && (pod.Decision.Verdict == PodVerdict.Evict
                 || (pod.Decision.Verdict == PodVerdict.MoveVm && pod.Pod.Vmi is { } vmi && stopped.Contains(vmi))))
@@ -69,7 +77,11 @@ internal static class PlanFindings
             var covered = leaving.Count(pod => budget.Covers(pod) && !budget.LetsGo(pod));
             if (covered > 0 && budget.DisruptionsAllowed == 0)
             {
-                yield return Exhausted(budget, covered);
+                var finding = Exhausted(budget, covered);
+                yield return onTimeout != DeadlinePolicy.Force ? finding : finding with
+                {
+                    Message = $"{finding.Message} At the deadline what it holds is deleted past it (on-timeout: Force).",
+                };
             }
         }
 
@@ -87,6 +99,15 @@ internal static class PlanFindings
             }
         }
     }
+
+    /// <summary>
+    /// The machines whose launchers a budget counts: the eviction of one that migrates is answered by KubeVirt's webhook before any budget; one
+    /// that shuts down meets them.
+    /// </summary>
+    public static HashSet<ObjectRef> MeetBudgets(IEnumerable<VmForecast> forecasts) =>
+    [
+        .. forecasts.Where(vm => vm is { Fate: VmFate.RestartsElsewhere or VmFate.StaysDown, EvictionStrategy: not VmForecasts.LiveMigrate }).Select(vm => vm.Vmi),
+    ];
 
     /// <summary>Pods that a cordon does not keep away: the scheduler may start those that follow them on the node again.</summary>
     public static IEnumerable<PlanFinding> OfReturning(IEnumerable<ClassifiedPod> pods, NodeSnapshot node)
@@ -117,9 +138,7 @@ internal static class PlanFindings
             forecast.Fate == VmFate.Blocks ? "vm-not-migratable" : "vm-external",
             $"Virtual machine {forecast.Vmi}: {forecast.Reason}",
             $"virtualmachineinstance/{forecast.Vmi}",
-            forecast.Fate == VmFate.Blocks
-                ? "Stop it, make it migratable, or let the policy shut it down (on-not-migratable: ShutDown)."
-                : "Move it by whoever moves it.");
+            forecast.NextStep ?? "Move it by whoever moves it.");
 
     /// <summary>Instances that would be deleted for good: worth a word although nothing stands in the way.</summary>
     public static IEnumerable<PlanFinding> OfForce(IEnumerable<VmForecast> forecasts, DeadlinePolicy onTimeout) =>
@@ -140,19 +159,19 @@ internal static class PlanFindings
             { CanNeverAllow: true } => new(
                 FindingSeverity.Blocks,
                 "budget-can-never-be-met",
-                $"Budget {budget.Ref} never allows a disruption ({SpecOf(budget)}); it holds {covered} pods.",
+                $"Budget {budget.Ref} never allows a disruption ({SpecOf(budget)}); it holds {Spoken.Count(covered, "pod", "pods")}.",
                 lookAt,
                 "Raise its maxUnavailable or lower its minAvailable; more replicas do not help."),
             { WantsAll: true } => new(
                 FindingSeverity.Blocks,
                 "budget-exhausted",
-                $"Budget {budget.Ref} allows no disruption: it wants {budget.DesiredHealthy} healthy pods of the {budget.ExpectedPods} there are; it holds {covered} pods.",
+                $"Budget {budget.Ref} allows no disruption: it wants {budget.DesiredHealthy} healthy pods of the {budget.ExpectedPods} there are; it holds {Spoken.Count(covered, "pod", "pods")}.",
                 lookAt,
                 "It frees up when there is another replica; or lower its minAvailable."),
             _ => new(
                 FindingSeverity.Blocks,
                 "budget-exhausted",
-                $"Budget {budget.Ref} allows no disruption now ({budget.CurrentHealthy} healthy, {budget.DesiredHealthy} wanted); it holds {covered} pods.",
+                $"Budget {budget.Ref} allows no disruption now ({budget.CurrentHealthy} healthy, {budget.DesiredHealthy} wanted); it holds {Spoken.Count(covered, "pod", "pods")}.",
                 lookAt,
                 "It frees up when its pods are healthy again."),
         };

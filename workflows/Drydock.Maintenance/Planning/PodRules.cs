@@ -48,7 +48,7 @@ public static class PodRules
 
         return facts.Pod.IsFinished
             ? Answer(facts, PodVerdict.Evict, "finished", $"It has finished ({facts.Pod.Phase}).")
-            : Answer(facts, PodVerdict.Evict, "evict", Managed(facts.Pod));
+            : Answer(facts, PodVerdict.Evict, "evict", Managed(facts));
     }
 
     private static PodDecision? LeaveUnselected(PodFacts facts, DrainPolicy policy, DateTimeOffset now) =>
@@ -91,7 +91,7 @@ public static class PodRules
     {
         (DrainBehavior.Skip, _) => Answer(facts, PodVerdict.Keep, "drain-rule", $"{Named(facts.Rule!)} leaves it where it is."),
         (DrainBehavior.WaitForCompletion, false) => Answer(
-            facts, PodVerdict.AwaitCompletion, "drain-rule", $"{Named(facts.Rule!)} waits until it has finished by itself."),
+            facts, PodVerdict.AwaitCompletion, "drain-rule", $"{Named(facts.Rule!)} waits until it has finished by itself{(policy.OnTimeout == DeadlinePolicy.Force ? "; at the deadline it is deleted (on-timeout: Force)" : "")}."),
         _ => null,
     };
 
@@ -122,10 +122,11 @@ public static class PodRules
                 "Nothing will bring it back: cannot delete Pods that declare no controller (use --force to override).")
             : null;
 
-    private static string Managed(PodSnapshot pod) => pod switch
+    private static string Managed(PodFacts facts) => facts switch
     {
-        { DeletionRequestedAt: not null } => "It is terminating already.",
-        { Controller: { } owner } => $"{owner.Kind} {owner.Name} starts it elsewhere.",
+        { Pod.DeletionRequestedAt: not null } => "It is terminating already.",
+        { DaemonSetExists: false, Pod.Controller: { Kind: "DaemonSet" } owner } => $"Its DaemonSet {owner.Name} does not exist: nothing will bring it back; that was accepted.",
+        { Pod.Controller: { } owner } => $"{owner.Kind} {owner.Name} starts it elsewhere.",
         _ => "Nothing will bring it back; that was accepted.",
     };
 

@@ -42,9 +42,9 @@ public static class VmForecasts
         ArgumentNullException.ThrowIfNull(vmi);
         ArgumentNullException.ThrowIfNull(policy);
         var (strategy, source) = Effective(vmi.EvictionStrategy, kubeVirt);
-        if (vm is { TemplateEvictionStrategy: null } && kubeVirt?.EvictionStrategy == strategy)
+        if (vm is { TemplateEvictionStrategy: null } && (kubeVirt?.EvictionStrategy ?? None) == strategy)
         {
-            // Not its own: KubeVirt copied that of the cluster into it when it was created.
+            // Not its own: KubeVirt copied that of the cluster, or its default, into it when it was created.
             source = Effective(ofInstance: null, kubeVirt).Source;
         }
 
@@ -60,8 +60,21 @@ public static class VmForecasts
         }
 
         return new VmForecast(
-            vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt));
+            vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt))
+        {
+            WhyNotMigratable = vmi.IsLiveMigratable ? null : WhyNot(vmi),
+            NextStep = fate == VmFate.Blocks ? NextStep(vmi, vm, policy) : null,
+        };
     }
+
+    private static string NextStep(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) => (policy.OnNotMigratable, vm) switch
+    {
+        (_, { Running: not null, RunStrategy: not null }) => "Remove spec.running or spec.runStrategy.",
+        (_, { RunStrategy: "WaitAsReceiver" }) => "Migrate or stop it by hand.",
+        (_, null) when vmi.Controller is null => "Make it migratable, delete it by hand, or let the drain force it at its deadline (on-timeout: Force).",
+        (StuckVmPolicy.Fail, _) => "Stop it, make it migratable, or choose another policy for it (on-not-migratable: ShutDown).",
+        _ => "Stop it, make it migratable, or let the policy shut it down (on-not-migratable: ShutDown).",
+    };
 
     /// <summary>The same forecast, or that it stays, if a selector or a rule of the request leaves its pod where it is or waits for its end.</summary>
     internal static VmForecast AsRuled(VmForecast forecast, IReadOnlyList<ClassifiedPod> pods)

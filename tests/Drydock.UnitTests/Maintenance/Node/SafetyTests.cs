@@ -1,5 +1,6 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
+using Drydock.UnitTests.Server;
 using Shouldly;
 using Xunit;
 
@@ -126,14 +127,45 @@ public sealed class SafetyTests
     public void Never_two_control_plane_nodes_at_once()
     {
         var away = Node() with { Name = "b", Mark = new HoldMark("drydock/h/m-b", "{}") };
-        var cordoned = Node() with { Name = "c", Unschedulable = true };
+        var cordoned = Ready("c") with { Unschedulable = true };
 
         ControlPlane.OtherOut(Node(), [Node(), away])!.Message.ShouldBe("Control-plane node b is under maintenance by maintenance m-b: never two at once.");
         ControlPlane.OtherOut(Node(), [Node(), cordoned])!.Message.ShouldBe("Control-plane node c is cordoned: never two at once.");
+        ControlPlane.OtherOut(Node(), [Node(), Node() with { Name = "d" }])!.Message.ShouldBe("Control-plane node d is not Ready: never two at once.");
+        ControlPlane.OtherOut(Node(), [Node(), Ready("d")]).ShouldBeNull();
         ControlPlane.OtherOut(Node() with { Unschedulable = true }, [Node()]).ShouldBeNull();
     }
 
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("a b c", null)]
+    [InlineData("a c", "Without node a etcd would lose its quorum: 1 of the other 2 members are Ready, 2 of 3 are needed.")]
+    [InlineData("a b? c", "Without node a etcd would lose its quorum: 1 of the other 2 members are Ready, 2 of 3 are needed.")]
+    public async Task A_node_whose_member_of_etcd_is_away_does_not_count_as_Ready(string members, string? problem)
+    {
+        var cluster = new StubCluster("a", "b", "c")
+        {
+            NodeLabels = new Dictionary<string, string> { ["node-role.kubernetes.io/control-plane"] = "" },
+            NodeConditions = Ready("a").Conditions,
+            Pods =
+            [
+                .. members.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(member => new PodSnapshot(new ObjectRef("kube-system", $"etcd-{member[0]}"), $"u-{member[0]}", $"{member[0]}")
+                {
+                    IsMirror = true,
+                    IsReady = !member.EndsWith('?'),
+                    Labels = new Dictionary<string, string> { ["component"] = "etcd" },
+                }),
+            ],
+        };
+
+        var found = await ControlPlane.ProblemAsync(cluster, (await cluster.GetNodeAsync("a", CancellationToken.None))!, CancellationToken.None);
+
+        (found?.Message).ShouldBe(problem);
+    }
+
     private static NodeSnapshot Node() => new("a", "u", "1");
+
+    private static NodeSnapshot Ready(string name) => new(name, "u", "1") { Conditions = [new Condition("Ready", "True", null, null, null)] };
 
     private static NeighbourSnapshot Check(params (string Key, string Value)[] annotations) =>
         new(NeighbourKind.OpenShiftHealthCheck, new ObjectRef("ns", "c"), "u", "1")
