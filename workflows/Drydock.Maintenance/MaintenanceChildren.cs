@@ -13,18 +13,17 @@ internal sealed partial class MaintenanceChildren(
     TaskOrchestrationContext context, MaintenanceRequest request, string holder, MaintenanceProgress progress)
 {
     private readonly MaintenanceSteering _steering = new(context, progress);
+    private readonly LeaseKeeper _lease = new(context, progress);
     private readonly Dictionary<ObjectRef, Task<MoveVmResult>> _moving = [];
     private readonly List<MoveVmResult> _moved = [];
     private readonly Dictionary<ObjectRef, int> _lives = [];
 
     private readonly Dictionary<string, Task> _open = new(StringComparer.Ordinal);
 
-    private Task<bool>? _lease;
     private Task<IReadOnlyList<string>>? _hold;
     private Task<DrainResult>? _drain;
     private Task<int>? _drained;
     private Task<IReadOnlyList<ObjectRef>>? _vmsFound;
-    private Task<LeaseNews>? _leaseNews;
     private SteeredDeadline _deadline = new(default, null);
     private DateTimeOffset _drainSince;
     private VirtualMachinePolicy _vmPolicy = request.VirtualMachines;
@@ -45,22 +44,20 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>What held the drain up when it ended.</summary>
     public IReadOnlyList<PlanFinding> Findings { get; private set; } = [];
 
-    public void StartLease(string? nodeUid, TimeSpan duration)
-    {
-        _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
-        _lease = context.CallSubOrchestratorAsync<bool>(
-            Orchestrations.HoldLease,
-            new HoldLeaseInput(new LeaseInput(request.Node, nodeUid, holder, duration) { Maintenance = context.InstanceId }, context.InstanceId),
-            new TaskOptions().WithInstanceId(InstanceIds.Lease(context.InstanceId)));
-    }
+    /// <summary>Keeps the lease from now on.</summary>
+    public void StartLease(string? nodeUid, TimeSpan duration) =>
+        _lease.Start(new LeaseInput(request.Node, nodeUid, holder, duration) { Maintenance = context.InstanceId });
+
+    /// <summary>Keeps the lease no more.</summary>
+    public Task EndLeaseAsync() => _lease.EndAsync();
 
     /// <summary>Waits for news of any child, or for one of these, and books it.</summary>
     public async Task NextAsync(params Task[] others)
     {
-        List<Task> awaited = [.. others, .. _moving.Values, _steering.News];
-        awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound, _leaseNews }.OfType<Task>());
+        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. _lease.Tasks];
+        awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound }.OfType<Task>());
         await Task.WhenAny(awaited);
-        await BookLeaseAsync();
+        await _lease.BookAsync();
         if (_vmsFound is { IsCompleted: true })
         {
             foreach (var vm in await _vmsFound)
@@ -206,8 +203,8 @@ internal sealed partial class MaintenanceChildren(
             new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
         do
         {
-            await Task.WhenAny(restoring, _leaseNews!);
-            await BookLeaseAsync();
+            await Task.WhenAny([restoring, .. _lease.Tasks]);
+            await _lease.BookAsync();
         }
         while (!restoring.IsCompleted);
         var restored = await ResultAsync(restoring);
@@ -235,12 +232,6 @@ internal sealed partial class MaintenanceChildren(
         }
     }
 
-    public async Task EndLeaseAsync()
-    {
-        context.SendEvent(InstanceIds.Lease(context.InstanceId), ChildEvents.End, "end");
-        await QuietlyAsync(_lease!, static _ => { });
-    }
-
     /// <summary>The result of a machine, with what the restore did for it.</summary>
     public static VmResult WithRestore(VmResult vm, RestoreResult restored)
     {
@@ -253,15 +244,6 @@ internal sealed partial class MaintenanceChildren(
         }
 
         return vm;
-    }
-
-    private async Task BookLeaseAsync()
-    {
-        while (_leaseNews is { IsCompleted: true })
-        {
-            progress.Lease(await _leaseNews);
-            _leaseNews = context.WaitForExternalEvent<LeaseNews>(ChildEvents.Lease);
-        }
     }
 
     /// <summary>Adds sentences about the marks to the report.</summary>

@@ -11,6 +11,8 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
 
     private readonly List<LeaseLoss> _losses = [];
 
+    private readonly List<PlanFinding> _unkept = [];
+
     private MaintenanceStatus _status = new(node, MaintenanceStep.Plan, "");
     private LeaseLoss? _lost;
 
@@ -19,7 +21,7 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
 
     /// <summary>When the lease was not ours, for the report.</summary>
     public IEnumerable<PlanFinding> LeaseFindings => _losses.Concat(_lost is { } lost ? [lost] : Array.Empty<LeaseLoss>()).TakeLast(MostLosses)
-        .Select(loss => new PlanFinding(FindingSeverity.Notes, "lease-lost", loss.Report(node), $"lease/medik8s-leases/node-{node}"));
+        .Select(loss => new PlanFinding(FindingSeverity.Notes, "lease-lost", loss.Report(node), $"lease/medik8s-leases/node-{node}")).Concat(_unkept.TakeLast(MostLosses));
 
     /// <summary>Who approved what.</summary>
     public IReadOnlyList<ApprovalRecord> Approvals => _status.Approvals;
@@ -122,6 +124,15 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
 
         _lost = news.IsOurs ? null : new LeaseLoss(string.IsNullOrEmpty(news.Holder) ? null : news.Holder, context.Now(), news.UnconfirmedSince);
         Set(_status with { IsLeaseLost = !news.IsOurs, LeaseLostAt = news.IsOurs ? null : _status.LeaseLostAt ?? context.Now() });
+    }
+
+    /// <summary>Nobody renews the lease any more, for that reason, until the part that does so is started again.</summary>
+    public void LeaseUnkept(string why, string part)
+    {
+        var message = $"What renews the lease of node {node} ended at {context.Now():u} before its time ({why}), and is started again.";
+        _unkept.Add(new PlanFinding(
+            FindingSeverity.Notes, "lease-unkept", message, $"lease/medik8s-leases/node-{node}", $"If nobody ended it, see: drydock history {part}"));
+        Say(message);
     }
 
     /// <summary>Something new in the same step.</summary>

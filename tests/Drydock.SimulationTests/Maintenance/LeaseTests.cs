@@ -204,6 +204,54 @@ public sealed class LeaseTests
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeFalse();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(1)]
+    [InlineData(5)]
+    public async Task What_renews_the_lease_and_is_ended_by_somebody_is_started_again_and_told(int times)
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request() with { LeaseDuration = TimeSpan.FromMinutes(2) });
+        for (var time = 0; time < times; time++)
+        {
+            await world.Client.TerminateInstanceAsync(InstanceIds.Lease("m1"), "by mistake", CancellationToken.None);
+            await world.RunForAsync(TimeSpan.FromSeconds(5));
+        }
+
+        var told = (await world.StatusAsync<MaintenanceStatus>())!;
+        await world.CrashAsync();
+        var report = await world.EndAsync();
+
+        told.Message.ShouldStartWith("What renews the lease of node node-1 ended at 2026-01-02 03:0");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Findings.ShouldNotContain(finding => finding.Kind == "lease-lost");
+        var unkept = report.Findings.Where(finding => finding.Kind == "lease-unkept").ToList();
+        unkept.Count.ShouldBeInRange(1, 2, "what ends again and again is started once a minute");
+        unkept.ShouldAllBe(finding => finding.Message.Contains("by mistake") && finding.NextStep == "If nobody ended it, see: drydock history m1:lease");
+        Holder(world).ShouldBeNull();
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_lease_that_is_somebody_elses_when_its_renewing_is_started_again_is_still_waited_for_and_taken_back()
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request());
+        Take(world, "node-maintenance");
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        await world.Client.TerminateInstanceAsync(InstanceIds.Lease("m1"), "by mistake", CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var lost = (await world.StatusAsync<MaintenanceStatus>())!;
+
+        world.Cluster.Store.Delete(ResourceTypes.Leases, "medik8s-leases", "node-node-1", new Deletion());
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var ours = (await world.StatusAsync<MaintenanceStatus>())!;
+        var report = await world.EndAsync();
+
+        (lost.IsLeaseLost, ours.IsLeaseLost).ShouldBe((true, false));
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Findings.Count(finding => finding.Kind == "lease-lost").ShouldBe(1);
+    }
+
     // Ten pods that leave one after the other, half a minute apart.
     private static Scenario Slow { get; } = new()
     {

@@ -21,6 +21,9 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
     /// <summary>What an orchestrator brings about as soon as it hears of an event.</summary>
     public Action<string, string>? Heard { get; set; }
 
+    /// <summary>Why nothing can be read, if so.</summary>
+    public Exception? Away { get; set; }
+
     /// <summary>What an orchestrator would have brought about.</summary>
     public void Set(
         string id, object? customStatus = null, object? output = null, OrchestrationRuntimeStatus status = OrchestrationRuntimeStatus.Running, string? name = null)
@@ -93,7 +96,7 @@ internal sealed class InMemoryClient(TimeProvider clock) : DurableTaskClient("fa
 
     public override Task<OrchestrationMetadata?> GetInstancesAsync(
         string instanceId, bool getInputsAndOutputs = false, CancellationToken cancellation = default) =>
-        Task.FromResult(_instances.GetValueOrDefault(instanceId));
+        Away is { } away ? Task.FromException<OrchestrationMetadata?>(away) : Task.FromResult(_instances.GetValueOrDefault(instanceId));
 
     public override AsyncPageable<OrchestrationMetadata> GetAllInstancesAsync(OrchestrationQuery? filter = null)
     {

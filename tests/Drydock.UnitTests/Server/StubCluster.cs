@@ -29,6 +29,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>The mark on every node.</summary>
     public HoldMark? Mark { get; set; }
 
+    /// <summary>What comes of a renewal.</summary>
+    public LeaseOutcome? Renewed { get; set; }
+
     /// <summary>What it says of its watches.</summary>
     public ClusterCounts Counts { get; set; } = new(0, 0);
 
@@ -129,7 +132,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
         string node, string? nodeUid, string holder, TimeSpan duration, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task<LeaseOutcome> RenewLeaseAsync(string node, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
-        throw Unexpected();
+        Renewed is { } renewed ? Task.FromResult(renewed) : throw Unexpected();
 
     public Task<bool> MarkLeaseCancelledAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
 

@@ -10,10 +10,20 @@ internal sealed record LeaseInput(string Node, string? NodeUid, string Holder, T
     /// <summary>The maintenance that the lease is held for; null: whoever asks is that maintenance.</summary>
     public string? Maintenance { get; init; }
 
-    /// <summary>What to say instead, if that maintenance is over: its parts are ended, the lease is given up.</summary>
+    /// <summary>
+    /// What to say instead, if that maintenance is over: its parts are ended, the lease is given up. A hub that does not say whether it is over
+    /// must not cost a maintenance that goes on its lease.
+    /// </summary>
     public async Task<LeaseOutcome?> EndIfLeftRunningAsync(LeftRunning left, CancellationToken cancellationToken)
     {
-        if (!await left.IsSoAsync(Maintenance))
+        try
+        {
+            if (!await left.IsSoAsync(Maintenance))
+            {
+                return null;
+            }
+        }
+        catch (HubAwayException)
         {
             return null;
         }
@@ -42,9 +52,12 @@ internal sealed class AcquireLeaseActivity(ICluster cluster, LeftRunning left) :
 /// <summary>Renews the lease if it is still ours.</summary>
 internal sealed class RenewLeaseActivity(ICluster cluster, LeftRunning left) : ClusterActivity<LeaseInput, LeaseOutcome>
 {
-    protected override async Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken) =>
-        await input.EndIfLeftRunningAsync(left, cancellationToken)
-        ?? await cluster.RenewLeaseAsync(input.Node, input.Holder, input.Duration, cancellationToken);
+    protected override async Task<LeaseOutcome> RunAsync(LeaseInput input, CancellationToken cancellationToken)
+    {
+        // First of all: the hub may take its time to answer.
+        var renewed = await cluster.RenewLeaseAsync(input.Node, input.Holder, input.Duration, cancellationToken);
+        return await input.EndIfLeftRunningAsync(left, cancellationToken) ?? renewed;
+    }
 }
 
 /// <summary>Writes the cancel mark on the lease, from when on no activity changes anything but to undo, and ends the waits.</summary>
