@@ -107,7 +107,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         {
             var kept = await AskAsync<ActResult>(context, Activities.ReassertNode, input, input.Holder, static result => result.Verdict);
             _isUnkept = kept.Verdict != Verdict.Done || kept.Kind == ReassertNodeActivity.IsGone;
-            if (kept.Verdict != Verdict.Done)
+            if (_isUnkept)
             {
                 _leftBehind.Add(NotKept(input.Node, kept.Message!));
             }

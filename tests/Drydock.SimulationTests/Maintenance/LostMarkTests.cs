@@ -105,6 +105,22 @@ public sealed class LostMarkTests
         Written(world).ShouldBe(before);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_is_gone_when_it_is_to_be_kept_cordoned_is_named_and_not_called_kept()
+    {
+        await using var world = await World.StartAsync(Small);
+        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
+        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
+        await world.RunForAsync(TimeSpan.FromSeconds(19));
+
+        world.Cluster.Store.Delete(ResourceTypes.Nodes, null, "node-1", new Deletion());
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Failed, false));
+        report.LeftBehind.ShouldHaveSingleItem().ShouldBe(
+            "Node node-1 is gone and is not kept cordoned: one that comes back under its name takes pods. If it must take no pods: kubectl cordon node-1");
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(true)]
     [InlineData(false)]

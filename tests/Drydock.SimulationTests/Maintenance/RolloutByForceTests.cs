@@ -81,6 +81,20 @@ public sealed class RolloutByForceTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_was_to_stay_cordoned_and_is_gone_when_it_is_ended_by_force_is_not_called_cordoned()
+    {
+        await using var world = await World.StartAsync("vm-not-migratable");
+        await BeginHeldAsync(world, world.Request() with { OnFailure = FailurePolicy.KeepCordoned });
+
+        world.Cluster.Store.Delete(ResourceTypes.Nodes, null, "node-1", new Deletion());
+        await world.Client.TerminateInstanceAsync("r1:node-1", new TerminateInstanceOptions("enough", Recursive: true), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(30));
+
+        (await world.StatusAsync<RolloutStatus>("r1"))!.Nodes.Single(node => node.Node == "node-1").Message
+            .ShouldEndWith("Node node-1 is gone and is not kept cordoned: one that comes back under its name takes pods.");
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_job_that_is_under_way_when_the_maintenance_of_its_node_is_ended_by_force_does_not_run_on_when_the_node_is_back()
     {
         await using var world = await World.StartAsync("healthy");

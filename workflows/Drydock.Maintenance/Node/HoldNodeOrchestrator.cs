@@ -117,7 +117,7 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
     private async Task<HoldNodeInput> ReassertAsync(
         TaskOrchestrationContext context, HoldNodeInput input, IReadOnlyList<string> missing, Task end)
     {
-        if (await TryAsync(context, Activities.ReassertNode, input.Holder, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null)
+        if (await TryAsync(context, Activities.ReassertNode, input.Holder, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null or { Kind: ReassertNodeActivity.IsGone })
         {
             await PauseAsync(context, end);
             return input;
@@ -165,7 +165,7 @@ internal sealed class ReassertNodeActivity(ICluster cluster, TimeProvider clock)
             var node = await cluster.GetNodeAsync(input.Node, cancellationToken);
             if (node is null)
             {
-                return new(Verdict.Done) { Kind = IsGone };
+                return new(Verdict.Done, $"Node {input.Node} is gone and is not kept cordoned: one that comes back under its name takes pods") { Kind = IsGone };
             }
 
             if (input.Prior.Missing(node, input.Holder) is not { Count: > 0 } missing)

@@ -29,9 +29,12 @@ internal static class Abandoned
                     RestartTimeout = request.VirtualMachines.RestartTimeout,
                 },
                 new TaskOptions().WithInstanceId(InstanceIds.PutBack(input.InstanceId)));
+            var keeps = request.OnFailure == FailurePolicy.KeepCordoned;
+            var isGone = keeps && (await context.Undo<NodeReading>(Activities.ReadNode, node)).Uid is null;
             await context.Undo<bool>(Activities.ReleaseLease, node);
             return restored.LeftBehind.Count > 0 ? string.Join(' ', restored.LeftBehind)
-                : request.OnFailure == FailurePolicy.KeepCordoned ? $"Node {request.Node} is still cordoned and marked; 'drydock restore {request.Node}' puts it back."
+                : isGone ? $"Node {request.Node} is gone and is not kept cordoned: one that comes back under its name takes pods."
+                : keeps ? $"Node {request.Node} is still cordoned and marked; 'drydock restore {request.Node}' puts it back."
                 : $"Node {request.Node} was put back.";
         }
         catch (TaskFailedException failure)
