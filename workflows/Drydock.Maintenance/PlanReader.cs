@@ -50,6 +50,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             [.. (await ForecastAsync(request, planned.Policy, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
         findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts, request.Drain.OnTimeout));
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
+        findings.AddRange(await ArrivingAsync(request.Node, pods, forecasts, cancellationToken));
         findings.AddRange(PlanFindings.OfForce(forecasts, request.Drain.OnTimeout));
 
         return empty with
@@ -122,6 +123,23 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             "missing-permission",
             $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}.",
             NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}{(rule.Subresource is null ? "" : "/" + rule.Subresource)}."));
+    }
+
+    // Their instances are on other nodes until they arrive: only their launchers are here.
+    private async Task<IReadOnlyList<PlanFinding>> ArrivingAsync(
+        string node, IReadOnlyList<ClassifiedPod> pods, IReadOnlyList<VmForecast> forecasts, CancellationToken cancellationToken)
+    {
+        var arriving = new List<PlanFinding>();
+        foreach (var pod in pods.Where(pod => pod is { Pod.IsFinished: false, Decision.Verdict: PodVerdict.MoveVm }).Select(pod => pod.Pod))
+        {
+            if (pod.Vmi is { } vmi && NodeFilters.MigrationOf(pod) is { } uid && forecasts.All(forecast => forecast.Vmi != vmi)
+                && (await cluster.ListMigrationsAsync(vmi, cancellationToken)).Any(migration => migration.Uid == uid && !migration.IsFinished))
+            {
+                arriving.Add(PlanFindings.OfArriving(vmi, node));
+            }
+        }
+
+        return arriving;
     }
 
     private async Task<IReadOnlyList<VmForecast>> ForecastAsync(

@@ -16,6 +16,25 @@ namespace Drydock.SimulationTests.Maintenance;
 public sealed class VirtualMachineTests
 {
     [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_is_on_its_way_to_the_node_is_in_the_plan_and_leaves_again_after_its_arrival()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { On = "node-2" }, Machine("two")));
+        await world.Kubernetes.MigrateVmAsync(
+            new("vms", "one"), new Dictionary<string, string> { ["kubernetes.io/hostname"] = "node-1" }, CancellationToken.None);
+        await world.RunUntilAsync(() => (string?)Migrations(world, "one").Single()["status"]?["phase"] == "Running");
+
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(Request(world), CancellationToken.None);
+        var report = await world.MaintainAsync(Request(world));
+
+        plan.VirtualMachines.Select(vm => vm.Vmi.Name).ShouldBe(["two"]);
+        plan.Findings.Where(finding => finding.Kind == "vm-arriving").ShouldHaveSingleItem().Message.ShouldBe(
+            "Virtual machine vms/one is being migrated to node node-1: it leaves again after its arrival.");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.Select(vm => (vm.Vmi.Name, vm.Outcome)).ShouldBe([("one", VmOutcome.Migrated), ("two", VmOutcome.Migrated)], ignoreOrder: true);
+        ((string?)Vmi(world, "one")!["status"]!["nodeName"]).ShouldNotBe("node-1");
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task Twelve_machines_take_no_more_than_a_tenth_longer_than_KubeVirts_limits_do()
     {
         await using var world = await World.StartAsync(Machines([.. Enumerable.Range(1, 12).Select(n => Machine($"vm-{n:00}"))]));

@@ -13,6 +13,9 @@ internal static class NodeFilters
 
     private const string HostName = "kubernetes.io/hostname";
 
+    /// <summary>The uid of the migration that the launcher was made for, or null. It is kept when the migration is over.</summary>
+    public static string? MigrationOf(PodSnapshot pod) => pod.IsVirtLauncher ? pod.Labels.GetValueOrDefault(MigrationTarget) : null;
+
     /// <summary>Why the node does not take the pod, or null.</summary>
     public static string? WhyNot(PodPlacement asks, NodeSnapshot node) =>
         asks.IsKeptOffByCordon(node) ? "node(s) were unschedulable"
@@ -22,7 +25,7 @@ internal static class NodeFilters
         : null;
 
     /// <summary>What its replacement asks: the target of a migration may have been pinned to its node, the next one is not.</summary>
-    public static PodPlacement AsksOf(PodSnapshot pod) => pod.IsVirtLauncher && pod.Labels.ContainsKey(MigrationTarget)
+    public static PodPlacement AsksOf(PodSnapshot pod) => MigrationOf(pod) is not null
         ? pod.Placement with
         {
             NodeSelector = pod.Placement.NodeSelector.Where(pair => pair.Key != HostName).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal),

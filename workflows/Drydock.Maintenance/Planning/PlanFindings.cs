@@ -129,6 +129,14 @@ internal static class PlanFindings
         }
     }
 
+    /// <summary>A virtual machine that is on its way to the node.</summary>
+    public static PlanFinding OfArriving(ObjectRef vmi, string node) => new(
+        FindingSeverity.Notes,
+        "vm-arriving",
+        $"Virtual machine {vmi} is being migrated to node {node}: it leaves again after its arrival.",
+        $"virtualmachineinstance/{vmi}",
+        "To spare it the way, delete its migration before the maintenance begins.");
+
     /// <summary>Virtual machines that do not leave by themselves.</summary>
     public static IEnumerable<PlanFinding> OfVirtualMachines(IEnumerable<VmForecast> forecasts) =>
         from forecast in forecasts
