@@ -41,12 +41,17 @@ internal static class Context
     public static async Task<T> Await<T>(this TaskOrchestrationContext context, string activity, object input, string node, Task end)
     {
         var waiting = context.Do<T>(activity, input);
+        await context.CutShortAt(end, waiting, node);
+        return await waiting;
+    }
+
+    /// <summary>Completes with activities that wait, or that go on by themselves, under a name. If the end comes first, they are cut short.</summary>
+    public static async Task CutShortAt(this TaskOrchestrationContext context, Task end, Task waiting, string name)
+    {
         if (await Task.WhenAny(waiting, end) != waiting)
         {
-            await CutShortAsync(context, waiting, node);
+            await CutShortAsync(context, waiting, name);
         }
-
-        return await waiting;
     }
 
     private static async Task<T> CallAsync<T>(TaskOrchestrationContext context, string activity, object input, TaskOptions options)

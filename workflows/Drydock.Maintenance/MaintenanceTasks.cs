@@ -80,14 +80,14 @@ public static class MaintenanceTasks
         Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));
         Add(Activities.AwaitPods, static (cluster, clock, wakeups) => new AwaitPodsActivity(cluster, clock, wakeups));
         registry.AddActivity(Activities.EvictPods, services => new EvictPodsActivity(
-            services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), Slots(services)));
+            services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), Slots(services), wakeups(services)));
         Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));
         InboundGate? inbound = null;
         InboundGate Inbound(TimeProvider clock) => LazyInitializer.EnsureInitialized(ref inbound, () => new InboundGate(clock));
         registry.AddActivity(Activities.EvictLauncher, services =>
         {
             var clock = services.GetRequiredService<TimeProvider>();
-            return new EvictLauncherActivity(services.GetRequiredService<ICluster>(), clock, Inbound(clock), Slots(services));
+            return new EvictLauncherActivity(services.GetRequiredService<ICluster>(), clock, Inbound(clock), Slots(services), wakeups(services));
         });
         Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, Inbound(clock)));
         Add(Activities.ReadVm, static (cluster, _, _) => new ReadVmActivity(cluster));

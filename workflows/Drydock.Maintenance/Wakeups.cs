@@ -34,7 +34,7 @@ internal sealed class Wakeups
         stopping.Register(WakeAll);
     }
 
-    /// <summary>Ends every wait for this node that runs now.</summary>
+    /// <summary>Ends every wait of this name, such as that of a node, that runs now.</summary>
     public async Task WakeAsync(string node, CancellationToken cancellationToken)
     {
         WakeHere(node);
@@ -43,6 +43,12 @@ internal sealed class Wakeups
             await _relay.WakeAsync(node, cancellationToken);
         }
     }
+
+    /// <summary>
+    /// The name by which evictions of a node that are under way are told to begin no further one: a suspension or an end need not wait for
+    /// those that were only planned.
+    /// </summary>
+    public static string EvictionsOf(string node) => $"evictions:{node}";
 
     private void WakeHere(string node)
     {
@@ -69,7 +75,8 @@ internal sealed class Wakeups
             : new(change, node, cursor, latest, _clock, Woken(node));
     }
 
-    private CancellationToken Woken(string node)
+    /// <summary>Cancelled at the next wake-up of that name.</summary>
+    internal CancellationToken Woken(string node)
     {
         var woken = _nodes.GetOrAdd(node, static _ => new()).Token;
         if (_stopping.IsCancellationRequested)

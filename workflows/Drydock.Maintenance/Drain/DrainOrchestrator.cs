@@ -151,7 +151,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
                 return Result(DrainEnd.TimedOut, state, context.Now());
             }
 
-            (state, var wasCancelled) = await EvictAsync(context, input, state);
+            (state, var wasCancelled) = await EvictAsync(context, input, state, Task.WhenAny(end, steers.News));
             Report(context, input, state);
             if (wasCancelled || end.IsCompleted)
             {
@@ -227,7 +227,8 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             _ => false,
         };
 
-    private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(TaskOrchestrationContext context, DrainInput input, DrainState state)
+    private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(
+        TaskOrchestrationContext context, DrainInput input, DrainState state, Task stop)
     {
         var now = context.Now();
         if (Latest(state.LeaseRetryAt, state.ThrottledUntil) > now)
@@ -240,8 +241,8 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now, state.Launchers > 0);
         var wasLost = state.LeaseRetryAt is not null;
         state = state with { LeaseRetryAt = null, ThrottledUntil = null };
-        (state, var verdicts) = await EvictAsync(context, input, state, due, isForced: false);
-        (state, var others) = await EvictAsync(context, input, state, forced, isForced: true);
+        (state, var verdicts) = await EvictAsync(context, input, state, due, isForced: false, stop);
+        (state, var others) = await EvictAsync(context, input, state, stop.IsCompleted ? [] : forced, isForced: true, stop);
         List<Verdict> all = [.. verdicts, .. others];
         var isLost = all.Contains(Verdict.LeaseLost);
         if (isLost && !wasLost)
@@ -253,12 +254,14 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     }
 
     private static async Task<(DrainState State, IEnumerable<Verdict> Verdicts)> EvictAsync(
-        TaskOrchestrationContext context, DrainInput input, DrainState state, IReadOnlyList<IReadOnlyList<PodEntry>> pods, bool isForced)
+        TaskOrchestrationContext context, DrainInput input, DrainState state, IReadOnlyList<IReadOnlyList<PodEntry>> pods, bool isForced, Task stop)
     {
         var batches = DrainBook.Batches(pods, PodsInOneActivity);
-        var results = await Task.WhenAll(batches.Select(batch => context.Do<PodsEvicted>(
+        var evicting = Task.WhenAll(batches.Select(batch => context.Do<PodsEvicted>(
             Activities.EvictPods,
             new EvictPodsInput(input.Node, input.Holder, batch, input.Policy.GracePeriod, isForced) { AtOnce = input.Policy.MaxParallelEvictions })));
+        await context.CutShortAt(stop, evicting, Wakeups.EvictionsOf(input.Node));
+        var results = await evicting;
         return (
             results.Aggregate(state, (before, result) => DrainBook.Tried(before, result, isForced, context.Now())),
             results.Select(result => result.Verdict));

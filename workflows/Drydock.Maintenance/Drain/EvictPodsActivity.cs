@@ -28,12 +28,13 @@ internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accept
 }
 
 /// <summary>Tries each pod once. Safe to run twice: a pod that terminates or is gone is left alone.</summary>
-internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots) : ClusterActivity<EvictPodsInput, PodsEvicted>
+internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots, Wakeups wakeups) : ClusterActivity<EvictPodsInput, PodsEvicted>
 {
     protected override async Task<PodsEvicted> RunAsync(EvictPodsInput input, CancellationToken cancellationToken)
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
-        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, input, cancellationToken)));
+        var stop = wakeups.Woken(Wakeups.EvictionsOf(input.Node));
+        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, input, stop, cancellationToken)));
         var tries = groups.SelectMany(group => group.Tries).ToList();
         if (tries.Count == 0 && groups.Select(group => group.Failure).FirstOrDefault(failure => failure is { Kind: not ClusterErrorKind.Throttled }) is { } failure)
         {
@@ -56,15 +57,15 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
     // What was answered before the lease could not be read must not be lost with that: the rest is left for the next try, which begins with
     // the lease.
     private async Task<Tried> EvictAsync(
-        IReadOnlyList<PodEntry> group, Guard guard, EvictPodsInput input, CancellationToken cancellationToken)
+        IReadOnlyList<PodEntry> group, Guard guard, EvictPodsInput input, CancellationToken stop, CancellationToken cancellationToken)
     {
         var tries = new List<PodTry>(group.Count);
         foreach (var pod in group)
         {
             using var slot = await slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : pod.Budget, cancellationToken);
-            if (slots.PatienceAt(clock.GetUtcNow()) is not null)
+            if (stop.IsCancellationRequested || slots.PatienceAt(clock.GetUtcNow()) is not null)
             {
-                // The server asks for patience: the rest is tried when it said so.
+                // The server asks for patience, and the rest is tried when it said so; or whoever asked for this has news.
                 return new(Verdict.Done, tries);
             }
 

@@ -31,7 +31,7 @@ internal sealed record LauncherEvicted(ActResult Act, string Kind, string? Messa
 }
 
 /// <summary>Evicts the launcher pod of a machine, once. Safe to run twice: a machine on its way answers that it is.</summary>
-internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock, InboundGate inbound, EvictionSlots slots)
+internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock, InboundGate inbound, EvictionSlots slots, Wakeups wakeups)
     : ClusterActivity<EvictLauncherInput, LauncherEvicted>
 {
     protected override async Task<LauncherEvicted> RunAsync(EvictLauncherInput input, CancellationToken cancellationToken)
@@ -41,6 +41,7 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
             return Patient(patience);
         }
 
+        var stop = wakeups.Woken(Wakeups.EvictionsOf(input.Node));
         LauncherEvicted? evicted = null;
         var move = new InboundMove(input.Node, input.Holder, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode)
         {
@@ -48,7 +49,7 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
         };
         try
         {
-            var held = await inbound.BeginAsync(cluster, move, async () => evicted = await EvictAsync(input, cancellationToken), cancellationToken);
+            var held = await inbound.BeginAsync(cluster, move, async () => evicted = await EvictAsync(input, stop, cancellationToken), cancellationToken);
             return evicted ?? new(ActResult.Done, Answers.InboundLimit, held, null);
         }
         catch (ClusterException busy) when (busy.Kind == ClusterErrorKind.Throttled)
@@ -58,8 +59,13 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
         }
     }
 
-    private async Task<LauncherEvicted> EvictAsync(EvictLauncherInput input, CancellationToken cancellationToken)
+    private async Task<LauncherEvicted> EvictAsync(EvictLauncherInput input, CancellationToken stop, CancellationToken cancellationToken)
     {
+        if (stop.IsCancellationRequested)
+        {
+            return new(ActResult.Done, Answers.InboundLimit, "Nothing is evicted that was not asked for before the maintenance had news.", null);
+        }
+
         // Last of all: whoever waited for the others may have lost the lease meanwhile, or hears only now that the server wants patience.
         if (slots.PatienceAt(clock.GetUtcNow()) is { } patience)
         {

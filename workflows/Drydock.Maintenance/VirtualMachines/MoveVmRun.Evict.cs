@@ -18,7 +18,7 @@ internal sealed partial class MoveVmRun
         Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
         var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
         _isAsking = true;
-        var answer = await context.Do<LauncherEvicted>(
+        var answer = await context.Await<LauncherEvicted>(
             Activities.EvictLauncher,
             new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
             {
@@ -26,7 +26,9 @@ internal sealed partial class MoveVmRun
                 MaxInboundPerNode = seen.Instance is { IsLiveMigratable: true } && !force ? Policy.MaxInboundPerNode : null,
                 AtOnce = input.AtOnce,
                 Budget = launcher.Budget?.Name,
-            });
+            },
+            Wakeups.EvictionsOf(input.Node),
+            Task.WhenAny(_end, _steers.News));
         _isAsking = false;
         if (!IsDone(answer.Act))
         {
