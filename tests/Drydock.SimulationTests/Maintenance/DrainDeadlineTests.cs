@@ -40,13 +40,7 @@ public sealed class DrainDeadlineTests
     public async Task A_volume_that_stays_attached_until_the_deadline_is_called_a_volume()
     {
         await using var world = await StartAsync([Web("web")]);
-        world.Cluster.Store.Create(ResourceTypes.VolumeAttachments, new JsonObject
-        {
-            ["apiVersion"] = "storage.k8s.io/v1",
-            ["kind"] = "VolumeAttachment",
-            ["metadata"] = new JsonObject { ["name"] = "csi-1" },
-            ["spec"] = new JsonObject { ["attacher"] = "csi.example.com", ["nodeName"] = "node-1", ["source"] = new JsonObject { ["persistentVolumeName"] = "pv-1" } },
-        });
+        Attach(world);
 
         var report = await world.MaintainAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), WaitForVolumeDetach = true }));
 
@@ -75,6 +69,74 @@ public sealed class DrainDeadlineTests
 
         (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
         world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_pod_whose_own_deadline_has_passed_is_waited_for_if_that_is_asked()
+    {
+        await using var world = await StartAsync([Web("held"), Web("web")], Never);
+        await world.BeginAsync(Request(
+            world, new DrainPolicy { Timeout = TimeSpan.FromHours(1), PodTimeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Wait }));
+        await world.RunForAsync(TimeSpan.FromMinutes(50));
+
+        var blocker = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers.ShouldHaveSingleItem();
+        blocker.Deadline.ShouldNotBeNull().ShouldBe(World.Start.AddMinutes(5), TimeSpan.FromSeconds(10));
+        Deletions(world, "held-").ShouldBe(0);
+        world.Cluster.Store.Delete(ResourceTypes.PodDisruptionBudgets, "shop", "held", new Deletion());
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(DeadlinePolicy.Fail)]
+    [InlineData(DeadlinePolicy.Wait)]
+    public async Task What_a_rule_waits_for_is_waited_for_until_the_deadline_and_longer_only_if_that_is_asked(DeadlinePolicy policy)
+    {
+        await using var world = await StartAsync([Web("batch")]);
+        await world.BeginAsync(Request(world, new DrainPolicy
+        {
+            Timeout = TimeSpan.FromMinutes(5),
+            OnTimeout = policy,
+            Rules = [new DrainRule(DrainBehavior.WaitForCompletion) { PodSelector = "app=batch" }],
+        }));
+        await world.RunForAsync(TimeSpan.FromMinutes(4.9));
+        (await world.StatusAsync<MaintenanceStatus>())!.Step.ShouldBe(MaintenanceStep.Drain);
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        if (policy == DeadlinePolicy.Wait)
+        {
+            var drain = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!;
+            (drain.Deadline, drain.Blockers.ShouldHaveSingleItem().Kind).ShouldBe((null, "await-completion"));
+            var name = (string)world.Cluster.Store.List(ResourceTypes.Pods, "shop").Single()["metadata"]!["name"]!;
+            world.Cluster.Store.Update(ResourceTypes.Pods, "shop", name, pod =>
+            {
+                pod["status"]!["phase"] = "Succeeded";
+                return true;
+            });
+        }
+
+        var report = await world.EndAsync();
+        report.Outcome.ShouldBe(policy == DeadlinePolicy.Wait ? MaintenanceOutcome.Completed : MaintenanceOutcome.Failed, report.Message);
+        if (policy == DeadlinePolicy.Fail)
+        {
+            report.Message.ShouldMatch(@"^Node node-1 was not empty within 5m: 1 pod is held \(the longest shop/batch-\S+ \(await-completion\)\)\.");
+            world.AcceptedEvictions().ShouldBeEmpty();
+        }
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(DeadlinePolicy.Wait)]
+    [InlineData(DeadlinePolicy.Force)]
+    public async Task A_volume_that_stays_attached_past_the_deadline_is_waited_for_and_never_forced(DeadlinePolicy policy)
+    {
+        await using var world = await StartAsync([Web("web")]);
+        Attach(world);
+        await world.BeginAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), OnTimeout = policy, WaitForVolumeDetach = true }));
+        await world.RunForAsync(TimeSpan.FromMinutes(20));
+
+        (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers.ShouldHaveSingleItem().Kind.ShouldBe("volume-attached");
+        world.Api.RequestLog.Of("delete", "volumeattachments.storage.k8s.io").ShouldBeEmpty();
+        world.Cluster.Store.Delete(ResourceTypes.VolumeAttachments, null, "csi-1", new Deletion());
+        (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -172,6 +234,14 @@ public sealed class DrainDeadlineTests
         Workloads = workloads,
         Budgets = budgets,
         Maintain = "node-1",
+    });
+
+    private static void Attach(World world) => world.Cluster.Store.Create(ResourceTypes.VolumeAttachments, new JsonObject
+    {
+        ["apiVersion"] = "storage.k8s.io/v1",
+        ["kind"] = "VolumeAttachment",
+        ["metadata"] = new JsonObject { ["name"] = "csi-1" },
+        ["spec"] = new JsonObject { ["attacher"] = "csi.example.com", ["nodeName"] = "node-1", ["source"] = new JsonObject { ["persistentVolumeName"] = "pv-1" } },
     });
 
     private static WorkloadSpec Web(string name) => new("deployment", "shop", name) { On = ["node-1"] };

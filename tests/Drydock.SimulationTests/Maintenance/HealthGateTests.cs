@@ -28,6 +28,37 @@ public sealed class HealthGateTests
         (await world.Kubernetes.GetNodeAsync("node-1", default))!.Unschedulable.ShouldBeTrue();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_node_that_has_rebooted_takes_work_again_when_it_was_Ready_for_the_time_that_is_wanted_without_a_break(bool isUnsteady)
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Reboot, Health = new HealthPolicy { StableFor = TimeSpan.FromMinutes(5), Timeout = TimeSpan.FromMinutes(20) },
+        });
+        while (await world.StatusAsync<MaintenanceStatus>() is not { Step: MaintenanceStep.Health })
+        {
+            await world.RunForAsync(TimeSpan.FromSeconds(1));
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        if (isUnsteady)
+        {
+            SetReady(world, "False");
+            await world.RunForAsync(TimeSpan.FromSeconds(5));
+            SetReady(world, "True");
+        }
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var health = report.Steps.Single(step => step.Step == MaintenanceStep.Health);
+        var wanted = TimeSpan.FromMinutes(isUnsteady ? 8 : 5);
+        (health.To - health.From).ShouldBeInRange(wanted - TimeSpan.FromSeconds(20), wanted + TimeSpan.FromSeconds(20));
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_kubelet_that_a_reboot_brings_to_the_wanted_version_passes()
     {
@@ -109,4 +140,12 @@ public sealed class HealthGateTests
         Workloads = [new WorkloadSpec("daemonSet", "kube-system", "agent")],
         Maintain = "node-1",
     };
+
+    private static void SetReady(World world, string status) => world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", node =>
+    {
+        var ready = node["status"]!["conditions"]!.AsArray().Single(condition => (string?)condition!["type"] == "Ready")!;
+        ready["status"] = status;
+        ready["lastTransitionTime"] = world.Time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'");
+        return true;
+    });
 }

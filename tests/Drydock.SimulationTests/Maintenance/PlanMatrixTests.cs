@@ -110,9 +110,51 @@ public sealed class PlanMatrixTests
         foreach (var forecast in plan.VirtualMachines.Where(vm => vm is { IsLiveMigratable: false, EvictionStrategy: "LiveMigrate" }))
         {
             var outcome = report.VirtualMachines.Single(vm => vm.Vmi == forecast.Vmi).Outcome;
-            (forecast.Fate, outcome, after[forecast.Vmi.Name].Uid == before[forecast.Vmi.Name].Uid).ShouldBe(
+            (forecast.Fate, outcome, after[forecast.Vmi.Name]!.Uid == before[forecast.Vmi.Name]!.Uid).ShouldBe(
                 policy == StuckVmPolicy.Fail ? (VmFate.Blocks, VmOutcome.StillThere, true) : (VmFate.StoppedAndRestored, VmOutcome.Stopped, false), forecast.ToString());
         }
+    }
+
+    /// <summary>Instances of nobody, of a replica set and of a pool: <see cref="VirtualMachineOwnersTests"/>.</summary>
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("LiveMigrate", true, VmFate.Migrates, VmFate.Migrates)]
+    [InlineData("LiveMigrate", false, VmFate.Blocks, VmFate.Blocks)]
+    [InlineData("LiveMigrateIfPossible", false, VmFate.RestartsElsewhere, VmFate.StaysDown)]
+    [InlineData("None", true, VmFate.RestartsElsewhere, VmFate.StaysDown)]
+    public async Task What_the_plan_says_by_run_strategy_is_what_then_happens(string eviction, bool moves, VmFate ofThoseThatComeBack, VmFate ofTheOthers)
+    {
+        string[] strategies = ["Always", "RerunOnFailure", "Manual", "Once", "Halted"];
+        var scene = SceneOf(eviction);
+        await using var world = await World.StartAsync(scene with
+        {
+            VirtualMachines =
+            [
+                .. strategies.Select(strategy => scene.VirtualMachines[0] with
+                {
+                    // One that is started by hand was started before it came to that.
+                    Name = strategy.ToLowerInvariant(), RunStrategy = strategy == "Manual" ? "Always" : strategy, EvictionStrategy = null,
+                    NotMigratable = moves ? null : "HostDeviceNotLiveMigratable",
+                }),
+            ],
+        });
+        world.Cluster.Store.Update(KubeVirtTypes.VirtualMachines, "vms", "manual", vm =>
+        {
+            vm["spec"]!["runStrategy"] = "Manual";
+            return true;
+        });
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+        var before = await InstancesAsync(world);
+        var request = world.Request() with { Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Fail } };
+
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
+        await world.MaintainAsync(request);
+        await world.RunForAsync(TimeSpan.FromSeconds(30));
+
+        var after = await InstancesAsync(world);
+        plan.VirtualMachines.Select(vm => (vm.RunStrategy, vm.Fate)).ShouldBe(
+            [("Always", ofThoseThatComeBack), ("RerunOnFailure", ofThoseThatComeBack), ("Manual", ofTheOthers), ("Once", ofTheOthers)], ignoreOrder: true);
+        plan.VirtualMachines.ShouldAllBe(vm => Happened(before[vm.Vmi.Name], after[vm.Vmi.Name]) == Means(vm.Fate));
+        (before["halted"], after["halted"]).ShouldBe((null, null), "there is nothing of it on the node");
     }
 
     private static Scenario SceneOf(string? ofCluster) => new()
@@ -164,28 +206,30 @@ public sealed class PlanMatrixTests
 
     private static string Other(string? strategy) => strategy == "LiveMigrateIfPossible" ? "LiveMigrate" : "LiveMigrateIfPossible";
 
-    private static async Task<Dictionary<string, VmiSnapshot>> InstancesAsync(World world)
+    private static async Task<Dictionary<string, VmiSnapshot?>> InstancesAsync(World world)
     {
-        var instances = new Dictionary<string, VmiSnapshot>(StringComparer.Ordinal);
+        var instances = new Dictionary<string, VmiSnapshot?>(StringComparer.Ordinal);
         foreach (var machine in world.Scenario.VirtualMachines)
         {
-            instances[machine.Name] = (await world.Kubernetes.GetVmiAsync(new ObjectRef("vms", machine.Name), CancellationToken.None))!;
+            instances[machine.Name] = await world.Kubernetes.GetVmiAsync(new ObjectRef("vms", machine.Name), CancellationToken.None);
         }
 
         return instances;
     }
 
-    private static string Happened(VmiSnapshot before, VmiSnapshot after) => (after.Uid == before.Uid, after.Node == before.Node) switch
+    private static string Happened(VmiSnapshot? before, VmiSnapshot? after) => (after?.Uid == before?.Uid, after?.Node == before?.Node) switch
     {
+        _ when after is null or { Phase: "Succeeded" or "Failed" } => "down",
         (true, true) => "stays",
         (true, false) => "migrated",
-        (false, _) => after.Node == "node-1" ? "restarted on the same node" : "restarted elsewhere",
+        (false, _) => after?.Node == "node-1" ? "restarted on the same node" : "restarted elsewhere",
     };
 
     private static string Means(VmFate fate) => fate switch
     {
         VmFate.Migrates => "migrated",
         VmFate.RestartsElsewhere => "restarted elsewhere",
+        VmFate.StaysDown => "down",
         VmFate.Blocks or VmFate.WaitsForExternal => "stays",
         _ => fate.ToString(),
     };

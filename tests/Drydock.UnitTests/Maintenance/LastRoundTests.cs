@@ -5,6 +5,7 @@ using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Approvals;
+using Drydock.Maintenance.Drain;
 using Drydock.Maintenance.Lease;
 using Drydock.Maintenance.Node;
 using Drydock.Maintenance.VirtualMachines;
@@ -75,6 +76,79 @@ public sealed class LastRoundTests
         },
         static activity => activity == Activities.EndJob ? true : new ActResult(Verdict.LeaseLost, "The lease is not ours."));
 
+    [Theory]
+    [InlineData("accepted")]
+    [InlineData("refused")]
+    [InlineData("throttled")]
+    [InlineData("untried")]
+    [InlineData("lease-lost")]
+    public void What_an_eviction_was_answered_in_the_turn_that_continues_as_new_is_not_lost(string answer)
+    {
+        var (_, last) = Drain(static _ => "refused");
+        var (next, evictions) = Drain(eviction => eviction == last ? answer : "refused");
+
+        evictions.ShouldBe(last);
+        last.ShouldBeGreaterThan(30, "a generation has many rounds");
+        var (state, pod) = (next.State, next.State.Pods.ShouldHaveSingleItem());
+        var now = Begin.AddMinutes(2 * last);
+        switch (answer)
+        {
+            case "accepted":
+                (pod.IsLeaving, pod.AcceptedAt, pod.Attempts).ShouldBe((true, now, last));
+                break;
+            case "refused":
+                (pod.HeldBy, pod.NextTry, pod.Attempts).ShouldBe(("webhook-denied", now.AddSeconds(10), last));
+                break;
+            case "throttled":
+                (pod.HeldBy, state.ThrottledUntil).ShouldBe((Answers.Throttled, now.AddSeconds(40)));
+                break;
+            case "untried":
+                (pod.NextTry, pod.Attempts).ShouldBe((now.AddSeconds(1), last - 1));
+                break;
+            default:
+                (state.LeaseRetryAt, pod.Attempts).ShouldBe((now.AddSeconds(5), last - 1));
+                break;
+        }
+
+        // What follows asks for nothing before that, nor ever again for what was accepted.
+        var look = Turns.Executor<DrainInput, DrainResult>(new DrainOrchestrator().RunAsync).Run(History.Start(Json(next))).Actions
+            .Single(static action => action.ScheduleTask is not null).ScheduleTask;
+        look.Name.ShouldBe(Activities.AwaitPods);
+        Read<AwaitPodsInput[]>(look.Input).Single().Codes.ShouldBe([pod.Code]);
+    }
+
+    /// <summary>A whole generation of a drain with one pod, which is asked to go in each round; and how often it was asked.</summary>
+    private static (DrainInput Next, int Evictions) Drain(Func<int, string> answer)
+    {
+        var input = new DrainInput(
+            "node-1", "drydock/h/m1", "m1", new DrainPolicy { OnTimeout = DeadlinePolicy.Wait }, Begin.AddYears(1), KeepsEmpty: false, new DrainState());
+        var drain = Turns.Executor<DrainInput, DrainResult>(new DrainOrchestrator().RunAsync);
+        var turn = drain.Run(History.Start(Json(input)));
+        var evictions = 0;
+        for (var step = 1; turn.Completion is null; step++)
+        {
+            step.ShouldBeLessThan(MoreThanAGeneration, "it neither ends nor goes on");
+            var next = turn.Actions.Single(static action => action.ScheduleTask is not null);
+            var result = next.ScheduleTask.Name == Activities.AwaitPods ? Json(Look(step)) : Json(Evicted(answer(++evictions)));
+            turn = drain.Run(History.Later(step * 60).ActivityCompleted(next.Id, result));
+        }
+
+        turn.Completion.OrchestrationStatus.ShouldBe(OrchestrationStatus.ContinuedAsNew);
+        return (Read<DrainInput>(turn.Completion.Result), evictions);
+    }
+
+    private static PodsSeen Look(int step) =>
+        new("c", Begin.AddMinutes(step), [], step == 1 ? [new PodEntry("shop", "web-0", "u0")] : [], [], 0, 1, new Dictionary<string, int>());
+
+    private static PodsEvicted Evicted(string answer) => answer switch
+    {
+        "accepted" => new(Verdict.Done, ["u0"], []),
+        "refused" => new(Verdict.Done, [], [new PodTry("u0", "webhook-denied", "no", null, null)]),
+        "throttled" => new(Verdict.Done, [], [new PodTry("u0", Answers.Throttled, "busy", null, TimeSpan.FromSeconds(40))]),
+        "untried" => new(Verdict.Done, [], []) { Untried = ["u0"] },
+        _ => new(Verdict.LeaseLost, [], []),
+    };
+
     [Fact]
     public void A_machine_is_not_moved_after_the_maintenance_was_told_to_end()
     {
@@ -94,8 +168,11 @@ public sealed class LastRoundTests
         var turn = move.Run(History.Later(2).Raised(ChildEvents.End, Json("end"))
             .ActivityCompleted(evict.Id, Json(new LauncherEvicted(ActResult.Done, "vm-migrating", null, null))));
 
+        // What waits for its turn to evict is told to stop; here it has just answered.
+        turn.Actions.Single().ScheduleTask.Name.ShouldBe(Activities.WakeWaits);
+        turn = move.Run(History.Later(2).ActivityCompleted(turn.Actions.Single().Id, Json(true)));
         turn.Completion.ShouldBeNull("it looks where the machine is before it ends");
-        turn.Actions.Select(static action => action.ScheduleTask?.Name).ShouldBe([Activities.AwaitVm, Activities.WakeWaits]);
+        turn.Actions.Select(static action => action.ScheduleTask?.Name).OfType<string>().ShouldBe([Activities.AwaitVm, Activities.WakeWaits]);
     }
 
     /// <summary>One run for each activity of a generation: the end comes while that one is under way.</summary>
