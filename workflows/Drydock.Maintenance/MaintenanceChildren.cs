@@ -58,6 +58,9 @@ internal sealed partial class MaintenanceChildren(
         awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound }.OfType<Task>());
         await Task.WhenAny(awaited);
         await _lease.BookAsync();
+
+        // One that left and was found again in the same turn is a new life of it.
+        await BookVmsAsync();
         if (_vmsFound is { IsCompleted: true })
         {
             foreach (var vm in await _vmsFound)
@@ -68,7 +71,6 @@ internal sealed partial class MaintenanceChildren(
             _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
         }
 
-        await BookVmsAsync();
         await BookDrainAsync();
         await SteerAsync();
     }

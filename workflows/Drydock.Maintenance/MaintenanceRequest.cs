@@ -96,7 +96,10 @@ public enum DeadlinePolicy
     /// <summary>The maintenance fails.</summary>
     Fail,
 
-    /// <summary>Delete instead of evict. Needs its own permission.</summary>
+    /// <summary>
+    /// Delete instead of evict, in the order of the rules. Needs its own permission. What terminates already is left to its kubelet: if nothing
+    /// else is left, it is waited for as long again, and then the maintenance fails.
+    /// </summary>
     Force,
 }
 
@@ -139,7 +142,7 @@ public sealed record DrainPolicy
     /// <summary>What to do with particular pods; the first rule that matches decides.</summary>
     public IReadOnlyList<DrainRule> Rules { get; init; } = [];
 
-    /// <summary>How long a single pod may hold the drain, from when it was first seen; then <see cref="OnTimeout"/> decides. Null: as long as the drain. A pod that comes when the node was empty already fails nothing.</summary>
+    /// <summary>How long a single pod may hold the drain, from when its order has its turn; then <see cref="OnTimeout"/> decides. Null: as long as the drain. A pod that comes when the node was empty already fails nothing.</summary>
     public TimeSpan? PodTimeout { get; init; }
 
     /// <summary>The node is empty only when no volume of a pod that left is attached to it any more (VolumeAttachment).</summary>

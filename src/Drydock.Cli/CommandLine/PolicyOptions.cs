@@ -10,7 +10,7 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _reason = new("--reason") { Description = "Why, in your words; shown to everybody who looks at it.", HelpName = "text" };
     private readonly ActionFlags _actions = new();
     private readonly Option<string?> _timeout = CommonOptions.Duration("--timeout", "How long until the node must be empty. Default 1h.");
-    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over; 'force' deletes what is left past every budget and needs the permission to delete pods. Default fail.", ("fail", "Fail"), ("wait", "Wait"), ("force", "Force"));
+    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over; 'force' deletes what is left past every budget, in the order of the rules, and needs the permission to delete pods; what is stuck then is waited for as long again. Default fail.", ("fail", "Fail"), ("wait", "Wait"), ("force", "Force"));
     private readonly Option<string?> _gracePeriod = new("--grace-period")
     {
         Description = "Seconds, or a duration, for every pod to end; -1: the pod's own. Default -1.",
@@ -34,7 +34,7 @@ internal sealed class PolicyOptions
     private readonly Option<string[]> _skip = Selectors("--skip-pods", "Pods that match stay where they are. May be given several times.");
     private readonly Option<string[]> _wait = Selectors("--wait-for-pods", "Pods that match are not evicted; the drain waits until they have finished. May be given several times.");
     private readonly Option<string[]> _last = Selectors("--last", "Pods that match are evicted when all others are gone. May be given several times, each later than the one before.");
-    private readonly Option<string?> _podTimeout = CommonOptions.Duration("--pod-timeout", "How long one pod may hold the drain before --on-timeout decides about it.");
+    private readonly Option<string?> _podTimeout = CommonOptions.Duration("--pod-timeout", "How long one pod may hold the drain, from when its order has its turn, before --on-timeout decides about it.");
     private readonly Option<int?> _parallel = new("--max-parallel-evictions") { Description = "Evictions under way at once. Default 10.", HelpName = "1-50" };
     private readonly Option<bool> _detach = new("--wait-for-volume-detach") { Description = "The node is empty only when the volumes of its pods are detached." };
     private readonly Option<bool> _keepFinished = new("--keep-finished") { Description = "Leave pods that have finished where they are." };

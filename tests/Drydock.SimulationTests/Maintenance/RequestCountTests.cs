@@ -26,6 +26,9 @@ public sealed class RequestCountTests
                 {
                     Replicas = pods, On = ["node-1"], TerminateAfter = TimeSpan.FromSeconds(0.5), StartAfter = TimeSpan.FromSeconds(1),
                 },
+
+                // As many as real nodes have.
+                .. Enumerable.Range(1, 12).Select(number => new WorkloadSpec("daemonSet", "kube-system", $"agent-{number}")),
             ],
             Budgets = [new BudgetSpec("load", "web", "web") { MaxUnavailable = maxUnavailable }],
             Maintain = "node-1",

@@ -65,6 +65,9 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
     // Longer than a replacement takes that starts at once: its budget rises then, and one look sees both.
     private static readonly TimeSpan GatherPodsFor = TimeSpan.FromSeconds(1);
 
+    // A node that nothing must leave is woken by whatever happens in the cluster; a pod that comes may wait that long.
+    private static readonly TimeSpan RestOfIdle = TimeSpan.FromSeconds(2);
+
     protected override async Task<PodsSeen> RunAsync(AwaitPodsInput input, CancellationToken cancellationToken)
     {
         var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
@@ -75,7 +78,7 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
         while (true)
         {
             // Hundreds of pods that go wake at every moment, and each look reads all that are left: rest longer than looking takes.
-            await RestAsync(took * 2, wait, cancellationToken);
+            await RestAsync(took, isIdle: input.Known.Count + input.KnownVms.Count == 0, wait, cancellationToken);
             var known = wait.Cursor;
             await wait.NextAsync(firstGone + GatherFor, cancellationToken);
             if (input.GathersPods && firstGone is null && !isFirst && !wait.IsOver)
@@ -86,7 +89,7 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
             }
 
             var from = clock.GetTimestamp();
-            var seen = await reader.ReadAsync(cancellationToken);
+            var seen = await ReadAsync(reader, wait, cancellationToken);
             took = clock.GetElapsedTime(from);
             firstGone ??= seen.Gone.Count > 0 ? seen.At : null;
             if (isFirst || wait.IsOver || IsNews(input, seen) || seen.At - firstGone >= GatherFor)
@@ -96,20 +99,38 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
         }
     }
 
-    private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
-
-    private async Task RestAsync(TimeSpan time, Waiting wait, CancellationToken cancellationToken)
+    private async Task<PodsSeen> ReadAsync(DrainReader reader, Waiting wait, CancellationToken cancellationToken)
     {
-        if (time > TimeSpan.Zero)
+        try
         {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, wait.Woken);
-            await Task.WhenAny(Task.Delay(time < GatherFor ? time : GatherFor, clock, either.Token));
-            cancellationToken.ThrowIfCancellationRequested();
+            return await reader.ReadAsync(cancellationToken);
+        }
+        catch (ClusterException refusal) when (PodSchedule.Patience(refusal.RetryAfter) is { } patience)
+        {
+            // The next try comes as soon as this one is over: the server said when.
+            await SleepAsync(patience, wait, cancellationToken);
+            throw;
         }
     }
 
+    private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
+
+    private Task RestAsync(TimeSpan took, bool isIdle, Waiting wait, CancellationToken cancellationToken) =>
+        took == TimeSpan.Zero ? Task.CompletedTask
+        : isIdle ? SleepAsync(RestOfIdle, wait, cancellationToken)
+        : SleepAsync(took * 2 < GatherFor ? took * 2 : GatherFor, wait, cancellationToken);
+
+    private async Task SleepAsync(TimeSpan time, Waiting wait, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, wait.Woken);
+        await Task.WhenAny(Task.Delay(time, clock, either.Token));
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    // That a node is as empty as it was is no news: a held one would be told of whatever happens in the cluster.
     private static bool IsNews(AwaitPodsInput input, PodsSeen seen) =>
-        seen.New.Count > 0 || seen.NewVms.Count > 0 || seen.Released.Count > 0 || (seen.Gone.Count == input.Known.Count && seen.Launchers == 0)
+        seen.New.Count > 0 || seen.NewVms.Count > 0 || seen.Released.Count > 0
+        || (input.Known.Count + input.KnownVms.Count > 0 && seen.Gone.Count == input.Known.Count && seen.Launchers == 0)
         || seen.Changed.Any(pod => pod is { IsLeaving: false } or { Stuck: not null })
         || input.Held.Any(budget => seen.Allowed.GetValueOrDefault(budget.Key) > budget.Value);
 }

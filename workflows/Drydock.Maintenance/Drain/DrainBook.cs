@@ -28,18 +28,21 @@ internal static class DrainBook
         var gone = seen.Gone.ToHashSet(StringComparer.Ordinal);
         var released = seen.Released.ToHashSet(StringComparer.Ordinal);
         var known = state.Pods.Select(pod => changed.TryGetValue(pod.Uid, out var read) ? pod.With(read) : pod);
-        var news = seen.New.Select(pod => Arrived(pod with { Deadline = seen.At + TimeOf(state, policy) }, state, seen.At));
+        var news = seen.New.Select(pod => Arrived(pod, state, seen.At));
+        List<PodEntry> pods =
+        [
+            .. known.Concat(news).Select(pod =>
+                gone.Contains(pod.Uid) ? pod with { GoneAt = seen.At, HeldBy = null }
+                : released.Contains(pod.Uid) ? pod with { IsReleased = true, HeldBy = null }
+                : Held(pod, seen)),
+        ];
+        var turn = PodSchedule.LowestOrder(pods, seen.Launchers > 0);
         return state with
         {
-            Pods =
-            [
-                .. known.Concat(news).Select(pod =>
-                    gone.Contains(pod.Uid) ? pod with { GoneAt = seen.At, HeldBy = null }
-                    : released.Contains(pod.Uid) ? pod with { IsReleased = true, HeldBy = null }
-                    : Held(pod, seen)),
-            ],
+            // A pod's own time begins with its turn: until then it holds nothing up.
+            Pods = [.. pods.Select(pod => pod is { HoldsDrain: true, Deadline: null } && pod.Order == turn ? pod with { Deadline = seen.At + TimeOf(state, policy) } : pod)],
             Vms = [.. seen.StillThere ?? state.Vms, .. seen.NewVms],
-            NewVms = seen.NewVms,
+            NewVms = [.. state.NewVms, .. seen.NewVms],
             Launchers = seen.Launchers,
             Allowed = seen.Allowed,
             Versions = seen.Versions,
@@ -86,18 +89,17 @@ internal static class DrainBook
     /// <summary>
     /// The pods to delete past every budget, because the deadline of the drain or their own has passed. One that terminates already is left
     /// to its kubelet: only a person may decide that a process on a node that does not answer is dead. One that a rule refuses is not taken:
-    /// force goes past budgets and webhooks, not past what the request did not allow.
+    /// force goes past budgets and webhooks, not past what the request did not allow, nor past its order.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<PodEntry>> Forced(DrainState state, DateTimeOffset now) =>
     [
-        .. state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && (state.IsForced || pod.Deadline <= now))
+        .. ToForce(state, now)
             .Where(pod => pod is { WasForced: false, HeldBy: not Answers.ComesBack } || pod.NextTry is null || pod.NextTry <= now)
             .Select(IReadOnlyList<PodEntry> (pod) => [pod]),
     ];
 
     /// <summary>When one of those that were not let go by force either is asked for again, or null.</summary>
-    public static DateTimeOffset? NextForced(DrainState state, DateTimeOffset now) => state.Pods
-        .Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && (state.IsForced || pod.Deadline <= now)).Min(pod => pod.NextTry);
+    public static DateTimeOffset? NextForced(DrainState state, DateTimeOffset now) => ToForce(state, now).Min(pod => pod.NextTry);
 
     /// <summary>The deadline of a pod, or of the drain, has passed for something that holds it.</summary>
     public static bool IsLate(DrainState state, DateTimeOffset now) => state.Pods.Any(pod => pod.HoldsDrain && pod.Deadline <= now);
@@ -105,6 +107,9 @@ internal static class DrainBook
     /// <summary>All that is left is what a rule refuses to evict.</summary>
     public static bool IsDeniedOnly(DrainState state) =>
         state is { Launchers: 0, Attached.Count: 0 } && state.Pods.Any(pod => pod.HoldsDrain) && state.Pods.All(pod => !pod.HoldsDrain || pod.Denied is not null);
+
+    /// <summary>All that is left is what nothing that a drain can do makes go: a rule refuses it, its kubelet does not end it, it is not detached.</summary>
+    public static bool IsStuckOnly(DrainState state) => state.Launchers == 0 && state.Pods.All(pod => pod is { HoldsDrain: false } or { Denied: not null } or { Stuck: not null });
 
     /// <summary>What was answered.</summary>
     public static DrainState Tried(DrainState state, PodsEvicted result, bool isForced, DateTimeOffset now)
@@ -128,6 +133,12 @@ internal static class DrainBook
                 : pod;
         }).ToList();
         return state with { Pods = pods, Allowed = allowed, ThrottledUntil = until > state.ThrottledUntil || state.ThrottledUntil is null ? until : state.ThrottledUntil };
+    }
+
+    private static IEnumerable<PodEntry> ToForce(DrainState state, DateTimeOffset now)
+    {
+        var turn = PodSchedule.LowestOrder(state.Pods, state.Launchers > 0);
+        return state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && pod.Order == turn && (state.IsForced || pod.Deadline <= now));
     }
 
     // A cordoned node gets no pods but those that tolerate it. Each that is evicted makes the next: the third time and from then on it waits.
@@ -186,6 +197,19 @@ internal static class DrainBook
         // A budget that said yes to the reader and no to the eviction is not asked again at once.
         var isOfBudget = Answers.IsOfBudget(answer.Kind);
         var wasFree = isOfBudget && Take(allowed, pod, all: true);
+        if (answer.IsUnsent)
+        {
+            // What it allowed went to another node: it is told when it allows more.
+            return pod with
+            {
+                HeldBy = answer.Kind,
+                HeldSince = pod.HeldBy == answer.Kind ? pod.HeldSince : now,
+                Message = answer.Message,
+                Object = answer.Object,
+                NextTry = now + PodSchedule.AskAgainAfter,
+            };
+        }
+
         var next = wasFree && answer.RetryAfter is null ? now + TimeSpan.FromSeconds(1) : PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, now);
         return pod with
         {

@@ -179,6 +179,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             now + TimeSpan.FromMinutes(1),
             Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? Earlier(PodSchedule.NextDue(state.Pods, state.Allowed, state.Launchers > 0), NextForced(input, state, now)),
             state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null,
+            state is { WasEmpty: false, IsForced: true } && DrainTelling.ForceEnds(input.Deadline, input.Policy) is var givesUpAt && givesUpAt > now ? givesUpAt : null,
             open.Where(pod => pod.HoldsDrain && pod.Deadline > now).Min(pod => pod.Deadline),
             state.Attached.Count > 0 ? now + LookForDetach : null);
         return context.Await<PodsSeen>(
@@ -222,8 +223,10 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         {
             DeadlinePolicy.Fail => now >= input.Deadline || DrainBook.IsLate(state, now),
 
-            // What a rule forbids to evict is not deleted by force either, and nothing else is left that could still go.
-            DeadlinePolicy.Force => state.IsForced && DrainBook.IsDeniedOnly(state),
+            // What a rule forbids to evict is not deleted by force either, and nothing else is left that could still go; what is stuck may
+            // come loose.
+            DeadlinePolicy.Force => state.IsForced
+                && (DrainBook.IsDeniedOnly(state) || (now >= DrainTelling.ForceEnds(input.Deadline, input.Policy) && DrainBook.IsStuckOnly(state))),
             _ => false,
         };
 

@@ -18,7 +18,7 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         var leaving = pods.Where(pod => pod.Decision.Verdict is PodVerdict.Evict or PodVerdict.Deny or PodVerdict.AwaitCompletion).ToList();
         var budgets = leaving.Exists(pod => pod.Pod.DeletionRequestedAt is null) ? cluster.WatchedBudgets ?? await cluster.ListBudgetsAsync(cancellationToken) : [];
         var node = leaving.Exists(pod => LatePods.IsLate(pod.Pod, now)) ? await cluster.GetNodeAsync(input.Node, cancellationToken) : null;
-        var entries = leaving.Select(pod => EntryOf(pod, budgets, LatePods.WhyStuck(pod.Pod, node, now))).ToList();
+        var entries = leaving.Select(pod => EntryOf(pod, budgets, LatePods.WhyStuck(pod.Pod, node, now), endsSooner: EndsSooner(pod.Pod, now))).ToList();
         var there = pods.Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         var mustGo = entries.Select(entry => entry.Uid).ToHashSet(StringComparer.Ordinal);
         var ofMachines = OfMachines(pods);
@@ -65,7 +65,11 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
             : budget.DisruptionsAllowed;
     }
 
-    private static PodEntry EntryOf(ClassifiedPod pod, IReadOnlyList<BudgetSnapshot> budgets, string? stuck)
+    // As kubectl does: a pod that somebody gave longer than the drain is asked once more, with the time that was asked for.
+    private bool EndsSooner(PodSnapshot pod, DateTimeOffset now) =>
+        input.Policy.GracePeriod is { } grace && pod.GoneBy - pod.DeletionRequestedAt > grace && pod.GoneBy > now + grace;
+
+    private static PodEntry EntryOf(ClassifiedPod pod, IReadOnlyList<BudgetSnapshot> budgets, string? stuck, bool endsSooner)
     {
         var covering = budgets.Where(budget => budget.Covers(pod.Pod)).ToList();
         var isDenied = pod.Decision.Verdict == PodVerdict.Deny;
@@ -73,8 +77,8 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
         return new PodEntry(pod.Pod.Ref.Namespace, pod.Pod.Ref.Name, pod.Pod.Uid)
         {
             Budget = covering.Count == 1 ? covering[0].Ref.ToString() : null,
-            IgnoresBudget = covering.Count == 1 && covering[0].LetsGo(pod.Pod),
-            IsLeaving = pod.Pod.DeletionRequestedAt is not null,
+            IgnoresBudget = covering.Count == 1 && (endsSooner || covering[0].LetsGo(pod.Pod)),
+            IsLeaving = pod.Pod.DeletionRequestedAt is not null && !endsSooner,
             LeavingSince = pod.Pod.DeletionRequestedAt,
             Owner = pod.Pod.Controller is { } owner ? $"{owner.Kind.ToLowerInvariant()}/{pod.Pod.Ref.Namespace}/{owner.Name}" : null,
             IsLauncher = pod.Pod.IsVirtLauncher,

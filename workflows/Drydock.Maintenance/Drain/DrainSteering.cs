@@ -5,14 +5,17 @@ namespace Drydock.Maintenance.Drain;
 /// <summary>What a drain does when its maintenance is suspended, resumed or extended. Pure.</summary>
 internal static class DrainSteering
 {
-    /// <summary>The drain after that: resumed, its deadline and those of its pods have moved by the time it was suspended.</summary>
+    /// <summary>
+    /// The drain after that: resumed, its deadline and those of its pods have moved by the time it was suspended; extended, by what it was
+    /// given.
+    /// </summary>
     public static (DrainInput Input, DrainState State) After(IReadOnlyList<ChildSteer> steers, DrainInput input, DrainState state)
     {
         foreach (var steer in steers)
         {
             var after = new SteeredDeadline(input.Deadline, state.SuspendedAt).After(steer);
-            var moved = steer.Kind == SteerKind.Resume ? after.Deadline - input.Deadline : TimeSpan.Zero;
-            var isLonger = steer.Kind == SteerKind.Extend && after.Deadline > input.Deadline;
+            var moved = after.Deadline - input.Deadline;
+            var isLonger = steer.Kind == SteerKind.Extend && moved > TimeSpan.Zero;
             input = input with { Deadline = after.Deadline };
             state = state with
             {

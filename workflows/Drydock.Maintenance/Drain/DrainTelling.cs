@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Drydock.Maintenance.Drain;
 
 /// <summary>What a drain tells people: its status, what holds it up, what became of each pod. Pure.</summary>
@@ -6,25 +8,41 @@ internal static class DrainTelling
     // Custom status must stay under 16 KiB (design D13).
     private const int MaxBlockers = 20;
     private const int MaxMessage = 300;
+    private const int MaxBytes = 12 * 1024;
+    private const int BytesOfTheRest = 300;
 
     /// <summary>The custom status. The launcher pods that migrated machines leave behind are counted with the machines, not here.</summary>
     public static DrainStatus StatusOf(DrainState state, DateTimeOffset deadline, DrainPolicy policy, DateTimeOffset now)
     {
         var pods = state.Pods.Where(pod => !pod.IsLauncher).ToList();
+        DateTimeOffset? decides = state.WasEmpty || state.SuspendedAt is not null ? null
+            : state.IsForced ? ForceEnds(deadline, policy)
+            : state.IsOverdue ? null
+            : deadline;
         return new DrainStatus(pods.Count + state.Forgotten, pods.Count(pod => pod.GoneAt is not null) + state.Forgotten)
         {
             Terminating = pods.Count(pod => pod is { IsLeaving: true, HoldsDrain: true }),
-            Deadline = state.WasEmpty || state.SuspendedAt is not null || (policy.OnTimeout == DeadlinePolicy.Wait && state.IsOverdue) ? null : deadline,
-            Blockers = Blockers(state, now, state.WasEmpty || state.SuspendedAt is not null ? null : deadline),
+            Deadline = decides,
+            Blockers = Blockers(state, now, decides),
         };
     }
 
+    /// <summary>How long a drain that deletes by force waits for what is stuck all the same.</summary>
+    public static DateTimeOffset ForceEnds(DateTimeOffset deadline, DrainPolicy policy) => deadline + policy.Timeout;
+
     /// <summary>What holds the drain up, the longest first.</summary>
-    public static IReadOnlyList<Blocker> Blockers(DrainState state, DateTimeOffset now, DateTimeOffset? deadline = null) =>
-    [
-        .. state.Pods.Where(pod => pod.HoldsDrain).Select(pod => BlockerOf(pod, now, deadline)).Concat(Volumes(state, deadline)).OfType<Blocker>()
-            .OrderBy(blocker => blocker.Since).Take(MaxBlockers),
-    ];
+    public static IReadOnlyList<Blocker> Blockers(DrainState state, DateTimeOffset now, DateTimeOffset? deadline = null)
+    {
+        // One pod asks for all that an exhausted budget holds: its next try is theirs.
+        var probes = state.Pods.Where(pod => pod is { IsOpen: true, HeldBy: Answers.BudgetExhausted, Budget: not null }).GroupBy(pod => pod.Budget!, StringComparer.Ordinal)
+            .ToDictionary(budget => budget.Key, budget => budget.Max(pod => pod.NextTry), StringComparer.Ordinal);
+        return
+        [
+            .. Fitting(state.Pods.Where(pod => pod.HoldsDrain)
+                .Select(pod => BlockerOf(pod is { HeldBy: Answers.BudgetExhausted, Budget: { } budget } && probes.TryGetValue(budget, out var next) ? pod with { NextTry = next } : pod, now, deadline))
+                .Concat(Volumes(state, deadline)).OfType<Blocker>().OrderBy(blocker => blocker.Since).Take(MaxBlockers)),
+        ];
+    }
 
     /// <summary>Everything that is still there, counted; null if nothing is.</summary>
     public static LeftOnNode? WhatIsLeft(DrainState state, DateTimeOffset now)
@@ -66,6 +84,15 @@ internal static class DrainTelling
     private static Blocker New(PodEntry pod, string kind, string? lookAt, string? message, DateTimeOffset since, DateTimeOffset? deadline) => new(
         kind, $"{pod.Ns}/{pod.Name}", lookAt, Short(message), pod.HeldSince ?? since, pod.Attempts, pod.NextTry, Earlier(pod.Deadline, deadline),
         Answers.NextStep(kind, lookAt));
+
+    private static IEnumerable<Blocker> Fitting(IEnumerable<Blocker> blockers)
+    {
+        var room = MaxBytes;
+        return blockers.TakeWhile(blocker => (room -= SizeOf(blocker)) >= 0);
+    }
+
+    private static int SizeOf(Blocker blocker) => BytesOfTheRest
+        + new[] { blocker.Kind, blocker.Pod, blocker.Object, blocker.Message, blocker.NextStep }.OfType<string>().Sum(Encoding.UTF8.GetByteCount);
 
     private static string? Default(PodEntry pod) => pod.Budget is { } budget ? $"poddisruptionbudget/{budget}" : $"pod/{pod.Ns}/{pod.Name}";
 

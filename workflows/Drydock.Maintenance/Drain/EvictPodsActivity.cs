@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;
@@ -12,7 +13,12 @@ internal sealed record EvictPodsInput(
 }
 
 /// <summary>What an eviction that was not simply accepted was answered.</summary>
-internal sealed record PodTry(string Uid, string Kind, string? Message, string? Object, TimeSpan? RetryAfter);
+internal sealed record PodTry(string Uid, string Kind, string? Message, string? Object, TimeSpan? RetryAfter)
+{
+    /// <summary>The API server was not asked: what its budget allowed had gone to another node by then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsUnsent { get; init; }
+}
 
 /// <summary>What came of them.</summary>
 /// <param name="Verdict">Done if all were tried, but for those after a throttled one and those before which the lease could not be read.</param>
@@ -30,11 +36,15 @@ internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accept
 /// <summary>Tries each pod once. Safe to run twice: a pod that terminates or is gone is left alone.</summary>
 internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots, Wakeups wakeups) : ClusterActivity<EvictPodsInput, PodsEvicted>
 {
+    // The drain looks at nothing meanwhile, and no deadline passes: a webhook that takes ten seconds for each pod must not hold it for minutes.
+    private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(10);
+
     protected override async Task<PodsEvicted> RunAsync(EvictPodsInput input, CancellationToken cancellationToken)
     {
         var guard = new Guard(cluster, clock, input.Node, input.Holder);
-        var stop = wakeups.Woken(Wakeups.EvictionsOf(input.Node));
-        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, input, stop, cancellationToken)));
+        using var late = new CancellationTokenSource(LongestRun, clock);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(wakeups.Woken(Wakeups.EvictionsOf(input.Node)), late.Token);
+        var groups = await Task.WhenAll(input.Groups.Select(group => EvictAsync(group, guard, input, stop.Token, cancellationToken)));
         var tries = groups.SelectMany(group => group.Tries).ToList();
         if (tries.Count == 0 && groups.Select(group => group.Failure).FirstOrDefault(failure => failure is { Kind: not ClusterErrorKind.Throttled }) is { } failure)
         {
@@ -65,8 +75,15 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             using var slot = await slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : pod.Budget, cancellationToken);
             if (stop.IsCancellationRequested || slots.PatienceAt(clock.GetUtcNow()) is not null)
             {
-                // The server asks for patience, and the rest is tried when it said so; or whoever asked for this has news.
+                // The server asks for patience, and the rest is tried when it said so; or whoever asked for this has news, or looks again.
                 return new(Verdict.Done, tries);
+            }
+
+            var budget = input.Force || pod is { Budget: null } or { IgnoresBudget: true } ? null : cluster.WatchedBudgets?.FirstOrDefault(one => one.Ref.ToString() == pod.Budget);
+            if (budget is not null && slots.IsSpent(budget, clock.GetUtcNow()))
+            {
+                tries.Add(new PodTry(pod.Uid, Answers.BudgetExhausted, "What its budget allowed was taken by a pod of another node.", $"poddisruptionbudget/{budget.Ref}", null) { IsUnsent = true });
+                continue;
             }
 
             try
@@ -87,6 +104,11 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
             }
 
             var answer = await TryAsync(pod, input, cancellationToken);
+            if (budget is not null && answer.Kind == Answers.Accepted)
+            {
+                slots.Took(budget, clock.GetUtcNow());
+            }
+
             tries.Add(answer.Kind != Answers.Throttled ? answer : answer with { RetryAfter = slots.AskedForPatience(answer.RetryAfter, clock.GetUtcNow()) });
         }
 

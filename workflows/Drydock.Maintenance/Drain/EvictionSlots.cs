@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;
 
@@ -15,10 +16,14 @@ public sealed class EvictionSlots
     /// <summary>How many of one node at once, unless said otherwise.</summary>
     public const int DefaultOfNode = 10;
 
+    // The watch tells sooner; what did not change the budget after all, as the eviction of an unready pod, must not close it.
+    private static readonly TimeSpan CountsFor = TimeSpan.FromSeconds(5);
+
     private readonly SharedPlaces _all;
     private long _patienceUntil;
     private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<ObjectRef, (string Version, int Taken, DateTimeOffset At)> _taken = new();
 
     /// <summary>Bounds for one process.</summary>
     /// <param name="atOnce">How many at once in all servers together; at least one.</param>
@@ -55,6 +60,20 @@ public sealed class EvictionSlots
             throw;
         }
     }
+
+    /// <summary>
+    /// What that version of a budget allows, this process has taken already, for whichever node: to ask is to be refused. Only whoever holds
+    /// its place of the budget may say so.
+    /// </summary>
+    internal bool IsSpent(BudgetSnapshot budget, DateTimeOffset now) =>
+        budget.DisruptionsAllowed > 0 && _taken.TryGetValue(budget.Ref, out var one)
+        && one.Version == budget.ResourceVersion && one.Taken >= budget.DisruptionsAllowed && now - one.At < CountsFor;
+
+    /// <summary>An eviction was accepted that was sent because of that version of a budget.</summary>
+    internal void Took(BudgetSnapshot budget, DateTimeOffset now) => _taken.AddOrUpdate(
+        budget.Ref,
+        _ => (budget.ResourceVersion, 1, now),
+        (_, known) => (budget.ResourceVersion, known.Version == budget.ResourceVersion ? known.Taken + 1 : 1, now));
 
     /// <summary>
     /// The API server asked every client for patience: nothing is to be asked before that is over, of whichever node, but for no longer than

@@ -56,10 +56,13 @@ internal static class PodSchedule
     /// <summary>Those that may be asked to go, of the lowest order of which something is still there, whatever keeps it.</summary>
     public static IReadOnlyList<PodEntry> InTurn(IReadOnlyList<PodEntry> pods, bool hasMachines)
     {
-        var there = pods.Where(pod => pod.HoldsDrain).Select(pod => pod.Order).ToList();
-        var lowest = there.Concat(hasMachines ? [0] : []).DefaultIfEmpty().Min();
+        var lowest = LowestOrder(pods, hasMachines);
         return [.. pods.Where(pod => pod.IsOpen && pod.Order == lowest)];
     }
+
+    /// <summary>The lowest order of which something is still there, whatever keeps it; virtual machines have order 0.</summary>
+    public static int LowestOrder(IReadOnlyList<PodEntry> pods, bool hasMachines) =>
+        pods.Where(pod => pod.HoldsDrain).Select(pod => pod.Order).Concat(hasMachines ? [0] : []).DefaultIfEmpty().Min();
 
     private static IReadOnlyList<PodEntry> OfBudget(IReadOnlyList<PodEntry> pods, int allowed, DateTimeOffset now)
     {

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Planning;
@@ -6,15 +8,22 @@ namespace Drydock.Maintenance.Planning;
 internal sealed record ClassifiedPod(PodSnapshot Pod, PodDecision Decision);
 
 /// <summary>
-/// Reads the pods of a node and applies the rules to them. Remembers for its own short life which DaemonSets exist and how namespaces are
-/// labelled.
+/// Reads the pods of a node and applies the rules to them. Remembers for its own short life how namespaces are labelled, and for a minute
+/// which DaemonSets exist: every node has a dozen of them, and every look at it would ask for each.
 /// </summary>
 internal sealed class PodReader(ICluster cluster, TimeProvider clock, DrainPolicy policy)
 {
+    private static readonly TimeSpan BelievesFor = TimeSpan.FromMinutes(1);
+
+    private static readonly ConditionalWeakTable<ICluster, ConcurrentDictionary<string, DateTimeOffset>> SeenDaemonSets = [];
+
     private static readonly IReadOnlyDictionary<string, string> NoLabels = new Dictionary<string, string>(StringComparer.Ordinal);
 
     private readonly DrainSelectors _selectors = new(policy);
-    private readonly Dictionary<ObjectRef, bool> _daemonSets = [];
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _daemonSets =
+        SeenDaemonSets.GetValue(cluster, static _ => new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal));
+
+    private readonly HashSet<string> _missing = new(StringComparer.Ordinal);
     private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _namespaces = new(StringComparer.Ordinal);
 
     /// <summary>Every pod on the node with its decision.</summary>
@@ -58,11 +67,20 @@ internal sealed class PodReader(ICluster cluster, TimeProvider clock, DrainPolic
             return true;
         }
 
-        var daemonSet = new ObjectRef(pod.Ref.Namespace, owner.Name);
-        if (!_daemonSets.TryGetValue(daemonSet, out var exists))
+        if (_missing.Contains(owner.Uid) || (_daemonSets.TryGetValue(owner.Uid, out var seenAt) && clock.GetUtcNow() - seenAt < BelievesFor))
         {
-            exists = await cluster.FindDaemonSetAsync(daemonSet, cancellationToken) is not null;
-            _daemonSets[daemonSet] = exists;
+            return !_missing.Contains(owner.Uid);
+        }
+
+        var exists = await cluster.FindDaemonSetAsync(new ObjectRef(pod.Ref.Namespace, owner.Name), cancellationToken) is not null;
+        if (exists)
+        {
+            _daemonSets[owner.Uid] = clock.GetUtcNow();
+        }
+        else
+        {
+            _daemonSets.TryRemove(owner.Uid, out _);
+            _missing.Add(owner.Uid);
         }
 
         return exists;

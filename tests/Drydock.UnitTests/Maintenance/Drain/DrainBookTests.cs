@@ -1,5 +1,8 @@
+using System.Text.Json;
+using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Drain;
+using Drydock.Maintenance.Steering;
 using Shouldly;
 using Xunit;
 
@@ -269,6 +272,88 @@ public sealed class DrainBookTests
         var status = DrainTelling.StatusOf(state, Now, Policy, Now);
 
         (status.Total, status.Gone).ShouldBe((2, 1));
+    }
+
+    [Fact]
+    public void A_pods_own_time_begins_with_its_turn_and_force_takes_only_those_whose_turn_it_is()
+    {
+        var policy = Policy with { OnTimeout = DeadlinePolicy.Force, PodTimeout = TimeSpan.FromMinutes(5) };
+        var state = DrainBook.Seen(new DrainState(), Sight(Now, 0, Pod(0) with { Waits = true }, Pod(1) with { Order = 1 }), policy);
+        state.Pods.Select(pod => pod.Deadline).ShouldBe([Now.AddMinutes(5), null]);
+        DrainBook.Forced(state with { IsForced = true }, Now).Single().Single().Uid.ShouldBe("u0");
+
+        state = DrainBook.Seen(state, Sight(Now.AddMinutes(7), 0) with { Gone = ["u0"] }, policy);
+
+        state.Pods[1].Deadline.ShouldBe(Now.AddMinutes(12));
+        DrainBook.Forced(state, Now.AddMinutes(11)).ShouldBeEmpty();
+        DrainBook.Forced(state, Now.AddMinutes(12)).Single().Single().Uid.ShouldBe("u1");
+    }
+
+    [Fact]
+    public void What_is_extended_is_extended_for_each_pod_too()
+    {
+        var state = new DrainState { Pods = [Pod(0) with { Deadline = Now.AddMinutes(5) }, Pod(1)] };
+        var input = new DrainInput("node-1", "h", "m1", Policy, Now.AddHours(1), false, state);
+
+        (input, state) = DrainSteering.After([new ChildSteer(SteerKind.Extend, Now) { From = Now.AddHours(1), To = Now.AddHours(2) }], input, state);
+
+        (input.Deadline, state.Pods[0].Deadline, state.Pods[1].Deadline).ShouldBe((Now.AddHours(2), Now.AddMinutes(65), null));
+    }
+
+    [Fact]
+    public void Machines_that_the_parent_was_not_told_of_before_the_next_look_are_still_to_be_told()
+    {
+        var found = new ObjectRef("vms", "db");
+        var state = DrainBook.Seen(new DrainState(), Sight(Now, 0) with { NewVms = [found] }, Policy);
+
+        state = DrainBook.Seen(state, Sight(Now, 0) with { StillThere = [found] }, Policy);
+
+        DrainBook.TakeVms(state).News.ShouldBe([found]);
+        DrainBook.TakeVms(DrainBook.TakeVms(state).State).News.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void All_that_an_exhausted_budget_holds_are_tried_again_when_it_is_probed_next()
+    {
+        var state = Tried(Seen(3, allowed: 0), new PodTry("u0", Answers.BudgetExhausted, "no", "poddisruptionbudget/shop/web", null), Now.AddMinutes(5));
+
+        DrainTelling.Blockers(state, Now.AddMinutes(5)).Select(blocker => blocker.NextTry).ShouldAllBe(next => next == Now.AddMinutes(5).AddSeconds(10));
+    }
+
+    [Fact]
+    public void What_a_pod_of_another_node_took_of_the_budget_is_no_attempt_and_is_taken_up_as_soon_as_the_budget_rises()
+    {
+        var unsent = new PodTry("u0", Answers.BudgetExhausted, "taken", "poddisruptionbudget/shop/web", null) { IsUnsent = true };
+
+        var state = Tried(Seen(1, allowed: 1), unsent, Now);
+
+        (state.Pods[0].Attempts, state.Pods[0].HeldBy, state.Pods[0].NextTry, state.Allowed[Budget]).ShouldBe((0, Answers.BudgetExhausted, Now.AddSeconds(10), 0));
+        Due(DrainBook.Seen(state, Sight(Now.AddSeconds(2), allowed: 1), Policy), Now.AddSeconds(2)).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public void The_blockers_fit_into_a_custom_status_however_long_their_names_and_answers_are()
+    {
+        var name = new string('n', 250);
+        var state = new DrainState
+        {
+            Pods = [.. Enumerable.Range(0, 30).Select(number => new PodEntry(name, $"{name}{number}", $"u{number}") { HeldBy = "webhook-denied", Message = new string('ä', 5000), Object = name })],
+        };
+
+        var blockers = DrainTelling.Blockers(state, Now);
+
+        blockers.Count.ShouldBeInRange(3, 19);
+        JsonSerializer.SerializeToUtf8Bytes(blockers).Length.ShouldBeLessThan(16 * 1024);
+    }
+
+    [Fact]
+    public void Only_what_nothing_can_make_go_counts_as_stuck()
+    {
+        var stuck = new DrainState { Pods = [Pod(0) with { IsLeaving = true, Stuck = "its kubelet does not answer" }, Pod(1) with { Denied = "local-storage" }], Attached = ["csi-1"] };
+
+        DrainBook.IsStuckOnly(stuck).ShouldBeTrue();
+        DrainBook.IsStuckOnly(stuck with { Launchers = 1 }).ShouldBeFalse();
+        DrainBook.IsStuckOnly(stuck with { Pods = [.. stuck.Pods, Pod(2) with { IsLeaving = true }] }).ShouldBeFalse();
     }
 
     private static IReadOnlyList<IReadOnlyList<PodEntry>> Due(DrainState state, DateTimeOffset now) => PodSchedule.Due(state.Pods, state.Allowed, now);

@@ -1,3 +1,4 @@
+using Drydock.Kubernetes;
 using Drydock.Maintenance.Drain;
 using Shouldly;
 using Xunit;
@@ -22,6 +23,23 @@ public sealed class EvictionSlotsTests
             await Task.Yield();
             entered.Count(one => one.IsCompleted).ShouldBeLessThanOrEqualTo(most);
         }
+    }
+
+    [Fact]
+    public void What_a_version_of_a_budget_allowed_is_spent_when_that_much_was_taken_of_it_a_moment_ago()
+    {
+        var now = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+        var budget = new BudgetSnapshot(new ObjectRef("shop", "web"), LabelSelector.Everything) { DisruptionsAllowed = 2, ResourceVersion = "7" };
+        var slots = new EvictionSlots();
+
+        slots.Took(budget, now);
+        slots.IsSpent(budget, now).ShouldBeFalse();
+        slots.Took(budget, now);
+
+        slots.IsSpent(budget, now).ShouldBeTrue();
+        slots.IsSpent(budget with { ResourceVersion = "8" }, now).ShouldBeFalse("it has changed since");
+        slots.IsSpent(budget, now.AddSeconds(5)).ShouldBeFalse("what was taken did not change it");
+        slots.IsSpent(budget with { DisruptionsAllowed = 0 }, now).ShouldBeFalse("a probe is sent");
     }
 
     [Fact]
