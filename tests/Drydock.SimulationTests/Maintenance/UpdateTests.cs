@@ -32,6 +32,19 @@ public sealed class UpdateTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task What_renews_the_lease_is_started_anew_and_the_maintenance_goes_on()
+    {
+        await using var world = await BegunAsync();
+
+        await world.CrashAsync(static hub => Change(hub, "m1:lease", "lease.renew"));
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+        report.Findings.ShouldContain(finding => finding.Message.Contains("the code called activity 'lease.renew'"));
+        world.WhatIsWrong().Where(what => !what.Contains("within")).ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_maintenance_that_cannot_go_on_says_at_which_step_and_a_restore_by_hand_puts_the_node_back()
     {
         await using var world = await BegunAsync();
