@@ -51,7 +51,10 @@ public record MaintenanceSettings
     /// <summary>What must be true before the node takes work again.</summary>
     public HealthSettings? Health { get; init; }
 
-    /// <summary>What becomes of the node if the maintenance fails: <c>Restore</c> or <c>KeepCordoned</c>.</summary>
+    /// <summary>
+    /// What becomes of the node if the maintenance fails: <c>Restore</c> or <c>KeepCordoned</c>. One that is not healthy, whose reboot or power-cycle
+    /// failed, or whose hold nobody ended in time stays cordoned all the same.
+    /// </summary>
     public string? OnFailure { get; init; }
 
     /// <summary>How long to wait for a lease that somebody else holds, or for another control-plane node to be back; <c>0</c> refuses at once.</summary>
@@ -219,7 +222,7 @@ public record ActionSettings
     /// </summary>
     public JsonElement? Manifest { get; init; }
 
-    /// <summary>How long it may take.</summary>
+    /// <summary>How long it may take. A node whose hold, reboot or power-cycle is not over by then stays cordoned.</summary>
     public string? Timeout { get; init; }
 
     /// <summary>PowerCycle: how long the machine stays off.</summary>

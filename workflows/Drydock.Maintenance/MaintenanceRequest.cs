@@ -64,7 +64,10 @@ public sealed record MaintenanceRequest(string Node)
         });
 }
 
-/// <summary>What becomes of the node if the maintenance fails.</summary>
+/// <summary>
+/// What becomes of the node if the maintenance fails. One that is not healthy, whose reboot or power-cycle failed, or whose hold nobody ended in
+/// time stays cordoned all the same: it must not take work, nor be remediated under the hands of whoever is at the machine.
+/// </summary>
 [JsonConverter(typeof(JsonStringEnumConverter<FailurePolicy>))]
 public enum FailurePolicy
 {

@@ -9,7 +9,7 @@ namespace Drydock.Maintenance;
 /// <summary>How the work on a node ended, before anything is put back.</summary>
 /// <param name="Outcome">How.</param>
 /// <param name="Message">One sentence.</param>
-/// <param name="KeepNode">The node stays cordoned whatever the policy says: it is not healthy.</param>
+/// <param name="KeepNode">The node stays cordoned whatever the policy says: it is not healthy, its machine may be down, or somebody at work on it.</param>
 internal sealed record MaintenanceEnd(MaintenanceOutcome Outcome, string Message, bool KeepNode = false)
 {
     /// <summary>What it was refused for although the plan had found nothing: somebody else was faster.</summary>
@@ -205,6 +205,11 @@ internal sealed class MaintenanceRun
         _progress.Enter(MaintenanceStep.Restore, end.Outcome == MaintenanceOutcome.Completed ? "Putting the node back." : $"{end.Message} Putting back what was changed.");
         var isCancel = end.Outcome == MaintenanceOutcome.Cancelled;
         await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
+        if (isCancel)
+        {
+            await _actions.BackAsync();
+        }
+
         var keeps = _claim.Marked is not null
             && (end.KeepNode || (end.Outcome == MaintenanceOutcome.Failed && _request.OnFailure == FailurePolicy.KeepCordoned));
         var result = await _children.RestoreAsync(
@@ -237,7 +242,7 @@ internal sealed class MaintenanceRun
             VirtualMachines = [.. _children.VirtualMachines.Select(vm => MaintenanceChildren.WithRestore(vm, restored))],
             Approvals = _progress.Approvals,
             Actions = _progress.Actions,
-            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _progress.LeaseFindings],
+            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _actions.Findings, .. _progress.LeaseFindings],
             IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored is { LeftBehind.Count: 0, IsUnkept: false },
             LeftBehind = restored.LeftBehind,
         };

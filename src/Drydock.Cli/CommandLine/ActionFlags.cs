@@ -9,7 +9,7 @@ namespace Drydock.Cli.CommandLine;
 /// <summary>What is done between drain and uncordon, as options: action, hooks, approvals, what health means.</summary>
 internal sealed class ActionFlags
 {
-    private readonly Option<bool> _hold = new("--hold") { Description = "Hold the drained node until 'drydock complete' (or Ctrl-C and --complete) says to go on." };
+    private readonly Option<bool> _hold = new("--hold") { Description = "Hold the drained node until 'drydock complete' (or Ctrl-C and --complete) says to go on. If nobody does within --action-timeout, the node stays cordoned." };
     private readonly Option<bool> _reboot = new("--reboot") { Description = "Reboot the drained node by a Job on it; done when its boot ID has changed." };
     private readonly Option<bool> _powerCycle = new("--power-cycle") { Description = "Switch the machine off and on again by its BareMetalHost (metal3)." };
     private readonly Option<string?> _job = new("--job") { Description = "Run this Job of the policy on the drained node.", HelpName = "name" };
@@ -21,7 +21,7 @@ internal sealed class ActionFlags
     };
 
     private readonly Option<string?> _webhook = new("--webhook") { Description = "Call this webhook of the policy and wait until it calls back.", HelpName = "name" };
-    private readonly Option<string?> _timeout = CommonOptions.Duration("--action-timeout", "How long the action may take. Default: what the policy says, 30m for a reboot or a power-cycle, no limit for --hold.");
+    private readonly Option<string?> _timeout = CommonOptions.Duration("--action-timeout", "How long the action may take. Default: what the policy says, 30m for a reboot or a power-cycle, no limit for --hold. A node that is still held then, or whose machine is not back, stays cordoned.");
     private readonly Option<string?> _offFor = CommonOptions.Duration("--power-off-for", "With --power-cycle: how long the machine stays off. Default 0.");
     private readonly Option<bool> _offUntilComplete = new("--power-off-until-complete") { Description = "With --power-cycle: the machine stays off until 'drydock complete'." };
     private readonly Option<string[]> _hooks = new("--hook")

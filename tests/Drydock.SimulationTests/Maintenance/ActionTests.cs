@@ -216,6 +216,8 @@ public sealed class ActionTests
         });
 
         (report.Outcome, report.Message).ShouldBe((MaintenanceOutcome.Failed, "Nobody said complete within 4h."));
+        (await world.Kubernetes.GetNodeAsync("node-1", default))!.Unschedulable.ShouldBeTrue("somebody may be at the machine");
+        report.LeftBehind.ShouldBe(["Node node-1 is still cordoned, tainted and marked. When it is fit: drydock restore node-1"]);
         Events(world, "MaintenanceHeld").ShouldBeInRange(7, 8);
     }
 

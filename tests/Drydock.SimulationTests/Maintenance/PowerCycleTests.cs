@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Hardware;
 using Drydock.Simulator.Scenarios;
@@ -26,7 +27,7 @@ public sealed class PowerCycleTests
 
         meanwhile.Message.ShouldBe($"Waiting until BareMetalHost metal/node-1 is off. M{Failure[1..]}.");
         (report.Outcome, report.Message).ShouldBe((MaintenanceOutcome.Failed, $"BareMetalHost metal/node-1 was not off within 30m: {Failure}."));
-        await ActionTests.NothingIsHeldAsync(world);
+        await StaysOutAsync(world, report);
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -59,6 +60,48 @@ public sealed class PowerCycleTests
         meanwhile.Message.ShouldBe($"Waiting until BareMetalHost metal/node-1 is on. {char.ToUpperInvariant(why[0])}{why[1..]}.");
         (report.Outcome, report.Message).ShouldBe((MaintenanceOutcome.Failed, $"BareMetalHost metal/node-1 was not on within 30m: {why}."));
         Host(world)["metadata"]!["annotations"]![annotation].ShouldNotBeNull("it is theirs");
+        await StaysOutAsync(world, report);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task After_a_cancel_remediation_is_let_go_when_the_machine_is_back_and_not_before()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(PowerCycle(world, TimeSpan.FromHours(9)));
+        await world.RunUntilAsync(() => (bool?)Host(world)["status"]!["poweredOn"] == false);
+        Annotate(world, "reboot.metal3.io/other", "");
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var meanwhile = (await world.StatusAsync<MaintenanceStatus>())!.Message;
+        await IsHeldAsync(world);
+        Annotate(world, "reboot.metal3.io/other", null);
+
+        var report = await world.EndAsync();
+
+        meanwhile.ShouldStartWith("Node node-1 is put back when its machine is: waiting until BareMetalHost metal/node-1 is on (somebody else keeps it off by reboot.metal3.io/other), until ");
+        (report.Outcome, report.LeftBehind.Count, report.Findings.Any(static finding => finding.Kind == "machine-not-back")).ShouldBe((MaintenanceOutcome.Cancelled, 0, false));
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeTrue();
+        await ActionTests.NothingIsHeldAsync(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_does_not_come_back_after_a_cancel_holds_it_up_for_as_long_as_the_action_had()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(PowerCycle(world, TimeSpan.FromHours(9)));
+        await world.RunUntilAsync(() => (bool?)Host(world)["status"]!["poweredOn"] == false);
+        Annotate(world, "reboot.metal3.io/other", "");
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(28));
+        await IsHeldAsync(world);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled, report.Message);
+        report.Findings.Single(static finding => finding.Kind == "machine-not-back").Message.ShouldBe(
+            "Node node-1 was put back although its machine did not come back within 30m of the cancel: "
+            + "BareMetalHost metal/node-1 is not on: somebody else keeps it off by reboot.metal3.io/other.");
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeFalse();
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -87,6 +130,23 @@ public sealed class PowerCycleTests
         report.Outcome.ShouldBe(MaintenanceOutcome.Failed, report.Message);
         report.Message.ShouldEndWith(": BareMetalHost metal/node-1 is not switched off again.");
         PowerPatches(world).ShouldBe(1);
+    }
+
+    // The host itself is let go: what keeps the machine off is never left behind.
+    private static async Task StaysOutAsync(World world, MaintenanceReport report)
+    {
+        await IsHeldAsync(world);
+        (await ActionTests.HostAsync(world)).Annotations.Keys
+            .ShouldNotContain(static key => key.StartsWith("reboot.metal3.io/drydock-", StringComparison.Ordinal));
+        report.LeftBehind[0].ShouldBe("Node node-1 is still cordoned, tainted and marked. When it is fit: drydock restore node-1");
+    }
+
+    private static async Task IsHeldAsync(World world)
+    {
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
+        (await world.Neighbours.ListNeighboursAsync(NeighbourKind.NodeHealthCheck, CancellationToken.None)).ShouldAllBe(static check => check.PauseRequests.Count == 1);
+        (await world.Neighbours.ListNeighboursAsync(NeighbourKind.OpenShiftHealthCheck, CancellationToken.None))
+            .ShouldAllBe(static check => check.Annotations.ContainsKey("cluster.x-k8s.io/paused"));
     }
 
     private static MaintenanceRequest PowerCycle(World world, TimeSpan offFor = default) => world.Request() with

@@ -96,7 +96,7 @@ public sealed class RebootTests
 
         report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
         report.Message.ShouldStartWith("The node did not reboot within 10m: its boot ID is still ");
-        report.LeftBehind.ShouldBeEmpty();
+        report.LeftBehind.ShouldBe(["Node node-1 is still cordoned, tainted and marked. When it is fit: drydock restore node-1"]);
         (await world.Neighbours.ListPodsAsync("kube-system", "drydock.dev/job", CancellationToken.None)).ShouldAllBe(pod => pod.DeletionRequestedAt != null);
     }
 }

@@ -37,7 +37,7 @@ public sealed record ActionOptions
     /// </summary>
     public JobTemplate? Job { get; init; }
 
-    /// <summary>How long it may take, or null: what the policy says; a hold has no deadline, a reboot or power-cycle 30 minutes.</summary>
+    /// <summary>How long it may take, or null: what the policy says; a hold has no deadline, a reboot or power-cycle 30 minutes. A node whose hold, reboot or power-cycle is not over by then stays cordoned.</summary>
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>PowerCycle: how long the machine stays off once it is.</summary>

@@ -19,6 +19,11 @@ internal sealed class MaintenanceActions(
     /// <summary>Whoever ended the hold asked for no health check.</summary>
     public bool SkipHealth { get; private set; }
 
+    /// <summary>What is worth knowing of them for the report.</summary>
+    public IReadOnlyList<PlanFinding> Findings { get; private set; } = [];
+
+    private ActionInput? _wentDown;
+
     /// <summary>Takes all actions of a point. Null if all did what they should; else how the maintenance ends.</summary>
     public async Task<MaintenanceEnd?> TakeAsync(ActionPoint point, MaintenancePlan plan, string? bootId)
     {
@@ -83,14 +88,14 @@ internal sealed class MaintenanceActions(
         if (end is not null)
         {
             progress.Over(ActionOutcome.Cancelled, end.Message);
-            return end;
+            return Kept(end);
         }
 
         if (!complete.IsCompleted)
         {
             var why = $"Nobody said complete within {Spoken.Of(progress.Given(step.Options.Timeout ?? TimeSpan.Zero))}.";
             progress.Over(ActionOutcome.Failed, why);
-            return new MaintenanceEnd(MaintenanceOutcome.Failed, why);
+            return Kept(new MaintenanceEnd(MaintenanceOutcome.Failed, why));
         }
 
         var said = await complete;
@@ -114,8 +119,27 @@ internal sealed class MaintenanceActions(
         var result = await ResultAsync(running);
         progress.Over(result.Outcome, result.Message);
         RebootedAt = result.RebootedAt ?? RebootedAt;
-        return end ?? (result.Outcome == ActionOutcome.Done ? null : new MaintenanceEnd(MaintenanceOutcome.Failed, result.Message));
+        end ??= result.Outcome == ActionOutcome.Done ? null : new MaintenanceEnd(MaintenanceOutcome.Failed, result.Message);
+        if (end is null || !Resolve.TakesDown(input.Step))
+        {
+            return end;
+        }
+
+        _wentDown = input;
+        return Kept(end);
     }
+
+    /// <summary>After a cancel, before anything is put back: waits for a machine that is down or booting because of an action of ours.</summary>
+    public async Task BackAsync()
+    {
+        if (_wentDown is { } action && await new MachineBack(context, progress, action).AwaitAsync() is { } why)
+        {
+            Findings = [new PlanFinding(FindingSeverity.Notes, "machine-not-back", why, $"node/{request.Node}", "Look at the console of the machine.")];
+        }
+    }
+
+    // Whoever was at the machine may be there still, or it is down: it must neither take work nor be remediated, whatever the failure policy says.
+    private static MaintenanceEnd Kept(MaintenanceEnd end) => end with { KeepNode = end.Outcome == MaintenanceOutcome.Failed };
 
     // A refusal of the cluster that nobody expected ends the action like any other failure, in the report too.
     private static async Task<ActionResult> ResultAsync(Task<ActionResult> running)
