@@ -5,6 +5,20 @@ namespace Drydock.Maintenance;
 /// <summary>What a maintenance must be allowed to do.</summary>
 public static class Access
 {
+    /// <summary>
+    /// To delete instances: by force at a deadline, and where the policy shuts down those that a replica set makes again. Kubernetes cannot grant it
+    /// for the latter alone, and it would end any machine for good: not in the role that every Drydock has.
+    /// </summary>
+    public static AccessRule DeleteInstances { get; } = new("delete", "kubevirt.io", "virtualmachineinstances");
+
+    /// <summary>The policy may have this instance shut down, and that is done by deleting it: something other than a VirtualMachine makes another.</summary>
+    public static bool MayDelete(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(vmi);
+        ArgumentNullException.ThrowIfNull(policy);
+        return vm is null && vmi.Controller is { Kind: not "VirtualMachine" } && (policy.OnStuck == StuckVmPolicy.ShutDown || policy.OnNotMigratable == StuckVmPolicy.ShutDown);
+    }
+
     /// <summary>The calls a maintenance like this needs; those for virtual machines only where KubeVirt is installed.</summary>
     public static IReadOnlyList<AccessRule> Needed(MaintenanceRequest request, bool hasKubeVirt)
     {
@@ -72,7 +86,7 @@ public static class Access
 
         if (request.Drain.OnTimeout == DeadlinePolicy.Force)
         {
-            needed.Add(new("delete", "kubevirt.io", "virtualmachineinstances"));
+            needed.Add(DeleteInstances);
         }
 
         var mayShutDown = vms.AllowAnnotations || request.Drain.OnTimeout == DeadlinePolicy.Force

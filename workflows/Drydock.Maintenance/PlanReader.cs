@@ -117,7 +117,12 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
     private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(MaintenanceRequest request, CancellationToken cancellationToken)
     {
         var identity = await cluster.GetIdentityAsync(cancellationToken);
-        var missing = await cluster.GetMissingAccessAsync(Access.Needed(request, identity.HasKubeVirt), cancellationToken);
+        return await MissingAsync(Access.Needed(request, identity.HasKubeVirt), cancellationToken);
+    }
+
+    private async Task<IEnumerable<PlanFinding>> MissingAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken)
+    {
+        var missing = await cluster.GetMissingAccessAsync(needed, cancellationToken);
         return missing.Select(rule => new PlanFinding(
             FindingSeverity.Refuses,
             "missing-permission",
@@ -156,12 +161,20 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
 
         var kubeVirt = await cluster.GetKubeVirtAsync(cancellationToken);
         var forecasts = new List<VmForecast>(instances.Count);
+        var deletes = false;
         foreach (var vmi in instances.Where(vmi => vmi.Phase is not ("Succeeded" or "Failed")))
         {
             var vm = vmi.Vm is { } name ? await cluster.GetVmAsync(name, cancellationToken) : null;
             findings.AddRange(VmPolicies.Problems(policy, vm, request.VirtualMachines.AllowAnnotations).Select(problem => new PlanFinding(
                 FindingSeverity.Notes, "vm-annotation", problem, $"virtualmachine/{vmi.Ref}", "Correct or remove the annotation.")));
-            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm)), request.Drain.OnTimeout));
+            var ofMachine = VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm));
+            deletes |= Access.MayDelete(vmi, vm, ofMachine);
+            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, ofMachine, request.Drain.OnTimeout));
+        }
+
+        if (deletes && request.Drain.OnTimeout != DeadlinePolicy.Force)
+        {
+            findings.AddRange(await MissingAsync([Access.DeleteInstances], cancellationToken));
         }
 
         return forecasts;

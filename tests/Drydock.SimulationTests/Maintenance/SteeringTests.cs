@@ -195,7 +195,7 @@ public sealed class SteeringTests
     }
 
     [Fact(Timeout = World.Timeout)]
-    public async Task A_migration_in_flight_is_not_aborted_while_it_is_suspended_and_is_when_resumed()
+    public async Task A_migration_in_flight_is_not_aborted_while_it_is_suspended_and_has_what_was_left_of_its_time_when_resumed()
     {
         await using var world = await World.StartAsync(new Scenario
         {
@@ -218,6 +218,8 @@ public sealed class SteeringTests
 
         ((string?)Migrations(world).ShouldHaveSingleItem()["status"]!["phase"]).ShouldBe("Running");
         await ResumeAsync(world);
+        await world.RunForAsync(TimeSpan.FromMinutes(9));
+        ((string?)Migrations(world).ShouldHaveSingleItem()["status"]!["phase"]).ShouldBe("Running", "what was left of its time is left still");
         await world.RunUntilAsync(() => Migrations(world).Any(migration => migration["spec"]!["addedNodeSelector"] is not null), TimeSpan.FromMinutes(10));
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
@@ -122,7 +123,7 @@ public sealed class VirtualMachineEndTests
         Migrations(world, "one").ShouldBeEmpty();
         if (policy == StuckVmPolicy.Fail)
         {
-            report.Message.ShouldContain("nobody moved it within 00:10:00");
+            report.Message.ShouldContain("nobody moved it within 10m");
         }
     }
 
@@ -200,6 +201,75 @@ public sealed class VirtualMachineEndTests
         report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.NotRunningAgain);
         report.VirtualMachines.Single().Message.ShouldContain("Insufficient memory");
     }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true, "its guest still shuts down")]
+    [InlineData(false, "0/2 nodes are available: 1 Insufficient memory, 1 node(s) were unschedulable.")]
+    public async Task A_machine_that_is_down_when_it_is_cancelled_is_told_as_not_running_again_and_not_as_still_there(bool isShuttingDown, string state)
+    {
+        await using var world = await World.StartAsync(
+            Machines(Machine("one") with { EvictionStrategy = "None", Memory = "40Gi", Shutdown = isShuttingDown ? TimeSpan.FromMinutes(30) : TimeSpan.FromSeconds(5) }) with
+            {
+                Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+            });
+        await world.BeginAsync(Request(world));
+        await world.RunUntilAsync(() => world.AcceptedEvictions().Count == 1, TimeSpan.FromMinutes(1));
+        await world.RunForAsync(isShuttingDown ? TimeSpan.FromSeconds(5) : TimeSpan.FromMinutes(2));
+        (await VmAsync(world, "one")).Progress.ShouldBe(isShuttingDown ? VmProgress.Stopping : VmProgress.Starting);
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        var vm = report.VirtualMachines.Single();
+        vm.Outcome.ShouldBe(VmOutcome.NotRunningAgain, vm.Message);
+        vm.Message.ShouldStartWith($"It was shut down and was not Running elsewhere yet when the maintenance ended ({state}");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_migration_of_whoever_moves_External_machines_is_told_and_never_ended_by_us_neither_for_its_time_nor_by_a_cancel()
+    {
+        await using var world = await World.StartAsync(Big("External"));
+        await world.BeginAsync(Request(world, Quick));
+        await world.RunUntilAsync(() => Vmi(world, "one")!["status"]!["evacuationNodeName"] is not null);
+        (await world.Kubernetes.CallVmAsync(new("vms", "one"), VmCall.Migrate, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+
+        var told = await VmAsync(world, "one");
+        (told.Blocker!.Kind, told.Message).ShouldBe((
+            "migration-of-others", "Whoever moves it has begun: its migration is in Scheduling. It takes longer than 1m, and is not ours to end."));
+        await CancelAsync(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_migration_that_a_person_began_is_not_ended_by_a_cancel_although_the_machine_was_marked_too()
+    {
+        await using var world = await World.StartAsync(Big("LiveMigrate"));
+        await world.BeginAsync(Request(world));
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(static migration => (string?)migration["status"]?["phase"] == "Scheduling"));
+
+        // KubeVirt makes none for the mark where a person's is there already.
+        world.Cluster.Store.Update(KubeVirtTypes.Migrations, "vms", Migrations(world, "one").Single()["metadata"]!["name"]!.ToString(), static migration =>
+            ((JsonObject)migration["metadata"]!["annotations"]!).Remove("kubevirt.io/evacuationMigration"));
+        await world.RunForAsync(TimeSpan.FromSeconds(70));
+        await CancelAsync(world);
+    }
+
+    private static async Task CancelAsync(World world)
+    {
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("bob", null, CancelledMigrations.Abort), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.StillThere);
+        Vmi(world, "one")!["status"]!["evacuationNodeName"].ShouldBeNull("our mark is withdrawn");
+        world.Api.RequestLog.Of("delete", "virtualmachineinstancemigrations.kubevirt.io").ShouldBeEmpty();
+        IsOver(Migrations(world, "one").ShouldHaveSingleItem()).ShouldBeFalse();
+    }
+
+    // It fits on no other node.
+    private static Scenario Big(string strategy) => Machines(Machine("one") with { EvictionStrategy = strategy, Memory = "40Gi" }) with
+    {
+        Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+    };
 
     [Fact(Timeout = World.Timeout)]
     public async Task A_launcher_that_was_evicted_and_does_not_end_is_a_blocker_until_its_kubelet_ends_it()

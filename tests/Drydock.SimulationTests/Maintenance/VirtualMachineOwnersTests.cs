@@ -24,7 +24,8 @@ public sealed class VirtualMachineOwnersTests
     [InlineData(Pool, "None", true, VmFate.RestartsElsewhere, VmOutcome.RestartedElsewhere, "run strategy Always starts it elsewhere. It belongs to VirtualMachinePool web")]
     [InlineData(Pool, "LiveMigrate", false, VmFate.StoppedAndRestored, VmOutcome.Stopped, "It belongs to VirtualMachinePool web")]
     [InlineData(Bare, "LiveMigrate", true, VmFate.Migrates, VmOutcome.Migrated, "It migrates")]
-    [InlineData(Bare, "None", true, VmFate.StaysDown, VmOutcome.StaysDown, "it has no VirtualMachine that could start it again")]
+    [InlineData(Bare, "None", true, VmFate.Blocks, VmOutcome.StillThere, "Eviction strategy None would shut it down. It has no VirtualMachine: stopping it would delete it for good")]
+    [InlineData(Bare, "LiveMigrateIfPossible", false, VmFate.Blocks, VmOutcome.StillThere, "LiveMigrateIfPossible would shut it down. It has no VirtualMachine: stopping it would delete it for good")]
     [InlineData(Bare, "LiveMigrate", false, VmFate.Blocks, VmOutcome.StillThere, "It has no VirtualMachine: stopping it would delete it for good")]
     public async Task What_the_plan_says_of_an_instance_by_its_owner_is_what_then_happens(
         string owner, string strategy, bool canMigrate, VmFate fate, VmOutcome outcome, string reason)
@@ -46,22 +47,26 @@ public sealed class VirtualMachineOwnersTests
             VmFate.Migrates => (true, true),
             VmFate.RestartsElsewhere => (false, true),
             VmFate.Blocks => (true, false),
-            VmFate.StaysDown => (false, false),
             _ => (false, after.InstanceNode() != "node-1"),
         });
         world.Api.RequestLog.Of("delete", "virtualmachineinstances.kubevirt.io").Count.ShouldBe(owner == Set && !canMigrate ? 1 : 0);
     }
 
-    [Fact(Timeout = World.Timeout)]
-    public async Task A_bare_instance_that_cannot_migrate_is_deleted_only_by_force_and_only_at_the_deadline()
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("LiveMigrate", false)]
+    [InlineData("LiveMigrateIfPossible", false)]
+    [InlineData("None", true)]
+    public async Task A_bare_instance_that_cannot_migrate_is_deleted_only_by_force_and_only_at_the_deadline(string strategy, bool canMigrate)
     {
-        await using var world = await WorldAsync(Bare, "LiveMigrate", canMigrate: false);
+        await using var world = await WorldAsync(Bare, strategy, canMigrate);
         var request = Request(world, DeadlinePolicy.Force);
         var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
         await world.BeginAsync(request);
 
         await world.RunForAsync(TimeSpan.FromSeconds(110));
         Instances(world).ShouldHaveSingleItem().InstancePhase().ShouldBe("Running");
+        var blocker = (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new("vms", "web"))))!.Blocker!;
+        blocker.NextStep.ShouldBe("Delete it by hand, or let the drain force it at its deadline (on-timeout: Force).");
         var report = await world.EndAsync();
 
         var planned = plan.VirtualMachines.ShouldHaveSingleItem();
@@ -99,6 +104,39 @@ public sealed class VirtualMachineOwnersTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task What_a_replica_set_makes_is_followed_also_if_the_process_was_away_while_the_instance_went()
+    {
+        await using var world = await WorldAsync(Set, "None", canMigrate: true);
+        var before = Instances(world).ShouldHaveSingleItem();
+        world.KillAtRequest(static request => request.Method == HttpMethod.Post && request.RequestUri!.AbsolutePath.EndsWith("/eviction", StringComparison.Ordinal), 1, after: true);
+        await world.BeginAsync(Request(world, DeadlinePolicy.Wait));
+        await world.RunUntilAsync(() => world.IsDead);
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        Instances(world).ShouldNotContain(vmi => vmi.UidOf() == before.UidOf());
+
+        await world.CrashAsync();
+        var report = await world.EndAsync();
+
+        var moved = report.VirtualMachines.ShouldHaveSingleItem();
+        (moved.Outcome, moved.Node).ShouldBe((VmOutcome.RestartedElsewhere, Instances(world).ShouldHaveSingleItem().InstanceNode()), moved.Message);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_plan_that_may_delete_an_instance_is_refused_where_that_is_not_granted_and_no_other_plan_is()
+    {
+        await using var world = await WorldAsync(Set, "LiveMigrate", canMigrate: false);
+        var reader = new PlanReader(MayNotDelete.Of(world.Kubernetes), world.Time, world.Planner);
+
+        var refused = await reader.ReadAsync(Request(world, DeadlinePolicy.Wait), CancellationToken.None);
+        var waits = await reader.ReadAsync(Request(world, DeadlinePolicy.Wait) with { VirtualMachines = new VirtualMachinePolicy() }, CancellationToken.None);
+
+        var finding = refused.Findings.Single(static finding => finding.Severity == FindingSeverity.Refuses);
+        (finding.Kind, finding.Message).ShouldBe(("missing-permission", "The account may not delete virtualmachineinstances.kubevirt.io."));
+        finding.NextStep.ShouldBe("Grant it the verb delete on virtualmachineinstances.");
+        (refused.CanStart, waits.CanStart).ShouldBe((false, true));
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task What_a_replica_set_makes_and_nobody_can_place_is_told_as_not_running_again()
     {
         await using var world = await WorldAsync(Set, "None", canMigrate: true);
@@ -108,7 +146,7 @@ public sealed class VirtualMachineOwnersTests
 
         var moved = report.VirtualMachines.ShouldHaveSingleItem();
         moved.Outcome.ShouldBe(VmOutcome.NotRunningAgain);
-        moved.Message.ShouldStartWith("It was shut down and is not Running after 00:10:00 (0/");
+        moved.Message.ShouldStartWith("It was shut down and is not Running after 10m (0/");
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -134,6 +172,25 @@ public sealed class VirtualMachineOwnersTests
             VmOutcome.StaysDown,
             "It was shut down; its VirtualMachineInstanceReplicaSet web wants no more than 0 by now: none is made in its place."));
         (world.Time.GetUtcNow() - World.Start).ShouldBeLessThan(TimeSpan.FromMinutes(6), "ten minutes are what it would have waited");
+    }
+
+    /// <summary>The cluster, for an account that may do all but delete instances.</summary>
+    public class MayNotDelete : System.Reflection.DispatchProxy
+    {
+        private Kubernetes.ICluster _cluster = null!;
+
+        internal static Kubernetes.ICluster Of(Kubernetes.ICluster cluster)
+        {
+            var proxy = Create<Kubernetes.ICluster, MayNotDelete>();
+            ((MayNotDelete)(object)proxy)._cluster = cluster;
+            return proxy;
+        }
+
+        protected override object? Invoke(System.Reflection.MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(Kubernetes.ICluster.GetMissingAccessAsync)
+                ? Task.FromResult<IReadOnlyList<Kubernetes.AccessRule>>(
+                    [.. ((IReadOnlyList<Kubernetes.AccessRule>)args![0]!).Where(static rule => rule is { Verb: "delete", Resource: "virtualmachineinstances" })])
+                : targetMethod.Invoke(_cluster, args);
     }
 
     /// <summary>One instance, on node-1: the other nodes are open only after it has started there.</summary>

@@ -6,7 +6,7 @@ using Xunit;
 namespace Drydock.UnitTests.Maintenance;
 
 /// <summary>The ladder of one virtual machine, rung by rung.</summary>
-public sealed class VmLadderTests
+public sealed partial class VmLadderTests
 {
     private const string Node = "node-1";
 

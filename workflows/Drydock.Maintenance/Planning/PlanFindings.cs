@@ -151,7 +151,7 @@ internal static class PlanFindings
     /// <summary>Instances that would be deleted for good: worth a word although nothing stands in the way.</summary>
     public static IEnumerable<PlanFinding> OfForce(IEnumerable<VmForecast> forecasts, DeadlinePolicy onTimeout) =>
         from forecast in forecasts
-        where onTimeout == DeadlinePolicy.Force && forecast is { Fate: VmFate.StaysDown, RunStrategy: null, EvictionStrategy: VmForecasts.LiveMigrate }
+        where onTimeout == DeadlinePolicy.Force && forecast is { Fate: VmFate.StaysDown, RunStrategy: null }
         select new PlanFinding(
             FindingSeverity.Notes,
             "vm-deleted-by-force",

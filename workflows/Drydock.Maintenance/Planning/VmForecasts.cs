@@ -91,10 +91,23 @@ public static class VmForecasts
         {
             (LiveMigrate or LiveMigrateIfPossible, true) => (VmFate.Migrates, "It migrates to another node without a stop."),
             (LiveMigrate, false) => NotMigratable(vmi, vm, policy),
+            (not External, _) when vm is null && vmi.Controller is null => EndsForGood(strategy, vmi, policy),
             (LiveMigrateIfPossible, false) => ShutDown($"{WhyNot(vmi)} LiveMigrateIfPossible shuts it down", vmi, vm),
             (External, _) => (VmFate.WaitsForExternal, "Its eviction strategy is External: it is marked, and somebody else must move it."),
             _ => ShutDown($"Eviction strategy {strategy} shuts it down", vmi, vm),
         };
+
+    // Like stopping it, that cannot be undone: it needs force.
+    private static (VmFate Fate, string Reason) EndsForGood(string strategy, VmiSnapshot vmi, VirtualMachinePolicy policy)
+    {
+        var why = strategy == LiveMigrateIfPossible ? $"{WhyNot(vmi)} {strategy} would shut it down." : $"Eviction strategy {strategy} would shut it down.";
+        return policy.OnNotMigratable switch
+        {
+            StuckVmPolicy.Skip => (VmFate.Stays, $"{why} The policy leaves it on the node."),
+            StuckVmPolicy.Fail => (VmFate.Blocks, $"{why} The policy fails the maintenance."),
+            _ => (VmFate.Blocks, $"{why} It has no VirtualMachine: stopping it would delete it for good."),
+        };
+    }
 
     private static (VmFate Fate, string Reason) NotMigratable(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
         (policy.OnNotMigratable, vm) switch
@@ -137,8 +150,7 @@ public static class VmForecasts
         {
             ("Always" or "RerunOnFailure", _) => (VmFate.RestartsElsewhere, $"{why}; run strategy {RunStrategyOf(vm)} starts it elsewhere."),
             ({ } strategy, _) => (VmFate.StaysDown, $"{why}; with run strategy {strategy} it stays down."),
-            (null, { } kind) => (VmFate.RestartsElsewhere, $"{why}; its {kind} replaces it."),
-            _ => (VmFate.StaysDown, $"{why}; it has no VirtualMachine that could start it again."),
+            (null, var kind) => (VmFate.RestartsElsewhere, $"{why}; its {kind} replaces it."),
         };
 
     private static string Owner(VmSnapshot? vm) => vm?.Controller is { } owner ? $" It belongs to {owner.Kind} {owner.Name}." : "";

@@ -34,7 +34,7 @@ internal sealed partial class MoveVmRun
         var (now, message) = await LeftAsync(seen);
         return Gone(now) is { } done
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
-            : StillThere("", message, isFailure: false);
+            : StillThere(now, "", message, isFailure: false);
     }
 
     /// <summary>The cluster refused what no other try can mend, or was away for too long: the maintenance fails, and what was asked for is withdrawn.</summary>
@@ -44,14 +44,23 @@ internal sealed partial class MoveVmRun
         var (now, message) = await LeftAsync(seen ?? _state.Seen ?? new VmObservation(context.Now()));
         return seen is not null && Gone(now) is { } done
             ? Finish(done.Outcome, $"{why} {done.Message}", done.Node, isFailure: true)
-            : StillThere(why + " ", message, isFailure: true);
+            : StillThere(now, why + " ", message, isFailure: true);
     }
 
-    /// <summary>One that we stopped is told as stopped also while its guest still shuts down: it has a downtime, and is started again.</summary>
-    private MoveVmResult StillThere(string why, string message, bool isFailure)
+    /// <summary>
+    /// One that we stopped is told as stopped also while its guest still shuts down: it has a downtime, and is started again. One that is shut
+    /// down or not Running elsewhere yet is not there any more, and nobody looks after it from now on.
+    /// </summary>
+    private MoveVmResult StillThere(VmObservation seen, string why, string message, bool isFailure)
     {
         if (!Ladder.IsStopped)
         {
+            if (Ladder.IsShuttingDown || Ladder.GoneSince is not null)
+            {
+                var state = seen.Launcher is not null ? "its guest still shuts down" : seen.Unschedulable ?? seen.Machine?.Status ?? seen.Instance?.Phase ?? "KubeVirt has not made a new instance";
+                return Finish(VmOutcome.NotRunningAgain, $"{why}It was shut down and was not Running elsewhere yet when the maintenance ended ({state.TrimEnd('.')}).", null, isFailure);
+            }
+
             return Finish(VmOutcome.StillThere, why + message, null, isFailure);
         }
 
@@ -150,7 +159,7 @@ internal sealed partial class MoveVmRun
         var withdrawn = isEvacuating ? await UndoAsync(Activities.CancelEvacuation, Vm) : null;
 
         if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration
-            || !(isEvacuating || Ladder.PinnedTo is not null || migration.Uid == Ladder.WithdrawnMigration))
+            || !((isEvacuating && !migration.IsOthers) || Ladder.PinnedTo is not null || migration.Uid == Ladder.WithdrawnMigration))
         {
             return (seen, StillHere, withdrawn);
         }

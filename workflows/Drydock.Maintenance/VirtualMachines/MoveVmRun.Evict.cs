@@ -42,17 +42,20 @@ internal sealed partial class MoveVmRun
             return;
         }
 
-        Answered(answer, launcher);
+        Answered(answer, launcher, isShutDown: force || seen.Instance is not { } instance || VmLadder.ShutsDown(instance));
     }
 
-    private void Answered(LauncherEvicted answer, ObservedLauncher launcher)
+    private void Answered(LauncherEvicted answer, ObservedLauncher launcher, bool isShutDown)
     {
         var now = context.Now();
+
+        // A rerun, after a crash, finds the pod gone that the lost answer was about: what comes in its place is followed all the same.
+        var isLeaving = Answers.IsLeaving(answer.Kind) || (answer.Kind == Answers.Gone && isShutDown);
         var isOnItsWay = answer.Kind is Answers.VmMigrating or Answers.Gone || Answers.IsLeaving(answer.Kind);
         Ladder = Ladder with
         {
             Asked = Ladder.Asked + 1,
-            IsShuttingDown = Ladder.IsShuttingDown || Answers.IsLeaving(answer.Kind),
+            IsShuttingDown = Ladder.IsShuttingDown || isLeaving,
             AskedAt = isOnItsWay ? now : null,
             LastAnswer = answer.Kind is Answers.VmMigrating ? null : answer.Message,
             Refusal = isOnItsWay ? null : new(answer.Kind, answer.Message, answer.Object, PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, now))

@@ -11,15 +11,21 @@ internal sealed partial class MoveVmRun
 
     private async Task SteerAsync()
     {
-        _deadline = await _steers.TakeAsync(_deadline);
+        foreach (var steer in await _steers.TakeAsync())
+        {
+            if (steer.Kind == SteerKind.Resume && _deadline.SuspendedAt is { } since)
+            {
+                Ladder = Ladder.Resumed(since, steer.At);
+            }
+
+            _deadline = _deadline.After(steer);
+        }
+
         if (_state.SuspendedAt != _deadline.SuspendedAt)
         {
             _state = _state with { SuspendedAt = _deadline.SuspendedAt };
         }
     }
 
-    /// <summary>A machine that is on its way goes on and may arrive; nothing is begun for one, nor is it given up.</summary>
-    private VmStep WhileSuspended(VmStep step) => !_deadline.IsSuspended || step is VmStep.Wait or VmStep.Done
-        ? step
-        : new VmStep.Wait(VmProgress.Waiting, "The maintenance is suspended: nothing new is begun for it.", null, null, null, Ladder);
+    private VmStep WhileSuspended(VmStep step) => _deadline.IsSuspended ? VmLadder.WhileSuspended(step, Ladder) : step;
 }

@@ -108,7 +108,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         if (seen.Instance is { } instance
             && (Ladder.OriginalUid is null || (instance.Uid != Ladder.OriginalUid && instance is { IsFinal: false } && instance.Node == input.Node)))
         {
-            Ladder = VmLadderState.Of(instance, seen.Machine);
+            Ladder = VmLadderState.Of(instance, seen.Machine) with { WasElsewhere = seen.Launcher is null && instance.Node is { } where && where != input.Node };
         }
     }
 

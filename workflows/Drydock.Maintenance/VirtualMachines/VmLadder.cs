@@ -84,6 +84,23 @@ internal sealed record VmLadderState
     /// <summary>The last eviction of its launcher was refused for a reason of its own; null: it was not.</summary>
     public VmRefusal? Refusal { get; init; }
 
+    /// <summary>It ran on another node when it was first looked at, so that it is not we who moved it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WasElsewhere { get; init; }
+
+    /// <summary>The same after a suspension: no clock ran meanwhile, and what is left until each deadline is what was left then.</summary>
+    /// <param name="since">Since when it was suspended.</param>
+    /// <param name="at">When it was resumed.</param>
+    public VmLadderState Resumed(DateTimeOffset since, DateTimeOffset at) => this with
+    {
+        ClockSince = ClockSince + (at - Later(ClockSince, since)),
+        GoneSince = GoneSince + (at - Later(GoneSince, since)),
+        StopDeadline = StopDeadline + (at - since),
+        RetryAt = RetryAt + (at - since),
+    };
+
+    private static DateTimeOffset Later(DateTimeOffset? one, DateTimeOffset other) => one > other ? one.Value : other;
+
     /// <summary>For an instance for which nothing was done yet.</summary>
     public static VmLadderState Of(ObservedInstance instance, ObservedMachine? machine) => new()
     {
@@ -185,6 +202,7 @@ internal static class VmLadder
             ?? move.GivingUp()
             ?? move.MigrationUnderWay()
             ?? move.NotMigratable()
+            ?? move.EndsForGood()
             ?? move.TriedTooOften()
             ?? move.Pausing()
             ?? move.ExternalActor()
@@ -194,6 +212,16 @@ internal static class VmLadder
             ?? move.Elsewhere()
             ?? new VmStep.EvictLauncher(move.WhyEvict());
     }
+
+    /// <summary>
+    /// The same while the maintenance is suspended: a machine that is on its way goes on and may arrive, or turn out to be down; nothing is begun
+    /// for one, nor is it given up.
+    /// </summary>
+    public static VmStep WhileSuspended(VmStep step, VmLadderState state) =>
+        step is VmStep.Wait
+            or VmStep.Done { Outcome: VmOutcome.Migrated or VmOutcome.RestartedElsewhere or VmOutcome.Stopped or VmOutcome.StaysDown or VmOutcome.AlreadyGone }
+            ? step
+            : new VmStep.Wait(VmProgress.Waiting, "The maintenance is suspended: nothing new is begun for it.", null, null, null, state);
 
     /// <summary>The pause before the next attempt: doubles with each, five minutes at the most.</summary>
     public static TimeSpan Pause(VirtualMachinePolicy policy, int attempts)
@@ -206,6 +234,14 @@ internal static class VmLadder
         var pause = policy.RetryDelay * Math.Pow(2, Math.Clamp(attempts - 1, 0, 16));
         return pause < LongestPause ? pause : LongestPause;
     }
+
+    /// <summary>Whether the eviction of its launcher shuts it down (facts 2.3.3).</summary>
+    public static bool ShutsDown(ObservedInstance instance) => instance switch
+    {
+        { Strategy: Planning.VmForecasts.LiveMigrate or Planning.VmForecasts.External } => false,
+        { Strategy: Planning.VmForecasts.LiveMigrateIfPossible } => !instance.IsLiveMigratable,
+        _ => true,
+    };
 
     /// <summary>Whether KubeVirt starts it again elsewhere after its instance ended.</summary>
     public static bool ComesBack(VmLadderState state) => state.RunStrategy is "Always" or "RerunOnFailure" || state.OtherOwner is not null;

@@ -9,7 +9,7 @@ internal sealed partial class VmMove
     /// <summary>Its migration was told to end; KubeVirt itself would wait for that for ever.</summary>
     public VmStep? Aborting()
     {
-        if (_migration is not { IsFinished: false, IsBeingDeleted: true })
+        if (_migration is not { IsFinished: false, IsBeingDeleted: true } || IsExternal)
         {
             return null;
         }
@@ -27,7 +27,7 @@ internal sealed partial class VmMove
     public VmStep? MigrationThatFailed()
     {
         // KubeVirt makes the next one at once: the one that failed may be behind it already. The API's times have no fractions of a second.
-        if (state.AskedAt is null || (seen.LastFailure ?? _migration) is not { Phase: "Failed", IsBeingDeleted: false } failed || failed.Uid == state.CountedMigration
+        if (state.AskedAt is null || IsExternal || (seen.LastFailure ?? _migration) is not { Phase: "Failed", IsBeingDeleted: false } failed || failed.Uid == state.CountedMigration
             || failed.Since < state.AskedAt - TimeSpan.FromSeconds(1))
         {
             return null;
@@ -60,10 +60,24 @@ internal sealed partial class VmMove
     public VmStep? MigrationUnderWay() => _migration switch
     {
         null or { IsFinished: true } => null,
+        _ when IsExternal => OfExternalActor(_migration),
         { IsWaiting: true } => Pending(_migration),
         { IsScheduling: true } => Scheduling(_migration),
         _ => Running(_migration),
     };
+
+    // Not ours to end, however long it takes. Whoever moves it has all his time again after one that failed.
+    private VmStep OfExternalActor(ObservedMigration migration)
+    {
+        var stopped = state with { ClockFor = null, ClockSince = null };
+        var message = $"Whoever moves it has begun: its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is {(migration.IsWaiting ? "Pending" : $"in {migration.Phase}")}.";
+        var patience = migration.IsWaiting ? policy.PendingTimeout : migration.IsScheduling ? policy.SchedulingTimeout : policy.RunningTimeout;
+        return now < migration.Since + patience
+            ? Wait(VmProgress.Migrating, message, migration.Since + patience, stopped)
+            : Wait(
+                VmProgress.Blocked, $"{message} It takes longer than {Spoken.Of(patience)}, and is not ours to end.", null, stopped, "migration-of-others",
+                $"See it through, or end it by hand: kubectl delete virtualmachineinstancemigration {migration.Name}.");
+    }
 
     /// <summary>Its migrations did not succeed as often as the policy allows: from now on at long intervals.</summary>
     public VmStep? TriedTooOften() =>
@@ -92,7 +106,7 @@ internal sealed partial class VmMove
         {
             return new VmStep.Abort(
                 migration.Name, migration.Uid,
-                $"Its migration is in Scheduling for {policy.SchedulingTimeout}: {seen.Unschedulable ?? "its target pod does not start"}.",
+                $"Its migration is in Scheduling for {Spoken.Of(policy.SchedulingTimeout)}: {seen.Unschedulable ?? "its target pod does not start"}.",
                 migration.TargetNode);
         }
 
@@ -113,7 +127,7 @@ internal sealed partial class VmMove
         var deadline = clock.ClockSince!.Value + policy.RunningTimeout;
         return now >= deadline
             ? new VmStep.Abort(
-                migration.Name, migration.Uid, $"Its migration is in {migration.Phase} for {policy.RunningTimeout}: it does not finish.", migration.TargetNode)
+                migration.Name, migration.Uid, $"Its migration is in {migration.Phase} for {Spoken.Of(policy.RunningTimeout)}: it does not finish.", migration.TargetNode)
             : Wait(
                 VmProgress.Migrating, $"Its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is in {migration.Phase}.", deadline, clock);
     }
@@ -134,7 +148,7 @@ internal sealed partial class VmMove
         {
             return new VmStep.Abort(
                 migration?.Name, migration?.Uid,
-                $"Its migration is Pending for {policy.PendingTimeout} although a slot is free: {seen.PendingReason ?? "no reason is given"}.");
+                $"Its migration is Pending for {Spoken.Of(policy.PendingTimeout)} although a slot is free: {seen.PendingReason ?? "no reason is given"}.");
         }
 
         var progress = migration is null ? VmProgress.Requested : VmProgress.Migrating;

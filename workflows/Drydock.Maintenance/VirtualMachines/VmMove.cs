@@ -11,6 +11,9 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
     private bool IsOnNode => seen.Launcher is not null || (_instance is { IsFinal: false } && _instance.Node == node);
 
+    // Whoever moves it does so in his own time, and to a node of his choice.
+    private bool IsExternal => _instance is { Strategy: VmForecasts.External };
+
     private bool IsTheSame => _instance?.Uid == state.OriginalUid;
 
     /// <summary>It is not on the node any more.</summary>
@@ -28,6 +31,11 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
         if (_instance is { IsFinal: false } && IsTheSame)
         {
+            if (state is { WasElsewhere: true, Asked: 0, AskedAt: null })
+            {
+                return new VmStep.Done(VmOutcome.AlreadyGone, $"It runs on {_instance.Node}; it was not on the node when its turn came.", _instance.Node);
+            }
+
             return new VmStep.Done(VmOutcome.Migrated, $"It migrated to {_instance.Node} without a stop.", _instance.Node);
         }
 
@@ -73,6 +81,20 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         return ByPolicy(policy.OnNotMigratable, why, "vm-not-migratable", null, Drain.Answers.NextStep(Drain.Answers.VmNotMigratable, null));
     }
 
+    /// <summary>Its eviction would shut it down, and nothing would ever start it again: like stopping it, that needs force.</summary>
+    public VmStep? EndsForGood()
+    {
+        if (seen.Machine is not null || state.OtherOwner is not null || state.RunStrategy is not null
+            || _instance is not { IsFinal: false } || !VmLadder.ShutsDown(_instance))
+        {
+            return null;
+        }
+
+        var why = $"Its eviction strategy {_instance.Strategy} would shut it down.";
+        return ByPolicy(
+            policy.OnNotMigratable, policy.OnNotMigratable == StuckVmPolicy.Wait ? $"{why} {WithoutMachine}" : why, "vm-without-machine", null, EndItByHand);
+    }
+
     /// <summary>Marked, and somebody else must move it; not for ever.</summary>
     public VmStep? ExternalActor()
     {
@@ -85,7 +107,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         var deadline = clock.ClockSince!.Value + policy.ExternalTimeout;
         const string Next = "Look at whoever moves machines with eviction strategy External, or move it by hand.";
         return now >= deadline
-            ? ByPolicy(policy.OnStuck, $"Its eviction strategy is External, and nobody moved it within {policy.ExternalTimeout}.", "vm-external", null, Next, clock)
+            ? ByPolicy(policy.OnStuck, $"Its eviction strategy is External, and nobody moved it within {Spoken.Of(policy.ExternalTimeout)}.", "vm-external", null, Next, clock)
             : Wait(VmProgress.Blocked, "Its eviction strategy is External: it is marked, and whoever moves it must do so.", deadline, clock, "vm-external", Next);
     }
 
@@ -131,11 +153,11 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
     /// <summary>Our own limit for the nodes it could go to.</summary>
     public VmStep? InboundLimit() =>
-        seen.InboundHold is { } hold && _instance is { IsLiveMigratable: true } ? Wait(VmProgress.Queued, hold, null) : null;
+        seen.InboundHold is { } hold && !IsExternal && _instance is { IsLiveMigratable: true } ? Wait(VmProgress.Queued, hold, null) : null;
 
     /// <summary>A target failed: KubeVirt is asked for another one, where it can be.</summary>
     public VmStep? Elsewhere() =>
-        seen.Machine is not null && _instance is { EvacuationNode: null, Phase: "Running", IsLiveMigratable: true }
+        seen.Machine is not null && !IsExternal && _instance is { EvacuationNode: null, Phase: "Running", IsLiveMigratable: true }
             && state.FailedTargets.Count > 0 && seen.Targets.FirstOrDefault(target => !state.FailedTargets.Contains(target.Node)) is { } other
             ? new VmStep.MigrateTo(other, $"to {other.Node}, since it did not reach {string.Join(", ", state.FailedTargets)}")
             : null;
@@ -203,7 +225,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
                 "vm-pending-after-restart", "Look at the events of its virt-launcher pod; free capacity or uncordon a node.");
         }
 
-        var message = $"It was shut down and is not Running after {policy.RestartTimeout} ({why}).";
+        var message = $"It was shut down and is not Running after {Spoken.Of(policy.RestartTimeout)} ({why}).";
         return policy.OnRestartTimeout == StuckVmPolicy.Fail
             ? new VmStep.Failed(VmOutcome.NotRunningAgain, message)
             : new VmStep.Done(VmOutcome.NotRunningAgain, message);
@@ -230,9 +252,12 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         not null => new VmStep.Stop(why),
         null when state.OtherOwner is { } owner => new VmStep.DeleteInstance($"{why} It is deleted; its {owner} makes another."),
         null => Wait(
-            VmProgress.Blocked, $"{why} It has no VirtualMachine: stopping it would delete it for good.", again, with, kind,
-            "Delete it by hand, or let the drain force it at its deadline (on-timeout: Force)."),
+            VmProgress.Blocked, $"{why} {WithoutMachine}", again, with, kind, EndItByHand),
     };
+
+    private const string WithoutMachine = "It has no VirtualMachine: stopping it would delete it for good.";
+
+    private const string EndItByHand = "Delete it by hand, or let the drain force it at its deadline (on-timeout: Force).";
 
     private VmLadderState Clock(string key, DateTimeOffset since) =>
         state.ClockFor == key ? state : state with { ClockFor = key, ClockSince = since };

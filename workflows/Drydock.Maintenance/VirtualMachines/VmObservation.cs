@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.VirtualMachines;
@@ -124,6 +125,10 @@ internal sealed record ObservedMigration(string Name, string Uid, string Phase, 
 
     /// <summary>Why it failed, or null.</summary>
     public string? FailureReason { get; init; }
+
+    /// <summary>KubeVirt did not make it for an evacuation.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsOthers { get; init; }
 
     /// <summary>Its deletion was asked for.</summary>
     public bool IsBeingDeleted { get; init; }

@@ -116,6 +116,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             {
                 TargetNode = migration.TargetNode,
                 FailureReason = migration.FailureReason,
+                IsOthers = !migration.IsEvacuation,
                 IsBeingDeleted = migration.IsBeingDeleted,
             })
             .FirstOrDefault();

@@ -1,0 +1,93 @@
+using Drydock.Maintenance;
+using Drydock.Maintenance.VirtualMachines;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.UnitTests.Maintenance;
+
+/// <content>What is not ours to end, what is a fact, and what a suspension does to the clocks.</content>
+public sealed partial class VmLadderTests
+{
+    [Theory]
+    [InlineData("Pending")]
+    [InlineData("Scheduling")]
+    [InlineData("Running")]
+    public void A_migration_of_whoever_moves_machines_of_strategy_External_is_told_and_never_ended(string phase)
+    {
+        var others = Migration(phase, Now - TimeSpan.FromHours(9)) with { IsOthers = true };
+        var external = OnNode() with { Instance = OnNode().Instance! with { Strategy = "External", EvacuationNode = Node }, Migration = others };
+
+        Decide(external, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("migration-of-others");
+        Decide(external with { Migration = others with { Phase = "Failed", TargetNode = "node-2" } }, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("vm-external");
+        Decide(external with { Migration = others with { IsBeingDeleted = true } }, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("migration-of-others");
+    }
+
+    [Fact]
+    public void A_machine_of_strategy_External_is_never_migrated_by_us_and_our_limit_does_not_hold_it()
+    {
+        var external = OnNode() with
+        {
+            Instance = OnNode().Instance! with { Strategy = "External" }, Targets = [new("node-3", "host-3")], InboundHold = "Node node-2 has 2 inbound migrations.",
+        };
+
+        Decide(external, Untouched with { Attempts = 1, FailedTargets = ["node-2"] }).ShouldBeOfType<VmStep.EvictLauncher>().Why.ShouldBe("so that it is marked for whoever moves it");
+    }
+
+    [Fact]
+    public void A_machine_that_had_left_before_its_turn_was_not_migrated_by_us()
+    {
+        var elsewhere = OnNode() with { Launcher = null, Instance = OnNode().Instance! with { Node = "node-2" } };
+
+        Decide(elsewhere, Untouched with { WasElsewhere = true }).ShouldBe(
+            new VmStep.Done(VmOutcome.AlreadyGone, "It runs on node-2; it was not on the node when its turn came.", "node-2"));
+        Decide(elsewhere, Asked with { WasElsewhere = true }).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Migrated, "it came back and was moved");
+    }
+
+    [Theory]
+    [InlineData(VmOutcome.Migrated, true)]
+    [InlineData(VmOutcome.RestartedElsewhere, true)]
+    [InlineData(VmOutcome.Stopped, true)]
+    [InlineData(VmOutcome.StaysDown, true)]
+    [InlineData(VmOutcome.AlreadyGone, true)]
+    [InlineData(VmOutcome.NotRunningAgain, false)]
+    [InlineData(VmOutcome.Skipped, false)]
+    public void While_it_is_suspended_what_is_a_fact_counts_and_no_machine_is_given_up(VmOutcome outcome, bool counts)
+    {
+        var done = new VmStep.Done(outcome, "so");
+
+        VmLadder.WhileSuspended(done, Asked).ShouldBe(counts ? done : new VmStep.Wait(
+            VmProgress.Waiting, "The maintenance is suspended: nothing new is begun for it.", null, null, null, Asked));
+        VmLadder.WhileSuspended(new VmStep.Failed(outcome, "so"), Asked).ShouldBeOfType<VmStep.Wait>();
+    }
+
+    [Fact]
+    public void Once_it_is_resumed_each_deadline_is_as_far_away_as_it_was()
+    {
+        var (since, at) = (Now, Now + TimeSpan.FromHours(2));
+        var before = Asked with
+        {
+            ClockFor = "m/running", ClockSince = since - TimeSpan.FromMinutes(7), StopDeadline = since + TimeSpan.FromMinutes(3),
+            RetryAt = since + TimeSpan.FromMinutes(1), GoneSince = since + TimeSpan.FromMinutes(30),
+        };
+
+        before.Resumed(since, at).ShouldBe(before with
+        {
+            ClockSince = at - TimeSpan.FromMinutes(7), StopDeadline = at + TimeSpan.FromMinutes(3), RetryAt = at + TimeSpan.FromMinutes(1), GoneSince = at,
+        });
+        Asked.Resumed(since, at).ShouldBe(Asked);
+    }
+
+    [Theory]
+    [InlineData("None", true)]
+    [InlineData("LiveMigrateIfPossible", false)]
+    public void A_bare_instance_that_its_eviction_would_end_is_not_evicted_without_force(string strategy, bool isMigratable)
+    {
+        var bare = OnNode() with { Machine = null, Instance = OnNode().Instance! with { Strategy = strategy, IsLiveMigratable = isMigratable } };
+        var state = Untouched with { RunStrategy = null };
+
+        Decide(bare, state).ShouldBeOfType<VmStep.Wait>().Message.ShouldBe(
+            $"Its eviction strategy {strategy} would shut it down. It has no VirtualMachine: stopping it would delete it for good.");
+        VmLadder.Decide(bare, state, Node, Policy with { OnNotMigratable = StuckVmPolicy.Skip }, Now).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Skipped);
+        Decide(bare, state with { OtherOwner = "VirtualMachineInstanceReplicaSet" }).ShouldBeOfType<VmStep.EvictLauncher>();
+    }
+}
