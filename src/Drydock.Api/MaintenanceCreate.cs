@@ -298,6 +298,6 @@ public sealed record MaintenanceCancelRequest(string? Reason = null, string? Mig
 public sealed record CancelRequest(string? Reason = null);
 
 /// <summary>Lets a held node go on.</summary>
-/// <param name="SkipHealth">Restore without the health check.</param>
+/// <param name="SkipHealth">Restore without the health check. Refused before the action, and where the policy requires probes.</param>
 /// <param name="Reason">Why, in the words of whoever asks.</param>
 public sealed record CompleteRequest(bool SkipHealth = false, string? Reason = null);

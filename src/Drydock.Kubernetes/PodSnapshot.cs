@@ -42,6 +42,11 @@ public sealed record PodSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary>The exit code of its first container that ended with another one than 0, or null.</summary>
     public int? ExitCode { get; init; }
 
+    /// <summary>
+    /// Why its first container that waits cannot start, reason and message; null: none waits, or only for what every container waits for.
+    /// </summary>
+    public string? Waiting { get; init; }
+
     /// <summary>Why the scheduler cannot place it (PodScheduled=False), or null.</summary>
     public string? UnschedulableMessage { get; init; }
 

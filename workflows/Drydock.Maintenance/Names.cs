@@ -92,7 +92,7 @@ public sealed record Cancel(string By, string? Reason = null, CancelledMigration
 
 /// <summary>Payload of <see cref="MaintenanceEvents.Complete"/>.</summary>
 /// <param name="By">Who said so.</param>
-/// <param name="SkipHealth">Restore without the health check, as deleting a NodeMaintenance does.</param>
+/// <param name="SkipHealth">Restore without the health check, as deleting a NodeMaintenance does; ignored at a hold before the action.</param>
 /// <param name="Reason">Why, or null.</param>
 public sealed record Complete(string By, bool SkipHealth = false, string? Reason = null)
 {

@@ -9,7 +9,7 @@ internal static class CompleteVerb
     public static Command Create(Terminal terminal)
     {
         var id = CommonOptions.Id();
-        var skip = new Option<bool>("--skip-health") { Description = "Put the node back without the health check." };
+        var skip = new Option<bool>("--skip-health") { Description = "Put the node back without the health check. Refused where the policy requires probes." };
         var reason = CommonOptions.Reason();
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it to its end." };
         var verb = new Verb(

@@ -28,6 +28,8 @@ internal static class PodSnapshots
             IsReadinessUnknown = ready == "Unknown",
             ExitCode = pod.At("status", "containerStatuses").Items().Select(container => container.Number("state", "terminated", "exitCode"))
                 .FirstOrDefault(code => code is not (null or 0)),
+            Waiting = pod.At("status", "initContainerStatuses").Items().Concat(pod.At("status", "containerStatuses").Items())
+                .Select(static container => WaitingOf(container.At("state", "waiting"))).FirstOrDefault(static why => why is not null),
             UnschedulableMessage = scheduled is { Status: "False" } ? scheduled.Message ?? scheduled.Reason : null,
             TerminationGracePeriodSeconds = pod.Number("spec", "terminationGracePeriodSeconds") ?? DefaultGrace,
             RequestedMilliCpu = Requested(pod, "cpu", Quantities.Milli),
@@ -37,6 +39,12 @@ internal static class PodSnapshots
             CreatedAt = pod.CreatedAt(),
         };
     }
+
+    private static string? WaitingOf(JsonElement waiting) => waiting.Text("reason") switch
+    {
+        null or "ContainerCreating" or "PodInitializing" => null,
+        var reason => waiting.Text("message") is { Length: > 0 } message ? $"{reason}: {message}" : reason,
+    };
 
     /// <summary>deletionTimestamp is when the grace period ends: the request came that much earlier.</summary>
     private static DateTimeOffset? DeletionRequestedAt(JsonElement pod) =>

@@ -17,6 +17,7 @@ public sealed class Maintenances : IDisposable
     private readonly HubIdentity _hub;
     private readonly TimeProvider _clock;
     private readonly PlanReader _plans;
+    private readonly ActionPlanner _actions;
 
     // Two creates for one node in this process see each other; across processes the lease decides.
     private readonly SemaphoreSlim _creating = new(1);
@@ -30,7 +31,7 @@ public sealed class Maintenances : IDisposable
         HubIdentity hub,
         TimeProvider clock)
     {
-        (_client, _cluster, _history, _feed, _hub, _clock) = (client, cluster, history, feed, hub, clock);
+        (_client, _cluster, _actions, _history, _feed, _hub, _clock) = (client, cluster, actions, history, feed, hub, clock);
         _plans = new PlanReader(cluster, clock, actions);
     }
 
@@ -187,10 +188,24 @@ public sealed class Maintenances : IDisposable
             return Problems.WrongState(id, $"Maintenance {id} is not holding its node: {view.State}. {view.Message}");
         }
 
+        if (request.SkipHealth && await MustCheckHealthAsync(id, tree, cancellationToken) is { } refused)
+        {
+            return refused;
+        }
+
         var complete = new Complete(by.Name, request.SkipHealth, request.Reason) { RequestedFrom = by.Address };
         await _client.RaiseEventAsync(id, MaintenanceEvents.Complete, complete, cancellationToken);
         return await FindAsync(id, cancellationToken) ?? view;
     }
+
+    // Whoever may end a hold may not set aside what an admin requires, nor decide about what is done to the node only later.
+    private async Task<Problem?> MustCheckHealthAsync(string id, InstanceTree tree, CancellationToken cancellationToken) =>
+        await _actions.FindPolicyAsync(tree.Request, cancellationToken) is { RequiredProbes: { Count: > 0 } probes } policy
+            ? Problems.Invalid(new FieldError(
+                "skipHealth", "true", $"false, since policy {policy.Name} requires {string.Join(", ", probes)} of every maintenance under it"))
+            : tree.Status?.Actions is [.., { Point: ActionPoint.BeforeDrain or ActionPoint.AfterDrain }]
+                ? Problems.WrongState(id, $"Maintenance {id} is held before its action: whether the node is healthy afterwards can be left unchecked only then. Complete it without skipHealth.")
+                : null;
 
     /// <summary>Approves or rejects the gate at which a maintenance waits.</summary>
     public async Task<Answer<MaintenanceView>> DecideAsync(string id, Approval decision, CancellationToken cancellationToken)

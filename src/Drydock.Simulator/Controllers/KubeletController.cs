@@ -69,6 +69,12 @@ internal sealed class KubeletController(ClusterContext cluster, Machines machine
         }
 
         _times.Remove(pod.UidOf());
+        if (pod.IsSteered("pull-fails"))
+        {
+            cluster.Change(ResourceTypes.Pods, pod, PodStatuses.CannotPull);
+            return null;
+        }
+
         cluster.Change(ResourceTypes.Pods, pod, current => PodStatuses.Run(current, machine, cluster.Now));
         return null;
     }

@@ -38,6 +38,17 @@ internal static class PodStatuses
         }
     }
 
+    /// <summary>Its images cannot be had: it stays Pending.</summary>
+    public static void CannotPull(JsonObject pod) => pod.Ensure("status")["containerStatuses"] = new JsonArray([.. pod.Objects("spec", "containers").Select(static each => new JsonObject
+    {
+        ["name"] = each.Text("name"),
+        ["image"] = each.Text("image"),
+        ["imageID"] = "",
+        ["ready"] = false,
+        ["restartCount"] = 0,
+        ["state"] = new JsonObject { ["waiting"] = new JsonObject { ["reason"] = "ImagePullBackOff", ["message"] = $"Back-off pulling image \"{each.Text("image")}\"" } },
+    })]);
+
     /// <summary>Whether a running pod has containers that have ended and are to be started again.</summary>
     public static bool IsInterrupted(JsonObject pod) =>
         pod.Objects("status", "containerStatuses").Any(container => container.At("state", "running") is null);

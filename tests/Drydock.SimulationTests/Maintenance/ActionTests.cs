@@ -221,6 +221,24 @@ public sealed class ActionTests
         Events(world, "MaintenanceHeld").ShouldBeInRange(7, 8);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task Whoever_ends_a_hold_before_the_drain_does_not_decide_about_the_health_after_a_later_reboot()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with
+        {
+            Hooks = new MaintenanceHooks { BeforeDrain = [new ActionStep(MaintenanceAction.Hold, new ActionOptions())] }, Action = MaintenanceAction.Reboot,
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann", SkipHealth: true), default);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Actions[0].Message.ShouldBe("ann said complete. The node's health is checked all the same: the action comes later.");
+        report.Steps.ShouldContain(static step => step.Step == MaintenanceStep.Health);
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(ApprovalGate.Start, true, MaintenanceOutcome.Completed)]
     [InlineData(ApprovalGate.Start, false, MaintenanceOutcome.Refused)]

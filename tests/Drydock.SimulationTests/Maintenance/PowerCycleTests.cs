@@ -104,6 +104,44 @@ public sealed class PowerCycleTests
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeFalse();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true, "until somebody says complete")]
+    [InlineData(false, "for 9h")]
+    public async Task A_machine_that_comes_on_while_it_is_to_stay_off_is_told_at_once_and_its_node_stays_out(bool forPeople, string asked)
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        var request = PowerCycle(world, TimeSpan.FromHours(9));
+        await world.BeginAsync(forPeople ? request with { ActionOptions = new ActionOptions { PowerOffUntilComplete = true } } : request);
+        await world.RunUntilAsync(() => (bool?)Host(world)["status"]!["poweredOn"] == false);
+        await world.RunForAsync(TimeSpan.FromHours(3));
+        var key = Host(world)["metadata"]!["annotations"]!.AsObject().Single(static annotation => annotation.Key.StartsWith("reboot.metal3.io/drydock-", StringComparison.Ordinal)).Key;
+        Annotate(world, key, null);
+
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.Message).ShouldBe((
+            MaintenanceOutcome.Failed,
+            $"BareMetalHost metal/node-1 came on although it was to stay off {asked}: somebody switched it on, or took annotation {key} off it."));
+        (world.Time.GetUtcNow() - World.Start).ShouldBeLessThan(TimeSpan.FromHours(3) + TimeSpan.FromMinutes(10));
+        await StaysOutAsync(world, report);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Whoever_ends_the_time_off_may_leave_the_health_unchecked(bool skips)
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(PowerCycle(world) with { ActionOptions = new ActionOptions { PowerOffUntilComplete = true } });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann", skips), CancellationToken.None);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.Steps.Any(static step => step.Step == MaintenanceStep.Health).ShouldBe(!skips);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_machine_that_somebody_let_go_while_the_process_was_dead_is_not_switched_off_a_second_time()
     {

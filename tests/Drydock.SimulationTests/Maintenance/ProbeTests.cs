@@ -104,6 +104,28 @@ public sealed class ProbeTests
         world.Cluster.Store.List(ResourceTypes.Jobs).ShouldBeEmpty();
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task No_job_begins_while_the_maintenance_is_suspended_also_after_one_that_was_under_way()
+    {
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(new MaintenancePolicy("p")
+        {
+            Probes = new Dictionary<string, ProbeTemplate> { ["one"] = Job, ["two"] = Job },
+            RequiredProbes = ["one", "two"],
+            Jobs = new Dictionary<string, JobTemplate> { ["check"] = new("default", Steered("\"fake-kubelet/complete-after\":\"60\"")) },
+        }));
+        await world.BeginAsync(Request(world) with { Health = new HealthPolicy { Timeout = TimeSpan.FromMinutes(10), StableFor = TimeSpan.FromSeconds(1) } });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), default);
+        await world.RunForAsync(TimeSpan.FromHours(1));
+        var meanwhile = world.Api.RequestLog.Of("create", "jobs.batch").Count;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ann"), default);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        (meanwhile, world.Api.RequestLog.Of("create", "jobs.batch").Count).ShouldBe((1, 2));
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(90)]
     [InlineData(3600)]

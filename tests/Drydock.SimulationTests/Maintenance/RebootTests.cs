@@ -1,4 +1,5 @@
 using Drydock.Maintenance;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -72,6 +73,49 @@ public sealed class RebootTests
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId.ShouldNotBe(meanwhile);
         world.WhatIsWrong().ShouldBeEmpty();
     }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("""{"metadata":{"annotations":{"fake-kubelet/pull-fails":"true"}}}""", false, MaintenanceAction.Reboot)]
+    [InlineData("""{"metadata":{"annotations":{"fake-kubelet/pull-fails":"true"}}}""", false, MaintenanceAction.Job)]
+    [InlineData("{}", true, MaintenanceAction.Reboot)]
+    [InlineData("{}", true, MaintenanceAction.Job)]
+    public async Task A_job_whose_pod_does_not_start_or_cannot_be_made_is_told_with_the_reason_meanwhile_and_at_the_deadline(string template, bool isForbidden, MaintenanceAction kind)
+    {
+        var pod = System.Text.Json.Nodes.JsonNode.Parse(template)!;
+        pod["spec"] = System.Text.Json.Nodes.JsonNode.Parse("""{"containers":[{"name":"c","image":"example.com/reboot","command":["sleep","infinity"]}]}""");
+        await using var world = await World.StartAsync(
+            Drydock.Simulator.Scenarios.Scenario.Named("healthy"),
+            configure: Policies.Of(new MaintenancePolicy("p")
+            {
+                RebootJob = "stuck",
+                Jobs = new Dictionary<string, JobTemplate> { ["stuck"] = new("kube-system", $$"""{"spec":{"suspend":{{(isForbidden ? "true" : "false")}},"template":{{pod.ToJsonString()}}}}""") },
+            }));
+        await world.BeginAsync(world.Request() with { Action = kind, ActionOptions = new ActionOptions { Template = kind == MaintenanceAction.Job ? "stuck" : null, Timeout = TimeSpan.FromMinutes(10) }, Policy = "p" });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        if (isForbidden)
+        {
+            Warn(world, world.Cluster.Store.List(ResourceTypes.Jobs).Single());
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        var meanwhile = (await world.StatusAsync<ActionStatus>(InstanceIds.Action("m1", "action")))!;
+
+        var report = await world.EndAsync();
+
+        var why = isForbidden
+            ? "It has no pod (FailedCreate: Error creating: pods \"drydock-action-\" is forbidden: unable to validate against any security context constraint)."
+            : " does not start (ImagePullBackOff: Back-off pulling image \"example.com/reboot\").";
+        meanwhile.Message.ShouldEndWith(why);
+        (report.Outcome, report.Message.EndsWith(why, StringComparison.Ordinal)).ShouldBe((MaintenanceOutcome.Failed, true), report.Message);
+    }
+
+    // As the job controller records it where an admission refuses the pod.
+    private static void Warn(World world, System.Text.Json.Nodes.JsonObject job) => world.Cluster.Store.Create(ResourceTypes.Events, System.Text.Json.Nodes.JsonNode.Parse($$"""
+        {"apiVersion":"v1","kind":"Event","metadata":{"name":"refused","namespace":"kube-system"},"type":"Warning","reason":"FailedCreate",
+        "message":"Error creating: pods \"drydock-action-\" is forbidden: unable to validate against any security context constraint",
+        "involvedObject":{"apiVersion":"batch/v1","kind":"Job","namespace":"kube-system","name":"{{job["metadata"]!["name"]}}","uid":"{{job["metadata"]!["uid"]}}"},
+        "firstTimestamp":"{{world.Time.GetUtcNow():s}}Z","lastTimestamp":"{{world.Time.GetUtcNow():s}}Z"}
+        """)!.AsObject());
 
     [Fact(Timeout = World.Timeout)]
     public async Task A_job_that_does_not_reboot_the_node_fails_the_maintenance_by_its_deadline()

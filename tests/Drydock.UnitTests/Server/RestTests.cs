@@ -5,6 +5,7 @@ using Drydock.Api;
 using Drydock.DurableTask.Client;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -211,6 +212,40 @@ public sealed class RestTests : IAsyncLifetime
         Engine.Raised.ShouldHaveSingleItem().Payload.ShouldBeOfType<Complete>().ShouldSatisfyAllConditions(
             static complete => complete.SkipHealth.ShouldBeTrue(),
             static complete => (complete.Reason, complete.RequestedFrom).ShouldBe(("the fan turns", "127.0.0.1")));
+    }
+
+    [Fact]
+    public async Task The_health_that_a_policy_requires_to_be_checked_is_not_left_unchecked_by_whoever_ends_a_hold()
+    {
+        await using var host = await RestHost.StartAsync(["worker-a"], static services => services.AddSingleton<IMaintenancePolicies>(
+            new FixedPolicies([new MaintenancePolicy("strict") { RequiredProbes = ["storage", "network"] }])));
+        var api = new DrydockApiClient(host.Http);
+        var view = await api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a", Action = "Hold", Policy = "strict" }, null, Token);
+        host.Client.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true });
+
+        var error = await Should.ThrowAsync<ApiProblemException>(() => api.CompleteMaintenanceAsync(view.Id, skipHealth: true, Token));
+        await api.CompleteMaintenanceAsync(view.Id, skipHealth: false, Token);
+
+        (error.Problem.Status, error.Problem.Detail).ShouldBe((
+            400, "skipHealth: 'true' is not allowed; allowed: false, since policy strict requires storage, network of every maintenance under it."));
+        host.Client.Raised.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_hold_before_the_action_does_not_decide_about_the_health_after_it()
+    {
+        var view = await CreateAsync("worker-a");
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Hook, "held")
+        {
+            IsHolding = true, Actions = [new ActionRecord("before-drain-1", ActionPoint.BeforeDrain, new ActionStep(MaintenanceAction.Hold, new ActionOptions()), "")],
+        });
+
+        var error = await Should.ThrowAsync<ApiProblemException>(() => Api.CompleteMaintenanceAsync(view.Id, skipHealth: true, Token));
+        await Api.CompleteMaintenanceAsync(view.Id, skipHealth: false, Token);
+
+        (error.Problem.Status, error.Problem.Detail).ShouldBe((409,
+            $"Maintenance {view.Id} is held before its action: whether the node is healthy afterwards can be left unchecked only then. Complete it without skipHealth."));
+        Engine.Raised.ShouldHaveSingleItem();
     }
 
     [Fact]

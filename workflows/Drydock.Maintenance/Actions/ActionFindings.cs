@@ -64,6 +64,12 @@ internal sealed class ActionFindings(
         if (policy?.RebootJob is { } named)
         {
             ReadJob("reboot", named);
+            if (policy.Jobs.GetValueOrDefault(named) is { } job && JobManifest.Problem(job) is null && JobManifest.RebootsAgain(job) is { } why)
+            {
+                Refuse(
+                    "reboot-twice", $"Job {named} of policy {policy.Name} may reboot node {node.Name} twice: {why}, and it does not look at the boot ID.",
+                    "Set backoffLimit 0 and restartPolicy Never, or let it do nothing where the boot ID is not {bootId}.");
+            }
         }
         else
         {

@@ -25,6 +25,13 @@ public sealed class ActionPlanner(
     /// <summary>What is wrong with a Job that a request brings itself, or null.</summary>
     public static string? JobProblem(JobTemplate job) => JobManifest.Problem(job);
 
+    /// <summary>The policy a request names, as it is now; null if it names none, or there is none of that name.</summary>
+    public async Task<MaintenancePolicy?> FindPolicyAsync(MaintenanceRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return request.Policy is { } name ? await policies.FindAsync(name, cancellationToken) : null;
+    }
+
     /// <summary>The refusals that need no cluster: what makes no sense.</summary>
     internal static IEnumerable<PlanFinding> Check(MaintenanceRequest request)
     {
@@ -68,7 +75,7 @@ public sealed class ActionPlanner(
     internal async Task<ActionPlan> ReadAsync(MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken)
     {
         var findings = new List<PlanFinding>(Check(request));
-        var policy = request.Policy is { } name ? await policies.FindAsync(name, cancellationToken) : null;
+        var policy = await FindPolicyAsync(request, cancellationToken);
         if (request.Policy is not null && policy is null)
         {
             findings.Add(new(

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Actions;
@@ -37,6 +38,10 @@ internal sealed record ActionInput(string Node, string Holder, string Maintenanc
 
     /// <summary>What is tried again and again goes on in new generations; false in what was stored before it did: its history must replay.</summary>
     public bool RetriesGoOn { get; init; }
+
+    /// <summary>PowerCycle: the machine is looked at while it is off; false in what was stored before it was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsWatched { get; init; }
 
     /// <summary>Where an earlier generation left off.</summary>
     public ActionState State { get; init; } = new();

@@ -74,17 +74,45 @@ internal sealed class AwaitJobActivity(ICluster cluster, INeighbours neighbours,
             var job = await neighbours.GetJobAsync(input.Job, cancellationToken);
             if (job is null or { IsComplete: true } or { Failure: not null } || wait.IsOver)
             {
-                return new(job is null, job?.IsComplete == true, job?.Failure, await PodAsync(input, cancellationToken), wait.Cursor);
+                var pod = await JobPods.NewestAsync(neighbours, input.Job, cancellationToken);
+                return new(job is null, job?.IsComplete == true, job?.Failure, await SayAsync(pod, job, cancellationToken), wait.Cursor);
             }
 
             await wait.NextAsync(clock.GetUtcNow() + LookAgain, cancellationToken);
         }
     }
 
-    private async Task<string?> PodAsync(AwaitJobInput input, CancellationToken cancellationToken)
+    private async Task<string?> SayAsync(PodSnapshot? pod, JobSnapshot? job, CancellationToken cancellationToken) =>
+        pod is { Waiting: null } ? $"Its pod {pod.Ref} is {pod.Phase}{(pod.ExitCode is { } code ? $" with exit code {code}" : "")}."
+            : pod is null && job is not { IsComplete: false, Failure: null } ? null
+            : await JobPods.WhyNoneRunsAsync(cluster, pod, job, cancellationToken);
+}
+
+/// <summary>The pods of a job: which there is, and why there is none that runs.</summary>
+internal static class JobPods
+{
+    /// <summary>The newest, or null.</summary>
+    public static async Task<PodSnapshot?> NewestAsync(INeighbours neighbours, ObjectRef job, CancellationToken cancellationToken) =>
+        (await neighbours.ListPodsAsync(job.Namespace, $"{JobManifest.Label}={job.Name}", cancellationToken)).MaxBy(static pod => pod.CreatedAt);
+
+    /// <summary>What its pod waits for or, without one, what the job's newest warning says: a quota, a policy or an account may forbid the pod. Null: nothing is said.</summary>
+    public static async Task<string?> WhyNoneRunsAsync(ICluster cluster, PodSnapshot? pod, JobSnapshot? job, CancellationToken cancellationToken)
     {
-        var pods = await neighbours.ListPodsAsync(input.Job.Namespace, $"{JobManifest.Label}={input.Job.Name}", cancellationToken);
-        return pods.MaxBy(pod => pod.CreatedAt) is { } pod ? $"Its pod {pod.Ref} is {pod.Phase}{(pod.ExitCode is { } code ? $" with exit code {code}" : "")}." : null;
+        if (pod is not null)
+        {
+            return pod.Waiting is { } why ? $"Its pod {pod.Ref} does not start ({why.TrimEnd('.')})." : null;
+        }
+
+        try
+        {
+            var events = job is null ? [] : await cluster.ListEventsAsync(job.Ref.Namespace, job.Uid, cancellationToken);
+            return events.Where(static one => one.IsWarning).MaxBy(static one => one.At) is { } latest ? $"It has no pod ({latest.Reason}: {latest.Message.TrimEnd('.')})." : null;
+        }
+        catch (ClusterRefusalException)
+        {
+            // Events are worth a word and no reason to end what is under way.
+            return null;
+        }
     }
 }
 
@@ -120,7 +148,11 @@ internal sealed record AwaitBootInput(string Node, string? BootId, ObjectRef? Jo
 /// <param name="IsReady">The node is Ready.</param>
 /// <param name="JobFailure">Why the job failed, or null.</param>
 /// <param name="Cursor">For the next wait.</param>
-internal sealed record BootSeen(string? BootId, DateTimeOffset At, bool IsReady, string? JobFailure, string? Cursor);
+internal sealed record BootSeen(string? BootId, DateTimeOffset At, bool IsReady, string? JobFailure, string? Cursor)
+{
+    /// <summary>Why the job has no pod that runs, one sentence, or null.</summary>
+    public string? JobHangs { get; init; }
+}
 
 /// <summary>Waits until a node reports another boot ID. Changes nothing.</summary>
 internal sealed class AwaitBootActivity(ICluster cluster, INeighbours neighbours, TimeProvider clock, Wakeups wakeups)
@@ -135,7 +167,11 @@ internal sealed class AwaitBootActivity(ICluster cluster, INeighbours neighbours
             if (wait.IsOver || (node is not null && node.BootId != input.BootId))
             {
                 var job = input.Job is { } name ? await neighbours.GetJobAsync(name, cancellationToken) : null;
-                return new(node?.BootId, clock.GetUtcNow(), node?.IsReady == true, job?.Failure, wait.Cursor);
+                var hangs = job is { IsComplete: false, Failure: null } && node is { IsReady: true } && node.BootId == input.BootId;
+                return new(node?.BootId, clock.GetUtcNow(), node?.IsReady == true, job?.Failure, wait.Cursor)
+                {
+                    JobHangs = hangs ? await JobPods.WhyNoneRunsAsync(cluster, await JobPods.NewestAsync(neighbours, job!.Ref, cancellationToken), job, cancellationToken) : null,
+                };
             }
 
             await wait.NextAsync(null, cancellationToken);

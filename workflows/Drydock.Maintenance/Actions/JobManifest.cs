@@ -54,6 +54,16 @@ internal static class JobManifest
         }
     }
 
+    /// <summary>Why a job that reboots might do so twice, or null: whoever starts its pod again does it right after the boot.</summary>
+    public static string? RebootsAgain(JobTemplate template)
+    {
+        var spec = Parse(template)["spec"];
+        return template.Manifest.Contains("{bootId}", StringComparison.Ordinal) ? null
+            : (Number(spec?["backoffLimit"]) ?? 0) > 0 ? "spec.backoffLimit is more than 0"
+            : (string?)spec?["template"]?["spec"]?["restartPolicy"] is "OnFailure" ? "its restartPolicy is OnFailure"
+            : null;
+    }
+
     /// <summary>The manifest as JSON.</summary>
     public static string Build(JobTemplate template, ObjectRef name, string node, string maintenance, string? bootId)
     {

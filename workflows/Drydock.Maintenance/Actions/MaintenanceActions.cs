@@ -40,7 +40,7 @@ internal sealed class MaintenanceActions(
             DateTimeOffset? deadline = timeout is { } span ? context.Now() + span : null;
             progress.Begin(new ActionRecord(key, point, steps[index], "It begins.") { From = context.Now() }, deadline);
             var end = steps[index].Kind == MaintenanceAction.Hold
-                ? await HoldAsync(key, steps[index])
+                ? await HoldAsync(key, steps[index], point)
                 : await SeeThroughAsync(InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value));
             if (end is not null)
             {
@@ -74,10 +74,11 @@ internal sealed class MaintenanceActions(
             Reason = request.Reason,
             RequestedBy = request.RequestedBy,
             RetriesGoOn = true,
+            IsWatched = step.Kind == MaintenanceAction.PowerCycle && plan.GuardsPower,
         };
 
     /// <summary>Waits until somebody says complete.</summary>
-    private async Task<MaintenanceEnd?> HoldAsync(string key, ActionStep step)
+    private async Task<MaintenanceEnd?> HoldAsync(string key, ActionStep step, ActionPoint point)
     {
         var message = $"Node {request.Node} is held until somebody says complete.";
         progress.Hold(message);
@@ -99,9 +100,15 @@ internal sealed class MaintenanceActions(
         }
 
         var said = await complete;
-        SkipHealth |= said.SkipHealth;
-        progress.Over(ActionOutcome.Done, $"{said.By} said complete.");
+        progress.Over(ActionOutcome.Done, $"{said.By} said complete.{Skip(said, point)}");
         return null;
+    }
+
+    // Who ends a hold earlier than that says nothing of what is done to the node later.
+    private string Skip(Complete said, ActionPoint point)
+    {
+        SkipHealth |= said.SkipHealth && point is (ActionPoint.Action or ActionPoint.BeforeUncordon);
+        return said.SkipHealth && !SkipHealth ? " The node's health is checked all the same: the action comes later." : "";
     }
 
     /// <summary>An action in an orchestration of its own, which outlives a cancel until it has let go of whatever it held.</summary>
@@ -178,8 +185,9 @@ internal sealed class MaintenanceActions(
             return stopped;
         }
 
-        var by = (await complete).By;
-        progress.Resume($"{by} said complete: the machine is switched on.");
+        var said = await complete;
+        var by = said.By;
+        progress.Resume($"{by} said complete: the machine is switched on.{Skip(said, progress.Actions[^1].Point)}");
         context.SendEvent(InstanceIds.Action(context.InstanceId, input.Key), ActionEvents.Complete, by);
         return await children.WaitAsync(running, untilDeadline: false, cancel);
     }

@@ -60,6 +60,10 @@ internal sealed class PowerCycleAction(ActionRun run)
         if (!seen.IsOn)
         {
             Enter(PowerPhase.Off, run.Context.Now() + Input.Step.Options.PowerOffFor);
+            if (Input is { IsWatched: true, Step.Options.PowerOffUntilComplete: true })
+            {
+                run.Context.SendEvent(Input.Maintenance, ChildEvents.PoweredOff, $"BareMetalHost {Input.Host} is off.");
+            }
         }
 
         return null;
@@ -71,13 +75,25 @@ internal sealed class PowerCycleAction(ActionRun run)
         if (forPeople)
         {
             run.Say($"BareMetalHost {Input.Host} is off and stays off until somebody says complete.");
-            run.Context.SendEvent(Input.Maintenance, ChildEvents.PoweredOff, $"BareMetalHost {Input.Host} is off.");
-            await Task.WhenAny(_complete, run.End);
+            if (!Input.IsWatched)
+            {
+                run.Context.SendEvent(Input.Maintenance, ChildEvents.PoweredOff, $"BareMetalHost {Input.Host} is off.");
+                await Task.WhenAny(_complete, run.End);
+            }
         }
         else if (Input.State.Until > run.Context.Now())
         {
             run.Say($"BareMetalHost {Input.Host} is off and is kept off for {Spoken.Of(Input.Step.Options.PowerOffFor)}.", Input.State.Until);
-            await run.PauseAsync(Input.State.Until.Value - run.Context.Now());
+            if (!Input.IsWatched)
+            {
+                await run.PauseAsync(Input.State.Until.Value - run.Context.Now());
+            }
+        }
+
+        var (isOver, failed) = await WatchAsync(forPeople);
+        if (!isOver || failed is not null)
+        {
+            return failed;
         }
 
         if (run.End.IsCompleted)
@@ -88,6 +104,35 @@ internal sealed class PowerCycleAction(ActionRun run)
         await run.SwitchOnAsync();
         Enter(PowerPhase.AwaitOn, run.Context.Now() + Input.Timeout);
         return null;
+    }
+
+    /// <summary>
+    /// Looks at the machine for as long as it is to stay off: who takes the annotation off, or presses the button, has it come on under the hands
+    /// of whoever works on it. Whether that time is over; if not, why the action has failed, or null: it goes on in a new generation.
+    /// </summary>
+    private async Task<(bool IsOver, ActionResult? Failed)> WatchAsync(bool forPeople)
+    {
+        PowerSeen? seen = null;
+        while (!run.End.IsCompleted && (forPeople ? !_complete.IsCompleted : Input.State.Until > run.Context.Now()))
+        {
+            var until = run.Until(forPeople ? DateTimeOffset.MaxValue : Input.State.Until!.Value);
+            seen = await run.Context.Await<PowerSeen>(
+                Activities.AwaitPower, new AwaitPowerInput(Input.Node, Input.Host!.Value, WantsOn: true, seen?.Error, until), Input.Node, Task.WhenAny(run.End, _complete));
+            if (seen is { IsOn: true } or { IsGone: true })
+            {
+                var asked = forPeople ? "until somebody says complete" : $"for {Spoken.Of(Input.Step.Options.PowerOffFor)}";
+                return (false, ActionRun.Failed(seen.IsGone
+                    ? $"BareMetalHost {Input.Host} is gone."
+                    : $"BareMetalHost {Input.Host} came on although it was to stay off {asked}: somebody switched it on, or took annotation {PowerKey.Of(Input.Node)} off it."));
+            }
+
+            if (!_complete.IsCompleted && run.IsLong())
+            {
+                return (false, null);
+            }
+        }
+
+        return (true, null);
     }
 
     private async Task<ActionResult?> AwaitOnAsync()

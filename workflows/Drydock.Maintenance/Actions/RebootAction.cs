@@ -38,7 +38,7 @@ internal sealed class RebootAction(ActionRun run)
                 return end;
             }
 
-            run.Say($"Waiting until the node has rebooted: its boot ID is still {input.BootId}, it is {(seen.IsReady ? "Ready" : "not Ready")}.");
+            run.Say($"Waiting until the node has rebooted: its boot ID is still {input.BootId}, it is {(seen.IsReady ? "Ready" : "not Ready")}.{(seen.JobHangs is { } hangs ? $" Job {job}: {hangs}" : "")}");
             if (run.IsLong())
             {
                 return null;
@@ -58,7 +58,7 @@ internal sealed class RebootAction(ActionRun run)
         {
             return ActionRun.Failed(
                 $"The node did not reboot within {Spoken.Of(run.Input.Timeout)}: its boot ID is still {run.Input.BootId}."
-                + (seen.JobFailure is { } why ? $" Job {job}: {why}" : ""));
+                + ((seen.JobFailure ?? seen.JobHangs) is { } why ? $" Job {job}: {why}" : ""));
         }
 
         _failedSince = seen is { JobFailure: not null, IsReady: true } ? _failedSince ?? now : null;

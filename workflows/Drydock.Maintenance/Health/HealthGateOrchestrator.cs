@@ -83,7 +83,14 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
             }
         }
 
-        context.ContinueAsNew(await WhileSuspendedAsync(input, steers, end));
+        input = await WhileSuspendedAsync(input, steers, end);
+        if (end.IsCompleted)
+        {
+            // It came in the last pause and would be lost with this generation.
+            return new HealthResult(false, seen?.Failing ?? []);
+        }
+
+        context.ContinueAsNew(input);
         return new HealthResult(false, []);
     }
 
@@ -153,6 +160,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         {
             Timeout = left,
             Job = probe.Job,
+            SuspendedAt = input.SuspendedAt,
             RetriesGoOn = true,
         };
         var id = InstanceIds.Action(input.Maintenance, key);

@@ -89,6 +89,15 @@ public sealed class ActionTests
     [InlineData("100800", "1d4h")]
     public void Durations_are_written_as_people_write_them(string seconds, string text) => Spoken.Of(TimeSpan.FromSeconds(double.Parse(seconds))).ShouldBe(text);
 
+    [Theory]
+    [InlineData(null, MaintenanceAction.None, false)]
+    [InlineData(null, MaintenanceAction.Reboot, true)]
+    [InlineData(null, MaintenanceAction.PowerCycle, true)]
+    [InlineData(true, MaintenanceAction.None, true)]
+    [InlineData(false, MaintenanceAction.Reboot, false)]
+    public void Whether_the_node_must_have_rebooted_is_as_the_request_says_else_as_its_actions_do(bool? said, MaintenanceAction action, bool must) =>
+        Resolve.MustReboot(new MaintenanceRequest("n") { Action = action, Health = new HealthPolicy { MustReboot = said } }).ShouldBe(must);
+
     /// <summary>What is asked for, and the sentence that refuses it.</summary>
     public static TheoryData<string, string> Refusals => new()
     {
@@ -99,11 +108,20 @@ public sealed class ActionTests
         { "webhook not in the list", "Webhook far of policy p: 'https://far.example/' must not be called." },
         { "webhook without its secret", "Webhook far of policy p needs the secret file missing, which is not mounted." },
         { "webhook nobody can call back", "Webhook near is to call back, and this Drydock has no address that others can call." },
+        { "reboot tried again", "Job again of policy p may reboot node worker-a twice: spec.backoffLimit is more than 0, and it does not look at the boot ID." },
+        { "reboot restarted", "Job restarted of policy p may reboot node worker-a twice: its restartPolicy is OnFailure, and it does not look at the boot ID." },
         { "reboot before the drain", "A reboot is possible as the action or after the drain, not at before-drain." },
         { "power-cycle without a host", "No BareMetalHost is known to be the machine of node worker-a: none is consumed by a Machine whose nodeRef is this node." },
         { "no such probe", "Policy p has no probe named nothing." },
         { "no version", "The kubelet's version must be a version such as v1.36.0, not 'newest'." },
     };
+
+    private static JobTemplate Reboots(string ofJob, string ofPod) =>
+        new("n", $$$$"""{"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]{{{{ofPod}}}}}}{{{{ofJob}}}}}}""");
+
+    [Fact]
+    public void A_job_that_looks_at_the_boot_ID_may_be_started_again() =>
+        JobManifest.RebootsAgain(new("n", Reboots(",\"backoffLimit\":2", "").Manifest.Replace("\"i\"", "\"{bootId}\""))).ShouldBeNull();
 
     [Theory]
     [MemberData(nameof(Refusals))]
@@ -111,7 +129,8 @@ public sealed class ActionTests
     {
         var policy = new MaintenancePolicy("p")
         {
-            Jobs = new Dictionary<string, JobTemplate> { ["broken"] = new("n", "{}") },
+            Jobs = new Dictionary<string, JobTemplate> { ["broken"] = new("n", "{}"), ["again"] = Reboots(",\"backoffLimit\":2", ""), ["restarted"] = Reboots("", ",\"restartPolicy\":\"OnFailure\"") },
+            RebootJob = asked switch { "reboot tried again" => "again", "reboot restarted" => "restarted", _ => null },
             Webhooks = new Dictionary<string, WebhookTemplate> { ["far"] = new("https://far.example/", "missing"), ["near"] = new("https://near.example/", "key") },
         };
         var planner = new ActionPlanner(
@@ -135,6 +154,7 @@ public sealed class ActionTests
             "job that is none" => Act(MaintenanceAction.Job, "broken"),
             "webhook not in the list" or "webhook without its secret" => Act(MaintenanceAction.Webhook, "far"),
             "webhook nobody can call back" => Act(MaintenanceAction.Webhook, "near"),
+            "reboot tried again" or "reboot restarted" => Act(MaintenanceAction.Reboot),
             "reboot before the drain" => request with { Hooks = new MaintenanceHooks { BeforeDrain = [new ActionStep(MaintenanceAction.Reboot, new ActionOptions())] } },
             "power-cycle without a host" => Act(MaintenanceAction.PowerCycle),
             "no such probe" => request with { Health = new HealthPolicy { Probes = ["nothing"] } },
