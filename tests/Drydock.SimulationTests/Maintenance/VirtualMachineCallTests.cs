@@ -16,6 +16,8 @@ public sealed class VirtualMachineCallTests
     private static readonly ObjectRef One = new("vms", "one");
 
     [Theory(Timeout = World.Timeout)]
+    [InlineData(VmCall.Start, false)]
+    [InlineData(VmCall.Start, true)]
     [InlineData(VmCall.Restart, false)]
     [InlineData(VmCall.Restart, true)]
     [InlineData(VmCall.Stop, false)]
@@ -25,6 +27,12 @@ public sealed class VirtualMachineCallTests
     public async Task A_call_is_made_once_wherever_the_process_dies(VmCall call, bool after)
     {
         await using var world = await StartAsync();
+        if (call == VmCall.Start)
+        {
+            (await world.Kubernetes.CallVmAsync(One, VmCall.Stop, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+            await world.RunUntilAsync(() => Uid(world) is null);
+        }
+
         var uid = Uid(world);
         var crash = RequestCrash.Arm(world, request => request.Resource == "virtualmachines.subresources.kubevirt.io", 1, after);
 
@@ -37,7 +45,7 @@ public sealed class VirtualMachineCallTests
         (Uid(world) is null, Uid(world) == uid).ShouldBe(call switch
         {
             VmCall.Stop => (true, false),
-            VmCall.Restart => (false, false),
+            VmCall.Start or VmCall.Restart => (false, false),
             _ => (false, true),
         });
         world.Cluster.Store.List(KubeVirtTypes.Migrations).Count.ShouldBe(call == VmCall.Migrate ? 1 : 0);

@@ -61,6 +61,34 @@ public sealed class VirtualMachineStartTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_was_started_again_and_finds_no_node_is_a_blocker_of_the_restore_with_its_deadline()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", Memory = "40Gi" }) with
+        {
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
+        });
+        world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", static node =>
+        {
+            // Somebody else's cordon: it stays.
+            node["spec"]!["unschedulable"] = true;
+            return true;
+        });
+        await world.BeginAsync(Request(world, Policy with { RestartTimeout = TimeSpan.FromMinutes(8) }));
+        await world.RunUntilAsync(() => world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "start").Count > 0);
+        var started = world.Time.GetUtcNow();
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+
+        var told = (await world.StatusAsync<RestoreStatus>(InstanceIds.Restore("m1"))).ShouldNotBeNull().VirtualMachines.ShouldHaveSingleItem();
+        var report = await world.EndAsync();
+
+        (told.Progress, told.Blocker?.Kind).ShouldBe((VmProgress.Starting, "vm-pending-after-restart"), told.Message);
+        told.Message.ShouldContain("Insufficient memory");
+        (told.Blocker!.Deadline!.Value - started).ShouldBeInRange(TimeSpan.FromMinutes(8), TimeSpan.FromMinutes(9));
+        report.VirtualMachines.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            static vm => vm.IsRestored.ShouldBeFalse(), static vm => vm.Message.ShouldContain("is not Running after 8m"));
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_stop_that_another_change_came_between_is_asked_for_again_and_nothing_is_stopped_by_force()
     {
         await using var world = await World.StartAsync(Fixed());

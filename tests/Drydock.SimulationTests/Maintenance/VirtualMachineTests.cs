@@ -79,6 +79,67 @@ public sealed class VirtualMachineTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_behind_one_of_another_node_is_queued_too_where_the_cluster_has_no_slot_left()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("big") with { On = "node-2", Memory = "40Gi" }, Machine("one")) with
+        {
+            Nodes = [new NodeSpec("node-1") { Memory = "32Gi" }, new NodeSpec("node-2"), new NodeSpec("node-3") { Memory = "32Gi" }],
+        });
+        world.Cluster.Store.Update(KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", static kubeVirt =>
+        {
+            kubeVirt["spec"]!["configuration"]!["migrations"] = new JsonObject { ["parallelMigrationsPerCluster"] = 1 };
+            return true;
+        });
+        await world.Kubernetes.CallVmAsync(new("vms", "big"), VmCall.Migrate, null, CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromSeconds(1));
+        var request = Request(world, Quick with { PendingTimeout = TimeSpan.FromMinutes(1) });
+        await world.BeginAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromHours(1) } });
+        await world.RunForAsync(TimeSpan.FromMinutes(4));
+
+        var vm = await VmAsync(world, "one");
+
+        (vm.Progress, vm.Deadline, vm.Attempts).ShouldBe((VmProgress.Queued, null, 0));
+        vm.Message.ShouldStartWith("Queued behind vms/big.");
+        Migrations(world, "one").ShouldHaveSingleItem();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("migrationRejectedByResourceQuota")]
+    [InlineData("migrationBlockedByUtilityVolumes")]
+    [InlineData("migrationBlockedByBackup")]
+    [InlineData("decentralizedMigrationBlocked")]
+    public async Task A_migration_that_waits_although_a_slot_is_free_says_what_its_condition_says(string condition)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { FailingMigrations = 1 }));
+        await world.BeginAsync(Request(world, Quick with { MaxAttempts = 3 }));
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Events).Any(one => (string?)one["reason"] == "MigrationBackoff"));
+        world.Cluster.Store.Update(
+            KubeVirtTypes.Migrations, "vms", Migrations(world, "one").Single(static migration => !IsOver(migration))["metadata"]!["name"]!.ToString(), migration =>
+            {
+                migration["status"] ??= new JsonObject();
+                migration["status"]!["conditions"] = new JsonArray(new JsonObject { ["type"] = condition, ["status"] = "True", ["message"] = "KubeVirt says so" });
+                return true;
+            });
+        await world.RunForAsync(TimeSpan.FromSeconds(6));
+
+        (await VmAsync(world, "one")).Message.ShouldBe($"Pending: {condition}: KubeVirt says so");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_KubeVirt_that_cannot_pin_a_migration_is_not_asked_to()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one")));
+        SetVersion(world, "v1.5.2");
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "true");
+        var report = await world.MaintainAsync(Request(world, Quick with { OnStuck = StuckVmPolicy.Skip }));
+
+        Migrations(world, "one").ShouldAllBe(static migration => migration["spec"]!["addedNodeSelector"] == null);
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "migrate").ShouldBeEmpty();
+        report.VirtualMachines.Single().ShouldSatisfyAllConditions(
+            static vm => vm.Outcome.ShouldBe(VmOutcome.Skipped), static vm => vm.Attempts.ShouldBe(2));
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_copy_that_does_not_end_is_aborted_at_its_deadline_and_tried_on_another_node()
     {
         await using var world = await World.StartAsync(Machines(Machine("one")));

@@ -32,6 +32,9 @@ public sealed class HealthRulesTests
         { "not ready", "ready: Ready is False (KubeletNotReady)." },
         { "ready too short", "ready-steady: Ready since 02:59:58, wanted for 10s." },
         { "under pressure", "no-pressure: DiskPressure: disk is full" },
+        { "MemoryPressure", "no-pressure: MemoryPressure: it is so" },
+        { "PIDPressure", "no-pressure: PIDPressure: it is so" },
+        { "NetworkUnavailable", "no-pressure: NetworkUnavailable: it is so" },
         { "not rebooted", "boot-id: The node has not rebooted: its boot ID is still old." },
         { "rebooted", null },
         { "rebooted just now, never not Ready", "ready-steady: Ready since 02:59:55, wanted for 10s." },
@@ -76,6 +79,8 @@ public sealed class HealthRulesTests
             "not ready" => (facts with { Node = Ready("False", Now.AddHours(-1)) }, demand),
             "ready too short" => (facts with { Node = Ready("True", Now.AddSeconds(-2)) }, demand),
             "under pressure" => (facts with { Node = Healthy with { Conditions = [.. Healthy.Conditions, new Condition("DiskPressure", "True", "x", "disk is full", Now)] } }, demand),
+            "MemoryPressure" or "PIDPressure" or "NetworkUnavailable" =>
+                (facts with { Node = Healthy with { Conditions = [.. Healthy.Conditions, new Condition(seen, "True", "x", "it is so", Now)] } }, demand),
             "not rebooted" => (facts, demand with { MustReboot = true }),
             "rebooted" => (facts with { Node = booted }, demand with { MustReboot = true, RebootedAt = Now.AddMinutes(-5) }),
             "rebooted just now, never not Ready" => (facts with { Node = Beat(booted, "02:59:58") }, demand with { MustReboot = true, RebootedAt = Now.AddSeconds(-5) }),
