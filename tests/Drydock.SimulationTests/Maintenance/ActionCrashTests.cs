@@ -10,7 +10,7 @@ namespace Drydock.SimulationTests.Maintenance;
 /// each kind of action; and every change that the kind itself makes, as each hook it may be. Everything happens once, nothing stays behind.
 /// </summary>
 [Collection(VirtualTimeTests.Name)]
-public sealed class ActionCrashTests
+public sealed partial class ActionCrashTests
 {
     private const string Quick = """{"spec":{"template":{"metadata":{"annotations":{"fake-kubelet/complete-after":"2s"}},"spec":{"containers":[{"name":"c","image":"i","command":["true"]}]}}}}""";
 
@@ -177,7 +177,7 @@ public sealed class ActionCrashTests
     }
 
     /// <summary>To the end, through a death; somebody who looks every ten seconds says complete when it is held.</summary>
-    private static async Task<MaintenanceReport> EndAsync(World world)
+    private static async Task<MaintenanceReport> EndAsync(World world, DyingTargets? callBack = null)
     {
         while (true)
         {
@@ -199,6 +199,11 @@ public sealed class ActionCrashTests
             if (instance.ReadCustomStatusAs<MaintenanceStatus>() is { IsHolding: true })
             {
                 await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+            }
+
+            if (callBack is { Effects.Count: > 0 } && await world.Client.GetInstanceAsync(InstanceIds.Action("m1", "action"), CancellationToken.None) is { IsCompleted: false } action)
+            {
+                await world.Client.RaiseEventAsync(action.InstanceId, ActionEvents.Callback, new WebhookCallback(true, "done"), CancellationToken.None);
             }
         }
     }

@@ -88,7 +88,7 @@ public sealed class RebootTests
             configure: Policies.Of(new MaintenancePolicy("p")
             {
                 RebootJob = "stuck",
-                Jobs = new Dictionary<string, JobTemplate> { ["stuck"] = new("kube-system", $$"""{"spec":{"suspend":{{(isForbidden ? "true" : "false")}},"template":{{pod.ToJsonString()}}}}""") },
+                Jobs = new Dictionary<string, JobTemplate> { ["stuck"] = new("kube-system", $"{{\"spec\":{{\"suspend\":{(isForbidden ? "true" : "false")},\"template\":{pod.ToJsonString()}}}}}") },
             }));
         await world.BeginAsync(world.Request() with { Action = kind, ActionOptions = new ActionOptions { Template = kind == MaintenanceAction.Job ? "stuck" : null, Timeout = TimeSpan.FromMinutes(10) }, Policy = "p" });
         await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
