@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
@@ -111,10 +112,13 @@ public sealed class VirtualMachineOwnersTests
         world.KillAtRequest(static request => request.Method == HttpMethod.Post && request.RequestUri!.AbsolutePath.EndsWith("/eviction", StringComparison.Ordinal), 1, after: true);
         await world.BeginAsync(Request(world, DeadlinePolicy.Wait));
         await world.RunUntilAsync(() => world.IsDead);
-        await world.RunForAsync(TimeSpan.FromMinutes(2));
-        Instances(world).ShouldNotContain(vmi => vmi.UidOf() == before.UidOf());
-
         await world.CrashAsync();
+
+        // It comes back, and reaches the API server only when the launcher is gone.
+        var back = world.Time.GetUtcNow() + TimeSpan.FromMinutes(2);
+        world.Api.Intercept = request => !request.IsDone && world.Time.GetUtcNow() < back ? throw new ApiException(503, "ServiceUnavailable", "It is away.") : Task.CompletedTask;
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        Instances(world).ShouldNotContain(vmi => vmi.UidOf() == before.UidOf());
         var report = await world.EndAsync();
 
         var moved = report.VirtualMachines.ShouldHaveSingleItem();

@@ -63,7 +63,7 @@ public sealed class VirtualMachineStartTests
     [Fact(Timeout = World.Timeout)]
     public async Task A_machine_that_was_started_again_and_finds_no_node_is_a_blocker_of_the_restore_with_its_deadline()
     {
-        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", Memory = "40Gi" }) with
+        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", RunStrategy = "RerunOnFailure", Memory = "40Gi" }) with
         {
             Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2") { Memory = "32Gi" }],
         });
