@@ -29,6 +29,7 @@ public sealed class RoleUseTests
     [InlineData("operator")]
     [InlineData("force")]
     [InlineData("actions")]
+    [InlineData("actions actions-openshift")]
     [InlineData("bare-metal")]
     [InlineData("node-conditions")]
     [InlineData("operator force actions bare-metal node-conditions")]

@@ -1,5 +1,3 @@
-using Drydock.Kubernetes;
-
 namespace Drydock.Maintenance.Actions;
 
 /// <summary>
