@@ -148,7 +148,10 @@ public static class VmForecasts
     private static (VmFate Fate, string Reason) ShutDown(string why, VmiSnapshot vmi, VmSnapshot? vm) =>
         (RunStrategyOf(vm), vmi.Controller?.Kind) switch
         {
-            ("Always" or "RerunOnFailure", _) => (VmFate.RestartsElsewhere, $"{why}; run strategy {RunStrategyOf(vm)} starts it elsewhere."),
+            ("Always", _) => (VmFate.RestartsElsewhere, $"{why}; run strategy Always starts it elsewhere."),
+
+            // An evicted launcher shuts its guest down, and that is a success (observed c and f).
+            ("RerunOnFailure", _) => (VmFate.StaysDown, $"{why}; run strategy RerunOnFailure starts it elsewhere only if its guest does not shut down cleanly."),
             ({ } strategy, _) => (VmFate.StaysDown, $"{why}; with run strategy {strategy} it stays down."),
             (null, var kind) => (VmFate.RestartsElsewhere, $"{why}; its {kind} replaces it."),
         };
