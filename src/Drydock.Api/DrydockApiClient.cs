@@ -84,8 +84,11 @@ public sealed class DrydockApiClient(HttpClient http)
 
     /// <summary>The same, with why.</summary>
     public Task<MaintenanceView> CompleteMaintenanceAsync(string id, bool skipHealth, string? reason, CancellationToken cancellationToken) =>
-        SendAsync<MaintenanceView>(
-            HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", new CompleteRequest(skipHealth, reason), null, cancellationToken);
+        CompleteMaintenanceAsync(id, new CompleteRequest(skipHealth, reason), cancellationToken);
+
+    /// <summary>The same, with which wait.</summary>
+    public Task<MaintenanceView> CompleteMaintenanceAsync(string id, CompleteRequest request, CancellationToken cancellationToken) =>
+        SendAsync<MaintenanceView>(HttpMethod.Post, $"api/v1/maintenances/{Uri.EscapeDataString(id)}/complete", request, null, cancellationToken);
 
     /// <summary>Lets nothing new begin until it is resumed; returns when that is durable.</summary>
     /// <param name="id">The maintenance.</param>

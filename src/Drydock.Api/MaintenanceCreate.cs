@@ -281,7 +281,10 @@ public sealed record SteerRequest(string? Reason = null);
 /// <param name="Reason">Why, in the words of whoever asks.</param>
 public sealed record ExtendRequest(string? By = null, string? Reason = null);
 
-/// <summary>A webhook calls back: signed, see the header <c>Drydock-Signature</c>.</summary>
+/// <summary>
+/// A webhook calls back, signed. The header <c>Drydock-Signature</c> is <c>sha256=HEX</c> of HMAC-SHA256 over <c>TIMESTAMP.KEY.BODY</c>, with
+/// the <c>Idempotency-Key</c> of the call that it answers: it holds for that call alone.
+/// </summary>
 /// <param name="Succeeded">It did what it should.</param>
 /// <param name="Message">One sentence.</param>
 public sealed record CallbackRequest(bool? Succeeded = null, string? Message = null);
@@ -300,4 +303,5 @@ public sealed record CancelRequest(string? Reason = null);
 /// <summary>Lets a held node go on.</summary>
 /// <param name="SkipHealth">Restore without the health check. Refused before the action, and where the policy requires probes.</param>
 /// <param name="Reason">Why, in the words of whoever asks.</param>
-public sealed record CompleteRequest(bool SkipHealth = false, string? Reason = null);
+/// <param name="Wait">Which wait, as <c>awaitsComplete</c> names it: if another one waits by now, nothing is completed. Default: the one that waits.</param>
+public sealed record CompleteRequest(bool SkipHealth = false, string? Reason = null, string? Wait = null);

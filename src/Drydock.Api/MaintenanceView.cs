@@ -78,6 +78,9 @@ public sealed record MaintenanceView(string Id, string Node, MaintenanceState St
     /// <summary>The gate at which it waits until somebody approves, or null.</summary>
     public string? AwaitsApproval { get; init; }
 
+    /// <summary>The wait that somebody must complete, by the key of its action: <c>action</c>, <c>before-drain-1</c>; or null.</summary>
+    public string? AwaitsComplete { get; init; }
+
     /// <summary>Who approved or rejected what, when and why.</summary>
     public IReadOnlyList<ApprovalView> Approvals { get; init; } = [];
 

@@ -287,7 +287,7 @@ internal sealed class NodeMaintenanceReconciler(
         if (status is { IsHolding: true, Suspension: null })
         {
             var checksHealth = resource is not null && await AsksForHealthAsync(resource, instance, cancellationToken);
-            await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth), cancellationToken);
+            await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth) { Wait = status.AwaitsComplete() }, cancellationToken);
         }
         else
         {

@@ -28,6 +28,7 @@ internal sealed partial class MaintenanceChildren(
     private DateTimeOffset _drainSince;
     private VirtualMachinePolicy _vmPolicy = request.VirtualMachines;
     private bool _drainIsOver;
+    private bool _isStopped;
 
     /// <summary>The node is empty and every virtual machine that left has arrived.</summary>
     public bool IsDrained => (_drained?.IsCompleted ?? false) && _moving.Count == 0;
@@ -128,11 +129,20 @@ internal sealed partial class MaintenanceChildren(
         }
     }
 
-    /// <summary>Tells all but the lease to end and waits until they have. After a cancel, no activity changes anything from here on.</summary>
+    /// <summary>
+    /// Nothing more is asked to leave from here on: told to the drain and the moves, and after a cancel to every activity. They are not waited
+    /// for.
+    /// </summary>
     /// <param name="isCancel">Somebody cancelled it.</param>
     /// <param name="migrations">What becomes of migrations that run.</param>
-    public async Task EndAllAsync(bool isCancel, CancelledMigrations migrations = CancelledMigrations.Finish)
+    public async Task StopLeavingAsync(bool isCancel, CancelledMigrations migrations)
     {
+        if (_isStopped)
+        {
+            return;
+        }
+
+        _isStopped = true;
         if (_drain is { IsCompleted: false })
         {
             context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.End, "end");
@@ -154,7 +164,14 @@ internal sealed partial class MaintenanceChildren(
         {
             // The children were told to end: the mark on the lease is a second lock.
         }
+    }
 
+    /// <summary>Tells all but the lease to end and waits until they have. After a cancel, no activity changes anything from here on.</summary>
+    /// <param name="isCancel">Somebody cancelled it.</param>
+    /// <param name="migrations">What becomes of migrations that run.</param>
+    public async Task EndAllAsync(bool isCancel, CancelledMigrations migrations = CancelledMigrations.Finish)
+    {
+        await StopLeavingAsync(isCancel, migrations);
         foreach (var (id, child) in _open)
         {
             if (!child.IsCompleted)

@@ -169,7 +169,7 @@ internal sealed class MaintenanceRun
 
         var deadline = _context.Now() + _request.Health.Timeout;
         _progress.Enter(MaintenanceStep.Health, "Waiting until the node is healthy.", deadline);
-        var demand = new HealthDemand(_claim.Reading!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt);
+        var demand = new HealthDemand(_claim.Reading!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt) { AskedAt = _context.Now() };
         var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, _probes, deadline));
         if (await _children.WaitAsync(checking, untilDeadline: false, _cancel) is { } end)
         {

@@ -100,6 +100,9 @@ public sealed record MaintenanceStatus(string Node, MaintenanceStep Step, string
     /// <summary>The actions that were taken, the last of them perhaps still under way.</summary>
     public IReadOnlyList<ActionRecord> Actions { get; init; } = [];
 
+    /// <summary>The wait that somebody must complete, by the key of its action; null: none. A method: what is a property is persisted.</summary>
+    public string? AwaitsComplete() => IsHolding && Actions is [.., { } action] ? action.Key : null;
+
     /// <summary>Somebody suspended it; null: it goes on.</summary>
     public Suspension? Suspension { get; init; }
 

@@ -98,6 +98,9 @@ public sealed record Complete(string By, bool SkipHealth = false, string? Reason
 {
     /// <summary>The address that it was said from, or null: from within.</summary>
     public string? RequestedFrom { get; init; }
+
+    /// <summary>The wait that it is meant for, by the key of its action: another does not hear it. Null: whichever waits.</summary>
+    public string? Wait { get; init; }
 }
 
 /// <summary>Names of the external events of <see cref="Orchestrations.Rollout"/>.</summary>

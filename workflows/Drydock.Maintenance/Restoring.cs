@@ -46,6 +46,8 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 {
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan LongestLeaseRetry = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan LongestWaitToStart = TimeSpan.FromHours(2);
@@ -56,6 +58,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
     private readonly List<string> _leftBehind = [];
     private readonly List<string> _kept = [];
     private readonly SortedDictionary<string, VmStatus> _starting = new(StringComparer.Ordinal);
+    private TaskCompletionSource? _asking;
     private bool _isUnkept;
 
     public override async Task<RestoreResult> RunAsync(TaskOrchestrationContext context, RestoreRequest input)
@@ -251,22 +254,45 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         return result;
     }
 
-    /// <summary>What came of it. While the lease is not ours, whoever renews it is told to look, and it is tried again: for ten minutes.</summary>
-    private static async Task<T> AskAsync<T>(
+    /// <summary>
+    /// What came of it. While the lease is not ours, whoever renews it is told to look, and it is tried again: for ten minutes, more and more
+    /// seldom, and by one for all, since every try is history.
+    /// </summary>
+    private async Task<T> AskAsync<T>(
         TaskOrchestrationContext context, string activity, object input, string? holder, Func<T, Verdict> verdictOf)
     {
         var giveUpAt = context.Now() + LongestWaitForLease;
-        while (true)
+        var result = await context.Undo<T>(activity, input);
+        while (IsTriedAgain() && _asking is { } other)
         {
-            var result = await context.Undo<T>(activity, input);
-            if (verdictOf(result) != Verdict.LeaseLost || context.Now() >= giveUpAt)
+            await other.Task;
+            result = await context.Undo<T>(activity, input);
+        }
+
+        if (!IsTriedAgain())
+        {
+            return result;
+        }
+
+        var mine = _asking = new TaskCompletionSource();
+        try
+        {
+            for (var pause = LeaseRetry; IsTriedAgain(); pause = pause * 2 < LongestLeaseRetry ? pause * 2 : LongestLeaseRetry)
             {
-                return result;
+                context.LookAtLease(holder);
+                await context.CreateTimer(context.Now() + pause, CancellationToken.None);
+                result = await context.Undo<T>(activity, input);
             }
 
-            context.LookAtLease(holder);
-            await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
+            return result;
         }
+        finally
+        {
+            _asking = null;
+            mine.SetResult();
+        }
+
+        bool IsTriedAgain() => verdictOf(result) == Verdict.LeaseLost && context.Now() < giveUpAt;
     }
 
     private void Note(UndoResult result, string what, string node)

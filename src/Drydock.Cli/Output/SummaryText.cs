@@ -49,7 +49,7 @@ internal static class SummaryText
 
     private static string[] ActionRow(ActionView action) =>
     [
-        $"{action.Point} {action.Kind}{(action.Template is { } template ? $" {template}" : "")}", action.Outcome ?? "not over", action.Message,
+        $"{action.Point} {action.Kind}{(action.Template is { } template ? $" {template}" : "")}", action.Outcome ?? $"not over ({action.Key})", action.Message,
     ];
 
     private static string[] ApprovalRow(ApprovalView decision) =>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Drydock.Api;
 using Drydock.Cli.CommandLine;
 
 namespace Drydock.Cli.Verbs;
@@ -10,13 +11,15 @@ internal static class CompleteVerb
     {
         var id = CommonOptions.Id();
         var skip = new Option<bool>("--skip-health") { Description = "Put the node back without the health check. Refused where the policy requires probes." };
+        var wait = new Option<string?>("--wait") { Description = "Only if it is this wait that waits now, such as before-drain-1; 'drydock show ID' names it.", HelpName = "NAME" };
         var reason = CommonOptions.Reason();
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it to its end." };
         var verb = new Verb(
-            "complete", "The work on a held node is done: check its health and put it back.", "drydock complete m-1a2b3c --watch") { id, skip, reason, watch };
+            "complete", "The work on a held node is done: check its health and put it back.", "drydock complete m-1a2b3c --watch") { id, skip, wait, reason, watch };
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {
-            var view = await call.Client.CompleteMaintenanceAsync(call.Parsed.GetValue(id)!, call.Parsed.GetValue(skip), call.Parsed.GetValue(reason), cancellationToken);
+            var request = new CompleteRequest(call.Parsed.GetValue(skip), call.Parsed.GetValue(reason), call.Parsed.GetValue(wait));
+            var view = await call.Client.CompleteMaintenanceAsync(call.Parsed.GetValue(id)!, request, cancellationToken);
             if (call.Parsed.GetValue(watch))
             {
                 return await WatchVerb.FollowAsync(call, view.Id, cancellationToken);

@@ -20,6 +20,13 @@ internal static class ActionViews
         };
     }
 
+    /// <summary>When the step in hand must be over; of a power-cycle, which has one after the other, the wait that it is in.</summary>
+    public static DateTimeOffset? Deadline(InstanceTree tree) =>
+        tree.Status is { IsCancelling: false, Actions: [.., { Outcome: null, Step.Kind: MaintenanceAction.PowerCycle } action] }
+            && Child(tree, InstanceIds.Action(tree.Root.InstanceId, action.Key))?.ReadCustomStatusAs<ActionStatus>() is { } status
+            ? status.Deadline
+            : tree.Status?.Deadline;
+
     /// <summary>Who decided what.</summary>
     public static IReadOnlyList<ApprovalView> Approvals(InstanceTree tree) =>
     [

@@ -193,7 +193,14 @@ public sealed class Maintenances : IDisposable
             return refused;
         }
 
-        var complete = new Complete(by.Name, request.SkipHealth, request.Reason) { RequestedFrom = by.Address };
+        var waits = tree.Status!.AwaitsComplete();
+        if (request.Wait is { } wait && wait != waits)
+        {
+            return Problems.WrongState(id, $"Maintenance {id} does not wait for '{wait}' to be completed; it waits for '{waits}'. {view.Message}");
+        }
+
+        // By its name, so that a second one, or one that comes late, does not complete the wait after it.
+        var complete = new Complete(by.Name, request.SkipHealth, request.Reason) { RequestedFrom = by.Address, Wait = waits };
         await _client.RaiseEventAsync(id, MaintenanceEvents.Complete, complete, cancellationToken);
         return await FindAsync(id, cancellationToken) ?? view;
     }

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Drydock.Server.Rest;
 
-/// <summary>Where webhooks call back. Nobody is asked for a token: the signature over the body is the credential.</summary>
+/// <summary>Where webhooks call back. Nobody is asked for a token: the signature over the call and the body is the credential.</summary>
 internal static class CallbackEndpoint
 {
     private const int LargestBody = 16 * 1024;
@@ -38,15 +38,15 @@ internal static class CallbackEndpoint
 
         var text = Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
         var problem = await maintenances.CallBackAsync(
-            id, action, file => IsSignedAsync(file, request, text, secrets, clock, cancellationToken), new WebhookCallback(succeeded, Short(body.Value.Message)), cancellationToken);
+            id, action, file => IsSignedAsync(file, request, WebhookSignature.KeyOf(id, action), text, secrets, clock, cancellationToken), new WebhookCallback(succeeded, Short(body.Value.Message)), cancellationToken);
         return problem is null ? TypedResults.NoContent() : new ProblemResult(problem);
     }
 
     private static async Task<bool> IsSignedAsync(
-        string file, HttpRequest request, string body, ISecretFiles secrets, TimeProvider clock, CancellationToken cancellationToken) =>
+        string file, HttpRequest request, string key, string body, ISecretFiles secrets, TimeProvider clock, CancellationToken cancellationToken) =>
         await secrets.ReadAsync(file, cancellationToken) is { } secret
-        && WebhookSignature.Problem(
-            secret, request.Headers[WebhookSignature.TimestampHeader], request.Headers[WebhookSignature.Header], body, clock.GetUtcNow()) is null;
+        && WebhookSignature.CallbackProblem(
+            secret, request.Headers[WebhookSignature.TimestampHeader], request.Headers[WebhookSignature.Header], key, body, clock.GetUtcNow()) is null;
 
     private static string? Short(string? message) => message is { Length: > 500 } ? message[..500] + "…" : message;
 }

@@ -39,7 +39,7 @@ internal static class MaintenanceEndpoints
             .Needs(Permissions.ApproveMaintenance).WithName("RejectMaintenance").WithSummary("Reject the gate at which it waits.");
         api.MapPost("/maintenances/{id}:complete", CompleteAsync).Needs(Permissions.SteerMaintenance).ExcludeFromDescription();
         maintenances.MapPost("/{id}/callbacks/{action}", CallbackEndpoint.PostAsync).WithMetadata(new TakesBody(OnlyJson: false)).ForAnybody().WithName("CallBack")
-            .WithSummary("A webhook says how it went. Signed with the key of the webhook: Drydock-Signature, Drydock-Timestamp.");
+            .WithSummary("A webhook says how it went. Signed with the key of the webhook, for this call: Drydock-Signature is sha256= and HMAC-SHA256 over TIMESTAMP.KEY.BODY, with Drydock-Timestamp and the Idempotency-Key of the call.");
         api.MapPost("/plans", PlanAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenance")
             .WithSummary("What a maintenance would do, and every reason it could not. Changes nothing.");
         api.MapPost("/maintenances:plan", PlanTogetherAsync).Needs(Permissions.GetMaintenance).WithTags("Maintenances").WithName("PlanMaintenances")

@@ -102,7 +102,7 @@ public sealed class LaterPodsTests
     };
 
     /// <summary>Somebody binds a pod to the node: the scheduler and the cordon are not asked.</summary>
-    private static void Land(World world, string name) => world.Cluster.Store.Create(ResourceTypes.Pods, new JsonObject
+    internal static void Land(World world, string name) => world.Cluster.Store.Create(ResourceTypes.Pods, new JsonObject
     {
         ["metadata"] = new JsonObject { ["namespace"] = "default", ["name"] = name },
         ["spec"] = new JsonObject

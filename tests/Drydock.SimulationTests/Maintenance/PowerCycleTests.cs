@@ -143,6 +143,28 @@ public sealed class PowerCycleTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task The_deadline_that_is_told_is_that_of_the_wait_in_hand()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(PowerCycle(world, TimeSpan.FromMinutes(50)));
+        await world.RunUntilAsync(() => (bool?)Host(world)["status"]!["poweredOn"] == false);
+        Annotate(world, "reboot.metal3.io/other", "");
+        var off = world.Time.GetUtcNow();
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var kept = await DeadlineAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(49.5));
+        var waits = await DeadlineAsync();
+        Annotate(world, "reboot.metal3.io/other", null);
+        var report = await world.EndAsync();
+
+        kept.ShouldBe(off + TimeSpan.FromMinutes(50), TimeSpan.FromSeconds(10));
+        waits.ShouldBe(off + TimeSpan.FromMinutes(80), TimeSpan.FromSeconds(10));
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+
+        async Task<DateTimeOffset> DeadlineAsync() => (await world.StatusAsync<ActionStatus>(InstanceIds.Action("m1", "action")))!.Deadline!.Value;
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_machine_that_somebody_let_go_while_the_process_was_dead_is_not_switched_off_a_second_time()
     {
         await using var world = await World.StartAsync(ActionTests.Hardware);

@@ -170,7 +170,7 @@ public sealed class VirtualMachineTests
         var vm = await VmAsync(world, "one");
         var report = await world.EndAsync();
 
-        (vm.Progress, vm.MigrationPhase, vm.Message).ShouldBe((VmProgress.Migrating, "Pending", "Pending: backoff migrating vmi vms/one (MigrationBackoff)."));
+        (vm.Progress, vm.MigrationPhase, vm.Message).ShouldBe((VmProgress.Migrating, "Pending", "Its migration is Pending: backoff migrating vmi vms/one (MigrationBackoff)."));
         RecordedCalls.Of(world.Api).ShouldContain(call => call.StartsWith("list events", StringComparison.Ordinal));
         report.VirtualMachines.Single().ShouldSatisfyAllConditions(
             one => one.Outcome.ShouldBe(VmOutcome.Migrated), one => one.Attempts.ShouldBe(2, "the one that failed counts although the next was there at once"));

@@ -83,7 +83,7 @@ public sealed partial class VmLadderTests
     [Fact]
     public void Pending_with_a_free_slot_tells_the_condition_or_event_there_is() =>
         Decide(OnNode() with { Migration = Migration("Pending"), PendingReason = "backoff migrating vmi vms/one (MigrationBackoff)." }, Asked)
-            .ShouldBeOfType<VmStep.Wait>().Message.ShouldBe("Pending: backoff migrating vmi vms/one (MigrationBackoff).");
+            .ShouldBeOfType<VmStep.Wait>().Message.ShouldBe("Its migration is Pending: backoff migrating vmi vms/one (MigrationBackoff).");
 
     [Fact]
     public void An_abort_that_does_not_end_is_waited_for_two_minutes_and_then_the_policy_decides()

@@ -94,10 +94,13 @@ public sealed class ActionDoorTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("key", "", HttpStatusCode.NoContent)]
-    [InlineData("wrong key", "", HttpStatusCode.NotFound)]
-    [InlineData("key", "x", HttpStatusCode.NotFound)]
-    public async Task A_call_back_counts_only_with_its_signature_and_where_one_is_waited_for(string key, string suffix, HttpStatusCode expected)
+    [InlineData("key", "", "action", HttpStatusCode.NoContent)]
+    [InlineData("wrong key", "", "action", HttpStatusCode.NotFound)]
+    [InlineData("key", "x", "actionx", HttpStatusCode.NotFound)]
+    [InlineData("key", "", "before-drain-1", HttpStatusCode.NotFound)]
+    [InlineData("key", "", null, HttpStatusCode.NotFound)]
+    public async Task A_call_back_counts_only_with_the_signature_for_its_call_and_where_one_is_waited_for(
+        string key, string suffix, string? signedFor, HttpStatusCode expected)
     {
         var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
         Engine.Set(InstanceIds.Action(view.Id, "action"), new ActionStatus("waiting", null) { CallbackSecretFile = "key" }, name: Orchestrations.Action);
@@ -108,12 +111,29 @@ public sealed class ActionDoorTests : IAsyncLifetime
             Content = new StringContent(body, Encoding.UTF8, "application/json"),
         };
         request.Headers.Add(WebhookSignature.TimestampHeader, timestamp);
-        request.Headers.Add(WebhookSignature.Header, WebhookSignature.Of(key, timestamp, body));
+        request.Headers.Add(WebhookSignature.Header, signedFor is null
+            ? WebhookSignature.Of(key, timestamp, body)
+            : WebhookSignature.OfCallback(key, timestamp, WebhookSignature.KeyOf(view.Id, signedFor), body));
 
         var answer = await Http.SendAsync(request, Token);
 
         answer.StatusCode.ShouldBe(expected);
         Engine.Raised.Count.ShouldBe(expected == HttpStatusCode.NoContent ? 1 : 0);
+    }
+
+    [Fact]
+    public async Task A_power_cycle_tells_the_deadline_of_the_wait_that_it_is_in()
+    {
+        var (began, now) = (new DateTimeOffset(2026, 1, 2, 3, 34, 0, TimeSpan.Zero), new DateTimeOffset(2026, 1, 2, 4, 4, 0, TimeSpan.Zero));
+        var view = await Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "worker-a" }, null, Token);
+        var step = new ActionStep(MaintenanceAction.PowerCycle, new ActionOptions());
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "off")
+        {
+            Deadline = began, Actions = [new ActionRecord("action", ActionPoint.Action, step, "off")],
+        });
+        Engine.Set(InstanceIds.Action(view.Id, "action"), new ActionStatus("It is kept off.", now), name: Orchestrations.Action);
+
+        (await Api.GetMaintenanceAsync(view.Id, Token)).Deadline.ShouldBe(now);
     }
 
     private sealed class Secret : ISecretFiles

@@ -249,6 +249,26 @@ public sealed class RestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_complete_goes_to_the_wait_it_names_or_to_the_one_that_waits_and_to_no_other()
+    {
+        var view = await CreateAsync("worker-a");
+        var step = new ActionStep(MaintenanceAction.Hold, new ActionOptions());
+        Engine.Set(view.Id, new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held")
+        {
+            IsHolding = true, Actions = [new ActionRecord("action", ActionPoint.Action, step, "held")],
+        });
+
+        var another = await Should.ThrowAsync<ApiProblemException>(() => Api.CompleteMaintenanceAsync(view.Id, new CompleteRequest(Wait: "before-drain-1"), Token));
+        var held = await Api.CompleteMaintenanceAsync(view.Id, new CompleteRequest(Wait: "action"), Token);
+        await Api.CompleteMaintenanceAsync(view.Id, skipHealth: false, Token);
+
+        another.Problem.Type.ShouldBe(ProblemTypes.WrongState);
+        another.Problem.Detail!.ShouldContain("does not wait for 'before-drain-1' to be completed; it waits for 'action'.");
+        held.AwaitsComplete.ShouldBe("action");
+        Engine.Raised.Select(static raised => ((Complete)raised.Payload!).Wait).ShouldBe(["action", "action"]);
+    }
+
+    [Fact]
     public async Task A_view_gathers_the_progress_of_all_parts()
     {
         var view = await CreateAsync("worker-a");

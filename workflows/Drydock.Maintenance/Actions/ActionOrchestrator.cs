@@ -91,8 +91,11 @@ internal sealed class ActionRun
         return deadline < minute && Input.SuspendedAt is null ? deadline : minute;
     }
 
-    public void Say(string message, DateTimeOffset? deadline = null, string? callbackSecretFile = null) =>
-        Context.SetCustomStatus(new ActionStatus(message, deadline ?? Input.Deadline) { CallbackSecretFile = callbackSecretFile });
+    public void Say(string message, string? callbackSecretFile = null) =>
+        Context.SetCustomStatus(new ActionStatus(message, Input.Deadline) { CallbackSecretFile = callbackSecretFile });
+
+    /// <summary>The same of a part of the action, which must be over by then; null: it may take as long as it takes.</summary>
+    public void SayUntil(string message, DateTimeOffset? deadline) => Context.SetCustomStatus(new ActionStatus(message, deadline));
 
     /// <summary>Changes something, when the lease allows it.</summary>
     public async Task<Changed> ChangeAsync(string activity, object input)
@@ -177,12 +180,13 @@ internal sealed class ActionRun
         return Input.SuspendedAt is null || !End.IsCompleted;
     }
 
-    /// <summary>Waits until the deadline, wherever it moves, or for one of these.</summary>
-    public async Task ToDeadlineAsync(params Task[] others)
+    /// <summary>Waits until the deadline, wherever it moves, or for one of these; said anew for each deadline.</summary>
+    public async Task ToDeadlineAsync(Action say, params Task[] others)
     {
         do
         {
             await SteerAsync();
+            say();
             if (Input.SuspendedAt is not null)
             {
                 await WhileSuspendedAsync(others);

@@ -56,7 +56,7 @@ internal sealed class CallWebhookActivity(
         var timestamp = clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         var headers = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["Idempotency-Key"] = $"{input.Maintenance}/{input.Key}",
+            [WebhookSignature.KeyHeader] = WebhookSignature.KeyOf(input.Maintenance, input.Key),
             [WebhookSignature.TimestampHeader] = timestamp,
             [WebhookSignature.Header] = WebhookSignature.Of(secret, timestamp, body),
         };

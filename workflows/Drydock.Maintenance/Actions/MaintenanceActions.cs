@@ -13,7 +13,7 @@ internal sealed class MaintenanceActions(
     MaintenanceApprovals approvals,
     CancelWish cancel)
 {
-    /// <summary>When an action saw a new boot ID, or null.</summary>
+    /// <summary>When the last action saw a new boot ID; null: it saw none, and whoever is at work on the node may have booted it.</summary>
     public DateTimeOffset? RebootedAt { get; private set; }
 
     /// <summary>Whoever ended the hold asked for no health check.</summary>
@@ -82,8 +82,9 @@ internal sealed class MaintenanceActions(
     {
         var message = $"Node {request.Node} is held until somebody says complete.";
         progress.Hold(message);
+        RebootedAt = null;
         children.StartReminder(key, "MaintenanceHeld", message, step.Options.RemindEvery);
-        var complete = context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
+        var complete = SaidAsync(key);
         var end = await children.WaitAsync(complete, untilDeadline: true, cancel);
         children.EndReminder(key);
         if (end is not null)
@@ -111,6 +112,19 @@ internal sealed class MaintenanceActions(
         return said.SkipHealth && !SkipHealth ? " The node's health is checked all the same: the action comes later." : "";
     }
 
+    // One that was meant for a wait before this says nothing of this one.
+    private async Task<Complete> SaidAsync(string key)
+    {
+        while (true)
+        {
+            var said = await context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
+            if (said.Wait is null || said.Wait == key)
+            {
+                return said;
+            }
+        }
+    }
+
     /// <summary>An action in an orchestration of its own, which outlives a cancel until it has let go of whatever it held.</summary>
     private async Task<MaintenanceEnd?> SeeThroughAsync(ActionInput input)
     {
@@ -123,9 +137,15 @@ internal sealed class MaintenanceActions(
             children.EndAction(input.Key);
         }
 
+        if (end is { Outcome: MaintenanceOutcome.Cancelled })
+        {
+            // Until the action has let go of what it holds may take long.
+            await children.StopLeavingAsync(isCancel: true, await cancel.MigrationsAsync(request.VirtualMachines.OnCancel));
+        }
+
         var result = await ResultAsync(running);
         progress.Over(result.Outcome, result.Message);
-        RebootedAt = result.RebootedAt ?? RebootedAt;
+        RebootedAt = result.RebootedAt;
         end ??= result.Outcome == ActionOutcome.Done ? null : new MaintenanceEnd(MaintenanceOutcome.Failed, result.Message);
         if (end is null || !Resolve.TakesDown(input.Step))
         {
@@ -176,7 +196,7 @@ internal sealed class MaintenanceActions(
         }
 
         progress.Hold($"{await off} It stays off until somebody says complete.");
-        var complete = context.WaitForExternalEvent<Complete>(MaintenanceEvents.Complete);
+        var complete = SaidAsync(input.Key);
         children.StartReminder(input.Key, "MachineIsOff", $"The machine of node {input.Node} is off until somebody says complete.", input.Step.Options.RemindEvery);
         var stopped = await children.WaitAsync(Task.WhenAny(running, complete), untilDeadline: false, cancel);
         children.EndReminder(input.Key);

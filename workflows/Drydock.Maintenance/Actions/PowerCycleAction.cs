@@ -74,7 +74,7 @@ internal sealed class PowerCycleAction(ActionRun run)
         var forPeople = Input.Step.Options.PowerOffUntilComplete;
         if (forPeople)
         {
-            run.Say($"BareMetalHost {Input.Host} is off and stays off until somebody says complete.");
+            run.SayUntil($"BareMetalHost {Input.Host} is off and stays off until somebody says complete.", null);
             if (!Input.IsWatched)
             {
                 run.Context.SendEvent(Input.Maintenance, ChildEvents.PoweredOff, $"BareMetalHost {Input.Host} is off.");
@@ -83,7 +83,7 @@ internal sealed class PowerCycleAction(ActionRun run)
         }
         else if (Input.State.Until > run.Context.Now())
         {
-            run.Say($"BareMetalHost {Input.Host} is off and is kept off for {Spoken.Of(Input.Step.Options.PowerOffFor)}.", Input.State.Until);
+            run.SayUntil($"BareMetalHost {Input.Host} is off and is kept off for {Spoken.Of(Input.Step.Options.PowerOffFor)}.", Input.State.Until);
             if (!Input.IsWatched)
             {
                 await run.PauseAsync(Input.State.Until.Value - run.Context.Now());
@@ -101,6 +101,8 @@ internal sealed class PowerCycleAction(ActionRun run)
             return ActionRun.Cancelled($"BareMetalHost {Input.Host} is switched on again.");
         }
 
+        var on = run.Context.Now() + Input.Timeout;
+        run.SayUntil($"Switching BareMetalHost {Input.Host} on.", on);
         await run.SwitchOnAsync();
         Enter(PowerPhase.AwaitOn, run.Context.Now() + Input.Timeout);
         return null;
@@ -147,12 +149,12 @@ internal sealed class PowerCycleAction(ActionRun run)
     {
         var until = Input.State.Until!.Value;
         PowerSeen? before = null;
+        Say(wantsOn, null, until);
         while (true)
         {
             var seen = await run.AwaitAsync<PowerSeen>(
                 Activities.AwaitPower, new AwaitPowerInput(Input.Node, Input.Host!.Value, wantsOn, before?.Error, run.Until(until)));
-            run.Say(
-                $"Waiting until BareMetalHost {Input.Host} is {(wantsOn ? "on" : "off")}." + (seen.Error is { } error ? $" {char.ToUpperInvariant(error[0])}{error[1..]}." : ""), until);
+            Say(wantsOn, seen.Error, until);
             if (seen.IsGone || seen.IsOn == wantsOn || run.End.IsCompleted || run.Context.Now() >= until || run.IsLong())
             {
                 return seen;
@@ -161,6 +163,9 @@ internal sealed class PowerCycleAction(ActionRun run)
             before = seen;
         }
     }
+
+    private void Say(bool wantsOn, string? error, DateTimeOffset until) => run.SayUntil(
+        $"Waiting until BareMetalHost {Input.Host} is {(wantsOn ? "on" : "off")}." + (error is null ? "" : $" {char.ToUpperInvariant(error[0])}{error[1..]}."), until);
 
     private ActionResult? End(PowerSeen seen, string wanted) => seen switch
     {

@@ -16,7 +16,7 @@ internal sealed class WebhookAction(ActionRun run)
     /// <summary>How it ended, or null: go on in a new generation.</summary>
     public async Task<ActionResult?> RunAsync()
     {
-        run.Say($"Calling webhook {Input.Step.Options.Template}{(Input.State.RetryAfter is null ? "" : " again")}.", null, Webhook.SecretFile);
+        run.Say($"Calling webhook {Input.Step.Options.Template}{(Input.State.RetryAfter is null ? "" : " again")}.", Webhook.SecretFile);
         run.Input = Input with { State = Input.State with { ToldDeadline = Input.State.ToldDeadline ?? Input.Deadline } };
         if (await CallAsync() is { IsDone: false } not)
         {
@@ -28,8 +28,8 @@ internal sealed class WebhookAction(ActionRun run)
             return new ActionResult(ActionOutcome.Done, $"Webhook {Input.Step.Options.Template} accepted the call.");
         }
 
-        run.Say($"Webhook {Input.Step.Options.Template} accepted the call; waiting until it calls back.", null, Webhook.SecretFile);
-        await run.ToDeadlineAsync(_callback);
+        await run.ToDeadlineAsync(
+            () => run.Say($"Webhook {Input.Step.Options.Template} accepted the call; waiting until it calls back.", Webhook.SecretFile), _callback);
         return _callback.IsCompleted ? Called(await _callback)
             : run.End.IsCompleted ? ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not called back.")
             : ActionRun.Failed($"Webhook {Input.Step.Options.Template} did not call back within {Spoken.Of(Input.Timeout)}.");
@@ -65,7 +65,7 @@ internal sealed class WebhookAction(ActionRun run)
                 return new(false, ended);
             }
 
-            run.Say($"Webhook {Input.Step.Options.Template} is tried again: {called.Act.Message}", null, Webhook.SecretFile);
+            run.Say($"Webhook {Input.Step.Options.Template} is tried again: {called.Act.Message}", Webhook.SecretFile);
             await PauseAsync();
             if (Input.RetriesGoOn && _callback.IsCompleted)
             {

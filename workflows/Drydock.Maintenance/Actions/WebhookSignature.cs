@@ -14,9 +14,15 @@ public sealed record CallbackAddress(string? PublicUrl)
         : $"{PublicUrl.TrimEnd('/')}/api/v1/maintenances/{Uri.EscapeDataString(maintenance)}/callbacks/{Uri.EscapeDataString(key)}";
 }
 
-/// <summary>Signs what goes out and checks what comes back: HMAC-SHA256 over <c>TIMESTAMP.BODY</c>.</summary>
+/// <summary>
+/// Signs what goes out, HMAC-SHA256 over <c>TIMESTAMP.BODY</c>, and checks what comes back: over <c>TIMESTAMP.KEY.BODY</c>, with the
+/// idempotency key of the call that it answers, so that it answers no other.
+/// </summary>
 public static class WebhookSignature
 {
+    /// <summary>The header that names a call.</summary>
+    public const string KeyHeader = "Idempotency-Key";
+
     /// <summary>The header with the signature, <c>sha256=HEX</c>.</summary>
     public const string Header = "Drydock-Signature";
 
@@ -26,9 +32,19 @@ public static class WebhookSignature
     /// <summary>How far the two clocks may differ; what is older may be a recording.</summary>
     public static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
 
+    /// <summary>Names the call of an action: the same at every try.</summary>
+    public static string KeyOf(string maintenance, string action) => $"{maintenance}/{action}";
+
+    /// <summary>The signature of a call-back.</summary>
+    public static string OfCallback(string secret, string timestamp, string key, string body) => Of(secret, timestamp, $"{key}.{body}");
+
     /// <summary>The signature of a body.</summary>
     public static string Of(string secret, string timestamp, string body) =>
         "sha256=" + Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), Encoding.UTF8.GetBytes($"{timestamp}.{body}")));
+
+    /// <summary>Why the signature of a call-back is not good, or null if it is.</summary>
+    public static string? CallbackProblem(string secret, string? timestamp, string? signature, string key, string body, DateTimeOffset now) =>
+        Problem(secret, timestamp, signature, $"{key}.{body}", now);
 
     /// <summary>Why a signature is not good, or null if it is.</summary>
     public static string? Problem(string secret, string? timestamp, string? signature, string body, DateTimeOffset now)

@@ -33,7 +33,11 @@ internal sealed record HealthBaseline(bool HadKubeVirt, bool HadHeartbeat, IRead
 /// <param name="Policy">What was asked for.</param>
 /// <param name="MustReboot">The boot ID must be another.</param>
 /// <param name="RebootedAt">When an action saw the new boot ID, or null.</param>
-internal sealed record HealthDemand(HealthBaseline Before, HealthPolicy Policy, bool MustReboot, DateTimeOffset? RebootedAt);
+internal sealed record HealthDemand(HealthBaseline Before, HealthPolicy Policy, bool MustReboot, DateTimeOffset? RebootedAt)
+{
+    /// <summary>When the check began: a node that nobody saw boot had booted by then. Null in what was stored before it was kept.</summary>
+    public DateTimeOffset? AskedAt { get; init; }
+}
 
 /// <summary>What was seen of a node.</summary>
 internal sealed record HealthFacts(NodeSnapshot? Node, IReadOnlyList<PodSnapshot> Pods, IReadOnlyList<string> CsiDrivers)
@@ -78,12 +82,18 @@ internal static class HealthRules
         ];
     }
 
-    // What was reported before the boot says nothing about the node. No one says when it booted: when an action saw it, else when it became
-    // Ready with a boot ID that it had not before.
-    private static DateTimeOffset? BootOf(NodeSnapshot node, HealthDemand demand) =>
-        demand.RebootedAt ?? (node.BootId != demand.Before.BootId && demand.Before.BootId is not null
-            ? node.Conditions.FirstOrDefault(condition => condition.Type == "Ready")?.Since
-            : null);
+    // What was reported before the boot says nothing about the node. No one says when it booted: when an action saw it, else at the latest
+    // when the check began or, if that is later, when it became Ready. A node that is back soon never stopped being Ready.
+    private static DateTimeOffset? BootOf(NodeSnapshot node, HealthDemand demand)
+    {
+        if (demand.RebootedAt is not null || node.BootId == demand.Before.BootId || demand.Before.BootId is null)
+        {
+            return demand.RebootedAt;
+        }
+
+        var ready = node.Conditions.FirstOrDefault(condition => condition.Type == "Ready")?.Since;
+        return ready is null || demand.AskedAt > ready ? demand.AskedAt : ready;
+    }
 
     private static IEnumerable<FailedCheck> Booted(NodeSnapshot node, HealthDemand demand)
     {

@@ -131,7 +131,7 @@ internal sealed partial class MoveVmRun
             return "";
         }
 
-        _leftBehind = $"Virtual machine {input.Vm} is still marked for evacuation, so that it may leave later: {why}";
+        _leftBehind = $"Virtual machine {input.Vm} is still marked for evacuation, so that it may leave later: {why.TrimEnd('.')}. If it must stay, see to it before a node can take it.";
         return $" It is still marked for evacuation: {why}";
     }
 
@@ -171,7 +171,7 @@ internal sealed partial class MoveVmRun
 
         var deleted = await UndoAsync(
             Activities.DeleteMigration,
-            new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid));
+            new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration.Name), migration.Uid) { Vm = input.Vm });
         if (deleted.Verdict != Verdict.Done)
         {
             return (seen, $"{StillHere} Its migration {migration.Name} was not deleted: {deleted.Message}", withdrawn ?? deleted);
@@ -191,7 +191,7 @@ internal sealed partial class MoveVmRun
         }
         while (seen.Migration is { IsFinished: false } && context.Now() < until);
         return (seen, seen.Migration is { IsFinished: false }
-            ? $"Its migration was to be aborted and has not ended within {Spoken.Of(AbortMustFinishWithin)}."
+            ? $"Its migration {migration.Name} was to be aborted and has not ended within {Spoken.Of(AbortMustFinishWithin)}: look at virt-handler on {input.Node}, since it may still leave."
             : "Its migration was aborted, as the cancel asked: it runs where it was.", withdrawn);
     }
 }

@@ -10,8 +10,8 @@ internal sealed partial class MoveVmRun
     {
         if (seen.Launcher is not { } launcher)
         {
-            Tell(VmProgress.Waiting, "It has no launcher pod yet.", null);
             _notBefore = context.Now() + VmLadder.AskAgainAfter;
+            Tell(VmProgress.Waiting, "It has no virt-launcher pod yet: it is looked for again.", _notBefore);
             return;
         }
 
@@ -37,8 +37,8 @@ internal sealed partial class MoveVmRun
 
         if (answer.Kind == Answers.InboundLimit)
         {
-            Tell(VmProgress.Queued, answer.Message!, null);
             _notBefore = context.Now() + VmLadder.AskAgainAfter;
+            Tell(VmProgress.Queued, answer.Message!, _notBefore);
             return;
         }
 

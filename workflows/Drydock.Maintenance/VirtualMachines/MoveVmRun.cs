@@ -189,7 +189,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         {
             var deleted = await context.Do<ActResult>(
                 Activities.DeleteMigration,
-                new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration), abort.MigrationUid!));
+                new MigrationInput(input.Node, input.Holder, new ObjectRef(input.Vm.Namespace, migration), abort.MigrationUid!) { Vm = input.Vm });
             if (!IsDone(deleted))
             {
                 return;
@@ -314,7 +314,11 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
 
         _notBefore = context.Now() + (act.Verdict == Verdict.LeaseLost ? LeaseRetry : VmLadder.AskAgainAfter);
-        Tell(VmProgress.Blocked, act.Message ?? act.Verdict.ToString(), _notBefore, Kebab.Of(act.Verdict.ToString()));
+        Tell(
+            VmProgress.Blocked, act.Message ?? act.Verdict.ToString(), _notBefore, Kebab.Of(act.Verdict.ToString()),
+            _state.IsLeaseLost ? $"lease/medik8s-leases/node-{input.Node}" : null,
+            _state.IsLeaseLost ? "It goes on by itself when the lease is ours again; see whoever holds it to its end, or cancel this maintenance."
+                : "It is tried again every ten seconds; look at its events and at the log of virt-api.");
         return false;
     }
 
@@ -337,7 +341,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     {
         var late = wait.Blocker == Answers.StuckTerminating ? seen.Launcher : null;
         Tell(
-            wait.Progress, wait.Message, wait.Until, wait.Blocker, late is null ? wait.LookAt : $"pod/{late.Pod}", wait.NextStep,
+            wait.Progress, wait.Message, wait.Deadline ?? wait.Until, wait.Blocker, late is null ? wait.LookAt : $"pod/{late.Pod}", wait.NextStep,
             seen.Migration is { IsFinished: false } moving ? moving.Phase : null, late?.LeavingSince);
     }
 

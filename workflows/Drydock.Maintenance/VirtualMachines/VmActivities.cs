@@ -154,21 +154,28 @@ internal sealed class CancelEvacuationActivity(ICluster cluster, TimeProvider cl
 }
 
 /// <summary>One migration.</summary>
-internal sealed record MigrationInput(string Node, string Holder, ObjectRef Migration, string Uid);
+internal sealed record MigrationInput(string Node, string Holder, ObjectRef Migration, string Uid)
+{
+    /// <summary>The machine that it moves; null in what was stored before it was kept.</summary>
+    public ObjectRef? Vm { get; init; }
+}
 
-/// <summary>Deletes a migration, which aborts it. Safe to run twice.</summary>
+/// <summary>Deletes a migration, which aborts it. Safe to run twice: one that is being deleted, or gone, is not deleted again.</summary>
 internal sealed class DeleteMigrationActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<MigrationInput, ActResult>
 {
     protected override async Task<ActResult> RunAsync(MigrationInput input, CancellationToken cancellationToken)
     {
         var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken, isUndo: true);
-        if (go.Verdict == Verdict.Done)
+        if (go.Verdict == Verdict.Done && (input.Vm is not { } vm || await IsThereAsync(vm, input.Uid, cancellationToken)))
         {
             await cluster.DeleteMigrationAsync(input.Migration, input.Uid, cancellationToken);
         }
 
         return go;
     }
+
+    private async Task<bool> IsThereAsync(ObjectRef vm, string uid, CancellationToken cancellationToken) =>
+        (await cluster.ListMigrationsAsync(vm, cancellationToken)).Any(migration => migration.Uid == uid && !migration.IsBeingDeleted);
 }
 
 /// <summary>What came of marking a machine.</summary>

@@ -166,6 +166,9 @@ internal abstract record VmStep
     {
         /// <summary>The object to look at; null: the instance itself.</summary>
         public string? LookAt { get; init; }
+
+        /// <summary>When the next rung is taken, where it is looked at sooner; null: then.</summary>
+        public DateTimeOffset? Deadline { get; init; }
     }
 
     /// <summary>It left.</summary>

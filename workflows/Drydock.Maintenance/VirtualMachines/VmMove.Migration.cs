@@ -91,8 +91,9 @@ internal sealed partial class VmMove
     public VmStep? Pausing() =>
         state.RetryAt > now
             ? Wait(
-                VmProgress.Blocked, $"Attempt {state.Attempts} did not succeed; the next is at {state.RetryAt:HH:mm:ss}.", state.RetryAt, null,
-                "migration-retry", state.LastAnswer ?? "It is tried again by itself.")
+                VmProgress.Blocked,
+                $"Migration {state.Attempts} of {policy.MaxAttempts} did not succeed{Last}; the next is tried at {state.RetryAt:HH:mm:ss}.", state.RetryAt, null,
+                "migration-retry", "It is tried again by itself; see to what was in the way of the last one, or migrate it by hand.")
             : null;
 
     private string NoCancel => !state.CannotWithdraw ? ""
@@ -118,7 +119,7 @@ internal sealed partial class VmMove
         }
 
         var look = clock.ClockSince!.Value + LookAgainForReason;
-        return Wait(VmProgress.Migrating, "Its migration's target pod is starting.", look > now && look < deadline ? look : deadline, clock);
+        return Wait(VmProgress.Migrating, "The target pod of its migration is starting.", look > now && look < deadline ? look : deadline, clock) with { Deadline = deadline };
     }
 
     private VmStep Running(ObservedMigration migration)
@@ -154,14 +155,14 @@ internal sealed partial class VmMove
         var progress = migration is null ? VmProgress.Requested : VmProgress.Migrating;
         if (seen.PendingReason is { } reason)
         {
-            return Wait(progress, $"Pending: {reason}", deadline, clock);
+            return Wait(progress, $"Its migration is Pending: {reason}", deadline, clock);
         }
 
         var look = clock.ClockSince!.Value + LookAgainForReason;
-        return Wait(progress, "Pending without a reason: see virt-controller's log.", look > now && look < deadline ? look : deadline, clock);
+        return Wait(progress, "Pending without a reason: see virt-controller's log.", look > now && look < deadline ? look : deadline, clock) with { Deadline = deadline };
     }
 
-    private string Tried() =>
-        $"{state.Attempts} migrations did not succeed{(state.LastAnswer is { } last ? $" (the last: {last.TrimEnd('.')})" : "")}."
-        + NoCancel;
+    private string Tried() => $"{Spoken.Count(state.Attempts, "migration", "migrations")} did not succeed{Last}.{NoCancel}";
+
+    private string Last => state.LastAnswer is { } last ? $" ({(state.Attempts == 1 ? "" : "the last: ")}{last.TrimEnd('.')})" : "";
 }

@@ -128,8 +128,8 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         var again = state.AskedAt.Value + VmLadder.AskAgainAfter;
         return now < again
             ? Wait(
-                VmProgress.Blocked, state.LastAnswer ?? "Its eviction was asked for.", again, null, "vm-held",
-                "It is asked for again every ten seconds.")
+                VmProgress.Blocked, state.LastAnswer ?? "Its eviction was asked for, and KubeVirt has not marked it for a migration.", again, null, "vm-held",
+                "It is asked for again every ten seconds; if that does not help, look at its events and at the log of virt-controller.")
             : null;
     }
 
@@ -173,8 +173,8 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
     // The grace period first, then without one; then only a person can help.
     private VmStep Stopping() => state switch
     {
-        { StopDeadline: { } deadline } when now < deadline => Wait(VmProgress.Stopping, "It is being stopped.", deadline),
-        { StopDeadline: not null, IsForced: false } => new VmStep.ForceStop($"It did not stop by {state.StopDeadline:u}."),
+        { StopDeadline: { } deadline } when now < deadline => Wait(VmProgress.Stopping, "It is being stopped; what remains of it then is stopped by force.", deadline),
+        { StopDeadline: not null, IsForced: false } => new VmStep.ForceStop($"Its guest had not shut down by {state.StopDeadline:u}."),
         { StopDeadline: null } => Wait(VmProgress.Stopping, "It is being stopped.", null),
         _ => Wait(
             VmProgress.Blocked, $"It does not stop, not even by force.{(seen.Launcher?.Stuck is { } why ? " " + why : "")}", null, null, "vm-does-not-stop",
