@@ -57,5 +57,5 @@ public sealed class EvictionStopTests
     }
 
     /// <summary>Those that were answered.</summary>
-    private static int Evictions(World world) => world.Api.RequestLog.Of("create", "pods", "eviction").Count();
+    private static int Evictions(World world) => world.Api.RequestLog.Of("create", "pods", "eviction").Count;
 }

@@ -1,6 +1,5 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Simulator.Scenarios;
 using Shouldly;
 using Xunit;
 using static Drydock.SimulationTests.Maintenance.VirtualMachineWorld;

@@ -2,7 +2,6 @@ using System.Text;
 using Drydock.DurableTask.Client;
 using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
-using Drydock.Simulator.Store;
 using Microsoft.Data.Sqlite;
 using Shouldly;
 using Xunit;

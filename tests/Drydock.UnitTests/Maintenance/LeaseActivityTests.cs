@@ -1,4 +1,3 @@
-using Drydock.DurableTask;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Lease;
