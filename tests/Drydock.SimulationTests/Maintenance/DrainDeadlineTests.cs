@@ -131,7 +131,7 @@ public sealed class DrainDeadlineTests
         await using var world = await StartAsync([Web("web")]);
         Attach(world);
         await world.BeginAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), OnTimeout = policy, WaitForVolumeDetach = true }));
-        await world.RunForAsync(TimeSpan.FromMinutes(20));
+        await world.RunForAsync(TimeSpan.FromMinutes(8));
 
         (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers.ShouldHaveSingleItem().Kind.ShouldBe("volume-attached");
         world.Api.RequestLog.Of("delete", "volumeattachments.storage.k8s.io").ShouldBeEmpty();

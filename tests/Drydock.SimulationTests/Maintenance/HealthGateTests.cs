@@ -76,39 +76,6 @@ public sealed class HealthGateTests
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
     }
 
-    [Fact(Timeout = World.Timeout)]
-    public async Task A_node_that_somebody_booted_while_it_was_held_needs_a_heartbeat_of_virt_handler_from_after_that_although_it_never_stopped_being_Ready()
-    {
-        await using var world = await World.StartAsync(VirtualMachineWorld.Machines());
-        await world.RunForAsync(TimeSpan.FromMinutes(2));
-        await world.BeginAsync(VirtualMachineWorld.Request(world) with { Action = MaintenanceAction.Hold });
-        await world.RunForAsync(TimeSpan.FromMinutes(10.5));
-
-        // The kubelet of the simulation would write its own again.
-        world.Api.Intercept = request =>
-        {
-            if (request is { Verb: "get", Resource: "nodes", IsDone: false })
-            {
-                world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", static node =>
-                {
-                    node["status"]!["nodeInfo"]!["bootID"] = "another boot";
-                    return true;
-                });
-            }
-
-            return Task.CompletedTask;
-        };
-        var booted = world.Time.GetUtcNow();
-
-        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
-        await world.RunUntilAsync(() => (bool?)world.Cluster.Store.Get(ResourceTypes.Nodes, null, "node-1")!["spec"]!["unschedulable"] != true);
-        var heartbeat = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.KubeVirtHeartbeat;
-        var report = await world.EndAsync();
-
-        heartbeat.ShouldNotBeNull().ShouldBeGreaterThan(booted);
-        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
-    }
-
     [Theory(Timeout = World.Timeout)]
     [InlineData(true)]
     [InlineData(false)]

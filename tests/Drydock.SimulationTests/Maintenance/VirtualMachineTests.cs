@@ -122,7 +122,7 @@ public sealed class VirtualMachineTests
             });
         await world.RunForAsync(TimeSpan.FromSeconds(6));
 
-        (await VmAsync(world, "one")).Message.ShouldBe($"Pending: {condition}: KubeVirt says so");
+        (await VmAsync(world, "one")).Message.ShouldBe($"Its migration is Pending: {condition}: KubeVirt says so");
     }
 
     [Fact(Timeout = World.Timeout)]

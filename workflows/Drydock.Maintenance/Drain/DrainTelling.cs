@@ -1,4 +1,4 @@
-using System.Text;
+using System.Text.Json;
 
 namespace Drydock.Maintenance.Drain;
 
@@ -92,7 +92,7 @@ internal static class DrainTelling
     }
 
     private static int SizeOf(Blocker blocker) => BytesOfTheRest
-        + new[] { blocker.Kind, blocker.Pod, blocker.Object, blocker.Message, blocker.NextStep }.OfType<string>().Sum(Encoding.UTF8.GetByteCount);
+        + new[] { blocker.Kind, blocker.Pod, blocker.Object, blocker.Message, blocker.NextStep }.OfType<string>().Sum(static text => JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length);
 
     private static string? Default(PodEntry pod) => pod.Budget is { } budget ? $"poddisruptionbudget/{budget}" : $"pod/{pod.Ns}/{pod.Name}";
 

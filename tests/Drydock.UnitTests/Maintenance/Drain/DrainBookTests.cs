@@ -168,9 +168,9 @@ public sealed class DrainBookTests
     }
 
     [Fact]
-    public void What_not_even_force_could_delete_is_asked_for_again_after_ten_seconds_whatever_its_order_and_rule()
+    public void What_not_even_force_could_delete_is_asked_for_again_after_ten_seconds_whatever_its_rule()
     {
-        var state = new DrainState { IsForced = true, Pods = [Pod(0) with { Waits = true }, Pod(1) with { Order = 7 }] };
+        var state = new DrainState { IsForced = true, Pods = [Pod(0) with { Waits = true }, Pod(1)] };
         state = DrainBook.Tried(
             state, new PodsEvicted(Verdict.Done, [], [new("u0", "webhook-denied", "no", null, null), new("u1", "webhook-denied", "no", null, null)]), isForced: true, Now);
 
