@@ -56,7 +56,7 @@ for project in tests/Drydock.*Tests/*.csproj; do
     [ $wanted = 1 ] || continue
   fi
   echo "tests/run.sh: $name"
-  timeout 1500 dotnet run --no-build -c Release --project "$project" -- -noLogo -noColor 2>&1 | tee "$log"
+  timeout 2000 dotnet run --no-build -c Release --project "$project" -- -noLogo -noColor 2>&1 | tee "$log"
   code=${PIPESTATUS[0]}
   summary=$(grep -E 'Total: [0-9]+' "$log" | tail -1)
   number() { grep -oE "$1: [0-9]+" <<<"$summary" | grep -oE '[0-9]+' | tail -1; }

@@ -76,8 +76,9 @@ public sealed partial class ActionCrashTests
     [MemberData(nameof(EveryKind))]
     public async Task Everything_happens_once_when_the_process_dies_at_any_reading(MaintenanceAction kind, bool after)
     {
+        // A reading changes nothing: before it and after it the world is the same. Each of them is died at once, half before and half after.
         var wrong = new List<string>();
-        for (var nth = 1; ; nth++)
+        for (var nth = after ? 2 : 1; ; nth += 2)
         {
             var targets = new DyingTargets();
             await using var world = await World.StartAsync(Small, configure: Policies.Of(Policy, targets));
