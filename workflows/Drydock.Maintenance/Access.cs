@@ -11,6 +11,10 @@ public static class Access
     /// </summary>
     public static AccessRule DeleteInstances { get; } = new("delete", "kubevirt.io", "virtualmachineinstances");
 
+    /// <summary>To mark machines and to start them again.</summary>
+    public static IReadOnlyList<AccessRule> StartMachines { get; } =
+        [new("patch", "kubevirt.io", "virtualmachines"), new("update", "subresources.kubevirt.io", "virtualmachines", "start")];
+
     /// <summary>The policy may have this instance shut down, and that is done by deleting it: something other than a VirtualMachine makes another.</summary>
     public static bool MayDelete(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy)
     {
@@ -94,12 +98,7 @@ public static class Access
                 .Contains(StuckVmPolicy.ShutDown);
         if (mayShutDown)
         {
-            needed.AddRange(
-            [
-                new("patch", "kubevirt.io", "virtualmachines"),
-                new("update", "subresources.kubevirt.io", "virtualmachines", "stop"),
-                new("update", "subresources.kubevirt.io", "virtualmachines", "start"),
-            ]);
+            needed.AddRange([.. StartMachines, new("update", "subresources.kubevirt.io", "virtualmachines", "stop")]);
         }
     }
 }

@@ -114,10 +114,10 @@ public enum VmFate
     /// <summary>It migrates and never stops.</summary>
     Migrates,
 
-    /// <summary>It is shut down by the eviction and comes back on another node (Always, instances of a set).</summary>
+    /// <summary>It is shut down by the eviction and comes back on another node (Always, RerunOnFailure, instances of a set).</summary>
     RestartsElsewhere,
 
-    /// <summary>It is shut down by the eviction and stays down (Manual, Once, bare instances, and RerunOnFailure if its guest shuts down cleanly).</summary>
+    /// <summary>It is shut down by the eviction and stays down (Manual, Once, bare instances).</summary>
     StaysDown,
 
     /// <summary>It is stopped by us and started again after the maintenance, by policy.</summary>

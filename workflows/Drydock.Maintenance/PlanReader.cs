@@ -161,7 +161,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
 
         var kubeVirt = await cluster.GetKubeVirtAsync(cancellationToken);
         var forecasts = new List<VmForecast>(instances.Count);
-        var deletes = false;
+        var (deletes, starts) = (false, false);
         foreach (var vmi in instances.Where(vmi => vmi.Phase is not ("Succeeded" or "Failed")))
         {
             var vm = vmi.Vm is { } name ? await cluster.GetVmAsync(name, cancellationToken) : null;
@@ -169,7 +169,14 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
                 FindingSeverity.Notes, "vm-annotation", problem, $"virtualmachine/{vmi.Ref}", "Correct or remove the annotation.")));
             var ofMachine = VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm));
             deletes |= Access.MayDelete(vmi, vm, ofMachine);
-            forecasts.Add(VmForecasts.Forecast(vmi, vm, kubeVirt, ofMachine, request.Drain.OnTimeout));
+            var forecast = VmForecasts.Forecast(vmi, vm, kubeVirt, ofMachine, request.Drain.OnTimeout);
+            starts |= forecast.Fate == VmFate.RestartsElsewhere && VmForecasts.IsStartedByUs(vm);
+            forecasts.Add(forecast);
+        }
+
+        if (starts)
+        {
+            findings.AddRange(await MissingAsync(Access.StartMachines, cancellationToken));
         }
 
         if (deletes && request.Drain.OnTimeout != DeadlinePolicy.Force)

@@ -121,7 +121,7 @@ internal sealed class ProgressLines(TimeProvider clock, TimeSpan? worthSaying = 
 
     /// <summary>Where a VM is: progress, phase of the migration, attempt.</summary>
     public static string VmText(VmView vm) => vm.Outcome is { } outcome
-        ? $"{OutcomeText(outcome)}{(vm.Node is { } node ? $", now on {node}" : "")}{(vm.IsRestored ? ", started again" : "")}"
+        ? $"{(vm.IsRestored && outcome == "NotRunningAgain" ? "shut down" : OutcomeText(outcome))}{(vm.Node is { } node ? $", now on {node}" : "")}{(vm.IsRestored ? ", started again" : "")}"
         : $"{vm.Progress}{(vm.Phase is { Length: > 0 } phase ? $", migration {phase}" : "")}{(vm.Attempts > 1 ? $", attempt {vm.Attempts}" : "")}: {vm.Message}";
 
     /// <summary>An outcome in words.</summary>

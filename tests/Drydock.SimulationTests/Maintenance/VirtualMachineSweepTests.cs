@@ -21,6 +21,8 @@ public sealed class VirtualMachineSweepTests
     private const int EveryReading = 9;
 
     private const string Stop = "update virtualmachines.subresources.kubevirt.io/stop";
+    private const string Start = "update virtualmachines.subresources.kubevirt.io/start";
+    private const string Evict = "create pods/eviction";
     private const string Migrate = "update virtualmachines.subresources.kubevirt.io/migrate";
     private const string Withdraw = "update virtualmachineinstances.subresources.kubevirt.io/evacuate/cancel";
     private const string DeleteMigration = "delete virtualmachineinstancemigrations.kubevirt.io";
@@ -60,6 +62,8 @@ public sealed class VirtualMachineSweepTests
         ["external"] = new(
             Machines(Machine("one") with { EvictionStrategy = "External" }), Quick with { ExternalTimeout = TimeSpan.FromMinutes(5), OnStuck = StuckVmPolicy.Skip },
             VmOutcome.Skipped, (Withdraw, 1)),
+        ["rerun"] = new(
+            Machines(Machine("one") with { EvictionStrategy = "None", RunStrategy = "RerunOnFailure" }), Quick, VmOutcome.RestartedElsewhere, (Evict, 1), (Start, 1)),
         ["inbound"] = new(
             Machines(Machine("one"), Machine("two"), Machine("three")) with { Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2")] },
             Quick with { MaxInboundPerNode = 1 }, VmOutcome.Migrated),
@@ -183,6 +187,11 @@ public sealed class VirtualMachineSweepTests
             {
                 yield return $"{machine.Value} migrations of {machine.Key}";
             }
+        }
+
+        foreach (var vm in world.Cluster.Store.List(KubeVirtTypes.VirtualMachines).Where(vm => vm["metadata"]!["annotations"]?["drydock.dev/held-by"] is not null))
+        {
+            yield return $"{vm["metadata"]!["name"]} still carries the mark";
         }
 
         foreach (var vmi in world.Cluster.Store.List(KubeVirtTypes.Instances).Where(vmi => vmi["status"]?["evacuationNodeName"] is not null))

@@ -112,7 +112,7 @@ public sealed class VmForecastsTests
 
     [Theory]
     [InlineData("Always", VmFate.RestartsElsewhere)]
-    [InlineData("RerunOnFailure", VmFate.StaysDown)]
+    [InlineData("RerunOnFailure", VmFate.RestartsElsewhere)]
     [InlineData("Manual", VmFate.StaysDown)]
     [InlineData("Once", VmFate.StaysDown)]
     [InlineData("Halted", VmFate.StaysDown)]

@@ -90,4 +90,48 @@ public sealed partial class VmLadderTests
         VmLadder.Decide(bare, state, Node, Policy with { OnNotMigratable = StuckVmPolicy.Skip }, Now).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Skipped);
         Decide(bare, state with { OtherOwner = "VirtualMachineInstanceReplicaSet" }).ShouldBeOfType<VmStep.EvictLauncher>();
     }
+
+    [Theory]
+    [InlineData("RerunOnFailure", "Stopped", null, typeof(VmStep.Start))]
+    [InlineData("RerunOnFailure", "Stopped", "Succeeded", typeof(VmStep.Wait))]
+    [InlineData("RerunOnFailure", "Starting", "Scheduling", typeof(VmStep.Wait))]
+    [InlineData("RerunOnFailure", "Running", "Running", typeof(VmStep.Done))]
+    [InlineData("Always", "Stopped", null, typeof(VmStep.Wait))]
+    [InlineData("Halted", "Stopped", null, typeof(VmStep.Done))]
+    [InlineData("Manual", "Stopped", "Succeeded", typeof(VmStep.Done))]
+    [InlineData(null, null, null, typeof(VmStep.Done))]
+    public void One_that_KubeVirt_leaves_down_is_started_when_it_is_down_and_nobody_wants_otherwise(string? strategy, string? status, string? phase, Type step)
+    {
+        var seen = new VmObservation(Now)
+        {
+            Instance = phase is null ? null : new ObservedInstance("vmi-2", "node-2", phase, "None", true),
+            Machine = strategy is null ? null : new ObservedMachine(strategy, status),
+        };
+
+        var decided = Decide(seen, Evicted);
+
+        decided.ShouldBeOfType(step);
+        (decided as VmStep.Done)?.Outcome.ShouldBe(phase == "Running" ? VmOutcome.RestartedElsewhere : VmOutcome.StaysDown);
+        VmLadder.WhileSuspended(decided, Evicted).ShouldBe(decided, "what was shut down is not left down until somebody resumes");
+    }
+
+    [Fact]
+    public void One_that_was_started_is_waited_for_and_one_whose_start_is_refused_is_given_up_at_the_deadline_with_the_answer()
+    {
+        var down = new VmObservation(Now) { Machine = new("RerunOnFailure", "Stopped") };
+        var since = Now - Policy.RestartTimeout + TimeSpan.FromSeconds(1);
+        var refused = Evicted with { GoneSince = since, LastAnswer = "no endpoints available" };
+
+        Decide(down, refused).ShouldBeOfType<VmStep.Start>();
+        Decide(down, refused with { IsStarted = true }).ShouldBeOfType<VmStep.Wait>().Until.ShouldBe(since + Policy.RestartTimeout);
+        Decide(down, refused with { GoneSince = Now - Policy.RestartTimeout }).ShouldBe(
+            new VmStep.Done(VmOutcome.NotRunningAgain, "It was shut down and is not Running after 10m (no endpoints available)."));
+    }
+
+    [Fact]
+    public void One_whose_move_began_before_we_started_such_stays_down_as_it_was_told_then() =>
+        Decide(new VmObservation(Now) { Machine = new("RerunOnFailure", "Stopped") }, Evicted with { NeedsStart = false })
+            .ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.StaysDown);
+
+    private static readonly VmLadderState Evicted = Asked with { RunStrategy = "RerunOnFailure", IsShuttingDown = true, NeedsStart = true };
 }

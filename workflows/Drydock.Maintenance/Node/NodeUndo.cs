@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.VirtualMachines;
 
@@ -15,6 +16,10 @@ internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, O
 
     /// <summary>What the object was, as its mark said: for one whose mark somebody took off. Null: only the mark counts.</summary>
     public string? Ledger { get; init; }
+
+    /// <summary>Only the mark of a virtual machine goes: it was not shut down for the node.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StartsNothing { get; init; }
 
     /// <summary>Null if the undo may go on. A cancel does not stop an undo: it is its reason.</summary>
     public async Task<UndoResult?> RefusalAsync(ICluster cluster, TimeProvider clock, CancellationToken cancellationToken)
@@ -163,7 +168,8 @@ internal sealed class NodeUndo(ICluster cluster)
                 return new(Verdict.Refused, null, $"The mark on virtual machine {name} cannot be read: {text}");
             }
 
-            var step = prior.NextUndo(vm!, await cluster.GetVmiAsync(name, cancellationToken));
+            var vmi = await cluster.GetVmiAsync(name, cancellationToken);
+            var step = prior.NextUndo(vm!, vmi, prior.IsEvicted && vmi is not null && await IsLeavingAsync(vmi, cancellationToken));
             if (step.IsBusy)
             {
                 return Busy(UndoResult.ShuttingDown, $"Virtual machine {name} is still shutting down: it cannot be started before it is down.");
@@ -223,7 +229,12 @@ internal sealed class NodeUndo(ICluster cluster)
         vm.HasStateChangeRequests || vm.RunStrategy == "Always" || vm.Running == true
         || await cluster.GetVmiAsync(vm.Ref, cancellationToken) is { Phase: not ("Running" or "Succeeded" or "Failed") };
 
-    private async Task<bool> UnmarkVmAsync(ObjectRef name, string heldBy, CancellationToken cancellationToken)
+    private async Task<bool> IsLeavingAsync(VmiSnapshot vmi, CancellationToken cancellationToken) =>
+        (await cluster.ListLaunchersAsync(vmi.Ref, vmi.Uid, cancellationToken))
+            .Any(pod => pod is { IsFinished: false, DeletionRequestedAt: not null } && pod.Node == vmi.Node);
+
+    /// <summary>Takes the mark of this one off; false if the machine changes too fast for it.</summary>
+    public async Task<bool> UnmarkVmAsync(ObjectRef name, string heldBy, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < MaxConflicts; attempt++)
         {

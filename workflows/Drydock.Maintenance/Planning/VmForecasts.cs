@@ -30,6 +30,12 @@ public static class VmForecasts
     public static string? RunStrategyOf(VmSnapshot? vm) =>
         vm is null ? null : vm.RunStrategy ?? (vm.Running is true ? "Always" : "Halted");
 
+    /// <summary>
+    /// An evicted launcher shuts its guest down, and that is a success: KubeVirt starts RerunOnFailure again only after a failure (observed c and f).
+    /// One with both keys takes no mark, and is left alone.
+    /// </summary>
+    internal static bool IsStartedByUs(VmSnapshot? vm) => vm is { RunStrategy: "RerunOnFailure", Running: null };
+
     /// <summary>What will happen to it.</summary>
     /// <param name="vmi">The instance.</param>
     /// <param name="vm">Its virtual machine, or null.</param>
@@ -149,9 +155,7 @@ public static class VmForecasts
         (RunStrategyOf(vm), vmi.Controller?.Kind) switch
         {
             ("Always", _) => (VmFate.RestartsElsewhere, $"{why}; run strategy Always starts it elsewhere."),
-
-            // An evicted launcher shuts its guest down, and that is a success (observed c and f).
-            ("RerunOnFailure", _) => (VmFate.StaysDown, $"{why}; run strategy RerunOnFailure starts it elsewhere only if its guest does not shut down cleanly."),
+            _ when IsStartedByUs(vm) => (VmFate.RestartsElsewhere, $"{why}; KubeVirt leaves run strategy RerunOnFailure down after that, and Drydock starts it elsewhere."),
             ({ } strategy, _) => (VmFate.StaysDown, $"{why}; with run strategy {strategy} it stays down."),
             (null, var kind) => (VmFate.RestartsElsewhere, $"{why}; its {kind} replaces it."),
         };

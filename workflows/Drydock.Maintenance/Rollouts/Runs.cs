@@ -44,7 +44,7 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
         try
         {
             var report = await running;
-            var down = report.VirtualMachines.FirstOrDefault(vm => vm is { Outcome: VmOutcome.NotRunningAgain } or { Outcome: VmOutcome.Stopped, IsRestored: false });
+            var down = report.VirtualMachines.FirstOrDefault(vm => vm is { Outcome: VmOutcome.NotRunningAgain or VmOutcome.Stopped, IsRestored: false });
             return report.Outcome == MaintenanceOutcome.Completed && down is not null
                 ? new(report.Node, input.InstanceId, MaintenanceOutcome.Failed, $"{report.Message} But virtual machine {down.Vmi}: {down.Message}")
                 : new(report.Node, input.InstanceId, report.Outcome, report.Message, report.IsHeldByOther());

@@ -32,7 +32,9 @@ internal sealed partial class MoveVmRun
         }
 
         var (now, message) = await LeftAsync(seen);
-        return Gone(now) is { } done
+        var done = Gone(now);
+        await ReleaseAsync(done?.Outcome);
+        return done is not null
             ? Finish(done.Outcome, done.Message, done.Node, isFailure: false)
             : StillThere(now, "", message, isFailure: false);
     }
@@ -94,6 +96,7 @@ internal sealed partial class MoveVmRun
     /// <returns>What to add to its message: why the mark is still there, or nothing.</returns>
     private async Task<string> LetGoAsync(VmObservation seen, VmOutcome outcome)
     {
+        await ReleaseAsync(outcome);
         if (outcome is not (VmOutcome.StillThere or VmOutcome.Skipped) || !Ladder.IsAskedFor)
         {
             return "";

@@ -16,6 +16,15 @@ internal sealed partial class MoveVmRun
         }
 
         Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
+        if (seen.Instance is { NeedsStart: true } instance)
+        {
+            Ladder = Ladder with { NeedsStart = true };
+            if (VmLadder.ShutsDown(instance) && !await MarkEvictedAsync())
+            {
+                return;
+            }
+        }
+
         var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
         _isAsking = true;
         var answer = await context.Await<LauncherEvicted>(
@@ -42,7 +51,7 @@ internal sealed partial class MoveVmRun
             return;
         }
 
-        Answered(answer, launcher, isShutDown: force || seen.Instance is not { } instance || VmLadder.ShutsDown(instance));
+        Answered(answer, launcher, isShutDown: force || seen.Instance is not { } evicted || VmLadder.ShutsDown(evicted));
     }
 
     private void Answered(LauncherEvicted answer, ObservedLauncher launcher, bool isShutDown)

@@ -147,6 +147,9 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             case VmStep.ForceStop force:
                 await ForceStopAsync(force.Why);
                 return null;
+            case VmStep.Start start:
+                await StartAsync(start.Why);
+                return null;
             case VmStep.DeleteInstance delete:
                 await DeleteInstanceAsync(delete.Why, seen);
                 return null;

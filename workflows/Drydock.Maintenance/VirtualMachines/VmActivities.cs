@@ -1,10 +1,16 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.VirtualMachines;
 
 /// <summary>One virtual machine of a node under maintenance.</summary>
-internal sealed record VmInput(string Node, string Holder, ObjectRef Vm);
+internal sealed record VmInput(string Node, string Holder, ObjectRef Vm)
+{
+    /// <summary>It is to be marked before its launcher is evicted, not before it is stopped.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsEvicted { get; init; }
+}
 
 /// <summary>Which machine to wait for.</summary>
 /// <param name="Node">The node under maintenance.</param>
@@ -181,7 +187,7 @@ internal sealed class DeleteMigrationActivity(ICluster cluster, TimeProvider clo
 /// <summary>What came of marking a machine.</summary>
 internal sealed record VmMarked(ActResult Act, VmPrior? Prior);
 
-/// <summary>Writes on a machine what it was before it is stopped. Safe to run twice: its own mark means it is done.</summary>
+/// <summary>Writes on a machine what it was before it is stopped, or shut down by an eviction. Safe to run twice: its own mark means it is done.</summary>
 internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : ClusterActivity<VmInput, VmMarked>
 {
     protected override async Task<VmMarked> RunAsync(VmInput input, CancellationToken cancellationToken)
@@ -200,10 +206,11 @@ internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : Clu
                 return new(new(Verdict.Refused, $"Virtual machine {input.Vm}: Running and RunStrategy are mutually exclusive."), null);
             }
 
-            if (vm.Mark is { } mark)
+            var marked = vm.Mark is null ? null : LedgerJson.Read<VmPrior>(vm.Mark.Prior);
+            if (vm.Mark is { } mark && (mark.HeldBy != input.Holder || marked?.IsEvicted != true || input.IsEvicted))
             {
                 return mark.HeldBy == input.Holder
-                    ? new(ActResult.Done, LedgerJson.Read<VmPrior>(mark.Prior))
+                    ? new(ActResult.Done, marked)
                     : new(new(Verdict.Refused, $"Virtual machine {input.Vm} is held by {Holder.Describe(mark.HeldBy)}."), null);
             }
 
@@ -212,7 +219,7 @@ internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : Clu
                 return new(no, null);
             }
 
-            var prior = VmPrior.Of(input.Node, vm);
+            var prior = (marked ?? VmPrior.Of(input.Node, vm)) with { IsEvicted = input.IsEvicted };
             if (await cluster.MarkVmAsync(vm, new HoldMark(input.Holder, LedgerJson.Write(prior)), cancellationToken) is not null)
             {
                 return new(ActResult.Done, prior);
@@ -278,7 +285,14 @@ internal sealed class RestoreVmActivity(ICluster cluster, TimeProvider clock) : 
 {
     protected override async Task<UndoResult> RunAsync(UndoInput input, CancellationToken cancellationToken) =>
         await input.RefusalAsync(cluster, clock, cancellationToken)
-        ?? await new NodeUndo(cluster).RestoreVmAsync(input.Vm!.Value, input.Holder, input.Ledger, cancellationToken);
+        ?? (input.StartsNothing
+            ? await UnmarkAsync(input.Vm!.Value, input.Holder!, cancellationToken)
+            : await new NodeUndo(cluster).RestoreVmAsync(input.Vm!.Value, input.Holder, input.Ledger, cancellationToken));
+
+    private async Task<UndoResult> UnmarkAsync(ObjectRef vm, string holder, CancellationToken cancellationToken) =>
+        await new NodeUndo(cluster).UnmarkVmAsync(vm, holder, cancellationToken)
+            ? new(Verdict.Done, null)
+            : throw NodeUndo.KeepsChanging("virtualmachines", vm.ToString());
 }
 
 /// <summary>Names the machines that carry marks of the maintenance of this node.</summary>

@@ -23,6 +23,14 @@ internal sealed record VmLadderState
     /// <summary>Its launcher's eviction was accepted: it shuts down.</summary>
     public bool IsShuttingDown { get; init; }
 
+    /// <summary>Once its eviction has shut it down we start it again: nobody else does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool NeedsStart { get; init; }
+
+    /// <summary>We did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsStarted { get; init; }
+
     /// <summary>We stopped it: restore starts it again.</summary>
     public bool IsStopped { get; init; }
 
@@ -151,6 +159,9 @@ internal abstract record VmStep
     /// <summary>Stop it again without a grace period.</summary>
     internal sealed record ForceStop(string Why) : VmStep;
 
+    /// <summary>Start it again: its eviction has shut it down, and nobody else does.</summary>
+    internal sealed record Start(string Why) : VmStep;
+
     /// <summary>Delete the instance: it has no virtual machine that could be stopped.</summary>
     internal sealed record DeleteInstance(string Why) : VmStep;
 
@@ -217,11 +228,11 @@ internal static class VmLadder
     }
 
     /// <summary>
-    /// The same while the maintenance is suspended: a machine that is on its way goes on and may arrive, or turn out to be down; nothing is begun
-    /// for one, nor is it given up.
+    /// The same while the maintenance is suspended: a machine that is on its way goes on and may arrive, or turn out to be down; one that was shut
+    /// down is started again; nothing is begun for one, nor is it given up.
     /// </summary>
     public static VmStep WhileSuspended(VmStep step, VmLadderState state) =>
-        step is VmStep.Wait
+        step is VmStep.Wait or VmStep.Start
             or VmStep.Done { Outcome: VmOutcome.Migrated or VmOutcome.RestartedElsewhere or VmOutcome.Stopped or VmOutcome.StaysDown or VmOutcome.AlreadyGone }
             ? step
             : new VmStep.Wait(VmProgress.Waiting, "The maintenance is suspended: nothing new is begun for it.", null, null, null, state);
@@ -246,6 +257,6 @@ internal static class VmLadder
         _ => true,
     };
 
-    /// <summary>Whether KubeVirt starts it again elsewhere after its instance ended.</summary>
+    /// <summary>Whether it is started again elsewhere after its instance ended.</summary>
     public static bool ComesBack(VmLadderState state) => state.RunStrategy is "Always" or "RerunOnFailure" || state.OtherOwner is not null;
 }

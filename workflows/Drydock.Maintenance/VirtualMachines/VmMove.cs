@@ -206,6 +206,11 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return new VmStep.Done(VmOutcome.RestartedElsewhere, $"It was shut down and runs on {_instance.Node} now.", _instance.Node);
         }
 
+        if (state is { NeedsStart: true, IsShuttingDown: true })
+        {
+            return StartedAgain();
+        }
+
         if (state.RunStrategy == "RerunOnFailure" && _instance is null or { Phase: "Succeeded" } && seen.Machine?.Status == "Stopped")
         {
             return new VmStep.Done(VmOutcome.StaysDown, "Its guest shut down cleanly: RerunOnFailure does not start it again.");
@@ -213,6 +218,18 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
         return NotYetRunning(seen.Unschedulable ?? seen.Machine?.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance");
     }
+
+    // KubeVirt starts it by itself where its guest crashed instead; and whoever gave it another strategy meanwhile wants something else.
+    private VmStep StartedAgain() => seen.Machine switch
+    {
+        null => new VmStep.Done(VmOutcome.StaysDown, "It was shut down, and its VirtualMachine was deleted meanwhile."),
+        { RunStrategy: not ("RerunOnFailure" or "Always") } changed when _instance is null or { IsFinal: true } => new VmStep.Done(
+            VmOutcome.StaysDown, $"It was shut down, and somebody gave it run strategy {changed.RunStrategy} meanwhile: it is left as it is."),
+        { RunStrategy: "RerunOnFailure", Status: "Stopped" } when _instance is null && !state.IsStarted && !(now >= state.GoneSince + policy.RestartTimeout) =>
+            new VmStep.Start("Its eviction shut it down, and run strategy RerunOnFailure leaves it so: it is started again."),
+        var machine => NotYetRunning(
+            (machine.Status == "Stopped" && !state.IsStarted ? state.LastAnswer : null) ?? seen.Unschedulable ?? machine.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance"),
+    };
 
     private VmStep NotYetRunning(string why)
     {

@@ -81,6 +81,10 @@ internal sealed record ObservedInstance(string Uid, string? Node, string Phase, 
     /// <summary>When the newest of that owner's instances was made; read only at the first look.</summary>
     public DateTimeOffset? NewestSibling { get; init; }
 
+    /// <summary>Once its eviction has shut it down, KubeVirt leaves it down: we start it. False in what was stored before that was done.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool NeedsStart { get; init; }
+
     /// <summary>Over.</summary>
     public bool IsFinal => Phase is "Succeeded" or "Failed";
 

@@ -25,7 +25,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var own = migrations.Where(migration => migration.Vmi == input.Vm).Select(migration => migration.PlacedBy(vmi)).ToList();
         var observation = new VmObservation(clock.GetUtcNow())
         {
-            Instance = vmi is null ? null : InstanceOf(vmi, kubeVirt),
+            Instance = vmi is null ? null : InstanceOf(vmi, vm, kubeVirt),
             Launcher = launcher is null ? null : await LauncherOfAsync(launcher, input.Node, cancellationToken),
             Migration = MigrationOf(own),
             LastFailure = MigrationOf(own.Where(migration => migration.Phase == "Failed")),
@@ -100,14 +100,18 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         };
     }
 
-    private static ObservedInstance InstanceOf(VmiSnapshot vmi, KubeVirtSnapshot? kubeVirt) =>
-        new(vmi.Uid, vmi.Node, vmi.Phase, VmForecasts.Effective(vmi.EvictionStrategy, kubeVirt).Strategy, vmi.IsLiveMigratable)
+    private static ObservedInstance InstanceOf(VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt)
+    {
+        var strategy = VmForecasts.Effective(vmi.EvictionStrategy, kubeVirt).Strategy;
+        return new(vmi.Uid, vmi.Node, vmi.Phase, strategy, vmi.IsLiveMigratable)
         {
+            NeedsStart = strategy is not (VmForecasts.LiveMigrate or VmForecasts.External) && VmForecasts.IsStartedByUs(vm),
             WhyNot = vmi.IsLiveMigratable ? null : $"{vmi.LiveMigratable?.Reason ?? "no reason given"}: {vmi.LiveMigratable?.Message}",
             EvacuationNode = vmi.EvacuationNode,
             OtherOwner = vmi.Controller is { Kind: not "VirtualMachine" } owner ? owner.Kind : null,
             OtherOwnerName = vmi.Controller is { Kind: not "VirtualMachine" } named ? named.Name : null,
         };
+    }
 
     private static ObservedMigration? MigrationOf(IEnumerable<MigrationSnapshot> migrations) =>
         migrations.OrderBy(migration => migration.IsFinished).ThenByDescending(migration => migration.CreatedAt)

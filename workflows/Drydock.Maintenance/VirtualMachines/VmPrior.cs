@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Planning;
 
@@ -9,6 +10,10 @@ namespace Drydock.Maintenance.VirtualMachines;
 /// <param name="Running">The deprecated <c>spec.running</c>.</param>
 internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
 {
+    /// <summary>It was not stopped: its launcher was evicted, which changes no strategy.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsEvicted { get; init; }
+
     /// <summary>For people and for the report.</summary>
     public string StrategyName => RunStrategy ?? (Running is true ? "Always" : "Halted");
 
@@ -16,16 +21,19 @@ internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
     public static VmPrior Of(string node, VmSnapshot vm) => new(node, vm.RunStrategy, vm.Running);
 
     /// <summary>What is to be done next to put it back.</summary>
-    public VmUndoStep NextUndo(VmSnapshot vm, VmiSnapshot? vmi)
+    /// <param name="vm">What it is now.</param>
+    /// <param name="vmi">Its instance, or null.</param>
+    /// <param name="isLeaving">The launcher of the instance is being deleted, as after an eviction.</param>
+    public VmUndoStep NextUndo(VmSnapshot vm, VmiSnapshot? vmi, bool isLeaving = false)
     {
         var isAlive = vmi is not null && vmi.Phase is not ("Succeeded" or "Failed");
-        if (VmForecasts.RunStrategyOf(vm) != StrategyName && !WasLeftByOurStop(vm))
+        if (VmForecasts.RunStrategyOf(vm) != StrategyName && (IsEvicted || !WasLeftByOurStop(vm)))
         {
             // Somebody gave it another strategy since: theirs holds.
             return new(null, false, false, WasChanged: true);
         }
 
-        var isGoingDown = isAlive && (vmi!.IsBeingDeleted || vm.Running is false);
+        var isGoingDown = isAlive && (vmi!.IsBeingDeleted || vm.Running is false || isLeaving);
         if (RunStrategy is { } original && vm.RunStrategy != original)
         {
             // Once is over with the instance that it finds: it is written when that is gone.
@@ -65,5 +73,6 @@ internal sealed record VmUndoStep(string? RunStrategy, bool Start, bool WaitsToR
     /// <summary>What was done, for people.</summary>
     public string Sentence(ObjectRef vm, VmPrior prior) => WasChanged
         ? $"Virtual machine {vm}: somebody changed its run strategy meanwhile; left as it is."
+        : prior.IsEvicted ? $"Virtual machine {vm}: {(Start ? "it had been shut down, and is started again." : "it runs; the mark on it is gone.")}"
         : $"Virtual machine {vm}: run strategy {prior.StrategyName} restored, running again.";
 }
