@@ -59,6 +59,14 @@ internal sealed class Stillness
         return IsPoolIdle() && Volatile.Read(ref _batches) == before + 3 && counts.ReadyItems == 0 && counts.PendingCommits == 0;
     }
 
+    /// <summary>Of the pool alone, while there is no process: for a moment it has done nothing.</summary>
+    public static bool IsPoolStill()
+    {
+        SpinWait.SpinUntil(IsPoolIdle, TimeSpan.FromMilliseconds(5));
+        Thread.Yield();
+        return IsPoolIdle();
+    }
+
     /// <summary>In words, for a test that fails.</summary>
     public static string Pool() => $"thread pool: {Busy()} at work, {ThreadPool.PendingWorkItemCount} queued";
 

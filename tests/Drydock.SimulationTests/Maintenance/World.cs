@@ -187,8 +187,8 @@ internal sealed class World : IAsyncDisposable
     /// <summary>The process will die just before, or just after, the nth such request to the API server is carried out.</summary>
     public void KillAtRequest(Func<HttpRequestMessage, bool> which, int nth, bool after) => _life!.KillAtRequest(which, nth, after);
 
-    /// <summary>The process dies, if it has not, and comes back with what is on the disk, or with what was made of that.</summary>
-    public async Task CrashAsync(Action<string>? change = null)
+    /// <summary>The process dies, if it has not, and comes back with what is on the disk, or with what was made of that; after a while, if that is said.</summary>
+    public async Task CrashAsync(Action<string>? change = null, TimeSpan away = default)
     {
         var dead = _life!;
         await dead.KillAsync();
@@ -196,6 +196,7 @@ internal sealed class World : IAsyncDisposable
         dead.CopyTo(HubFile);
         change?.Invoke(HubFile);
         await dead.DisposeAsync();
+        await Task.Factory.StartNew(() => DriveAlone(away), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         await OpenAsync();
     }
 
@@ -293,6 +294,20 @@ internal sealed class World : IAsyncDisposable
         }
 
         return null;
+    }
+
+    /// <summary>The cluster goes on while there is no process.</summary>
+    private void DriveAlone(TimeSpan span)
+    {
+        var end = Time.GetUtcNow() + span;
+        using var last = Time.CreateTimer(static _ => { }, null, span, System.Threading.Timeout.InfiniteTimeSpan);
+        while (Time.GetUtcNow() < end && !_timeIsUp.IsCancellationRequested)
+        {
+            if (Stillness.IsPoolStill())
+            {
+                Time.JumpToNext(end);
+            }
+        }
     }
 
     /// <summary>How the world stands, in words.</summary>
