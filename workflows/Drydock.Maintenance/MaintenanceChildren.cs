@@ -14,13 +14,15 @@ internal sealed partial class MaintenanceChildren(
 {
     private readonly MaintenanceSteering _steering = new(context, progress);
     private readonly LeaseKeeper _lease = new(context, progress);
+    private readonly PartKeeper<HoldNodeInput, IReadOnlyList<string>> _hold = new(
+        context, Orchestrations.HoldNode, InstanceIds.Hold(context.InstanceId), again: static input => input, progress.MarksUnkept);
+
     private readonly Dictionary<ObjectRef, Task<MoveVmResult>> _moving = [];
     private readonly List<MoveVmResult> _moved = [];
     private readonly Dictionary<ObjectRef, int> _lives = [];
 
     private readonly Dictionary<string, Task> _open = new(StringComparer.Ordinal);
 
-    private Task<IReadOnlyList<string>>? _hold;
     private Task<DrainResult>? _drain;
     private Task<int>? _drained;
     private Task<IReadOnlyList<ObjectRef>>? _vmsFound;
@@ -55,10 +57,11 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>Waits for news of any child, or for one of these, and books it.</summary>
     public async Task NextAsync(params Task[] others)
     {
-        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. _lease.Tasks];
+        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. _lease.Tasks, .. _hold.Tasks];
         awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound }.OfType<Task>());
         await Task.WhenAny(awaited);
         await _lease.BookAsync();
+        Note(await _hold.BookAsync() ?? []);
 
         // One that left and was found again in the same turn is a new life of it.
         await BookVmsAsync();
@@ -105,10 +108,8 @@ internal sealed partial class MaintenanceChildren(
     public void EndHealth() => context.SendEvent(InstanceIds.Health(context.InstanceId), ChildEvents.End, "end");
 
     /// <summary>Sees to it from now on that the marks stay on the node.</summary>
-    public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold = context.CallSubOrchestratorAsync<IReadOnlyList<string>>(
-        Orchestrations.HoldNode,
-        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours) { LooksForNew = request.Remediation != RemediationPolicy.LabelOnly },
-        new TaskOptions().WithInstanceId(InstanceIds.Hold(context.InstanceId)));
+    public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold.Start(
+        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours) { LooksForNew = request.Remediation != RemediationPolicy.LabelOnly });
 
     /// <summary>Reminds people until it is ended; never, if the span is zero.</summary>
     public void StartReminder(string what, string reason, string message, TimeSpan every)
@@ -182,11 +183,10 @@ internal sealed partial class MaintenanceChildren(
             await QuietlyAsync(child);
         }
 
-        if (_hold is not null)
+        if (_hold.Tasks.Count > 0)
         {
             // Before anything is put back: it would put it on again.
-            context.SendEvent(InstanceIds.Hold(context.InstanceId), ChildEvents.End, "end");
-            await QuietlyAsync(_hold, Note);
+            Note(await _hold.EndAsync() ?? []);
         }
 
         foreach (var child in _moving.Values)

@@ -19,8 +19,8 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     /// <summary>That the lease is not ours now, and whose it is; null: it is ours.</summary>
     public string? LeaseSentence => _lost?.Message(node);
 
-    /// <summary>When the lease was not ours, for the report.</summary>
-    public IEnumerable<PlanFinding> LeaseFindings => _losses.Concat(_lost is { } lost ? [lost] : Array.Empty<LeaseLoss>()).TakeLast(MostLosses)
+    /// <summary>When the lease was not ours, and what ended before its time, for the report.</summary>
+    public IEnumerable<PlanFinding> UnkeptFindings => _losses.Concat(_lost is { } lost ? [lost] : Array.Empty<LeaseLoss>()).TakeLast(MostLosses)
         .Select(loss => new PlanFinding(FindingSeverity.Notes, "lease-lost", loss.Report(node), $"lease/medik8s-leases/node-{node}")).Concat(_unkept.TakeLast(MostLosses));
 
     /// <summary>Who approved what.</summary>
@@ -127,13 +127,12 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     }
 
     /// <summary>Nobody renews the lease any more, for that reason, until the part that does so is started again.</summary>
-    public void LeaseUnkept(string why, string part)
-    {
-        var message = $"What renews the lease of node {node} ended at {context.Now():u} before its time ({why}), and is started again.";
-        _unkept.Add(new PlanFinding(
-            FindingSeverity.Notes, "lease-unkept", message, $"lease/medik8s-leases/node-{node}", $"If nobody ended it, see: drydock history {part}"));
-        Say(message);
-    }
+    public void LeaseUnkept(string why) =>
+        Unkept("lease-unkept", $"What renews the lease of node {node}", why, $"lease/medik8s-leases/node-{node}", InstanceIds.Lease(context.InstanceId));
+
+    /// <summary>Nobody keeps the marks on the node any more, for that reason, until the part that does so is started again.</summary>
+    public void MarksUnkept(string why) =>
+        Unkept("marks-unkept", $"What keeps the marks on node {node}", why, $"node/{node}", InstanceIds.Hold(context.InstanceId));
 
     /// <summary>Something new in the same step.</summary>
     public void Say(string message)
@@ -142,6 +141,13 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
         {
             Set(_status with { Message = message });
         }
+    }
+
+    private void Unkept(string kind, string what, string why, string lookAt, string part)
+    {
+        var message = $"{what} ended at {context.Now():u} before its time ({why}), and is started again.";
+        _unkept.Add(new PlanFinding(FindingSeverity.Notes, kind, message, lookAt, $"If nobody ended it, see: drydock history {part}"));
+        Say(message);
     }
 
     // The status must stay under 16 KiB (design D13).

@@ -242,7 +242,7 @@ internal sealed class MaintenanceRun
             VirtualMachines = [.. _children.VirtualMachines.Select(vm => MaintenanceChildren.WithRestore(vm, restored))],
             Approvals = _progress.Approvals,
             Actions = _progress.Actions,
-            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _actions.Findings, .. _progress.LeaseFindings],
+            Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _actions.Findings, .. _progress.UnkeptFindings],
             IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored is { LeftBehind.Count: 0, IsUnkept: false },
             LeftBehind = restored.LeftBehind,
         };

@@ -30,16 +30,18 @@ public sealed class UpdateTests
         await NothingIsLeftAsync(world);
     }
 
-    [Fact(Timeout = World.Timeout)]
-    public async Task What_renews_the_lease_is_started_anew_and_the_maintenance_goes_on()
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("m1:lease", "lease.renew")]
+    [InlineData("m1:hold", "node.await-marks")]
+    public async Task What_renews_the_lease_or_keeps_the_marks_is_started_anew_and_the_maintenance_goes_on(string instance, string step)
     {
         await using var world = await BegunAsync();
 
-        await world.CrashAsync(static hub => Change(hub, "m1:lease", "lease.renew"));
+        await world.CrashAsync(hub => Change(hub, instance, step));
         var report = await world.EndAsync();
 
         (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
-        report.Findings.ShouldContain(finding => finding.Message.Contains("the code called activity 'lease.renew'"));
+        report.Findings.ShouldContain(finding => finding.Message.Contains($"the code called activity '{step}'"));
         world.WhatIsWrong().Where(what => !what.Contains("within")).ShouldBeEmpty();
     }
 
