@@ -140,6 +140,28 @@ public sealed class DrainDeadlineTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_volume_of_a_pod_that_stays_is_not_waited_for()
+    {
+        await using var world = await StartAsync([Web("web") with { Volume = "1Gi" }, new WorkloadSpec("daemonSet", "shop", "agent") { Volume = "1Gi" }]);
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var before = Attached(world);
+        await world.BeginAsync(Request(world, new DrainPolicy { WaitForVolumeDetach = true }));
+        await world.RunUntilAsync(() => !world.Cluster.Store.List(ResourceTypes.Pods, "shop").Any(static pod =>
+            (string?)pod["metadata"]!["labels"]!["app"] == "web" && (string?)pod["spec"]!["nodeName"] == "node-1"));
+        await world.RunForAsync(TimeSpan.FromSeconds(1));
+        var blockers = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers;
+
+        var report = await world.EndAsync();
+
+        before.Count.ShouldBe(2, "of the pod that goes and of the one that stays");
+        blockers.ShouldHaveSingleItem().Kind.ShouldBe("volume-attached");
+        before.ShouldContain(blockers[0].Pod);
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        Attached(world).ShouldBe(before.Where(name => name != blockers[0].Pod));
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task Force_does_not_delete_data_that_the_request_did_not_give_up()
     {
         await using var world = await StartAsync([Web("held")], Never);
@@ -235,6 +257,9 @@ public sealed class DrainDeadlineTests
         Budgets = budgets,
         Maintain = "node-1",
     });
+
+    private static List<string> Attached(World world) =>
+        [.. world.Cluster.Store.List(ResourceTypes.VolumeAttachments).Where(static one => (string?)one["spec"]!["nodeName"] == "node-1").Select(static one => (string)one["metadata"]!["name"]!)];
 
     private static void Attach(World world) => world.Cluster.Store.Create(ResourceTypes.VolumeAttachments, new JsonObject
     {
