@@ -43,7 +43,7 @@ internal sealed class ClusterParts
         _heartbeats = new NodeHeartbeats(_cluster, _machines);
         _power = new MachinePower(_cluster);
         _hosts = new BareMetalHostController(_cluster, _machines, _power);
-        _effects = new FaultEffects(_cluster, _machines);
+        _effects = new FaultEffects(_cluster, _machines, _power);
         _faults = new FaultController(_cluster, _effects, scenario);
         _instances = new InstanceController(_cluster) { MayNotStart = (space, name) => _effects.Is("vmiStaysPending", space, name) };
         _disruptions = new DisruptionController(_cluster) { NeverFrees = (space, name) => _effects.Is("budgetNeverFrees", space, name) };

@@ -1,13 +1,14 @@
 using System.Text.Json.Nodes;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.Controllers;
+using Drydock.Simulator.Hardware;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Store;
 
 namespace Drydock.Simulator.Scenarios;
 
 /// <summary>What faults do to the cluster while they are in force. Runs on the cluster's loop.</summary>
-internal sealed class FaultEffects(ClusterContext cluster, Machines machines)
+internal sealed class FaultEffects(ClusterContext cluster, Machines machines, MachinePower power)
 {
     private const string Finalizer = "simulator.drydock.dev/stays";
 
@@ -113,6 +114,14 @@ internal sealed class FaultEffects(ClusterContext cluster, Machines machines)
             case "kubeletNeverTerminates":
                 machine.NeverTerminates = begins;
                 break;
+            case "powerButton" when begins && machine.PoweredOff:
+                power.On(machine);
+                break;
+            case "powerButton" when begins:
+                power.Reset(machine);
+                break;
+            case "powerButton":
+                return;
             default:
                 machine.PowerFailure = begins ? "power management command failed: connection to the BMC timed out" : null;
                 break;

@@ -39,6 +39,7 @@ internal static class FaultReader
         ["kubeletDies"] = FaultTarget.Node,
         ["kubeletNeverTerminates"] = FaultTarget.Node,
         ["powerFails"] = FaultTarget.Host,
+        ["powerButton"] = FaultTarget.Node,
         ["finalizerStays"] = FaultTarget.Workload,
         ["vmiStaysPending"] = FaultTarget.Machine,
         ["migrationsUnschedulable"] = FaultTarget.Machine,

@@ -116,12 +116,8 @@ public sealed class HealthGateTests
     [Fact(Timeout = World.Timeout)]
     public async Task A_probe_is_asked_until_it_passes_and_one_that_never_does_says_what_it_saw()
     {
-        var policy = new MaintenancePolicy("p")
-        {
-            Probes = new Dictionary<string, ProbeTemplate> { ["up"] = new(ProbeKind.Http) { Url = "https://status.example/{node}", Contains = "ok" } },
-        };
         var targets = new Targets { Failures = 3 };
-        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(policy, targets));
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(UpProbe, targets));
 
         var report = await world.MaintainAsync(world.Request() with
         {
@@ -132,6 +128,75 @@ public sealed class HealthGateTests
         targets.Calls.Count.ShouldBeInRange(11, 14);
         targets.Calls[0].Url.ShouldBe("https://status.example/node-1");
     }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(39)]
+    [InlineData(40)]
+    [InlineData(41)]
+    public async Task A_cancel_is_heard_in_whichever_pause_between_two_probes_it_comes(int pause)
+    {
+        // The fortieth is the last of a generation of the gate.
+        var targets = new Targets { Failures = int.MaxValue };
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(UpProbe, targets));
+        await world.BeginAsync(world.Request() with { Policy = "p", Health = new HealthPolicy { Probes = ["up"], StableFor = TimeSpan.Zero, Timeout = TimeSpan.FromHours(5) } });
+        await world.RunUntilAsync(() => targets.Calls.Count == pause);
+        await world.RunForAsync(TimeSpan.FromSeconds(3));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        var asked = world.Time.GetUtcNow();
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled, report.Message);
+        (world.Time.GetUtcNow() - asked).ShouldBeLessThan(TimeSpan.FromSeconds(30));
+        targets.Calls.Count.ShouldBe(pause);
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_node_that_somebody_reset_by_its_button_while_it_was_held_takes_work_again_only_after_a_heartbeat_of_virt_handler_since(bool isPressed)
+    {
+        // virt-handler writes one a minute, and one when it comes up.
+        var pressed = TimeSpan.FromMinutes(20);
+        await using var world = await World.StartAsync(Scenario.Named("healthy") with
+        {
+            Faults = isPressed ? [new FaultSpec("powerButton", "node-1") { After = pressed }] : [],
+        });
+        var boot = await BootIdAsync(world);
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold, Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) } });
+        await world.RunForAsync(pressed + TimeSpan.FromSeconds(20));
+        var held = (await world.StatusAsync<MaintenanceStatus>())!;
+        var (now, before) = (await BootIdAsync(world), (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.KubeVirtHeartbeat!.Value);
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var asked = world.Time.GetUtcNow();
+        await world.RunForAsync(TimeSpan.FromSeconds(10));
+        var waiting = (await world.StatusAsync<MaintenanceStatus>())!;
+        var told = await world.StatusAsync<HealthStatus>(InstanceIds.Health("m1"));
+        var report = await world.EndAsync();
+        var after = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.KubeVirtHeartbeat!.Value;
+
+        held.IsHolding.ShouldBeTrue();
+        (now != boot).ShouldBe(isPressed);
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        waiting.Step.ShouldBe(isPressed ? MaintenanceStep.Health : MaintenanceStep.Done);
+        if (isPressed)
+        {
+            told!.Message.ShouldContain($"The last heartbeat of virt-handler ({before:HH:mm:ss}) is from before the boot (");
+            after.ShouldBeGreaterThan(asked);
+            report.Steps.Single(step => step.Step == MaintenanceStep.Health).To.ShouldBeInRange(after, after.AddSeconds(5));
+        }
+
+        world.WhatIsWrong().ShouldBeEmpty();
+    }
+
+    private static async Task<string?> BootIdAsync(World world) => (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId;
+
+    private static MaintenancePolicy UpProbe { get; } = new("p")
+    {
+        Probes = new Dictionary<string, ProbeTemplate> { ["up"] = new(ProbeKind.Http) { Url = "https://status.example/{node}", Contains = "ok" } },
+    };
 
     private static Scenario WithAgent { get; } = new()
     {

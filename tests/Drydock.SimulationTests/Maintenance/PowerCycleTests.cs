@@ -126,6 +126,21 @@ public sealed class PowerCycleTests
         await StaysOutAsync(world, report);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_somebody_switches_on_by_its_button_while_it_is_to_stay_off_is_told_and_its_node_stays_out()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware with { Faults = [new FaultSpec("powerButton", "node-1") { After = TimeSpan.FromHours(3) }] });
+        await world.BeginAsync(PowerCycle(world) with { ActionOptions = new ActionOptions { PowerOffUntilComplete = true } });
+        await world.RunUntilAsync(() => (bool?)Host(world)["status"]!["poweredOn"] == false);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldNotBeNull().ShouldStartWith("BareMetalHost metal/node-1 came on although it was to stay off until somebody says complete: somebody switched it on, or took annotation ");
+        (world.Time.GetUtcNow() - World.Start).ShouldBeInRange(TimeSpan.FromHours(3), TimeSpan.FromHours(3) + TimeSpan.FromMinutes(10));
+        await StaysOutAsync(world, report);
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(true)]
     [InlineData(false)]

@@ -44,6 +44,7 @@ public sealed class FaultKindTests
                 host.Ensure("spec")["online"] = !host.Flag("status", "poweredOn");
                 return true;
             }))),
+        ["powerButton"] = new("powerButton: node-2", Happens(scene => scene.Cluster.PodsOn("node-2").Exists(pod => pod.Objects("status", "containerStatuses").Any(each => each.Number("restartCount") > 0)), within: 30)) { Lasts = false },
         ["finalizerStays"] = new("finalizerStays: web", Happens(scene => scene.Cluster.PodsOf("web").Exists(pod => pod.IsDeleting()), within: 40, first: scene =>
             scene.Cluster.Delete(ResourceTypes.Pods, scene.Cluster.PodsOf("web").First(pod => pod.IsActive())))),
         ["vmiStaysPending"] = new("vmiStaysPending: vm", Happens(scene => scene.Cluster.Vmi("vm").InstancePhase() != "Running", within: 30, first: scene =>
