@@ -8,7 +8,7 @@ namespace Drydock.Server;
 /// <summary>
 /// A hub in another process, such as the Durable Task Scheduler. What the protocol has no call for is kept where it can be: the cluster in
 /// an instance that waits for ever, who acts on resources in a lease of the cluster. Nothing tells the other servers that a wait is over,
-/// so a wait of theirs goes on until it looks again by itself, a minute at the longest.
+/// so a wait of theirs goes on until it looks again by itself, a minute at the longest, and a batch of evictions for ten seconds.
 /// </summary>
 internal sealed class RemoteServerHub(RemoteTaskHub hub, TaskHubAddress address, DurableTaskClient client, OperatorLeadership leadership) : IServerHub
 {

@@ -1,6 +1,8 @@
 using Drydock.Maintenance;
+using Drydock.Maintenance.Drain;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 using static Drydock.SimulationTests.Maintenance.VirtualMachineWorld;
@@ -31,6 +33,43 @@ public sealed class EvictionStopTests
         await StopsAsync(world, Request(world), isCancel: false);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("hub", 2)]
+    [InlineData("lease", 2)]
+    [InlineData("nothing", 10)]
+    public async Task A_stop_that_another_server_hears_reaches_a_batch_by_the_hub_they_share_or_by_a_cancelled_lease_and_else_after_ten_seconds(string by, int seconds)
+    {
+        await using var world = await World.StartAsync(Machines() with
+        {
+            Workloads = [new WorkloadSpec("deployment", "shop", "web") { Replicas = 40, On = [.. Enumerable.Repeat("node-1", 40)] }],
+        });
+        using var slow = world.Api.Fail(new Fault { Verb = "create", Resource = "pods", Subresource = "eviction", Latency = TimeSpan.FromSeconds(1) });
+        var line = new Line();
+        var (here, there) = (new Wakeups(world.Time, CancellationToken.None, by == "hub" ? line.End() : null), new Wakeups(world.Time, CancellationToken.None, by == "hub" ? line.End() : null));
+        var node = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        await world.Kubernetes.AcquireLeaseAsync("node-1", node.Uid, "drydock/hub/m1", TimeSpan.FromHours(1), CancellationToken.None);
+        IReadOnlyList<PodEntry>[] pods = [.. world.Cluster.Store.List(ResourceTypes.Pods, "shop")
+            .Select(pod => (IReadOnlyList<PodEntry>)[new PodEntry("shop", (string)pod["metadata"]!["name"]!, (string)pod["metadata"]!["uid"]!)])];
+        var since = world.Time.GetUtcNow();
+
+        var batch = new EvictPodsActivity(world.Kubernetes, world.Time, new EvictionSlots(), there)
+            .RunAsync(null!, new EvictPodsInput("node-1", "drydock/hub/m1", pods, null, Force: false) { AtOnce = 2 });
+        await world.RunForAsync(TimeSpan.FromSeconds(1.5));
+        await here.WakeAsync(Wakeups.EvictionsOf("node-1"), CancellationToken.None);
+        if (by == "lease")
+        {
+            await world.Kubernetes.MarkLeaseCancelledAsync("node-1", "drydock/hub/m1", CancellationToken.None);
+        }
+
+        await world.RunUntilAsync(() => batch.IsCompleted);
+
+        (world.Time.GetUtcNow() - since).ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(seconds));
+        var result = await batch;
+        result.Accepted.Count.ShouldBeInRange(2, 2 * seconds);
+        (result.Verdict, result.Untried?.Count).ShouldBe(by == "lease" ? (Verdict.Cancelled, null) : (Verdict.Done, pods.Length - result.Accepted.Count));
+        Evictions(world).ShouldBe(result.Accepted.Count);
+    }
+
     private static async Task StopsAsync(World world, MaintenanceRequest request, bool isCancel)
     {
         using var slow = world.Api.Fail(new Fault { Verb = "create", Resource = "pods", Subresource = "eviction", Latency = TimeSpan.FromSeconds(2) });
@@ -58,4 +97,31 @@ public sealed class EvictionStopTests
 
     /// <summary>Those that were answered.</summary>
     private static int Evictions(World world) => world.Api.RequestLog.Of("create", "pods", "eviction").Count;
+
+    /// <summary>What carries the news between two servers of one hub.</summary>
+    private sealed class Line
+    {
+        private readonly List<Carrier> _ends = [];
+
+        public IWakeupRelay End()
+        {
+            _ends.Add(new Carrier(this));
+            return _ends[^1];
+        }
+
+        private sealed class Carrier(Line line) : IWakeupRelay
+        {
+            public Action<string>? Woken { get; set; }
+
+            public Task WakeAsync(string node, CancellationToken cancellationToken)
+            {
+                foreach (var other in line._ends.Where(other => other != this))
+                {
+                    other.Woken?.Invoke(node);
+                }
+
+                return Task.CompletedTask;
+            }
+        }
+    }
 }
