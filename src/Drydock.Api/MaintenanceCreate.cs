@@ -119,7 +119,10 @@ public sealed record DrainRuleSettings
     /// <summary>Labels of its namespace, likewise.</summary>
     public string? NamespaceSelector { get; init; }
 
-    /// <summary>Only with <c>Evict</c>: pods of a higher order leave when those of every lower order are gone. Default 0, as pods without a rule.</summary>
+    /// <summary>
+    /// Only with <c>Evict</c>: pods of a higher order leave when those of every lower order are gone. Default 0, as pods without a rule. A virtual
+    /// machine has the order of its launcher pod: what is below leaves before it, what is above after it.
+    /// </summary>
     public int? Order { get; init; }
 }
 

@@ -8,16 +8,17 @@ namespace Drydock.Maintenance;
 /// <content>The drain: the pods, and each virtual machine that has to leave.</content>
 internal sealed partial class MaintenanceChildren
 {
-    public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty, MaintenancePolicy? policy)
+    public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty, MaintenancePolicy? policy, bool inOrder)
     {
         (_deadline, _drainSince) = (new SteeredDeadline(deadline, progress.Suspension?.Since), context.Now());
         _vmPolicy = VmPolicies.Allowed(request.VirtualMachines, policy);
         _drained = context.WaitForExternalEvent<int>(ChildEvents.Drained);
         _vmsFound = context.WaitForExternalEvent<IReadOnlyList<ObjectRef>>(ChildEvents.VmsFound);
-        var planned = vms.ToList();
+        // In an order the drain tells of each when its turn comes.
+        var planned = inOrder ? [] : vms.ToList();
         _drain = context.CallSubOrchestratorAsync<DrainResult>(
             Orchestrations.Drain,
-            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }),
+            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }) { OrdersMachines = inOrder },
             new TaskOptions().WithInstanceId(InstanceIds.Pods(context.InstanceId)));
         planned.ForEach(StartVm);
     }

@@ -33,6 +33,13 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     /// <summary>Before its machine goes down the gate is passed and the node empty once more; false in what was stored before that: its history must replay.</summary>
     public bool GuardsPower { get; init; }
 
+    /// <summary>
+    /// Virtual machines wait for pods of a lower order, as pods do; false where none need, and in what was stored before that: its history must
+    /// replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool OrdersMachines { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }

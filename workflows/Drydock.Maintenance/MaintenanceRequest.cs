@@ -177,8 +177,8 @@ public sealed record DrainRule(DrainBehavior Behavior)
     public string? NamespaceSelector { get; init; }
 
     /// <summary>
-    /// Pods of a higher order are evicted when those of every lower order are gone. Pods without a rule, those that are waited for and virtual
-    /// machines have order 0.
+    /// Pods of a higher order are evicted when those of every lower order are gone. Pods without a rule and those that are waited for have order
+    /// 0. A virtual machine has the order of its launcher pod, so that 0 where no rule is about that: what is below leaves before it, what is above after it.
     /// </summary>
     public int Order { get; init; }
 }

@@ -136,7 +136,8 @@ internal sealed class MaintenanceRun
         var deadline = _context.Now() + _request.Drain.Timeout;
         _progress.EnterDrain(_plan!, _request.Drain.OnTimeout == DeadlinePolicy.Wait ? null : deadline);
         _children.StartDrain(
-            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), Resolve.KeepsEmpty(_request, _plan.Policy), _plan.Policy);
+            deadline, _plan!.VirtualMachines.Where(vm => vm.Fate != VmFate.Stays).Select(vm => vm.Vmi), Resolve.KeepsEmpty(_request, _plan.Policy), _plan.Policy,
+            _plan.OrdersMachines);
         while (!_children.IsDrained)
         {
             await _children.NextAsync(_cancel.Said);

@@ -63,6 +63,8 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             Policy = planned.Policy,
             Host = planned.Host,
             GuardsPower = true,
+            OrdersMachines = request.Drain.Rules.Any(static rule => rule.Order < 0)
+                || pods.Any(static pod => pod.Decision is { Verdict: PodVerdict.MoveVm, Order: not 0 }),
             Findings = [.. findings.OrderBy(finding => finding.Severity)],
         };
     }

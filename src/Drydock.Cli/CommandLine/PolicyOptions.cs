@@ -33,7 +33,7 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _podSelector = new("--pod-selector") { Description = "Only pods that match leave; the others stay and hold nothing up.", HelpName = "selector" };
     private readonly Option<string[]> _skip = Selectors("--skip-pods", "Pods that match stay where they are. May be given several times.");
     private readonly Option<string[]> _wait = Selectors("--wait-for-pods", "Pods that match are not evicted; the drain waits until they have finished. May be given several times.");
-    private readonly Option<string[]> _last = Selectors("--last", "Pods that match are evicted when all others are gone. May be given several times, each later than the one before.");
+    private readonly Option<string[]> _last = Selectors("--last", "Pods that match are evicted when all others and the VMs are gone; a VM goes by its launcher pod (kubevirt.io=virt-launcher). May be given several times, each later than the one before.");
     private readonly Option<string?> _podTimeout = CommonOptions.Duration("--pod-timeout", "How long one pod may hold the drain, from when its order has its turn, before --on-timeout decides about it.");
     private readonly Option<int?> _parallel = new("--max-parallel-evictions") { Description = "Evictions under way at once. Default 10.", HelpName = "1-50" };
     private readonly Option<bool> _detach = new("--wait-for-volume-detach") { Description = "The node is empty only when the volumes of its pods are detached." };

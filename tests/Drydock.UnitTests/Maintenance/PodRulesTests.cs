@@ -74,7 +74,7 @@ public sealed class PodRulesTests
     [InlineData("managed", DrainBehavior.Evict, PodVerdict.Evict, 7)]
     [InlineData("finished", DrainBehavior.WaitForCompletion, PodVerdict.Evict, 7)]
     [InlineData("launcher", DrainBehavior.Skip, PodVerdict.Keep, 0)]
-    [InlineData("launcher", DrainBehavior.Evict, PodVerdict.MoveVm, 0)]
+    [InlineData("launcher", DrainBehavior.Evict, PodVerdict.MoveVm, 7)]
     [InlineData("daemon-set", DrainBehavior.Evict, PodVerdict.Keep, 0)]
     [InlineData("mirror", DrainBehavior.WaitForCompletion, PodVerdict.Keep, 0)]
     [InlineData("unmanaged", DrainBehavior.Evict, PodVerdict.Deny, 0)]

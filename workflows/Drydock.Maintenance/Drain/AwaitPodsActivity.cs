@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;
@@ -51,6 +52,10 @@ internal sealed record PodsSeen(
 
     /// <summary>Volumes that are still attached, once no pod is left; only if the policy waits for them.</summary>
     public IReadOnlyList<string> Attached { get; init; } = [];
+
+    /// <summary>The orders of the virtual machines that rules give one, by namespace and name; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, int>? VmOrders { get; init; }
 
     /// <summary>Of the known virtual machines those that were there all the time: one that left and comes back is new again.</summary>
     public IReadOnlyList<ObjectRef>? StillThere { get; init; }
@@ -131,6 +136,7 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
     private static bool IsNews(AwaitPodsInput input, PodsSeen seen) =>
         seen.New.Count > 0 || seen.NewVms.Count > 0 || seen.Released.Count > 0
         || (input.Known.Count + input.KnownVms.Count > 0 && seen.Gone.Count == input.Known.Count && seen.Launchers == 0)
+        || (input.Policy.Rules.Any(static rule => rule.Order != 0) && seen.StillThere?.Count < input.KnownVms.Count)
         || seen.Changed.Any(pod => pod is { IsLeaving: false } or { Stuck: not null })
         || input.Held.Any(budget => seen.Allowed.GetValueOrDefault(budget.Key) > budget.Value);
 }

@@ -36,14 +36,18 @@ internal static class DrainBook
                 : released.Contains(pod.Uid) ? pod with { IsReleased = true, HeldBy = null }
                 : Held(pod, seen)),
         ];
-        var turn = PodSchedule.LowestOrder(pods, seen.Launchers > 0);
+        state = state with
+        {
+            Vms = [.. seen.StillThere ?? state.Vms, .. seen.NewVms],
+            VmOrders = seen.VmOrders,
+            Launchers = seen.Launchers,
+        };
+        var turn = PodSchedule.LowestOrder(pods, state.MachineOrder);
         return state with
         {
             // A pod's own time begins with its turn: until then it holds nothing up.
             Pods = [.. pods.Select(pod => pod is { HoldsDrain: true, Deadline: null } && pod.Order == turn ? pod with { Deadline = seen.At + TimeOf(state, policy) } : pod)],
-            Vms = [.. seen.StillThere ?? state.Vms, .. seen.NewVms],
             NewVms = [.. state.NewVms, .. seen.NewVms],
-            Launchers = seen.Launchers,
             Allowed = seen.Allowed,
             Versions = seen.Versions,
             Attached = seen.Attached,
@@ -52,8 +56,18 @@ internal static class DrainBook
         };
     }
 
-    /// <summary>The virtual machines that were not told yet.</summary>
-    public static (DrainState State, IReadOnlyList<ObjectRef> News) TakeVms(DrainState state) => (state with { NewVms = [] }, state.NewVms);
+    /// <summary>The virtual machines that were not told yet; in order only those whose turn it is.</summary>
+    public static (DrainState State, IReadOnlyList<ObjectRef> News) TakeVms(DrainState state, bool inOrder)
+    {
+        if (!inOrder)
+        {
+            return (state with { NewVms = [] }, state.NewVms);
+        }
+
+        var turn = PodSchedule.LowestOrder(state.Pods, state.MachineOrder);
+        var there = state.NewVms.Intersect(state.Vms).ToLookup(vm => state.OrderOf(vm) <= turn);
+        return (state with { NewVms = [.. there[false]] }, [.. there[true]]);
+    }
 
     /// <summary>Nothing that must go is there, and nothing is attached that must be detached.</summary>
     public static bool IsEmpty(DrainState state) =>
@@ -137,7 +151,7 @@ internal static class DrainBook
 
     private static IEnumerable<PodEntry> ToForce(DrainState state, DateTimeOffset now)
     {
-        var turn = PodSchedule.LowestOrder(state.Pods, state.Launchers > 0);
+        var turn = PodSchedule.LowestOrder(state.Pods, state.MachineOrder);
         return state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && pod.Order == turn && (state.IsForced || pod.Deadline <= now));
     }
 

@@ -13,7 +13,12 @@ namespace Drydock.Maintenance.Drain;
 /// <param name="KeepsEmpty">Go on after that, evicting what comes, until told to end.</param>
 /// <param name="State">What was done in earlier generations.</param>
 internal sealed record DrainInput(
-    string Node, string Holder, string Parent, DrainPolicy Policy, DateTimeOffset Deadline, bool KeepsEmpty, DrainState State);
+    string Node, string Holder, string Parent, DrainPolicy Policy, DateTimeOffset Deadline, bool KeepsEmpty, DrainState State)
+{
+    /// <summary>A virtual machine is told when its turn comes, not as soon as it is seen.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool OrdersMachines { get; init; }
+}
 
 /// <summary>What a drain carries from generation to generation.</summary>
 internal sealed record DrainState
@@ -36,6 +41,17 @@ internal sealed record DrainState
     public string? Cursor { get; init; }
 
     public int Launchers { get; init; }
+
+    /// <summary>The orders of the virtual machines, by namespace and name, that rules give one; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, int>? VmOrders { get; init; }
+
+    /// <summary>The lowest order of the virtual machines that are still there, or null: none is.</summary>
+    [JsonIgnore]
+    public int? MachineOrder => Launchers == 0 ? null : Vms.Select(OrderOf).DefaultIfEmpty().Min();
+
+    /// <summary>The order of a virtual machine.</summary>
+    public int OrderOf(ObjectRef vm) => VmOrders?.GetValueOrDefault(vm.ToString()) ?? 0;
 
     /// <summary>Pods that went and are not in <see cref="Pods"/> any more.</summary>
     public int Forgotten { get; init; }
@@ -177,7 +193,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var open = state.Pods.Where(pod => pod.GoneAt is null).ToList();
         var until = state.SuspendedAt is not null ? now + TimeSpan.FromMinutes(1) : Earliest(
             now + TimeSpan.FromMinutes(1),
-            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? Earlier(PodSchedule.NextDue(state.Pods, state.Allowed, state.Launchers > 0), NextForced(input, state, now)),
+            Latest(state.LeaseRetryAt, state.ThrottledUntil) ?? Earlier(PodSchedule.NextDue(state.Pods, state.Allowed, state.MachineOrder), NextForced(input, state, now)),
             state is { WasEmpty: false, IsOverdue: false, IsForced: false } ? input.Deadline : null,
             state is { WasEmpty: false, IsForced: true } && DrainTelling.ForceEnds(input.Deadline, input.Policy) is var givesUpAt && givesUpAt > now ? givesUpAt : null,
             open.Where(pod => pod.HoldsDrain && pod.Deadline > now).Min(pod => pod.Deadline),
@@ -197,7 +213,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
 
     private static DrainState TellParent(TaskOrchestrationContext context, DrainInput input, DrainState state)
     {
-        var (told, news) = DrainBook.TakeVms(state);
+        var (told, news) = DrainBook.TakeVms(state, input.OrdersMachines);
         if (news.Count > 0)
         {
             context.SendEvent(input.Parent, ChildEvents.VmsFound, news);
@@ -241,7 +257,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
 
         var forced = input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.Forced(state, now) : [];
         var late = forced.SelectMany(group => group).Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
-        var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now, state.Launchers > 0);
+        var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now, state.MachineOrder);
         var wasLost = state.LeaseRetryAt is not null;
         state = state with { LeaseRetryAt = null, ThrottledUntil = null };
         (state, var verdicts) = await EvictAsync(context, input, state, due, isForced: false, stop);

@@ -37,6 +37,7 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
             covering.ToDictionary(budget => budget.Ref.ToString(), Allowed, StringComparer.Ordinal))
         {
             StillThere = [.. _knownVms],
+            VmOrders = Orders(ofMachines),
             Versions = covering.ToDictionary(budget => budget.Ref.ToString(), budget => budget.ResourceVersion, StringComparer.Ordinal),
             Changed = [.. entries.Where(entry => _known.GetValueOrDefault(entry.Uid) is { } code && code != entry.Code)],
             Released = [.. input.Known.Where(uid => there.Contains(uid) && !mustGo.Contains(uid) && _known[uid] != PodEntry.ReleasedCode)],
@@ -54,6 +55,14 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
             .Select(pod => pod.Pod.Uid).ToHashSet(StringComparer.Ordinal);
         return [.. pods.Where(pod => pod.Decision.Verdict == PodVerdict.MoveVm
             && !skipped.Contains(pod.Pod.Uid) && !(pod.Pod.Controller is { Kind: "Pod" } launcher && skipped.Contains(launcher.Uid)))];
+    }
+
+    private static Dictionary<string, int>? Orders(IEnumerable<ClassifiedPod> ofMachines)
+    {
+        var ordered = ofMachines.Where(static pod => pod is { Pod.Vmi: not null, Decision.Order: not 0 })
+            .GroupBy(static pod => pod.Pod.Vmi!.Value.ToString(), StringComparer.Ordinal)
+            .ToDictionary(static machine => machine.Key, static machine => machine.Max(pod => pod.Decision.Order), StringComparer.Ordinal);
+        return ordered.Count == 0 ? null : ordered;
     }
 
     // The watch may not have told yet what our own evictions took: of a version that was known before, what is left by our own count holds.

@@ -17,13 +17,13 @@ internal static class PodSchedule
 
     /// <summary>
     /// The pods to try now, one inner list for each budget: those of one budget are tried one after the other, as many as it allows;
-    /// of an exhausted one a single pod every ten seconds, to hear what the server says. Only pods of the lowest order that is still there;
-    /// virtual machines have order 0.
+    /// of an exhausted one a single pod every ten seconds, to hear what the server says. Only pods of the lowest order that is still there,
+    /// virtual machines counted.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<PodEntry>> Due(
-        IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, DateTimeOffset now, bool hasMachines = false)
+        IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, DateTimeOffset now, int? machines = null)
     {
-        var open = InTurn(pods, hasMachines);
+        var open = InTurn(pods, machines);
         var free = open.Where(pod => !IsCounted(pod, allowed) && IsTime(pod, now)).Select(IReadOnlyList<PodEntry> (pod) => [pod]);
         var counted = open.Where(pod => IsCounted(pod, allowed)).GroupBy(pod => pod.Budget!, StringComparer.Ordinal)
             .Select(budget => OfBudget([.. budget], allowed[budget.Key], now)).Where(group => group.Count > 0);
@@ -31,9 +31,9 @@ internal static class PodSchedule
     }
 
     /// <summary>When the next pod is due without any change in the cluster, or null.</summary>
-    public static DateTimeOffset? NextDue(IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, bool hasMachines = false)
+    public static DateTimeOffset? NextDue(IReadOnlyList<PodEntry> pods, IReadOnlyDictionary<string, int> allowed, int? machines = null)
     {
-        var open = InTurn(pods, hasMachines);
+        var open = InTurn(pods, machines);
         var free = open.Where(pod => !IsCounted(pod, allowed)).Select(pod => pod.NextTry);
         var probes = open.Where(pod => IsCounted(pod, allowed)).GroupBy(pod => pod.Budget!, StringComparer.Ordinal)
             .Select(budget => allowed[budget.Key] > 0 || budget.All(ComesBack)
@@ -54,15 +54,17 @@ internal static class PodSchedule
         retryAfter is { } asked && asked > TimeSpan.Zero ? asked < LongestPatience ? asked : LongestPatience : null;
 
     /// <summary>Those that may be asked to go, of the lowest order of which something is still there, whatever keeps it.</summary>
-    public static IReadOnlyList<PodEntry> InTurn(IReadOnlyList<PodEntry> pods, bool hasMachines)
+    public static IReadOnlyList<PodEntry> InTurn(IReadOnlyList<PodEntry> pods, int? machines)
     {
-        var lowest = LowestOrder(pods, hasMachines);
+        var lowest = LowestOrder(pods, machines);
         return [.. pods.Where(pod => pod.IsOpen && pod.Order == lowest)];
     }
 
-    /// <summary>The lowest order of which something is still there, whatever keeps it; virtual machines have order 0.</summary>
-    public static int LowestOrder(IReadOnlyList<PodEntry> pods, bool hasMachines) =>
-        pods.Where(pod => pod.HoldsDrain).Select(pod => pod.Order).Concat(hasMachines ? [0] : []).DefaultIfEmpty().Min();
+    /// <summary>The lowest order of which something is still there, whatever keeps it.</summary>
+    /// <param name="pods">The pods.</param>
+    /// <param name="machines">The lowest order of the virtual machines that are still there, or null.</param>
+    public static int LowestOrder(IReadOnlyList<PodEntry> pods, int? machines) =>
+        pods.Where(pod => pod.HoldsDrain).Select(pod => pod.Order).Concat(machines is { } order ? [order] : []).DefaultIfEmpty().Min();
 
     private static IReadOnlyList<PodEntry> OfBudget(IReadOnlyList<PodEntry> pods, int allowed, DateTimeOffset now)
     {

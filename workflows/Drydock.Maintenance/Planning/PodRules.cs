@@ -139,5 +139,5 @@ public static class PodRules
     };
 
     private static PodDecision Answer(PodFacts facts, PodVerdict verdict, string rule, string reason) =>
-        new(facts.Pod.Ref, facts.Pod.Uid, verdict, rule, reason) { Order = verdict == PodVerdict.Evict ? facts.Rule?.Order ?? 0 : 0 };
+        new(facts.Pod.Ref, facts.Pod.Uid, verdict, rule, reason) { Order = verdict is PodVerdict.Evict or PodVerdict.MoveVm ? facts.Rule?.Order ?? 0 : 0 };
 }

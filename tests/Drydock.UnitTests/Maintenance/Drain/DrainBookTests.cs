@@ -86,8 +86,8 @@ public sealed class DrainBookTests
 
         PodSchedule.Due([last, Pod(1) with { Waits = true }], new Dictionary<string, int>(), Now).ShouldBeEmpty();
         PodSchedule.Due([last, Pod(1) with { Denied = "unmanaged" }], new Dictionary<string, int>(), Now).ShouldBeEmpty();
-        PodSchedule.Due([last], new Dictionary<string, int>(), Now, hasMachines: true).ShouldBeEmpty();
-        PodSchedule.Due([last with { Order = 0 }, Pod(1) with { Order = -1 }], new Dictionary<string, int>(), Now, hasMachines: true).Single().Single().Uid.ShouldBe("u1");
+        PodSchedule.Due([last], new Dictionary<string, int>(), Now, machines: 0).ShouldBeEmpty();
+        PodSchedule.Due([last with { Order = 0 }, Pod(1) with { Order = -1 }], new Dictionary<string, int>(), Now, machines: 0).Single().Single().Uid.ShouldBe("u1");
         PodSchedule.Due([last, Pod(1) with { Waits = true, GoneAt = Now }], new Dictionary<string, int>(), Now).Single().Single().Uid.ShouldBe("u0");
     }
 
@@ -308,8 +308,32 @@ public sealed class DrainBookTests
 
         state = DrainBook.Seen(state, Sight(Now, 0) with { StillThere = [found] }, Policy);
 
-        DrainBook.TakeVms(state).News.ShouldBe([found]);
-        DrainBook.TakeVms(DrainBook.TakeVms(state).State).News.ShouldBeEmpty();
+        DrainBook.TakeVms(state, inOrder: false).News.ShouldBe([found]);
+        DrainBook.TakeVms(DrainBook.TakeVms(state, inOrder: false).State, inOrder: false).News.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Machines_are_told_when_what_has_a_lower_order_is_gone_and_pods_of_a_higher_one_wait_for_them()
+    {
+        ObjectRef db = new("vms", "db"), last = new("vms", "last");
+        var orders = new Dictionary<string, int> { ["vms/last"] = 2 };
+        var state = DrainBook.Seen(
+            new DrainState(), Sight(Now, 0, Pod(0) with { Order = -1 }, Pod(1) with { Order = 1 }) with { NewVms = [db, last], Launchers = 2, VmOrders = orders }, Policy);
+        (state, var first) = DrainBook.TakeVms(state, inOrder: true);
+        state = DrainBook.Seen(state, Sight(Now, 0) with { Gone = ["u0"], StillThere = [db, last], Launchers = 2, VmOrders = orders }, Policy);
+        (state, var second) = DrainBook.TakeVms(state, inOrder: true);
+        var whileThere = PodSchedule.Due(state.Pods, state.Allowed, Now, state.MachineOrder);
+        state = DrainBook.Seen(state, Sight(Now, 0) with { StillThere = [last], Launchers = 1, VmOrders = orders }, Policy);
+        (state, var third) = DrainBook.TakeVms(state, inOrder: true);
+        var afterIt = PodSchedule.Due(state.Pods, state.Allowed, Now, state.MachineOrder);
+        state = DrainBook.Seen(state, Sight(Now, 0) with { Gone = ["u1"], StillThere = [last], Launchers = 1, VmOrders = orders }, Policy);
+
+        first.ShouldBeEmpty();
+        second.ShouldBe([db]);
+        whileThere.ShouldBeEmpty();
+        third.ShouldBeEmpty();
+        afterIt.Single().Single().Uid.ShouldBe("u1");
+        DrainBook.TakeVms(state, inOrder: true).News.ShouldBe([last]);
     }
 
     [Fact]
