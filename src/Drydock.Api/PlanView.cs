@@ -79,7 +79,7 @@ public sealed record PlannedVm(string Namespace, string Name, string Fate, strin
     /// <summary>The eviction strategy that holds.</summary>
     public string? EvictionStrategy { get; init; }
 
-    /// <summary>Where it comes from.</summary>
+    /// <summary>Where it comes from: VirtualMachineInstance, KubeVirt, HyperConverged or default; where that cannot be told, two of them with "or" between.</summary>
     public string? StrategySource { get; init; }
 
     /// <summary>What KubeVirt says.</summary>

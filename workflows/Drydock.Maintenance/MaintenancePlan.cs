@@ -145,7 +145,7 @@ public enum VmFate
 /// <param name="Uid">Which life of it.</param>
 /// <param name="Fate">What will happen.</param>
 /// <param name="EvictionStrategy">The effective strategy.</param>
-/// <param name="StrategySource">Where it comes from: <c>VirtualMachineInstance</c>, <c>KubeVirt</c>, <c>HyperConverged</c>, <c>default</c>.</param>
+/// <param name="StrategySource">Where it comes from: <c>VirtualMachineInstance</c>, <c>KubeVirt</c>, <c>HyperConverged</c>, <c>default</c>; where that cannot be told, <c>VirtualMachineInstance or</c> one of the others.</param>
 /// <param name="IsLiveMigratable">What KubeVirt says.</param>
 /// <param name="RunStrategy">The VM's run strategy, or null for a bare instance.</param>
 /// <param name="Reason">One sentence for people.</param>

@@ -79,6 +79,17 @@ public sealed class VmForecastsTests
             .StrategySource.ShouldBe(source);
 
     [Theory]
+    [InlineData("LiveMigrate", "LiveMigrate", true, "VirtualMachineInstance or HyperConverged")]
+    [InlineData("LiveMigrate", "LiveMigrate", false, "VirtualMachineInstance or KubeVirt")]
+    [InlineData("None", null, false, "VirtualMachineInstance or default")]
+    [InlineData("External", "LiveMigrate", true, "VirtualMachineInstance")]
+    [InlineData(null, "LiveMigrate", true, "HyperConverged")]
+    public void One_without_a_template_whose_strategy_is_that_of_the_cluster_may_have_it_from_there(string? own, string? cluster, bool isHyperConverged, string source) =>
+        VmForecasts.Forecast(
+            Vmi(own, true) with { Controller = null }, null, KubeVirt(cluster) with { ManagedByHyperConverged = isHyperConverged }, new VirtualMachinePolicy())
+            .StrategySource.ShouldBe(source);
+
+    [Theory]
     [InlineData("None")]
     [InlineData("External")]
     [InlineData("LiveMigrate")]

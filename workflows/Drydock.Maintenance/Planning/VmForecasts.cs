@@ -53,6 +53,11 @@ public static class VmForecasts
             // Not its own: KubeVirt copied that of the cluster, or its default, into it when it was created.
             source = Effective(ofInstance: null, kubeVirt).Source;
         }
+        else if (vm is null && vmi.EvictionStrategy is { Length: > 0 } && (kubeVirt?.EvictionStrategy ?? None) == strategy)
+        {
+            // There is no template to compare it with: it may be its own, or copied.
+            source = $"{source} or {Effective(ofInstance: null, kubeVirt).Source}";
+        }
 
         var (fate, reason) = Fate(strategy, vmi, vm, policy);
         if (fate == VmFate.Blocks && onTimeout == DeadlinePolicy.Force && policy.OnNotMigratable != StuckVmPolicy.Fail)
