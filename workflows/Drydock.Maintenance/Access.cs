@@ -15,6 +15,27 @@ public static class Access
     public static IReadOnlyList<AccessRule> StartMachines { get; } =
         [new("patch", "kubevirt.io", "virtualmachines"), new("update", "subresources.kubevirt.io", "virtualmachines", "start")];
 
+    /// <summary>The refusal of a plan whose account may not do that.</summary>
+    internal static PlanFinding Missing(AccessRule rule)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        return new(
+            FindingSeverity.Refuses,
+            "missing-permission",
+            $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}.",
+            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}{(rule.Subresource is null ? "" : "/" + rule.Subresource)}{GrantedBy(rule)}.");
+    }
+
+    // What not every Drydock may stands in components of infra/kubernetes; the rest in its base.
+    private static string GrantedBy(AccessRule rule) => rule switch
+    {
+        { Verb: "delete", Resource: "pods" or "virtualmachineinstances" } => ": infra/kubernetes/components/force does",
+        { Resource: "baremetalhosts" } => ": infra/kubernetes/components/bare-metal does",
+        { Resource: "jobs", Namespace: "kube-system" } => ": infra/kubernetes/components/actions does",
+        { Resource: "jobs", Namespace: { } other } => $": bind a Role like that of infra/kubernetes/components/actions in namespace {other}",
+        _ => "",
+    };
+
     /// <summary>The policy may have this instance shut down, and that is done by deleting it: something other than a VirtualMachine makes another.</summary>
     public static bool MayDelete(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy)
     {

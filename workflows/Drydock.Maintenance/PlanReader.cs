@@ -125,11 +125,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
     private async Task<IEnumerable<PlanFinding>> MissingAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken)
     {
         var missing = await cluster.GetMissingAccessAsync(needed, cancellationToken);
-        return missing.Select(rule => new PlanFinding(
-            FindingSeverity.Refuses,
-            "missing-permission",
-            $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}.",
-            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}{(rule.Subresource is null ? "" : "/" + rule.Subresource)}."));
+        return missing.Select(Access.Missing);
     }
 
     // Their instances are on other nodes until they arrive: only their launchers are here.

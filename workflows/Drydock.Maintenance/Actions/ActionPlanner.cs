@@ -87,6 +87,7 @@ public sealed class ActionPlanner(
         var found = new ActionFindings(request, policy, node, targets, secrets, callbacks);
         findings.AddRange(await found.ReadAsync(cancellationToken));
         findings.AddRange(await MissingAccessAsync(found.Access, cancellationToken));
+        findings.AddRange(await OfOpenShiftAsync(request, policy, cancellationToken));
         var host = StepsOf(request).Any(step => step.Step.Kind == MaintenanceAction.PowerCycle)
             ? await BareMetalHosts.FindAsync(neighbours, node.Name, cancellationToken)
             : null;
@@ -98,6 +99,17 @@ public sealed class ActionPlanner(
             Steps = PlannedSteps.Of(request, policy, host?.Ref),
         };
     }
+
+    // There a pod may be privileged only if its account may use such a security context constraint: else no pod of the Job is made.
+    private async Task<IEnumerable<PlanFinding>> OfOpenShiftAsync(MaintenanceRequest request, MaintenancePolicy? policy, CancellationToken cancellationToken) =>
+        policy?.RebootJob is null && StepsOf(request).Any(step => step.Step.Kind == MaintenanceAction.Reboot)
+            && (await cluster.GetIdentityAsync(cancellationToken)).HasOpenShift
+            ? [new(
+                FindingSeverity.Notes, "reboot-needs-scc",
+                $"This is OpenShift: the built-in reboot Job is privileged and runs as default of {JobManifest.BuiltInReboot.Namespace}, of which no pod is made unless that account may use the SCC privileged.",
+                $"serviceaccount/{JobManifest.BuiltInReboot.Namespace}/default",
+                $"Add infra/kubernetes/components/actions-openshift, and let the policy name a Job as its rebootJob, in {JobManifest.BuiltInReboot.Namespace}, with serviceAccountName: drydock-reboot.")]
+            : [];
 
     private static IEnumerable<PlanFinding> OfHost(MaintenanceRequest request, string node, NeighbourSnapshot? host)
     {
@@ -136,11 +148,7 @@ public sealed class ActionPlanner(
     }
 
     private async Task<IEnumerable<PlanFinding>> MissingAccessAsync(IReadOnlyList<AccessRule> needed, CancellationToken cancellationToken) =>
-        needed.Count == 0 ? [] : (await cluster.GetMissingAccessAsync(needed, cancellationToken)).Select(rule => new PlanFinding(
-            FindingSeverity.Refuses,
-            "missing-permission",
-            $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}.",
-            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}."));
+        needed.Count == 0 ? [] : (await cluster.GetMissingAccessAsync(needed, cancellationToken)).Select(Access.Missing);
 
     private static PlanFinding Invalid(string message) => new(FindingSeverity.Refuses, "invalid-request", message);
 }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.Actions;
+using Drydock.UnitTests.Architecture;
 using Drydock.UnitTests.Server;
 using Shouldly;
 using Xunit;
@@ -140,6 +141,50 @@ public sealed class ActionTests
         var plan = await planner.ReadAsync(request, new NodeSnapshot("worker-a", "u", "1") { BootId = "b" }, TestContext.Current.CancellationToken);
 
         plan.Findings.Where(finding => finding.Severity == FindingSeverity.Refuses).Select(finding => finding.Message).ShouldContain(sentence);
+    }
+
+    [Theory]
+    [InlineData(true, false, true)]
+    [InlineData(true, true, false)]
+    [InlineData(false, false, false)]
+    public async Task On_OpenShift_the_plan_says_what_the_built_in_reboot_needs_and_who_has_it(bool isOpenShift, bool isNamed, bool isTold)
+    {
+        var policy = new MaintenancePolicy("p")
+        {
+            Jobs = new Dictionary<string, JobTemplate> { ["ours"] = Reboots(",\"backoffLimit\":0", ",\"restartPolicy\":\"Never\"") }, RebootJob = isNamed ? "ours" : null,
+        };
+        var planner = new ActionPlanner(
+            new StubCluster("worker-a") { HasOpenShift = isOpenShift }, new StubNeighbours(), new FixedPolicies([policy]), new NearOnly(), new NearOnly(), new CallbackAddress(null));
+
+        var plan = await planner.ReadAsync(Request("reboot tried again"), new NodeSnapshot("worker-a", "u", "1") { BootId = "b" }, TestContext.Current.CancellationToken);
+
+        var finding = plan.Findings.SingleOrDefault(finding => finding.Kind == "reboot-needs-scc");
+        (finding is not null).ShouldBe(isTold);
+        (finding?.NextStep?.Contains("infra/kubernetes/components/actions-openshift", StringComparison.Ordinal)).ShouldBe(isTold ? true : null);
+        (finding?.NextStep?.Contains("serviceAccountName: drydock-reboot", StringComparison.Ordinal)).ShouldBe(isTold ? true : null);
+        Repository.Read("infra/kubernetes/components/actions-openshift/reboot.yaml").ShouldContain("name: drydock-reboot");
+    }
+
+    [Theory]
+    [InlineData("delete", "", "pods", null, "force")]
+    [InlineData("delete", "kubevirt.io", "virtualmachineinstances", null, "force")]
+    [InlineData("patch", "metal3.io", "baremetalhosts", null, "bare-metal")]
+    [InlineData("create", "batch", "jobs", "kube-system", "actions")]
+    [InlineData("create", "batch", "jobs", "tools", "actions")]
+    [InlineData("patch", "", "nodes", null, null)]
+    public void A_missing_permission_names_the_component_that_grants_it(string verb, string group, string resource, string? where, string? component)
+    {
+        var nextStep = Access.Missing(new AccessRule(verb, group, resource, Namespace: where)).NextStep!;
+
+        nextStep.ShouldStartWith($"Grant it the verb {verb} on {resource}");
+        nextStep.Contains("infra/kubernetes/components", StringComparison.Ordinal).ShouldBe(component is not null);
+        if (component is not null)
+        {
+            nextStep.ShouldContain($"infra/kubernetes/components/{component} ");
+            var granted = string.Concat(Repository.Files($"infra/kubernetes/components/{component}", "*role.yaml").Select(File.ReadAllText));
+            granted.ShouldContain($"\"{resource}\"");
+            granted.ShouldContain($"\"{verb}\"");
+        }
     }
 
     private static MaintenanceRequest Request(string asked)
