@@ -40,6 +40,13 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool OrdersMachines { get; init; }
 
+    /// <summary>
+    /// Where its start is approved only after a while it is read again; false where nobody approves that, and in what was stored before that: its
+    /// history must replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool GoesStale { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }

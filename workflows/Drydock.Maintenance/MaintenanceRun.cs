@@ -3,6 +3,7 @@ using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Approvals;
 using Drydock.Maintenance.Health;
 using Drydock.Maintenance.Node;
+using Drydock.Maintenance.Planning;
 
 namespace Drydock.Maintenance;
 
@@ -47,7 +48,7 @@ internal sealed class MaintenanceRun
 
     public async Task<MaintenanceReport> RunAsync()
     {
-        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await NextAsync(() => _claim.AcquireLeaseAsync(_plan!.NodeUid));
+        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await PlanAgainAsync() ?? await NextAsync(() => _claim.AcquireLeaseAsync(_plan!.NodeUid));
         if (refused is not null)
         {
             await _children.EndAllAsync(isCancel: false);
@@ -110,6 +111,21 @@ internal sealed class MaintenanceRun
         return _plan.CanStart
             ? await CancelledAsync()
             : new MaintenanceEnd(MaintenanceOutcome.Refused, _plan.Findings.First(finding => finding.Severity == FindingSeverity.Refuses).Message);
+    }
+
+    /// <summary>What was approved long after it was read may not be so any more.</summary>
+    private async Task<MaintenanceEnd?> PlanAgainAsync()
+    {
+        if (_plan is not { GoesStale: true } approved || _context.Now() - approved.At <= StalePlan.Lasts)
+        {
+            return null;
+        }
+
+        var end = await PlanAsync();
+        _plan = StalePlan.Renewed(approved, _plan);
+        return end is null or { Outcome: MaintenanceOutcome.Refused } && _plan.Findings.FirstOrDefault(static finding => finding.Severity == FindingSeverity.Refuses) is { } refusal
+            ? new MaintenanceEnd(MaintenanceOutcome.Refused, $"This has changed since the plan of {approved.At:u}, which was approved: {refusal.Message}")
+            : end;
     }
 
     /// <summary>Marks the node, and counts what the probes will ask for again.</summary>

@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Node;
 using Drydock.Maintenance.Planning;
 using Drydock.Maintenance.VirtualMachines;
@@ -63,6 +64,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             Policy = planned.Policy,
             Host = planned.Host,
             GuardsPower = true,
+            GoesStale = Resolve.Waits(request, planned.Policy, ApprovalGate.Start),
             OrdersMachines = request.Drain.Rules.Any(static rule => rule.Order < 0)
                 || pods.Any(static pod => pod.Decision is { Verdict: PodVerdict.MoveVm, Order: not 0 }),
             Findings = [.. findings.OrderBy(finding => finding.Severity)],

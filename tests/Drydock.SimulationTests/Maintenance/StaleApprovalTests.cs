@@ -1,0 +1,57 @@
+using System.Text.Json.Nodes;
+using Drydock.Maintenance;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>An approval that took long approved a plan that may be wrong by now: it is read again before anything is changed.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class StaleApprovalTests
+{
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(60, true)]
+    [InlineData(5, false)]
+    public async Task What_has_come_since_is_told_if_it_took_longer_than_ten_minutes(int minutes, bool isTold)
+    {
+        var report = await ApprovedAfterAsync(minutes, static node => node["spec"]!["unschedulable"] = true);
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        var told = report.Findings.SingleOrDefault(static finding => finding.Kind == "plan-changed");
+        (told is not null).ShouldBe(isTold);
+        (told?.Message.EndsWith("this has come: Node node-1 is cordoned already; it will be so afterwards too.", StringComparison.Ordinal) ?? true).ShouldBeTrue(told?.Message);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task What_refuses_by_now_ends_it_before_anything_is_changed()
+    {
+        var report = await ApprovedAfterAsync(60, static node =>
+        {
+            node["spec"]!["unschedulable"] = true;
+            node["spec"]!["taints"] = new JsonArray(new JsonObject { ["key"] = "medik8s.io/drain", ["effect"] = "NoSchedule" });
+        });
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Refused, report.Message);
+        report.Message.ShouldStartWith("This has changed since the plan of 2026-01-02 ");
+        report.Message.ShouldContain(", which was approved: Node node-1 is cordoned with taint medik8s.io/drain and no mark of Drydock");
+        report.Approvals.ShouldHaveSingleItem().IsApproved.ShouldBeTrue();
+        report.Findings.ShouldContain(static finding => finding.Kind == "held-by-operator");
+    }
+
+    private static async Task<MaintenanceReport> ApprovedAfterAsync(int minutes, Action<JsonObject> change)
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Approval = new ApprovalPolicy { Gates = [ApprovalGate.Start] } });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", node =>
+        {
+            change(node);
+            return true;
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(minutes - 1));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Start), new Approval(true, "ann"), CancellationToken.None);
+        return await world.EndAsync();
+    }
+}
