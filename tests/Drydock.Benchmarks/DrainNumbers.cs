@@ -240,17 +240,6 @@ internal sealed class DrainNumbers(string program)
     private sealed record Drained(double FromStart, double FromCordon, double RequestsForEachPod);
 }
 
-/// <summary>A figure, and what it may be at the most.</summary>
-internal sealed record Figure(string Name, double? Limit, double Value)
-{
-    /// <summary>The limit is what it must be at the least.</summary>
-    public bool AtLeast { get; init; }
-
-    /// <summary>Whether the limit is kept, in words; empty without a limit.</summary>
-    public string Verdict => Limit is not { } limit ? ""
-        : $"{(AtLeast ? "at least" : "limit")} {limit:0.##}, {((AtLeast ? Value >= limit : Value <= limit) ? "kept" : "MISSED")}";
-}
-
 /// <summary>A simulated cluster over HTTP, and a folder for what is run against it.</summary>
 internal sealed class BenchCluster : IAsyncDisposable
 {

@@ -23,7 +23,9 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
     private readonly Dictionary<string, string> _absent = [];
     private readonly List<double> _syncs = [];
 
-    public async Task MeasureAsync(IReadOnlyCollection<string> only)
+    /// <summary>Measures and writes.</summary>
+    /// <returns>Whether every target is kept.</returns>
+    public async Task<bool> MeasureAsync(IReadOnlyCollection<string> only)
     {
         for (var round = 1; round <= rounds; round++)
         {
@@ -40,7 +42,7 @@ internal sealed class EngineFigures(int rounds, TextWriter output)
 
         await LengthsAsync();
         await ForeignAsync();
-        await new EngineTable(_values, _absent, _syncs).WriteAsync(output);
+        return await new EngineTable(_values, _absent, _syncs).WriteAsync(output);
     }
 
     private async Task TakePartAsync(Contender contender, int round)

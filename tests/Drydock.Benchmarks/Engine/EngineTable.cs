@@ -22,7 +22,11 @@ internal sealed class EngineTable(
     public const string ForeignWorker = "gRPC, processor ms per activity in the foreign worker";
     private const string Ours = "Drydock";
 
-    public async Task WriteAsync(TextWriter output)
+    private bool _isKept = true;
+
+    /// <summary>Writes all of them.</summary>
+    /// <returns>Whether every target is kept.</returns>
+    public async Task<bool> WriteAsync(TextWriter output)
     {
         var engines = values.Select(value => value.Engine).Distinct().Where(engine => Has(engine, Chains)).ToList();
         await output.WriteLineAsync();
@@ -45,6 +49,8 @@ internal sealed class EngineTable(
             var engine = Has(Ours, figure) ? Ours : "JavaScript worker";
             await output.WriteLineAsync($"| {figure} | {Cell(engine, figure)} | {Target(figure, engines)} |");
         }
+
+        return _isKept;
     }
 
     private string Target(string figure, List<string> engines) => figure switch
@@ -82,7 +88,11 @@ internal sealed class EngineTable(
         return ordered.Count == 0 ? double.NaN : ordered[ordered.Count / 2];
     }
 
-    private static string Verdict(bool kept) => kept ? "kept" : "**missed**";
+    private string Verdict(bool kept)
+    {
+        _isKept &= kept;
+        return kept ? "kept" : "**missed**";
+    }
 
     private static string Text(double value) => value.ToString(
         value switch { >= 100 => "#,0", >= 10 => "0.0", >= 1 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture);
