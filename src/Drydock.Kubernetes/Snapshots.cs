@@ -261,6 +261,9 @@ public sealed record VmiSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary>The LiveMigratable condition is True.</summary>
     public bool IsLiveMigratable => LiveMigratable?.Status == "True";
 
+    /// <summary>It does not run yet, and virt-handler has not said whether it can migrate: the LiveMigratable condition comes with the phase Running.</summary>
+    public bool IsStarting => LiveMigratable is null && Phase is not ("Running" or "Succeeded" or "Failed");
+
     /// <summary>The virtual machine it belongs to, or null.</summary>
     public ObjectRef? Vm => Controller is { Kind: "VirtualMachine" } owner ? new ObjectRef(Ref.Namespace, owner.Name) : null;
 }

@@ -48,7 +48,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         findings.AddRange(PlanFindings.OfReturning(pods, node));
         var budgets = await cluster.ListBudgetsAsync(cancellationToken);
         IReadOnlyList<VmForecast> forecasts =
-            [.. (await ForecastAsync(request, planned.Policy, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
+            [.. (await ForecastAsync(request, planned.Policy, pods, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
         findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts, request.Drain.OnTimeout));
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
         findings.AddRange(await ArrivingAsync(request.Node, pods, forecasts, cancellationToken));
@@ -147,11 +147,29 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         return arriving;
     }
 
+    // KubeVirt writes the node into an instance when its launcher runs: until then only the launcher tells that it will be here.
+    private async Task<IReadOnlyList<VmiSnapshot>> StartingAsync(
+        IReadOnlyList<VmiSnapshot> placed, IReadOnlyList<ClassifiedPod> pods, CancellationToken cancellationToken)
+    {
+        var starting = new List<VmiSnapshot>();
+        foreach (var name in pods.Where(pod => pod is { Pod.IsFinished: false } && NodeFilters.MigrationOf(pod.Pod) is null).Select(pod => pod.Pod.Vmi).OfType<ObjectRef>().Distinct())
+        {
+            if (placed.All(vmi => vmi.Ref != name) && await cluster.GetVmiAsync(name, cancellationToken) is { Node: null, IsStarting: true } vmi)
+            {
+                starting.Add(vmi);
+            }
+        }
+
+        return starting;
+    }
+
     private async Task<IReadOnlyList<VmForecast>> ForecastAsync(
-        MaintenanceRequest request, MaintenancePolicy? named, List<PlanFinding> findings, CancellationToken cancellationToken)
+        MaintenanceRequest request, MaintenancePolicy? named, IReadOnlyList<ClassifiedPod> pods, List<PlanFinding> findings,
+        CancellationToken cancellationToken)
     {
         var policy = VmPolicies.Allowed(request.VirtualMachines, named);
-        var instances = await cluster.ListVmisOnNodeAsync(request.Node, cancellationToken);
+        var placed = await cluster.ListVmisOnNodeAsync(request.Node, cancellationToken);
+        IReadOnlyList<VmiSnapshot> instances = [.. placed, .. await StartingAsync(placed, pods, cancellationToken)];
         findings.AddRange(policy.Overrides.Where(one => instances.All(vmi => vmi.Ref.ToString() != one.Vm)).Select(one => new PlanFinding(
             FindingSeverity.Notes, "vm-not-on-node", $"The request names virtual machine {one.Vm}, which is not on node {request.Node}.")));
         if (instances.Count == 0)

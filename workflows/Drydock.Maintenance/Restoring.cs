@@ -135,7 +135,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         var since = context.Now();
         var until = since + input.RestartTimeout;
         RunningSeen? seen = null;
-        while (seen is not { IsRunning: true } && (seen is null || context.Now() < until))
+        while (seen is not { IsRunning: true } && (seen is null || (seen.Unwanted is null && context.Now() < until)))
         {
             try
             {
@@ -150,8 +150,8 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             Tell(context, vm, seen, since, until);
         }
 
-        return seen.IsRunning
-            ? new RestoredVm(vm, true, seen.Node, "It runs again.")
+        return seen.IsRunning ? new RestoredVm(vm, true, seen.Node, "It runs again.")
+            : seen.Unwanted is { } unwanted ? new RestoredVm(vm, true, null, unwanted)
             : new RestoredVm(vm, false, null, $"It was started again and is not Running after {Spoken.Of(input.RestartTimeout)}: {seen.Reason}");
     }
 

@@ -170,7 +170,8 @@ public sealed class VirtualMachines
             Node = vmi?.Node,
             EvictionStrategy = vmi is null ? null : VmForecasts.Effective(vmi.EvictionStrategy, kubeVirt).Strategy,
             IsLiveMigratable = vmi?.IsLiveMigratable,
-            WhyNotMigratable = vmi is null or { IsLiveMigratable: true } ? null : $"{vmi.LiveMigratable?.Reason}: {vmi.LiveMigratable?.Message}",
+            WhyNotMigratable = vmi is null or { IsLiveMigratable: true } ? null
+                : vmi.LiveMigratable is { } why ? $"{why.Reason}: {why.Message}" : "KubeVirt says that when it runs.",
             Migrating = migration?.Phase,
             HeldBy = vm?.Mark?.HeldBy,
         };

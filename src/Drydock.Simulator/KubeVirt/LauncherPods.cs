@@ -88,7 +88,7 @@ internal static class LauncherPods
         ["kubevirt.io/memory-overhead-bytes"] = OverheadBytes.ToString(),
         ["kubevirt.io/migrationTransportUnix"] = "true",
         ["kubevirt.io/vm-generation"] = vmi.Annotation("kubevirt.io/vm-generation") ?? "1",
-        ["fake-kubelet/start-after"] = "0.2",
+        ["fake-kubelet/start-after"] = vmi.Annotation("fake-kubelet/start-after") ?? "0.2",
     };
 
     private static JsonObject Spec(JsonObject vmi)

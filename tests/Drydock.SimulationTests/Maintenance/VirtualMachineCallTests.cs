@@ -68,21 +68,48 @@ public sealed class VirtualMachineCallTests
         Uid(world).ShouldBeNull();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("node-2", null, VmCallEnd.Done, "Virtual machine vms/one is being migrated to node-2 without a stop.")]
+    [InlineData("node-2", "v1.5.3", VmCallEnd.Refused, "This KubeVirt cannot be told where to migrate it (before 1.6)")]
+    [InlineData("node-1", null, VmCallEnd.Refused, "It runs on node node-1 already.")]
+    [InlineData("node-3", null, VmCallEnd.Refused, "Node node-3 is cordoned and takes no migration.")]
+    [InlineData("node-9", null, VmCallEnd.Refused, "There is no node named node-9.")]
+    public async Task A_migration_to_a_node_goes_there_or_is_refused_with_the_reason(string to, string? version, VmCallEnd end, string message)
+    {
+        await using var world = await StartAsync();
+        if (version is not null)
+        {
+            VirtualMachineWorld.SetVersion(world, version);
+        }
+
+        world.Cluster.Store.Update(Drydock.Simulator.Store.ResourceTypes.Nodes, null, "node-3", static node =>
+        {
+            node["spec"]!["unschedulable"] = true;
+            return true;
+        });
+
+        var report = await CallAsync(world, VmCall.Migrate, to);
+        await world.RunForAsync(TimeSpan.FromSeconds(20));
+
+        (report.End, report.Message.Contains(message, StringComparison.Ordinal)).ShouldBe((end, true), report.Message);
+        world.Cluster.Store.Get(KubeVirtTypes.Instances, "vms", "one")!["status"]!["nodeName"]!.ToString().ShouldBe(end == VmCallEnd.Done ? to : "node-1");
+    }
+
     private static Task<World> StartAsync(string? notMigratable = null) => World.StartAsync(new Scenario
     {
         Name = "machine",
         EvictionStrategy = "LiveMigrate",
-        Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2")],
+        Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2"), new NodeSpec("node-3")],
         VirtualMachines = [new VirtualMachineSpec("vms", "one") { On = "node-1", NotMigratable = notMigratable }],
         Maintain = "node-1",
     });
 
     private static string? Uid(World world) => world.Cluster.Store.Get(KubeVirtTypes.Instances, "vms", "one")?["metadata"]!["uid"]!.ToString();
 
-    private static async Task<VmCallReport> CallAsync(World world, VmCall call)
+    private static async Task<VmCallReport> CallAsync(World world, VmCall call, string? to = null)
     {
         await world.Client.ScheduleNewOrchestrationInstanceAsync(
-            Orchestrations.CallVm, new VmCallRequest(One, call), new StartOrchestrationOptions("call"), CancellationToken.None);
+            Orchestrations.CallVm, new VmCallRequest(One, call) { ToNode = to }, new StartOrchestrationOptions("call"), CancellationToken.None);
         while (true)
         {
             using var life = new CancellationTokenSource();

@@ -197,7 +197,7 @@ public sealed class VirtualMachineRerunTests
         await world.RunForAsync(TimeSpan.FromMinutes(1));
 
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
-        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.AlreadyGone);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.StaysDown);
         Starts(world).ShouldBe(0);
         ShouldBe(world, "RerunOnFailure", (string?)null);
     }

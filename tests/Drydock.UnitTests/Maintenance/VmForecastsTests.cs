@@ -46,6 +46,18 @@ public sealed class VmForecastsTests
     }
 
     [Theory]
+    [InlineData("Always", true, VmFate.RestartsElsewhere)]
+    [InlineData("Manual", true, VmFate.StaysDown)]
+    [InlineData("Halted", false, VmFate.StaysDown)]
+    public void A_machine_that_is_going_down_is_told_as_that_whatever_its_strategy(string runStrategy, bool isBeingDeleted, VmFate fate)
+    {
+        var forecast = VmForecasts.Forecast(Vmi("LiveMigrate", true) with { IsBeingDeleted = isBeingDeleted }, Vm(runStrategy), KubeVirt(null), new VirtualMachinePolicy());
+
+        forecast.Fate.ShouldBe(fate);
+        forecast.Reason.ShouldStartWith("It is shutting down already");
+    }
+
+    [Theory]
     [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Fail, "somebody else must move it.")]
     [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Force, "If nobody does: At the deadline of the drain it is stopped by force, and started again after the maintenance.")]
     [InlineData(StuckVmPolicy.ShutDown, DeadlinePolicy.Force, "If nobody does within 30m, the policy shuts it down.")]

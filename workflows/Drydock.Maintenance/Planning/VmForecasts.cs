@@ -100,6 +100,8 @@ public static class VmForecasts
     private static (VmFate Fate, string Reason) Fate(string strategy, VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
         (strategy, vmi.IsLiveMigratable) switch
         {
+            _ when vmi.IsBeingDeleted || RunStrategyOf(vm) == "Halted" => GoesDown(vmi, vm),
+            (LiveMigrate, false) when vmi.IsStarting => (VmFate.Migrates, "It is still starting: when it runs it migrates to another node, if KubeVirt finds that it can."),
             (LiveMigrate or LiveMigrateIfPossible, true) => (VmFate.Migrates, "It migrates to another node without a stop."),
             (LiveMigrate, false) => NotMigratable(vmi, vm, policy),
             (not External, _) when vm is null && vmi.Controller is null => EndsForGood(strategy, vmi, policy),
@@ -107,6 +109,13 @@ public static class VmForecasts
             (External, _) => (VmFate.WaitsForExternal, "Its eviction strategy is External: it is marked, and somebody else must move it."),
             _ => ShutDown($"Eviction strategy {strategy} shuts it down", vmi, vm),
         };
+
+    private static (VmFate Fate, string Reason) GoesDown(VmiSnapshot vmi, VmSnapshot? vm) => (RunStrategyOf(vm), vmi.Controller) switch
+    {
+        ("Always", _) => (VmFate.RestartsElsewhere, "It is shutting down already; run strategy Always starts it elsewhere."),
+        (null, { Kind: not "VirtualMachine" } owner) => (VmFate.RestartsElsewhere, $"It is shutting down already; its {owner.Kind} {owner.Name} makes another."),
+        _ => (VmFate.StaysDown, "It is shutting down already."),
+    };
 
     // Like stopping it, that cannot be undone: it needs force.
     private static (VmFate Fate, string Reason) EndsForGood(string strategy, VmiSnapshot vmi, VirtualMachinePolicy policy)
@@ -171,6 +180,7 @@ public static class VmForecasts
     {
         { Reason: { Length: > 0 } reason, Message: { Length: > 0 } message } => $"It cannot migrate ({reason}: {message}).",
         { Reason: { Length: > 0 } reason } => $"It cannot migrate ({reason}).",
+        _ when vmi.IsStarting => "It does not run yet, and cannot migrate before.",
         _ => "It cannot migrate: KubeVirt gives no reason.",
     };
 

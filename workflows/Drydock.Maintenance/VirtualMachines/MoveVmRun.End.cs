@@ -161,7 +161,7 @@ internal sealed partial class MoveVmRun
         var isEvacuating = seen.Instance?.EvacuationNode is not null;
         var withdrawn = isEvacuating ? await UndoAsync(Activities.CancelEvacuation, Vm) : null;
 
-        if (seen.Migration is not { IsFinished: false, IsBeingDeleted: false } migration
+        if ((withdrawn?.Made ?? seen.Migration) is not { IsFinished: false, IsBeingDeleted: false } migration
             || !((isEvacuating && !migration.IsOthers) || Ladder.PinnedTo is not null || migration.Uid == Ladder.WithdrawnMigration))
         {
             return (seen, StillHere, withdrawn);

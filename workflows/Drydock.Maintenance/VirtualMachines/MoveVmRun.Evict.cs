@@ -16,7 +16,7 @@ internal sealed partial class MoveVmRun
         }
 
         Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
-        if (seen.Instance is { NeedsStart: true } instance)
+        if (seen.Instance is { NeedsStart: true } instance && !seen.RunsElsewhere(input.Node) && !seen.IsGoingDown(Ladder))
         {
             Ladder = Ladder with { NeedsStart = true };
             if (VmLadder.ShutsDown(instance) && !await MarkEvictedAsync())
@@ -26,10 +26,13 @@ internal sealed partial class MoveVmRun
         }
 
         var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
+
+        // One that ends already was given its time, and a machine that runs elsewhere needs none.
+        var atOnce = force && (launcher.IsTerminating || seen.RunsElsewhere(input.Node));
         _isAsking = true;
         var answer = await context.Await<LauncherEvicted>(
             Activities.EvictLauncher,
-            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, input.GracePeriod)
+            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, atOnce ? TimeSpan.Zero : input.GracePeriod)
             {
                 Vm = input.Vm,
                 MaxInboundPerNode = seen.Instance is { IsLiveMigratable: true } && !force ? Policy.MaxInboundPerNode : null,
@@ -51,7 +54,15 @@ internal sealed partial class MoveVmRun
             return;
         }
 
+        if (force && seen.RunsElsewhere(input.Node))
+        {
+            // Its pod here is deleted, and the machine is not touched.
+            Ladder = Ladder with { IsForced = Answers.IsLeaving(answer.Kind) || answer.Kind == Answers.Gone };
+            return;
+        }
+
         Answered(answer, launcher, isShutDown: force || seen.Instance is not { } evicted || VmLadder.ShutsDown(evicted));
+        Ladder = Ladder with { IsForced = Ladder.IsForced || (atOnce && Ladder.Refusal is null) };
     }
 
     private void Answered(LauncherEvicted answer, ObservedLauncher launcher, bool isShutDown)

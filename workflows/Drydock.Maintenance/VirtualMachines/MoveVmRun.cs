@@ -166,8 +166,15 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             return step;
         }
 
+        // Stopping one that runs elsewhere, or that goes down already, would only keep it down: its pod here is what has to go. A guest that
+        // shuts down has as long as one that is stopped.
+        var onlyItsPod = seen.RunsElsewhere(input.Node) || seen.IsGoingDown(Ladder);
         return input.OnTimeout switch
         {
+            DeadlinePolicy.Force when onlyItsPod && (Ladder.IsForced || seen.Launcher is null) => step,
+            DeadlinePolicy.Force when onlyItsPod && step is VmStep.Wait wait && !seen.RunsElsewhere(input.Node) && now < _deadline.Deadline + StopPatience =>
+                wait with { Until = wait.Until < _deadline.Deadline + StopPatience ? wait.Until : _deadline.Deadline + StopPatience },
+            DeadlinePolicy.Force when onlyItsPod => new VmStep.EvictLauncher("by force: the deadline has passed"),
             DeadlinePolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, $"It was still on the node at the deadline: {(step as VmStep.Wait)?.Message ?? "it did not leave."}"),
             DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver" } => new VmStep.Stop("The deadline has passed."),
             DeadlinePolicy.Force when seen is { Machine: null, Instance.IsFinal: false } && !Ladder.IsShuttingDown =>

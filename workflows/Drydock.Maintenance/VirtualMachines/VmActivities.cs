@@ -152,11 +152,16 @@ internal sealed class CancelEvacuationActivity(ICluster cluster, TimeProvider cl
 
         return await cluster.CancelEvacuationAsync(vmi, cancellationToken) switch
         {
-            { IsAccepted: true } => ActResult.Done,
+            { IsAccepted: true } => ActResult.Done with { Made = await MadeAsync(vmi, cancellationToken) },
             { Code: 400, Message: var words } => new(Verdict.Refused, $"KubeVirt does not take the evacuation back: {words?.TrimEnd('.')}."),
             _ => new(Verdict.Refused, "This KubeVirt has no evacuate/cancel (before 1.7): it makes another migration by itself."),
         };
     }
+
+    // Made while the mark was there, which may be later than anybody looked; withdrawing the mark does not end it (observed e).
+    private async Task<ObservedMigration?> MadeAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => VmObserver.MigrationOf(
+        (await cluster.ListMigrationsAsync(vmi.Ref, cancellationToken)).Where(migration => migration is { IsEvacuation: true, IsFinished: false, IsBeingDeleted: false })
+            .Select(migration => migration.PlacedBy(vmi)));
 }
 
 /// <summary>One migration.</summary>
@@ -212,6 +217,12 @@ internal sealed class MarkVmActivity(ICluster cluster, TimeProvider clock) : Clu
                 return mark.HeldBy == input.Holder
                     ? new(ActResult.Done, marked)
                     : new(new(Verdict.Refused, $"Virtual machine {input.Vm} is held by {Holder.Describe(mark.HeldBy)}."), null);
+            }
+
+            if (vm is { RunStrategy: "Halted" } or { Running: false } || vm.StateChangeRequests is ["Stop"])
+            {
+                // What is put back would start it against the will of whoever stops it.
+                return new(new(Verdict.Refused, $"Virtual machine {input.Vm} is being stopped by somebody else already."), null);
             }
 
             if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
@@ -326,7 +337,12 @@ internal sealed record AwaitRunningInput(string Node, ObjectRef Vm, string? Curs
 /// <param name="Node">Where.</param>
 /// <param name="Reason">Why it does not run yet, if that is known.</param>
 /// <param name="Cursor">For the next wait.</param>
-internal sealed record RunningSeen(bool IsRunning, string? Node, string? Reason, string? Cursor);
+internal sealed record RunningSeen(bool IsRunning, string? Node, string? Reason, string? Cursor)
+{
+    /// <summary>Why it is not to run any more, one sentence; null: it is.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? Unwanted { get; init; }
+}
 
 /// <summary>Waits until a machine is Running. Changes nothing.</summary>
 internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : ClusterActivity<AwaitRunningInput, RunningSeen>
@@ -342,6 +358,12 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
             var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
             var isRunning = vmi is { Phase: "Running", IsBeingDeleted: false };
             var reason = isRunning ? null : await ReasonAsync(vmi, cancellationToken);
+            // As long as our own stop is still on its way it is Halted by that.
+            if (!isRunning && input.Known != GoesDown && await UnwantedAsync(input.Vm, cancellationToken) is { } unwanted)
+            {
+                return new(false, null, reason, wait.Cursor) { Unwanted = unwanted };
+            }
+
             if (isRunning || wait.IsOver || (reason is not null && reason != input.Known))
             {
                 return new(isRunning, vmi?.Node, reason, wait.Cursor);
@@ -350,6 +372,11 @@ internal sealed class AwaitRunningActivity(ICluster cluster, Wakeups wakeups) : 
             await wait.NextAsync(null, cancellationToken);
         }
     }
+
+    private async Task<string?> UnwantedAsync(ObjectRef vm, CancellationToken cancellationToken) =>
+        await cluster.GetVmAsync(vm, cancellationToken) is not { } machine ? "It was put back, and deleted since."
+        : Planning.VmForecasts.RunStrategyOf(machine) == "Halted" ? "It was put back, and somebody has stopped it since: its run strategy is Halted."
+        : null;
 
     private async Task<string?> ReasonAsync(VmiSnapshot? vmi, CancellationToken cancellationToken) => vmi is null
         ? "KubeVirt has not made an instance of it."

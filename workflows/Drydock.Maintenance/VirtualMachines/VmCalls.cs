@@ -171,16 +171,27 @@ internal sealed class CallVmActivity(ICluster cluster) : ClusterActivity<VmCallI
             return await cluster.CallVmAsync(request.Vm, request.Call, request.GracePeriod, cancellationToken);
         }
 
-        return await cluster.GetNodeAsync(to, cancellationToken) is { } node
-            ? await cluster.MigrateVmAsync(
+        var node = await cluster.GetNodeAsync(to, cancellationToken);
+        return await WhyNotToAsync(request.Vm, to, node, cancellationToken) is { } why
+            ? new VmCallOutcome(false, 400, why)
+            : await cluster.MigrateVmAsync(
                 request.Vm,
                 new Dictionary<string, string>(StringComparer.Ordinal)
                 {
-                    ["kubernetes.io/hostname"] = node.Labels.GetValueOrDefault("kubernetes.io/hostname") ?? to,
+                    ["kubernetes.io/hostname"] = node!.Labels.GetValueOrDefault("kubernetes.io/hostname") ?? to,
                 },
-                cancellationToken)
-            : new VmCallOutcome(false, 400, $"There is no node named {to}.");
+                cancellationToken);
     }
+
+    // KubeVirt takes any name: what it cannot know or cannot do ends as a migration that fails after five minutes, or goes elsewhere.
+    private async Task<string?> WhyNotToAsync(ObjectRef vm, string to, NodeSnapshot? node, CancellationToken cancellationToken) =>
+        node is null ? $"There is no node named {to}."
+        : (await cluster.GetKubeVirtAsync(cancellationToken))?.IsOlderThan(1, 6) == true ? "This KubeVirt cannot be told where to migrate it (before 1.6): leave the node out."
+        : (await cluster.GetVmiAsync(vm, cancellationToken))?.Node == to ? $"It runs on node {to} already."
+        : node.Unschedulable ? $"Node {to} is cordoned and takes no migration."
+        : !node.IsReady ? $"Node {to} is not Ready."
+        : node.KubeVirtSchedulable is not true ? $"Node {to} takes no virtual machines: its label kubevirt.io/schedulable is not true."
+        : null;
 
     private async Task<VmCallReport> ReportAsync(VmCallInput input, CancellationToken cancellationToken)
     {

@@ -31,13 +31,17 @@ internal sealed record VmLadderState
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsStarted { get; init; }
 
+    /// <summary>It was seen to go down although nothing of ours had ended it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WasEnded { get; init; }
+
     /// <summary>We stopped it: restore starts it again.</summary>
     public bool IsStopped { get; init; }
 
     /// <summary>When a stop is forced, or is told to hang; null before a stop.</summary>
     public DateTimeOffset? StopDeadline { get; init; }
 
-    /// <summary>The stop was forced.</summary>
+    /// <summary>The stop was forced, or the launcher pod of one that was not stopped was deleted at once.</summary>
     public bool IsForced { get; init; }
 
     /// <summary>Nodes that a migration did not reach.</summary>
@@ -80,6 +84,10 @@ internal sealed record VmLadderState
     /// <summary>Since when it waits in Pending although a slot is free, or is in its phase.</summary>
     public DateTimeOffset? ClockSince { get; init; }
 
+    /// <summary>Since when that clock stands still, since somebody else's migration of it is under way; null: it runs.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public DateTimeOffset? ClockStoodSince { get; init; }
+
     /// <summary>Since when it is in the state the status shows.</summary>
     public DateTimeOffset? Since { get; init; }
 
@@ -102,6 +110,7 @@ internal sealed record VmLadderState
     public VmLadderState Resumed(DateTimeOffset since, DateTimeOffset at) => this with
     {
         ClockSince = ClockSince + (at - Later(ClockSince, since)),
+        ClockStoodSince = ClockStoodSince + (at - Later(ClockStoodSince, since)),
         GoneSince = GoneSince + (at - Later(GoneSince, since)),
         StopDeadline = StopDeadline + (at - since),
         RetryAt = RetryAt + (at - since),
@@ -201,6 +210,9 @@ internal static class VmLadder
     /// <summary>How long the abort of a migration may take.</summary>
     public static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
 
+    /// <summary>How long a launcher pod may stay when its machine runs on another node.</summary>
+    public static readonly TimeSpan LauncherMustEndWithin = TimeSpan.FromMinutes(1);
+
     /// <summary>The longest pause between attempts.</summary>
     public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
 
@@ -210,11 +222,13 @@ internal static class VmLadder
     {
         var move = new VmMove(seen, state, node, policy, now);
         return move.Gone()
+            ?? move.RunsElsewhere()
             ?? move.GoingDown()
             ?? move.Aborting()
             ?? move.MigrationThatFailed()
             ?? move.GivingUp()
             ?? move.MigrationUnderWay()
+            ?? move.Starting()
             ?? move.NotMigratable()
             ?? move.EndsForGood()
             ?? move.TriedTooOften()

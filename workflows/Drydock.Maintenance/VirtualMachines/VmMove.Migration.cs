@@ -66,10 +66,13 @@ internal sealed partial class VmMove
         _ => Running(_migration),
     };
 
-    // Not ours to end, however long it takes. Whoever moves it has all his time again after one that failed.
+    private string ExternalClock => $"{_instance?.Uid}/external";
+
+    // Not ours to end, however long it takes: the time of whoever moves it stands still, and goes on after one that failed.
     private VmStep OfExternalActor(ObservedMigration migration)
     {
-        var stopped = state with { ClockFor = null, ClockSince = null };
+        var clock = Clock(ExternalClock, now);
+        var stopped = clock with { ClockStoodSince = clock.ClockStoodSince ?? now };
         var message = $"Whoever moves it has begun: its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is {(migration.IsWaiting ? "Pending" : $"in {migration.Phase}")}.";
         var patience = migration.IsWaiting ? policy.PendingTimeout : migration.IsScheduling ? policy.SchedulingTimeout : policy.RunningTimeout;
         return now < migration.Since + patience

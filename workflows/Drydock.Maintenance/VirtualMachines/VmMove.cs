@@ -24,12 +24,12 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return null;
         }
 
-        if (_migration is { IsFinished: false } inbound && inbound.TargetNode == node)
+        if (Inbound() is { } inbound)
         {
-            return Wait(VmProgress.Waiting, "A migration brings it here; it can leave when that is over.", null);
+            return inbound;
         }
 
-        if (_instance is { IsFinal: false } && IsTheSame)
+        if (_instance is { IsFinal: false, Node: not null } && IsTheSame)
         {
             if (state is { WasElsewhere: true, Asked: 0, AskedAt: null })
             {
@@ -44,9 +44,43 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return new VmStep.Done(VmOutcome.Stopped, "It was stopped; it is started again when the node is restored.");
         }
 
-        return !state.IsShuttingDown && _instance is null
+        return !state.IsShuttingDown && _instance is null && !IsMissed
             ? new VmStep.Done(VmOutcome.AlreadyGone, "It was gone before anything was done.")
             : Restarted();
+    }
+
+    // It was here, and comes back elsewhere, whoever ended it: between two instances of a machine there is none for a moment.
+    private bool IsMissed => state.WasEnded || state.GoneSince is not null
+        || (state.OriginalUid is not null && seen.Machine is not null && VmLadder.ComesBack(state));
+
+    private VmStep.Wait? Inbound() => _migration is { IsFinished: false } inbound && inbound.TargetNode == node
+        ? Wait(VmProgress.Waiting, "A migration brings it here; it can leave when that is over.", null)
+        : null;
+
+    /// <summary>
+    /// It runs on another node, and a launcher pod of it is here: of where it was, or of a migration that brings it. The machine itself is
+    /// left alone.
+    /// </summary>
+    public VmStep? RunsElsewhere()
+    {
+        if (!seen.RunsElsewhere(node) || seen.Launcher is not { Stuck: null } launcher)
+        {
+            return null;
+        }
+
+        if (Inbound() is { } inbound)
+        {
+            return inbound;
+        }
+
+        var clock = Clock($"{launcher.Uid}/left", now);
+        var late = clock.ClockSince!.Value + VmLadder.LauncherMustEndWithin;
+        var message = $"It runs on {_instance!.Node}, and its launcher pod here has not ended.";
+        return now < late
+            ? Wait(VmProgress.Migrating, message, late, clock)
+            : Wait(
+                VmProgress.Blocked, message, null, clock, Drain.Answers.StuckTerminating,
+                $"Look at the kubelet of node {node}; if the pod does not end by itself: kubectl delete pod -n {launcher.Pod.Namespace} {launcher.Pod.Name}") with { LookAt = $"pod/{launcher.Pod}" };
     }
 
     /// <summary>It is shutting down: because we stopped it, because the eviction was accepted, or by itself.</summary>
@@ -64,8 +98,25 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
                 Drain.Answers.NextStep(Drain.Answers.StuckTerminating, null));
         }
 
-        return state.IsShuttingDown || seen.Launcher is { IsTerminating: true } || _instance is { IsFinal: true }
-            ? Wait(VmProgress.Stopping, "It is shutting down.", seen.Launcher?.LateAt is { } late && late > now ? late : null)
+        return seen.IsGoingDown(state)
+            ? Wait(
+                VmProgress.Stopping, "It is shutting down.", seen.Launcher?.LateAt is { } late && late > now ? late : null,
+                state.IsShuttingDown || seen.Machine is { RunStrategy: "Halted" } ? null : state with { WasEnded = true })
+            : null;
+    }
+
+    /// <summary>It is still starting here: KubeVirt says only when it runs whether it can migrate.</summary>
+    public VmStep? Starting()
+    {
+        if (_instance is not { IsStarting: true, Strategy: VmForecasts.LiveMigrate })
+        {
+            return null;
+        }
+
+        var clock = Clock($"{_instance.Uid}/starting", now);
+        var deadline = clock.ClockSince!.Value + policy.RestartTimeout;
+        return now < deadline
+            ? Wait(VmProgress.Waiting, $"It is still starting ({_instance.Phase}): whether it can migrate is known when it runs.", deadline, clock)
             : null;
     }
 
@@ -103,7 +154,13 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return null;
         }
 
-        var clock = Clock($"{_instance.Uid}/external", now);
+        var clock = Clock(ExternalClock, now);
+        if (clock.ClockStoodSince is { } stood)
+        {
+            // One of his migrations ended without it: what it took is not his to answer for.
+            clock = clock with { ClockSince = clock.ClockSince + (now - stood), ClockStoodSince = null };
+        }
+
         var deadline = clock.ClockSince!.Value + policy.ExternalTimeout;
         const string Next = "Look at whoever moves machines with eviction strategy External, or move it by hand.";
         return now >= deadline
@@ -183,6 +240,11 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
     private VmStep Restarted()
     {
+        if (state.RunStrategy is not null && _instance is null or { IsFinal: true } && WhyLeftDown() is { } theirs)
+        {
+            return new VmStep.Done(VmOutcome.StaysDown, theirs);
+        }
+
         if (!VmLadder.ComesBack(state))
         {
             return new VmStep.Done(
@@ -219,16 +281,22 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         return NotYetRunning(seen.Unschedulable ?? seen.Machine?.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance");
     }
 
-    // KubeVirt starts it by itself where its guest crashed instead; and whoever gave it another strategy meanwhile wants something else.
+    // Whoever deleted or changed it meanwhile wants something else than was forecast.
+    private string? WhyLeftDown() => seen.Machine switch
+    {
+        null => "It was shut down, and its VirtualMachine was deleted meanwhile.",
+        { RunStrategy: not ("RerunOnFailure" or "Always") } changed when changed.RunStrategy != state.RunStrategy =>
+            $"It was shut down, and somebody gave it run strategy {changed.RunStrategy} meanwhile: it is left as it is.",
+        _ => null,
+    };
+
+    // KubeVirt starts it by itself where its guest crashed instead.
     private VmStep StartedAgain() => seen.Machine switch
     {
-        null => new VmStep.Done(VmOutcome.StaysDown, "It was shut down, and its VirtualMachine was deleted meanwhile."),
-        { RunStrategy: not ("RerunOnFailure" or "Always") } changed when _instance is null or { IsFinal: true } => new VmStep.Done(
-            VmOutcome.StaysDown, $"It was shut down, and somebody gave it run strategy {changed.RunStrategy} meanwhile: it is left as it is."),
         { RunStrategy: "RerunOnFailure", Status: "Stopped" } when _instance is null && !state.IsStarted && !(now >= state.GoneSince + policy.RestartTimeout) =>
             new VmStep.Start("Its eviction shut it down, and run strategy RerunOnFailure leaves it so: it is started again."),
         var machine => NotYetRunning(
-            (machine.Status == "Stopped" && !state.IsStarted ? state.LastAnswer : null) ?? seen.Unschedulable ?? machine.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance"),
+            (machine?.Status == "Stopped" && !state.IsStarted ? state.LastAnswer : null) ?? seen.Unschedulable ?? machine?.Status ?? _instance?.Phase ?? "KubeVirt has not made a new instance"),
     };
 
     private VmStep NotYetRunning(string why)
@@ -277,7 +345,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
     private const string EndItByHand = "Delete it by hand, or let the drain force it at its deadline (on-timeout: Force).";
 
     private VmLadderState Clock(string key, DateTimeOffset since) =>
-        state.ClockFor == key ? state : state with { ClockFor = key, ClockSince = since };
+        state.ClockFor == key ? state : state with { ClockFor = key, ClockSince = since, ClockStoodSince = null };
 
     private VmStep.Wait Wait(
         VmProgress progress, string message, DateTimeOffset? until, VmLadderState? with = null, string? blocker = null, string? nextStep = null) =>

@@ -51,6 +51,13 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>Nodes that could take it, those with the fewest inbound migrations first; read only where a target failed.</summary>
     public IReadOnlyList<ObservedTarget> Targets { get; init; } = [];
 
+    /// <summary>Its instance runs on another node than this.</summary>
+    public bool RunsElsewhere(string node) => Instance is { IsFinal: false, Node: { } other } && other != node;
+
+    /// <summary>It is on its way down: by what was done for it, by itself, or since somebody stops it.</summary>
+    public bool IsGoingDown(VmLadderState state) =>
+        state.IsShuttingDown || Launcher is { IsTerminating: true } || Instance is { IsFinal: true } || (!state.IsStopped && Machine is { RunStrategy: "Halted" });
+
     /// <summary>What must differ for the orchestrator to be told: not the times, and of the others only whether a slot is free.</summary>
     public string Fingerprint() => string.Join(
         '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
@@ -68,6 +75,10 @@ internal sealed record ObservedInstance(string Uid, string? Node, string Phase, 
 {
     /// <summary>Why it cannot migrate, or null.</summary>
     public string? WhyNot { get; init; }
+
+    /// <summary>It does not run yet, and KubeVirt has not said whether it can migrate.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsStarting { get; init; }
 
     /// <summary>The node it is to be evacuated from, or null.</summary>
     public string? EvacuationNode { get; init; }

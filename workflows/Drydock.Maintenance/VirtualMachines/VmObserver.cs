@@ -107,13 +107,15 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         {
             NeedsStart = strategy is not (VmForecasts.LiveMigrate or VmForecasts.External) && VmForecasts.IsStartedByUs(vm),
             WhyNot = vmi.IsLiveMigratable ? null : $"{vmi.LiveMigratable?.Reason ?? "no reason given"}: {vmi.LiveMigratable?.Message}",
+            IsStarting = vmi.IsStarting,
             EvacuationNode = vmi.EvacuationNode,
             OtherOwner = vmi.Controller is { Kind: not "VirtualMachine" } owner ? owner.Kind : null,
             OtherOwnerName = vmi.Controller is { Kind: not "VirtualMachine" } named ? named.Name : null,
         };
     }
 
-    private static ObservedMigration? MigrationOf(IEnumerable<MigrationSnapshot> migrations) =>
+    /// <summary>The one under way, else the newest; null if there is none.</summary>
+    public static ObservedMigration? MigrationOf(IEnumerable<MigrationSnapshot> migrations) =>
         migrations.OrderBy(migration => migration.IsFinished).ThenByDescending(migration => migration.CreatedAt)
             .Select(migration => new ObservedMigration(
                 migration.Ref.Name, migration.Uid, migration.Phase, migration.PhaseSince ?? migration.CreatedAt)

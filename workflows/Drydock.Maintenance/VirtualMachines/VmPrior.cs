@@ -55,11 +55,11 @@ internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
         // Always and Once run by their strategy alone; the others, and spec.running, by a call.
         var needsStart = !isAlive && (RunStrategy is "Manual" or "RerunOnFailure" || (Running is true && vm.Running is false));
         // Also when it was started before a crash and is still being scheduled.
-        return new(null, needsStart, vmi?.Phase != "Running");
+        return new(null, needsStart, StrategyName != "Halted" && vmi?.Phase != "Running");
     }
 
-    // A stop turns Always and Once into Halted, running: true into false, and leaves Manual and RerunOnFailure (observed f).
-    private static bool WasLeftByOurStop(VmSnapshot vm) => vm.RunStrategy is "Halted" || vm.Running is false;
+    // A stop turns Always and Once into Halted, RerunOnFailure before KubeVirt 1.2 too, running: true into false, and leaves Manual (facts 2.3.9, observed f).
+    private bool WasLeftByOurStop(VmSnapshot vm) => (vm.RunStrategy is "Halted" && RunStrategy is not "Manual") || vm.Running is false;
 }
 
 /// <summary>One step of putting a virtual machine back.</summary>
@@ -74,5 +74,5 @@ internal sealed record VmUndoStep(string? RunStrategy, bool Start, bool WaitsToR
     public string Sentence(ObjectRef vm, VmPrior prior) => WasChanged
         ? $"Virtual machine {vm}: somebody changed its run strategy meanwhile; left as it is."
         : prior.IsEvicted ? $"Virtual machine {vm}: {(Start ? "it had been shut down, and is started again." : "it runs; the mark on it is gone.")}"
-        : $"Virtual machine {vm}: run strategy {prior.StrategyName} restored, running again.";
+        : $"Virtual machine {vm}: run strategy {prior.StrategyName} restored{(prior.StrategyName == "Halted" ? "" : ", running again")}.";
 }

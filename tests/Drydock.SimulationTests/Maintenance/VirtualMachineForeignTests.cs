@@ -1,0 +1,192 @@
+using System.Text.Json.Nodes;
+using Drydock.DurableTask;
+using Drydock.Kubernetes;
+using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
+using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
+using Shouldly;
+using Xunit;
+using static Drydock.SimulationTests.Maintenance.VirtualMachineWorld;
+
+namespace Drydock.SimulationTests.Maintenance;
+
+/// <summary>Machines that are not here yet, or not any more, or that their owner or somebody else ends while a maintenance is under way.</summary>
+[Collection(VirtualTimeTests.Name)]
+public sealed class VirtualMachineForeignTests
+{
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_still_starts_is_in_the_plan_and_migrates_when_it_runs()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("two") with { On = "node-2" }));
+        StartSlowly(world);
+        await world.RunForAsync(TimeSpan.FromSeconds(2));
+        var request = Request(world, Quick with { OnNotMigratable = StuckVmPolicy.Skip });
+        var plan = (await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None)).VirtualMachines.ShouldHaveSingleItem();
+        Vmi(world, "one").InstancePhase().ShouldBe("Scheduling");
+
+        var report = await world.MaintainAsync(request);
+
+        (plan.Fate, plan.Reason).ShouldBe((VmFate.Migrates, "It is still starting: when it runs it migrates to another node, if KubeVirt finds that it can."));
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.Migrated);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_has_left_is_not_stopped_by_force_when_its_pod_stays_behind()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one")) with { Faults = [new FaultSpec("kubeletNeverTerminates", "node-1")] });
+        var uid = Vmi(world, "one")!["metadata"]!["uid"]!.ToString();
+        var request = Request(world, Quick);
+
+        var report = await world.MaintainAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Force } });
+
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop").ShouldBeEmpty();
+        Vmi(world, "one")!["metadata"]!["uid"]!.ToString().ShouldBe(uid);
+        Vmi(world, "one").InstancePhase().ShouldBe("Running");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.Migrated);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_goes_down_at_the_deadline_restarts_elsewhere_as_the_plan_said()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "None", Shutdown = TimeSpan.FromHours(1) }));
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 7200);
+        var request = Request(world, Quick with { StopTimeout = TimeSpan.FromMinutes(2) });
+        request = request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Force } };
+        var plan = (await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None)).VirtualMachines.ShouldHaveSingleItem();
+
+        var report = await world.MaintainAsync(request);
+
+        plan.Fate.ShouldBe(VmFate.RestartsElsewhere);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.RestartedElsewhere);
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop").ShouldBeEmpty();
+        var drain = report.Steps.Single(step => step.Step == MaintenanceStep.Drain);
+        (drain.To - drain.From).ShouldBeInRange(TimeSpan.FromMinutes(7), TimeSpan.FromMinutes(7.3));
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("Always")]
+    [InlineData("Manual")]
+    [InlineData("RerunOnFailure")]
+    public async Task One_that_its_owner_stops_is_not_started_by_the_restore_nor_counted_as_a_failure(string runStrategy)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { RunStrategy = runStrategy, Shutdown = TimeSpan.FromMinutes(10) }));
+        if (runStrategy == "Manual")
+        {
+            await world.Kubernetes.CallVmAsync(new ObjectRef("vms", "one"), VmCall.Start, null, CancellationToken.None);
+        }
+
+        await world.RunUntilAsync(() => Vmi(world, "one")?.InstancePhase() == "Running");
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 3600);
+        (await world.Kubernetes.CallVmAsync(new ObjectRef("vms", "one"), VmCall.Stop, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+        var request = Request(world, Quick with { StopTimeout = TimeSpan.FromMinutes(1) });
+
+        var report = await world.MaintainAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Force } });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.StaysDown);
+        Vmi(world, "one").ShouldBeNull("its owner switched it off");
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "start").Count.ShouldBe(runStrategy == "Manual" ? 1 : 0, "only the first");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_whose_launcher_somebody_deletes_while_it_migrates_and_that_finds_no_node_is_told()
+    {
+        await using var world = await World.StartAsync(NoRoom());
+        await world.BeginAsync(Request(world, Quick with { SchedulingTimeout = TimeSpan.FromHours(1), RestartTimeout = TimeSpan.FromMinutes(6) }));
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(migration => (string?)migration["status"]?["phase"] == "Scheduling"));
+        foreach (var pod in world.Cluster.Store.List(ResourceTypes.Pods, "vms").Where(pod => (string?)pod["spec"]!["nodeName"] == "node-1"))
+        {
+            world.Cluster.Store.Delete(ResourceTypes.Pods, "vms", pod["metadata"]!["name"]!.ToString(), new Deletion());
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var told = await VmAsync(world, "one");
+        var report = await world.EndAsync();
+
+        told.Blocker.ShouldNotBeNull(told.Message).Kind.ShouldBe("vm-pending-after-restart");
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.NotRunningAgain);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_its_owner_stops_while_it_is_started_again_is_not_waited_for()
+    {
+        await using var world = await World.StartAsync(NoRoom() with
+        {
+            VirtualMachines = [Machine("one") with { Memory = "40Gi", NotMigratable = "HostDeviceNotLiveMigratable" }],
+        });
+        world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", static node =>
+        {
+            // Somebody else's cordon: it stays.
+            node["spec"]!["unschedulable"] = true;
+            return true;
+        });
+        await world.BeginAsync(Request(world, Quick with { OnNotMigratable = StuckVmPolicy.ShutDown, RestartTimeout = TimeSpan.FromHours(1) }));
+        await world.RunUntilAsync(() => world.Cluster.Store.Get(KubeVirtTypes.VirtualMachines, "vms", "one")!["spec"]!["runStrategy"]!.ToString() == "Halted");
+        await world.RunUntilAsync(() => world.Cluster.Store.Get(KubeVirtTypes.VirtualMachines, "vms", "one")!["spec"]!["runStrategy"]!.ToString() == "Always");
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        (await world.Kubernetes.CallVmAsync(new ObjectRef("vms", "one"), VmCall.Stop, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+        var stopped = world.Time.GetUtcNow();
+
+        var report = await world.EndAsync();
+
+        (world.Time.GetUtcNow() - stopped).ShouldBeLessThan(TimeSpan.FromMinutes(5));
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_migration_that_KubeVirt_makes_while_it_is_cancelled_is_withdrawn_too()
+    {
+        await using var world = await World.StartAsync(NoRoom());
+        await world.BeginAsync(Request(world, Quick));
+        await world.RunUntilAsync(() => Migrations(world, "one").Count > 0);
+        world.Api.Intercept = request =>
+        {
+            if (request is { Subresource: "evacuate/cancel", IsDone: false } && Migrations(world, "one") is [var seen])
+            {
+                // The one that was seen ends, and KubeVirt makes another before the mark is gone.
+                var next = seen.DeepClone().AsObject();
+                next["metadata"] = new JsonObject
+                {
+                    ["name"] = "made-meanwhile",
+                    ["namespace"] = "vms",
+                    ["annotations"] = seen["metadata"]!["annotations"]!.DeepClone(),
+                    ["labels"] = seen["metadata"]!["labels"]!.DeepClone(),
+                };
+                next.Remove("status");
+                world.Cluster.Store.Create(KubeVirtTypes.Migrations, next);
+                world.Cluster.Store.Delete(KubeVirtTypes.Migrations, "vms", seen["metadata"]!["name"]!.ToString(), new Deletion());
+            }
+
+            return Task.CompletedTask;
+        };
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+
+        var report = await world.EndAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled);
+        Migrations(world, "one").Where(migration => !IsOver(migration)).ShouldBeEmpty();
+        Vmi(world, "one")!["status"]!["nodeName"]!.ToString().ShouldBe("node-1");
+    }
+
+    /// <summary>A machine whose launcher takes half a minute to start.</summary>
+    private static void StartSlowly(World world) => world.Cluster.Store.Create(KubeVirtTypes.Instances, new JsonObject
+    {
+        ["apiVersion"] = "kubevirt.io/v1",
+        ["kind"] = "VirtualMachineInstance",
+        ["metadata"] = new JsonObject
+        {
+            ["namespace"] = "vms",
+            ["name"] = "one",
+            ["annotations"] = new JsonObject { ["fake-kubelet/start-after"] = "30" },
+        },
+        ["spec"] = new JsonObject
+        {
+            ["evictionStrategy"] = "LiveMigrate",
+            ["domain"] = new JsonObject { ["memory"] = new JsonObject { ["guest"] = "1Gi" } },
+        },
+    });
+}
