@@ -70,7 +70,8 @@ internal sealed partial class MaintenanceChildren
 
         if (_drain is not null)
         {
-            Book(await _drain);
+            await Task.WhenAny(_drain);
+            await BookDrainAsync();
         }
     }
 
@@ -117,9 +118,20 @@ internal sealed partial class MaintenanceChildren
 
     private async Task BookDrainAsync()
     {
-        if (_drain is { IsCompleted: true } && !_drainIsOver)
+        if (_drain is not { IsCompleted: true } || _drainIsOver)
+        {
+            return;
+        }
+
+        try
         {
             Book(await _drain);
+        }
+        catch (TaskFailedException failure)
+        {
+            // Like any other end of a child: whoever waits knows what it means for the node.
+            _drainIsOver = true;
+            Failure ??= new MaintenanceEnd(MaintenanceOutcome.Failed, $"{failure.TaskName}: {failure.Sentence()}");
         }
     }
 

@@ -174,7 +174,7 @@ internal sealed class MaintenanceRun
     private async Task<MaintenanceEnd?> EndDrainAsync()
     {
         await _children.EndDrainAsync();
-        return await CancelledAsync();
+        return await CancelledAsync() ?? _children.Failure;
     }
 
     private async Task<MaintenanceEnd?> HealthAsync()

@@ -19,7 +19,7 @@ public sealed class ActionEndTests
     [Theory(Timeout = World.Timeout)]
     [InlineData(MaintenanceAction.Job, "jobs.batch")]
     [InlineData(MaintenanceAction.PowerCycle, "baremetalhosts.metal3.io")]
-    public async Task What_was_begun_is_ended_when_the_API_server_was_away_for_longer_than_the_maintenance_waits(MaintenanceAction kind, string resource)
+    public async Task What_was_begun_is_ended_when_the_API_server_was_away_at_its_deadline(MaintenanceAction kind, string resource)
     {
         await using var world = await World.StartAsync(ActionTests.Hardware, configure: Policies.Of(Policy));
         DateTimeOffset? away = null;
@@ -36,7 +36,11 @@ public sealed class ActionEndTests
                 : throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out");
         };
 
-        var report = await world.MaintainAsync(Request(world, kind) with { OnFailure = FailurePolicy.KeepCordoned });
+        var request = Request(world, kind);
+        var report = await world.MaintainAsync(request with
+        {
+            ActionOptions = request.ActionOptions with { Timeout = TimeSpan.FromMinutes(10) }, OnFailure = FailurePolicy.KeepCordoned,
+        });
         await world.RunForAsync(TimeSpan.FromMinutes(5));
 
         away.ShouldNotBeNull();
@@ -62,6 +66,69 @@ public sealed class ActionEndTests
 
         (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Cancelled, true), report.Message);
         world.Cluster.Store.List(ResourceTypes.Jobs).ShouldBeEmpty();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(503, 25)]
+    [InlineData(403, 3)]
+    public async Task A_job_whose_API_server_is_away_for_less_than_its_own_time_is_neither_ended_nor_started_again(int code, int minutes)
+    {
+        var policy = new MaintenancePolicy("p") { Jobs = new Dictionary<string, JobTemplate> { ["hours"] = new("default", Hours.Replace("36000", "3600", StringComparison.Ordinal)) } };
+        await using var world = await World.StartAsync(ActionTests.Hardware, configure: Policies.Of(policy));
+        var request = Request(world, MaintenanceAction.Job);
+        await world.BeginAsync(request with { ActionOptions = request.ActionOptions with { Timeout = TimeSpan.FromHours(2) } });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+
+        Deny(world, code, TimeSpan.FromMinutes(minutes), "jobs.batch");
+        await world.RunForAsync(TimeSpan.FromMinutes(minutes - 1));
+        var meanwhile = (await world.StatusAsync<ActionStatus>(InstanceIds.Action("m1", "action")))!.Message;
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var afterwards = (await world.StatusAsync<ActionStatus>(InstanceIds.Action("m1", "action")))!.Message;
+        world.Cluster.Store.List(ResourceTypes.Jobs).Count.ShouldBe(1);
+        var report = await world.EndAsync();
+
+        meanwhile.ShouldContain("Nothing of it can be seen now: ");
+        afterwards.ShouldNotContain("Nothing of it can be seen now: ");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        world.Api.RequestLog.Of("create", "jobs.batch").Count(static one => one.Code == 201).ShouldBe(1);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(503, 25, "baremetalhosts.metal3.io")]
+    [InlineData(403, 3, "baremetalhosts.metal3.io")]
+    [InlineData(503, 25, "pods")]
+    [InlineData(403, 3, "pods")]
+    public async Task A_machine_that_people_work_on_is_not_switched_on_because_it_or_its_node_could_not_be_looked_at(int code, int minutes, string resource)
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(world.Request() with
+        {
+            Action = MaintenanceAction.PowerCycle, ActionOptions = new ActionOptions { PowerOffUntilComplete = true }, Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
+
+        Deny(world, code, TimeSpan.FromMinutes(minutes), resource);
+        await world.RunForAsync(TimeSpan.FromMinutes(minutes + 5));
+        var host = await ActionTests.HostAsync(world);
+        var meanwhile = (await world.StatusAsync<MaintenanceStatus>())!;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        host.Power!.IsOn.ShouldBeFalse();
+        host.Annotations.Keys.ShouldContain(static key => key.StartsWith("reboot.metal3.io/drydock-", StringComparison.Ordinal));
+        meanwhile.IsHolding.ShouldBeTrue();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        await ActionTests.NothingIsHeldAsync(world);
+    }
+
+    private static void Deny(World world, int code, TimeSpan span, string resource)
+    {
+        var until = world.Time.GetUtcNow() + span;
+        world.Api.Intercept = request => request is { Verb: not "watch", IsDone: false } && request.Resource == resource && world.Time.GetUtcNow() < until
+            ? throw new ApiException(code, code == 503 ? "ServiceUnavailable" : "Forbidden", "not now")
+            : Task.CompletedTask;
     }
 
     private static MaintenanceRequest Request(World world, MaintenanceAction kind) => world.Request() with

@@ -167,6 +167,32 @@ public sealed class FailedTests
         report.Findings.ShouldContain(finding => finding.Kind == "marks-reasserted" && finding.Message.Contains("the cordon"));
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(503, 25)]
+    [InlineData(403, 3)]
+    public async Task A_held_node_whose_pods_cannot_be_read_for_a_while_stays_held_and_is_kept_empty_afterwards(int code, int minutes)
+    {
+        await using var world = await HeldAsync(new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) });
+
+        Deny(world, code, TimeSpan.FromMinutes(minutes), "list", "pods");
+        await world.RunForAsync(TimeSpan.FromMinutes(minutes - 1));
+        var blocker = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers.ShouldHaveSingleItem();
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        var meanwhile = (await world.StatusAsync<MaintenanceStatus>())!;
+        var isCordoned = IsCordoned(world);
+        LaterPodsTests.Land(world, "late");
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var blockers = (await world.StatusAsync<DrainStatus>(InstanceIds.Pods("m1")))!.Blockers;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        (blocker.Kind, blocker.Object).ShouldBe(("node-unseen", "node/node-1"));
+        (meanwhile.IsHolding, isCordoned).ShouldBe((true, true));
+        blockers.ShouldNotContain(static one => one.Kind == "node-unseen");
+        world.AcceptedEvictions().ShouldContain("default/late");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_machine_that_cannot_be_looked_at_after_its_start_does_not_lose_the_report_nor_keep_the_lease()
     {
@@ -245,17 +271,19 @@ public sealed class FailedTests
     private static async Task<World> HeldAsync(HealthPolicy health)
     {
         var world = await World.StartAsync("healthy");
-        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold, Health = health });
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold, Health = health, Drain = world.Request().Drain with { EvictUnmanaged = true } });
         await world.RunForAsync(TimeSpan.FromMinutes(10));
         (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
         return world;
     }
 
     /// <summary>From now on the product gets that answer when it reads the node.</summary>
-    private static void DenyNodes(World world, int code, TimeSpan span)
+    private static void DenyNodes(World world, int code, TimeSpan span) => Deny(world, code, span, "get", "nodes");
+
+    private static void Deny(World world, int code, TimeSpan span, string verb, string resource)
     {
         var until = world.Time.GetUtcNow() + span;
-        world.Api.Intercept = request => request is { Verb: "get", Resource: "nodes", IsDone: false } && world.Time.GetUtcNow() < until
+        world.Api.Intercept = request => !request.IsDone && request.Verb == verb && request.Resource == resource && world.Time.GetUtcNow() < until
             ? throw new ApiException(code, code == 503 ? "ServiceUnavailable" : code == 403 ? "Forbidden" : "Unauthorized", "not now")
             : Task.CompletedTask;
     }

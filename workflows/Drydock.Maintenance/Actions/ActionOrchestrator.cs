@@ -48,11 +48,17 @@ internal sealed class ActionRun
 {
     private const int RoundsBeforeNew = 80;
 
+    /// <summary>A look that failed was tried again and again: as many events as so many rounds.</summary>
+    private const int RoundsOfFailure = 20;
+
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
 
     private readonly SteerInbox _steers;
 
     private int _rounds;
+    private ActionStatus? _said;
 
     public ActionRun(TaskOrchestrationContext context, ActionInput input)
     {
@@ -67,6 +73,9 @@ internal sealed class ActionRun
 
     /// <summary>The maintenance wants it to end.</summary>
     public Task<string> End { get; }
+
+    /// <summary>Why the last look failed, one sentence; null: it did not.</summary>
+    public string? Unseen { get; private set; }
 
     public bool IsOverdue => new SteeredDeadline(Input.Deadline, Input.SuspendedAt).IsOver(Context.Now());
 
@@ -92,10 +101,16 @@ internal sealed class ActionRun
     }
 
     public void Say(string message, string? callbackSecretFile = null) =>
-        Context.SetCustomStatus(new ActionStatus(message, Input.Deadline) { CallbackSecretFile = callbackSecretFile });
+        Tell(new ActionStatus(message, Input.Deadline) { CallbackSecretFile = callbackSecretFile });
 
     /// <summary>The same of a part of the action, which must be over by then; null: it may take as long as it takes.</summary>
-    public void SayUntil(string message, DateTimeOffset? deadline) => Context.SetCustomStatus(new ActionStatus(message, deadline));
+    public void SayUntil(string message, DateTimeOffset? deadline) => Tell(new ActionStatus(message, deadline));
+
+    private void Tell(ActionStatus said)
+    {
+        _said = said;
+        Context.SetCustomStatus(Unseen is null ? said : said with { Message = $"{said.Message} Nothing of it can be seen now: {Unseen}" });
+    }
 
     /// <summary>Changes something, when the lease allows it.</summary>
     public async Task<Changed> ChangeAsync(string activity, object input)
@@ -143,9 +158,34 @@ internal sealed class ActionRun
         }
     }
 
-    public async Task<T> AwaitAsync<T>(string activity, object input)
+    /// <summary>
+    /// Waits for something to see. An API server that is away, or forbids it, says nothing of what goes on at the machine: it is looked at again
+    /// until the action's own time is over.
+    /// </summary>
+    /// <param name="activity">What waits.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="unseen">What counts as seen if nothing was.</param>
+    /// <param name="others">What ends the wait besides the wish to end.</param>
+    public async Task<T> AwaitAsync<T>(string activity, object input, T unseen, params Task[] others)
     {
-        var seen = await Context.Await<T>(activity, input, Input.Node, End);
+        T seen;
+        try
+        {
+            seen = await Context.Await<T>(activity, input, Input.Node, Task.WhenAny([End, .. others]));
+            if (Unseen is not null)
+            {
+                Unseen = null;
+                Tell(_said!);
+            }
+        }
+        catch (TaskFailedException failure)
+        {
+            (seen, Unseen) = (unseen, failure.Sentence());
+            _rounds += RoundsOfFailure;
+            Tell(_said!);
+            await PauseAsync(IsOverdue || Input.SuspendedAt is not null || Input.Deadline - Context.Now() > LookAgain ? LookAgain : Input.Deadline - Context.Now(), others);
+        }
+
         await SteerAsync();
         return seen;
     }

@@ -20,7 +20,8 @@ internal sealed class JobAction(ActionRun run)
         while (true)
         {
             seen = await run.AwaitAsync<JobSeen>(
-                Activities.AwaitJob, new AwaitJobInput(input.Node, job, seen?.Cursor, run.Until(run.Input.Deadline)));
+                Activities.AwaitJob, new AwaitJobInput(input.Node, job, seen?.Cursor, run.Until(run.Input.Deadline)),
+                new JobSeen(IsGone: false, IsComplete: false, null, null, seen?.Cursor));
             if (seen.IsComplete)
             {
                 await run.EndJobAsync();
@@ -39,7 +40,9 @@ internal sealed class JobAction(ActionRun run)
                 await run.EndJobAsync();
                 return run.End.IsCompleted
                     ? ActionRun.Cancelled($"Job {job} was deleted before it was done.")
-                    : ActionRun.Failed($"Job {job} was not done within {Spoken.Of(run.Input.Timeout)} and was deleted. {seen.Pod}".TrimEnd());
+                    : ActionRun.Failed(
+                        run.Unseen is { } why ? $"Whether Job {job} was done within {Spoken.Of(run.Input.Timeout)} could not be seen, and it was deleted: {why}"
+                        : $"Job {job} was not done within {Spoken.Of(run.Input.Timeout)} and was deleted. {seen.Pod}".TrimEnd());
             }
 
             run.Say($"Job {job} is running. {seen.Pod}".TrimEnd());

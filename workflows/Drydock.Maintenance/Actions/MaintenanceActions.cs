@@ -181,7 +181,10 @@ internal sealed class MaintenanceActions(
         }
     }
 
-    /// <summary>The machine is off: people work on it until they say complete, which the action is told.</summary>
+    /// <summary>
+    /// The machine is off: people work on it until they say complete, which the action is told. Nothing but that, or a person's cancel, has it
+    /// switched on under their hands.
+    /// </summary>
     private async Task<MaintenanceEnd?> HandOverAsync(ActionInput input, Task<ActionResult> running)
     {
         var off = context.WaitForExternalEvent<string>(ChildEvents.PoweredOff);
@@ -198,7 +201,12 @@ internal sealed class MaintenanceActions(
         progress.Hold($"{await off} It stays off until somebody says complete.");
         var complete = SaidAsync(input.Key);
         children.StartReminder(input.Key, "MachineIsOff", $"The machine of node {input.Node} is off until somebody says complete.", input.Step.Options.RemindEvery);
-        var stopped = await children.WaitAsync(Task.WhenAny(running, complete), untilDeadline: false, cancel);
+        MaintenanceEnd? stopped;
+        do
+        {
+            stopped = await children.WaitAsync(Task.WhenAny(running, complete), untilDeadline: false, cancel);
+        }
+        while (stopped is { Outcome: MaintenanceOutcome.Failed } && !running.IsCompleted && !complete.IsCompleted);
         children.EndReminder(input.Key);
         if (stopped is not null || running.IsCompleted)
         {

@@ -118,8 +118,11 @@ internal sealed class PowerCycleAction(ActionRun run)
         while (!run.End.IsCompleted && (forPeople ? !_complete.IsCompleted : Input.State.Until > run.Context.Now()))
         {
             var until = run.Until(forPeople ? DateTimeOffset.MaxValue : Input.State.Until!.Value);
-            seen = await run.Context.Await<PowerSeen>(
-                Activities.AwaitPower, new AwaitPowerInput(Input.Node, Input.Host!.Value, WantsOn: true, seen?.Error, until), Input.Node, Task.WhenAny(run.End, _complete));
+            seen = await run.AwaitAsync(
+                Activities.AwaitPower,
+                new AwaitPowerInput(Input.Node, Input.Host!.Value, WantsOn: true, seen?.Error, until),
+                new PowerSeen(IsGone: false, IsOn: false, seen?.Error),
+                _complete);
             if (seen is { IsOn: true } or { IsGone: true })
             {
                 var asked = forPeople ? "until somebody says complete" : $"for {Spoken.Of(Input.Step.Options.PowerOffFor)}";
@@ -152,8 +155,10 @@ internal sealed class PowerCycleAction(ActionRun run)
         Say(wantsOn, null, until);
         while (true)
         {
-            var seen = await run.AwaitAsync<PowerSeen>(
-                Activities.AwaitPower, new AwaitPowerInput(Input.Node, Input.Host!.Value, wantsOn, before?.Error, run.Until(until)));
+            var seen = await run.AwaitAsync(
+                Activities.AwaitPower,
+                new AwaitPowerInput(Input.Node, Input.Host!.Value, wantsOn, before?.Error, run.Until(until)),
+                new PowerSeen(IsGone: false, IsOn: !wantsOn, before?.Error));
             Say(wantsOn, seen.Error, until);
             if (seen.IsGone || seen.IsOn == wantsOn || run.End.IsCompleted || run.Context.Now() >= until || run.IsLong())
             {
@@ -173,7 +178,7 @@ internal sealed class PowerCycleAction(ActionRun run)
         _ when run.End.IsCompleted => ActionRun.Cancelled($"BareMetalHost {Input.Host} is let go: it is switched on."),
         _ when seen.IsOn == (wanted == "on") => null,
         _ when run.Context.Now() >= Input.State.Until => ActionRun.Failed(
-            $"BareMetalHost {Input.Host} was not {wanted} within {Spoken.Of(Input.Timeout)}{(seen.Error is { } error ? $": {error}" : "")}."),
+            $"BareMetalHost {Input.Host} was not {wanted} within {Spoken.Of(Input.Timeout)}{((seen.Error ?? run.Unseen?.TrimEnd('.')) is { } error ? $": {error}" : "")}."),
         _ => null,
     };
 

@@ -25,7 +25,8 @@ internal sealed class RebootAction(ActionRun run)
         while (true)
         {
             seen = await run.AwaitAsync<BootSeen>(
-                Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(run.Input.Deadline)));
+                Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(run.Input.Deadline)),
+                new BootSeen(null, run.Context.Now(), IsReady: false, null, seen?.Cursor));
             if (seen.BootId is { } now && now != input.BootId)
             {
                 await run.EndJobAsync();
@@ -38,7 +39,8 @@ internal sealed class RebootAction(ActionRun run)
                 return end;
             }
 
-            run.Say($"Waiting until the node has rebooted: its boot ID is still {input.BootId}, it is {(seen.IsReady ? "Ready" : "not Ready")}.{(seen.JobHangs is { } hangs ? $" Job {job}: {hangs}" : "")}");
+            run.Say(run.Unseen is not null ? "Waiting until the node has rebooted."
+                : $"Waiting until the node has rebooted: its boot ID is still {input.BootId}, it is {(seen.IsReady ? "Ready" : "not Ready")}.{(seen.JobHangs is { } hangs ? $" Job {job}: {hangs}" : "")}");
             if (run.IsLong())
             {
                 return null;
@@ -52,6 +54,11 @@ internal sealed class RebootAction(ActionRun run)
         if (run.End.IsCompleted)
         {
             return ActionRun.Cancelled($"Job {job} was deleted; the node had not rebooted.");
+        }
+
+        if (run is { IsOverdue: true, Unseen: { } unseen })
+        {
+            return ActionRun.Failed($"Whether the node rebooted within {Spoken.Of(run.Input.Timeout)} could not be seen: {unseen}");
         }
 
         if (run.IsOverdue)

@@ -30,6 +30,9 @@ internal static class Answers
     /// <summary>No pod is left, but a volume is attached.</summary>
     public const string VolumeAttached = "volume-attached";
 
+    /// <summary>What is on the node could not be read: nothing that comes to it is evicted until it can.</summary>
+    public const string Unseen = "node-unseen";
+
     /// <summary>Not asked: our own limit of migrations to one node.</summary>
     public const string InboundLimit = "inbound-limit";
 
@@ -65,6 +68,7 @@ internal static class Answers
         AwaitCompletion => "It goes on by itself when the pod has finished; delete it if nobody needs its result.",
         ComesBack => $"Remove the toleration or the node selector from {lookAt ?? "its owner"}, scale it down, or leave its pods where they are with --skip-pods.",
         VolumeAttached => "It goes on by itself when the CSI driver has detached the volume; look at its attacher and at the VolumeAttachment.",
+        Unseen => "It goes on by itself when the API server answers again; grant the account list on pods and poddisruptionbudgets if it is forbidden.",
         _ => "See the message.",
     };
 }

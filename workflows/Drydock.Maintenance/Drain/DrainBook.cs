@@ -53,6 +53,8 @@ internal static class DrainBook
             Attached = seen.Attached,
             AttachedSince = seen.Attached.Count == 0 ? null : state.AttachedSince ?? seen.At,
             Cursor = seen.Cursor,
+            Unseen = null,
+            UnseenSince = null,
         };
     }
 

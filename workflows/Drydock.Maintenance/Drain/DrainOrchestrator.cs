@@ -79,6 +79,14 @@ internal sealed record DrainState
 
     /// <summary>The maintenance is suspended since then: nothing is evicted and no deadline passes.</summary>
     public DateTimeOffset? SuspendedAt { get; init; }
+
+    /// <summary>The node cannot be looked at since then, or null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? UnseenSince { get; init; }
+
+    /// <summary>Why, or null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Unseen { get; init; }
 }
 
 /// <summary>How a drain ended. Serialised by name.</summary>
@@ -115,6 +123,9 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
 
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
 
+    /// <summary>After one look, and all its tries, that failed.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(30);
+
     /// <summary>Nothing tells when a volume is detached: it is looked at that often.</summary>
     private static readonly TimeSpan LookForDetach = TimeSpan.FromSeconds(5);
 
@@ -125,51 +136,71 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         var again = context.WaitForExternalEvent<DateTimeOffset>(ChildEvents.EmptyAgain);
         var steers = new SteerInbox(context);
         var state = input.State;
-        for (var round = 0; round < RoundsBeforeNew; round++)
+        if (state.Unseen is not null)
         {
-            state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped, again, steers.News)), input.Policy);
-            if (end.IsCompleted)
-            {
-                return Result(DrainEnd.Told, state, context.Now());
-            }
-
-            (input, state) = DrainSteering.After(await steers.TakeAsync(), input, state);
-            if (skipped.IsCompleted)
-            {
-                // Looked at again at once, without it.
-                state = state with { Skipped = [.. state.Skipped, await skipped], Cursor = null };
-                skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
-                continue;
-            }
-
-            if (again.IsCompleted)
-            {
-                (input, state) = (input with { Deadline = await again }, state with { WasEmpty = false, Cursor = null });
-                again = context.WaitForExternalEvent<DateTimeOffset>(ChildEvents.EmptyAgain);
-                continue;
-            }
-
-            state = TellParent(context, input, state);
-            if (state.WasEmpty && !input.KeepsEmpty)
-            {
-                return Result(DrainEnd.Empty, state, context.Now());
-            }
-
-            if (state.SuspendedAt is not null)
-            {
-                Report(context, input, state);
-                continue;
-            }
-
-            state = AtDeadline(input, state, context.Now());
-            if (IsTimedOut(input, state, context.Now()))
-            {
-                return Result(DrainEnd.TimedOut, state, context.Now());
-            }
-
-            (state, var wasCancelled) = await EvictAsync(context, input, state, Task.WhenAny(end, steers.News));
+            // What was told went with the generation that told it.
             Report(context, input, state);
-            if (wasCancelled || end.IsCompleted)
+        }
+
+        try
+        {
+            for (var round = 0; round < RoundsBeforeNew; round++)
+            {
+                state = DrainBook.Seen(state, await LookAsync(context, input, state, Task.WhenAny(end, skipped, again, steers.News)), input.Policy);
+                if (end.IsCompleted)
+                {
+                    return Result(DrainEnd.Told, state, context.Now());
+                }
+
+                (input, state) = DrainSteering.After(await steers.TakeAsync(), input, state);
+                if (skipped.IsCompleted)
+                {
+                    // Looked at again at once, without it.
+                    state = state with { Skipped = [.. state.Skipped, await skipped], Cursor = null };
+                    skipped = context.WaitForExternalEvent<ObjectRef>(ChildEvents.VmSkipped);
+                    continue;
+                }
+
+                if (again.IsCompleted)
+                {
+                    (input, state) = (input with { Deadline = await again }, state with { WasEmpty = false, Cursor = null });
+                    again = context.WaitForExternalEvent<DateTimeOffset>(ChildEvents.EmptyAgain);
+                    continue;
+                }
+
+                state = TellParent(context, input, state);
+                if (state.WasEmpty && !input.KeepsEmpty)
+                {
+                    return Result(DrainEnd.Empty, state, context.Now());
+                }
+
+                if (state.SuspendedAt is not null)
+                {
+                    Report(context, input, state);
+                    continue;
+                }
+
+                state = AtDeadline(input, state, context.Now());
+                if (IsTimedOut(input, state, context.Now()))
+                {
+                    return Result(DrainEnd.TimedOut, state, context.Now());
+                }
+
+                (state, var wasCancelled) = await EvictAsync(context, input, state, Task.WhenAny(end, steers.News));
+                Report(context, input, state);
+                if (wasCancelled || end.IsCompleted)
+                {
+                    return Result(DrainEnd.Told, state, context.Now());
+                }
+            }
+        }
+        catch (TaskFailedException failure) when (state.WasEmpty)
+        {
+            // The node is held or its machine is down: that it cannot be looked at for a while must not have it put back, and ends nothing.
+            state = state with { UnseenSince = state.UnseenSince ?? context.Now(), Unseen = failure.Sentence() };
+            Report(context, input, state);
+            await PauseAsync(context, LookAgain, Task.WhenAny(end, skipped, again, steers.News));
+            if (end.IsCompleted)
             {
                 return Result(DrainEnd.Told, state, context.Now());
             }
@@ -286,8 +317,17 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             results.Select(result => result.Verdict));
     }
 
+    private static async Task PauseAsync(TaskOrchestrationContext context, TimeSpan pause, Task news)
+    {
+        using var woken = new CancellationTokenSource();
+        if (await Task.WhenAny(context.CreateTimer(context.Now() + pause, woken.Token), news) == news)
+        {
+            woken.Cancel();
+        }
+    }
+
     private static void Report(TaskOrchestrationContext context, DrainInput input, DrainState state) =>
-        context.SetCustomStatus(DrainTelling.StatusOf(state, input.Deadline, input.Policy, context.Now()));
+        context.SetCustomStatus(DrainTelling.StatusOf(state, input.Deadline, input.Policy, context.Now(), input.Node));
 
     private static DrainResult Result(DrainEnd end, DrainState state, DateTimeOffset now) =>
         new(end, [.. state.Pods.Select(DrainTelling.ResultOf)], DrainTelling.Blockers(state, now)) { Left = DrainTelling.WhatIsLeft(state, now) };

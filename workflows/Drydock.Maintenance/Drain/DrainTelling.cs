@@ -12,7 +12,7 @@ internal static class DrainTelling
     private const int BytesOfTheRest = 300;
 
     /// <summary>The custom status. The launcher pods that migrated machines leave behind are counted with the machines, not here.</summary>
-    public static DrainStatus StatusOf(DrainState state, DateTimeOffset deadline, DrainPolicy policy, DateTimeOffset now)
+    public static DrainStatus StatusOf(DrainState state, DateTimeOffset deadline, DrainPolicy policy, DateTimeOffset now, string node = "")
     {
         var pods = state.Pods.Where(pod => !pod.IsLauncher).ToList();
         DateTimeOffset? decides = state.WasEmpty || state.SuspendedAt is not null ? null
@@ -23,7 +23,7 @@ internal static class DrainTelling
         {
             Terminating = pods.Count(pod => pod is { IsLeaving: true, HoldsDrain: true }),
             Deadline = decides,
-            Blockers = Blockers(state, now, decides),
+            Blockers = [.. Unseen(state, node), .. Blockers(state, now, decides)],
         };
     }
 
@@ -84,6 +84,10 @@ internal static class DrainTelling
     private static Blocker New(PodEntry pod, string kind, string? lookAt, string? message, DateTimeOffset since, DateTimeOffset? deadline) => new(
         kind, $"{pod.Ns}/{pod.Name}", lookAt, Short(message), pod.HeldSince ?? since, pod.Attempts, pod.NextTry, Earlier(pod.Deadline, deadline),
         Answers.NextStep(kind, lookAt));
+
+    private static IEnumerable<Blocker> Unseen(DrainState state, string node) => state is { Unseen: { } why, UnseenSince: { } since }
+        ? [new Blocker(Answers.Unseen, node, $"node/{node}", Short(why), since, 0, null, null, Answers.NextStep(Answers.Unseen, null))]
+        : [];
 
     private static IEnumerable<Blocker> Fitting(IEnumerable<Blocker> blockers)
     {
