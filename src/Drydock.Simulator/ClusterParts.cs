@@ -123,6 +123,7 @@ internal sealed class ClusterParts
         NextKubeletVersion = spec.KubeletVersionAfterReboot,
         ShutdownTakes = spec.ShutdownTakes,
         IgnoresSoftPowerOff = spec.IgnoresSoftPowerOff,
+        StopsSilently = spec.StopsSilently,
         Host = spec.BareMetalHost is { } host ? HardwareObjects.Split(host) : null,
     });
 

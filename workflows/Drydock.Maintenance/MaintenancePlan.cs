@@ -47,6 +47,12 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool GoesStale { get; init; }
 
+    /// <summary>
+    /// Before the node is put back it is looked at whether its machine is surely up, whatever was cancelled or failed; false in what was stored
+    /// before that: its history must replay.
+    /// </summary>
+    public bool SeesMachineBack { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }

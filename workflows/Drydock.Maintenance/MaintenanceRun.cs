@@ -58,6 +58,11 @@ internal sealed class MaintenanceRun
         _children.StartLease(_plan!.NodeUid, _request.LeaseDuration);
         var end = await WorkAsync();
         await _children.ResumedAsync(_cancel);
+        if (end.Outcome == MaintenanceOutcome.Failed && _actions.MayBeDown)
+        {
+            end = end with { KeepNode = true };
+        }
+
         if (end is { Outcome: MaintenanceOutcome.Failed, KeepNode: false })
         {
             // Somebody may have ended the wait, and wants the node back.
@@ -181,6 +186,7 @@ internal sealed class MaintenanceRun
     {
         if (_actions.SkipHealth)
         {
+            _actions.SeenHealthy();
             return null;
         }
 
@@ -194,7 +200,13 @@ internal sealed class MaintenanceRun
             return end with { KeepNode = end.Outcome == MaintenanceOutcome.Failed };
         }
 
-        return await UnhealthyAsync(checking) is { } why ? new MaintenanceEnd(MaintenanceOutcome.Failed, why, KeepNode: true) : null;
+        if (await UnhealthyAsync(checking) is { } why)
+        {
+            return new MaintenanceEnd(MaintenanceOutcome.Failed, why, KeepNode: true);
+        }
+
+        _actions.SeenHealthy();
+        return null;
     }
 
     // An unhealthy node must not take work, nor one of which that is not known: it stays cordoned, whatever the failure policy says.
@@ -224,7 +236,7 @@ internal sealed class MaintenanceRun
         await _children.EndAllAsync(isCancel, isCancel ? await _cancel.MigrationsAsync(_request.VirtualMachines.OnCancel) : CancelledMigrations.Finish);
         if (isCancel)
         {
-            await _actions.BackAsync();
+            await _actions.BackAsync(_plan!.SeesMachineBack);
         }
 
         var keeps = _claim.Marked is not null

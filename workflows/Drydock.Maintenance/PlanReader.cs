@@ -67,6 +67,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             GoesStale = Resolve.Waits(request, planned.Policy, ApprovalGate.Start),
             OrdersMachines = request.Drain.Rules.Any(static rule => rule.Order < 0)
                 || pods.Any(static pod => pod.Decision is { Verdict: PodVerdict.MoveVm, Order: not 0 }),
+            SeesMachineBack = true,
             Findings = [.. findings.OrderBy(finding => finding.Severity)],
         };
     }

@@ -39,6 +39,9 @@ internal sealed class Machine
     /// <summary>Its operating system does not react when it is asked to shut down.</summary>
     public bool IgnoresSoftPowerOff { get; init; }
 
+    /// <summary>Its kubelet says nothing when the machine goes down, as without graceful node shutdown (the default of a real one).</summary>
+    public bool StopsSilently { get; init; }
+
     /// <summary>Its kubelet ends no pod.</summary>
     public bool NeverTerminates { get; set; }
 

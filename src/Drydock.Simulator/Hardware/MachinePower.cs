@@ -62,7 +62,7 @@ internal sealed class MachinePower(ClusterContext cluster)
     // A kubelet that still works notices the shutdown (systemd's inhibitor) and reports it before it is stopped.
     private void SayGoodbye(Machine machine, string reason, string message)
     {
-        if (!machine.Works || cluster.Store.Get(ResourceTypes.Nodes, null, machine.Node) is not { } node)
+        if (!machine.Works || machine.StopsSilently || cluster.Store.Get(ResourceTypes.Nodes, null, machine.Node) is not { } node)
         {
             return;
         }

@@ -167,6 +167,9 @@ public sealed record NodeSpec(string Name)
 
     /// <summary>Whether its operating system does not react when the host asks it to shut down.</summary>
     public bool IgnoresSoftPowerOff { get; init; }
+
+    /// <summary>Whether its kubelet says nothing when the machine goes down, as without graceful node shutdown.</summary>
+    public bool StopsSilently { get; init; }
 }
 
 /// <summary>How persistent volumes are attached to nodes.</summary>

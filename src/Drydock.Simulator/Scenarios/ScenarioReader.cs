@@ -64,6 +64,7 @@ internal static class ScenarioReader
             Machine = fields.OptionalReference("machine"),
             ShutdownTakes = fields.Duration("shutdownTakes") ?? node.ShutdownTakes,
             IgnoresSoftPowerOff = fields.Flag("ignoresSoftPowerOff") ?? false,
+            StopsSilently = fields.Flag("stopsSilently") ?? false,
         };
         return [.. Enumerable.Range(1, count).Select(n => node with
         {

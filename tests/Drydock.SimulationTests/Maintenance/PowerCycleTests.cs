@@ -104,6 +104,85 @@ public sealed class PowerCycleTests
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeFalse();
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_cancel_while_the_node_boots_after_its_power_cycle_puts_it_back_when_it_is_Ready_and_not_before()
+    {
+        await using var world = await World.StartAsync(Slow(silently: false));
+        await world.BeginAsync(PowerCycle(world));
+        await world.RunUntilAsync(() => StepOf(world) == MaintenanceStep.Health);
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeFalse();
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        await IsHeldAsync(world);
+
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.LeftBehind.Count, report.Findings.Any(static finding => finding.Kind == "machine-not-back")).ShouldBe((MaintenanceOutcome.Cancelled, 0, false));
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeTrue();
+        await ActionTests.NothingIsHeldAsync(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_whose_machine_was_switched_off_and_on_stays_out_if_what_follows_fails_before_it_was_seen_healthy()
+    {
+        const string fails = """{"spec":{"backoffLimit":0,"template":{"metadata":{"annotations":{"fake-kubelet/complete-after":"1","fake-kubelet/exit-code":"3"}},"spec":{"restartPolicy":"Never","tolerations":[{"operator":"Exists"}],"containers":[{"name":"c","image":"i","command":["true"]}]}}}}""";
+        await using var world = await World.StartAsync(Slow(silently: false));
+
+        var report = await world.MaintainAsync(world.Request() with
+        {
+            Hooks = new MaintenanceHooks { AfterDrain = [new ActionStep(MaintenanceAction.PowerCycle, new ActionOptions())] },
+            Action = MaintenanceAction.Job,
+            ActionOptions = new ActionOptions { Job = new JobTemplate("default", fails), Timeout = TimeSpan.FromMinutes(30) },
+            OnFailure = FailurePolicy.Restore,
+        });
+
+        report.Actions.Select(static action => action.Outcome).ShouldBe([ActionOutcome.Done, ActionOutcome.Failed]);
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        await StaysOutAsync(world, report);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_reboot_that_is_cancelled_before_the_kubelet_is_seen_to_be_silent_keeps_the_node_out_until_it_has_booted()
+    {
+        await using var world = await World.StartAsync(Slow(silently: true));
+        var before = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.BootId;
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Reboot });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Pods).Any(static pod =>
+            ((string)pod["metadata"]!["name"]!).Contains("drydock-", StringComparison.Ordinal) && (string?)pod["status"]?["phase"] == "Running"));
+        await world.RunForAsync(TimeSpan.FromSeconds(10));
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeTrue("its kubelet has said nothing");
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", "wrong node"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeFalse();
+        await IsHeldAsync(world);
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.LeftBehind.Count).ShouldBe((MaintenanceOutcome.Cancelled, 0), report.Message);
+        var node = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        (node.IsReady, node.BootId == before, node.Unschedulable).ShouldBe((true, false, false));
+        await ActionTests.NothingIsHeldAsync(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_hold_that_is_cancelled_while_its_node_is_down_puts_it_back_when_it_is_Ready()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        Annotate(world, "reboot.metal3.io/technician", "");
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        await IsHeldAsync(world);
+        Annotate(world, "reboot.metal3.io/technician", null);
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.LeftBehind.Count).ShouldBe((MaintenanceOutcome.Cancelled, 0), report.Message);
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeTrue();
+        await ActionTests.NothingIsHeldAsync(world);
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(true, "until somebody says complete")]
     [InlineData(false, "for 9h")]
@@ -230,6 +309,13 @@ public sealed class PowerCycleTests
     };
 
     private static Scenario Failing(TimeSpan? lasts) => ActionTests.Hardware with { Faults = [new FaultSpec("powerFails", "node-1") { For = lasts }] };
+
+    private static Scenario Slow(bool silently) => ActionTests.Hardware with
+    {
+        Nodes = [.. ActionTests.Hardware.Nodes.Select(node => node with { RebootTakes = TimeSpan.FromMinutes(5), StopsSilently = silently })],
+    };
+
+    private static MaintenanceStep? StepOf(World world) => world.StatusAsync<MaintenanceStatus>().GetAwaiter().GetResult()?.Step;
 
     private static int PowerPatches(World world) => world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io").Count(request => request.Code == 200);
 

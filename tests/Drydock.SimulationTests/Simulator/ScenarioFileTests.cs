@@ -9,7 +9,7 @@ public sealed class ScenarioFileTests
     [Theory]
     [InlineData("nodes: []", "name is missing. (line 1)")]
     [InlineData("name: x\nnode: []", "Unknown field node (a list), line 2. Allowed here: budgets, description, evictionStrategy, expect, faults, hyperConverged, machineApi, machineHealthChecks, maintain, migrations, name, nodeHealthChecks, nodes, request, storage, users, virtualMachines, workloads.")]
-    [InlineData("name: x\nnodes: [{name: a, cpus: 4}]", "Unknown field nodes[0].cpus (4), line 2. Allowed here: bareMetalHost, controlPlane, cordoned, count, cpu, cpuModel, ignoresSoftPowerOff, kubeletVersion, kubeletVersionAfterReboot, labels, machine, memory, name, pods, rebootTakes, shutdownTakes, zone.")]
+    [InlineData("name: x\nnodes: [{name: a, cpus: 4}]", "Unknown field nodes[0].cpus (4), line 2. Allowed here: bareMetalHost, controlPlane, cordoned, count, cpu, cpuModel, ignoresSoftPowerOff, kubeletVersion, kubeletVersionAfterReboot, labels, machine, memory, name, pods, rebootTakes, shutdownTakes, stopsSilently, zone.")]
     [InlineData("name: x\nnodes: [{name: a, count: 2}]", "nodes[0].name is 'a'. Allowed: a name with {n} when there is a count, such as worker-{n}.")]
     [InlineData("name: x\nnodes: [{name: a, rebootTakes: soon}]", "nodes[0].rebootTakes is 'soon'. Allowed: a duration such as 200ms, 1.5s or 2m.")]
     [InlineData("name: x\nnodes: [{name: a, pods: -1}]", "nodes[0].pods is '-1'. Allowed: a whole number, 0 or more. (line 2)")]

@@ -1,26 +1,55 @@
 namespace Drydock.Maintenance.Actions;
 
 /// <summary>
-/// After a reboot or a power-cycle that was cancelled: the machine may be off, or booting. Remediation must not find it so, hence it is waited
-/// for before anything is put back: for as long as the action itself might have taken.
+/// After a reboot or a power-cycle that was cancelled: the machine may be off, or booting, or about to go down. Remediation must not find it
+/// so, hence it is waited for before anything is put back: for as long as the action itself might have taken.
 /// </summary>
-internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceProgress progress, ActionInput action)
+/// <param name="context">Of the maintenance.</param>
+/// <param name="progress">Told what is waited for.</param>
+/// <param name="action">What took the machine down.</param>
+/// <param name="isSure">
+/// That the node is Ready is believed once it has booted, or after a while; false in a maintenance that began before this was so: its history
+/// must replay.
+/// </param>
+internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceProgress progress, ActionInput action, bool isSure)
 {
     // A node that becomes Ready ends no wait for another boot.
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(20);
 
+    // A kubelet that is stopped without a word is Ready for 40 to 50 seconds more (node-monitor-grace-period).
+    private static readonly TimeSpan ReadyAfterReboot = TimeSpan.FromMinutes(2);
+
+    // metal3 gives the operating system three minutes to shut down by itself before it switches the machine off.
+    private static readonly TimeSpan ReadyAfterPowerCycle = TimeSpan.FromMinutes(4);
+
     private readonly DateTimeOffset _until = context.Now() + action.Timeout;
+
+    private TimeSpan Settles => !isSure ? TimeSpan.Zero : action.Step.Kind switch
+    {
+        MaintenanceAction.Reboot => ReadyAfterReboot,
+        MaintenanceAction.PowerCycle => ReadyAfterPowerCycle,
+        _ => TimeSpan.Zero,
+    };
 
     /// <summary>Null once it is back; else why it is put back all the same, one sentence.</summary>
     public async Task<string?> AwaitAsync()
     {
-        try
+        while (true)
         {
-            return await OnAsync() ?? await ReadyAsync();
-        }
-        catch (TaskFailedException failure)
-        {
-            return $"Whether the machine of node {action.Node} is back could not be found out: {failure.Sentence()}";
+            try
+            {
+                return await OnAsync() ?? await ReadyAsync();
+            }
+            catch (TaskFailedException) when (isSure && context.Now() < _until)
+            {
+                // Whether it is back is not known yet.
+                progress.Say($"Node {action.Node} is put back when its machine is: whether it is cannot be seen now, until {_until:u} at the latest.");
+                await context.CreateTimer(context.Now() + LookAgain, CancellationToken.None);
+            }
+            catch (TaskFailedException failure)
+            {
+                return $"Whether the machine of node {action.Node} is back could not be found out: {failure.Sentence()}";
+            }
         }
     }
 
@@ -49,23 +78,32 @@ internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceP
     private async Task<string?> ReadyAsync()
     {
         BootSeen? seen = null;
-        while (seen is not { IsReady: true })
+        DateTimeOffset? since = null;
+        while (!IsBack(seen, since))
         {
-            if (seen is not null && context.Now() >= _until)
+            if (seen is { IsReady: false } && context.Now() >= _until)
             {
                 return NotBack("it is not Ready.");
             }
 
             seen = await context.Do<BootSeen>(
                 Activities.AwaitBoot, new AwaitBootInput(action.Node, seen is null ? action.BootId : seen.BootId, null, seen?.Cursor, Until(seen is null, LookAgain)));
-            Say("until it is Ready", seen.IsReady);
+            since = seen.IsReady ? since ?? context.Now() : null;
+            Say(seen.IsReady ? $"until it has been Ready for {Spoken.Of(Settles)}, as it may go down yet" : "until it is Ready", IsBack(seen, since));
         }
 
         return null;
     }
 
-    // The first look does not wait.
-    private DateTimeOffset Until(bool isFirst, TimeSpan pause) => isFirst ? context.Now() : context.Now() + pause < _until ? context.Now() + pause : _until;
+    private bool IsBack(BootSeen? seen, DateTimeOffset? readySince) =>
+        seen is { IsReady: true } && (seen.BootId != action.BootId || context.Now() - readySince >= Settles);
+
+    // The first look does not wait; one that is Ready in the end may stay so for its while.
+    private DateTimeOffset Until(bool isFirst, TimeSpan pause)
+    {
+        var now = context.Now();
+        return isFirst ? now : now < _until && now + pause > _until ? _until : now + pause;
+    }
 
     private void Say(string what, bool isOver)
     {

@@ -22,7 +22,11 @@ internal sealed class MaintenanceActions(
     /// <summary>What is worth knowing of them for the report.</summary>
     public IReadOnlyList<PlanFinding> Findings { get; private set; } = [];
 
+    /// <summary>An action took the machine down, or was about to, and the node was not seen healthy since.</summary>
+    public bool MayBeDown => _wentDown is not null;
+
     private ActionInput? _wentDown;
+    private ActionInput? _held;
 
     /// <summary>Takes all actions of a point. Null if all did what they should; else how the maintenance ends.</summary>
     public async Task<MaintenanceEnd?> TakeAsync(ActionPoint point, MaintenancePlan plan, string? bootId)
@@ -40,8 +44,9 @@ internal sealed class MaintenanceActions(
             DateTimeOffset? deadline = timeout is { } span ? context.Now() + span : null;
             progress.Begin(new ActionRecord(key, point, steps[index], "It begins.") { From = context.Now() }, deadline);
             var end = steps[index].Kind == MaintenanceAction.Hold
-                ? await HoldAsync(key, steps[index], point)
-                : await SeeThroughAsync(InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value));
+                ? await HoldAsync(InputOf(key, steps[index], plan, bootId, deadline ?? context.Now(), Resolve.PowerTimeout), point, plan.SeesMachineBack)
+                : await SeeThroughAsync(
+                    InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value), plan.SeesMachineBack);
             if (end is not null)
             {
                 return end;
@@ -78,8 +83,10 @@ internal sealed class MaintenanceActions(
         };
 
     /// <summary>Waits until somebody says complete.</summary>
-    private async Task<MaintenanceEnd?> HoldAsync(string key, ActionStep step, ActionPoint point)
+    private async Task<MaintenanceEnd?> HoldAsync(ActionInput input, ActionPoint point, bool seesMachineBack)
     {
+        var (key, step) = (input.Key, input.Step);
+        _held = seesMachineBack ? input : null;
         var message = $"Node {request.Node} is held until somebody says complete.";
         progress.Hold(message);
         RebootedAt = null;
@@ -126,8 +133,13 @@ internal sealed class MaintenanceActions(
     }
 
     /// <summary>An action in an orchestration of its own, which outlives a cancel until it has let go of whatever it held.</summary>
-    private async Task<MaintenanceEnd?> SeeThroughAsync(ActionInput input)
+    private async Task<MaintenanceEnd?> SeeThroughAsync(ActionInput input, bool seesMachineBack)
     {
+        if (seesMachineBack && Resolve.TakesDown(input.Step))
+        {
+            _wentDown = input;
+        }
+
         var running = children.StartAction(input);
         var end = input.Step.Options.PowerOffUntilComplete
             ? await HandOverAsync(input, running)
@@ -156,10 +168,16 @@ internal sealed class MaintenanceActions(
         return Kept(end);
     }
 
-    /// <summary>After a cancel, before anything is put back: waits for a machine that is down or booting because of an action of ours.</summary>
-    public async Task BackAsync()
+    /// <summary>The node is healthy, whatever its machine went through.</summary>
+    public void SeenHealthy() => (_wentDown, _held) = (null, null);
+
+    /// <summary>
+    /// After a cancel, before anything is put back: waits for a machine that is down or booting, because of an action of ours or of whoever the
+    /// node was held for.
+    /// </summary>
+    public async Task BackAsync(bool seesMachineBack)
     {
-        if (_wentDown is { } action && await new MachineBack(context, progress, action).AwaitAsync() is { } why)
+        if ((_wentDown ?? _held) is { } action && await new MachineBack(context, progress, action, seesMachineBack).AwaitAsync() is { } why)
         {
             Findings = [new PlanFinding(FindingSeverity.Notes, "machine-not-back", why, $"node/{request.Node}", "Look at the console of the machine.")];
         }

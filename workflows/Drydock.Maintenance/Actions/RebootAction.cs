@@ -53,7 +53,7 @@ internal sealed class RebootAction(ActionRun run)
         var (job, now) = (run.Input.JobName, run.Context.Now());
         if (run.End.IsCompleted)
         {
-            return ActionRun.Cancelled($"Job {job} was deleted; the node had not rebooted.");
+            return ActionRun.Cancelled($"Job {job} was deleted; the node had not rebooted yet.");
         }
 
         if (run is { IsOverdue: true, Unseen: { } unseen })

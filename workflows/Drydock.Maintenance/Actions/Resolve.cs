@@ -3,7 +3,8 @@ namespace Drydock.Maintenance.Actions;
 /// <summary>What a request and its policy come to together.</summary>
 internal static class Resolve
 {
-    private static readonly TimeSpan PowerTimeout = TimeSpan.FromMinutes(30);
+    /// <summary>How long a machine may take to come back, unless said otherwise.</summary>
+    public static readonly TimeSpan PowerTimeout = TimeSpan.FromMinutes(30);
 
     /// <summary>The gates at which it waits: those asked for and those the policy requires.</summary>
     public static bool Waits(MaintenanceRequest request, MaintenancePolicy? policy, ApprovalGate gate) =>
