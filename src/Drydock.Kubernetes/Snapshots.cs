@@ -95,9 +95,12 @@ public sealed record NodeSnapshot(string Name, string Uid, string ResourceVersio
     /// <summary>The Ready condition is True.</summary>
     public bool IsReady => Conditions.Any(c => c.Type == "Ready" && c.Status == "True");
 
-    /// <summary>Labelled <c>node-role.kubernetes.io/control-plane</c> or <c>master</c>.</summary>
+    /// <summary>Labelled <c>node-role.kubernetes.io/control-plane</c>, <c>master</c> or <c>etcd</c>.</summary>
     public bool IsControlPlane =>
-        Labels.ContainsKey("node-role.kubernetes.io/control-plane") || Labels.ContainsKey("node-role.kubernetes.io/master");
+        Labels.ContainsKey("node-role.kubernetes.io/control-plane") || Labels.ContainsKey("node-role.kubernetes.io/master") || IsEtcd;
+
+    /// <summary>Labelled <c>node-role.kubernetes.io/etcd</c>, as RKE2 and k3s label a node that has a member of etcd.</summary>
+    public bool IsEtcd => Labels.ContainsKey("node-role.kubernetes.io/etcd");
 
     /// <summary>Label <c>kubevirt.io/schedulable</c>, or null without it.</summary>
     public bool? KubeVirtSchedulable =>

@@ -55,7 +55,7 @@ internal sealed class NodeMaintenanceAdmission(INodeMaintenances resources, IClu
     /// <summary>Whether etcd can do without the node. Only OpenShift guards etcd by a budget; elsewhere nothing can be said.</summary>
     private async Task<bool> QuorumAsync(NodeSnapshot node, CancellationToken cancellationToken)
     {
-        if (!NodeSelection.IsControlPlane(node) || !(await cluster.GetIdentityAsync(cancellationToken)).HasOpenShift)
+        if (!node.IsControlPlane || !(await cluster.GetIdentityAsync(cancellationToken)).HasOpenShift)
         {
             return true;
         }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Api;
+using Drydock.Simulator.Hardware;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -66,6 +67,60 @@ public sealed class RaceTests
         (report.Steps[^1].From - World.Start).ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(2.5));
         (await world.HistoryEventsAsync("m2")).ShouldBeLessThan(700);
     }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(MaintenanceAction.Reboot)]
+    [InlineData(MaintenanceAction.PowerCycle)]
+    public async Task A_machine_of_the_control_plane_does_not_go_down_while_another_is_away_since_it_was_cordoned(MaintenanceAction kind)
+    {
+        await using var world = await World.StartAsync(ControlPlane with
+        {
+            Nodes = [.. ControlPlane.Nodes.Select(static node => node with { BareMetalHost = $"metal/{node.Name}", Machine = $"metal/m-{node.Name}" })],
+        });
+        await world.BeginAsync(Request(world, "cp-1") with { Action = kind, Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
+        await world.RunForAsync(TimeSpan.FromHours(8));
+        Annotate(world, "cp-2", new JsonObject { ["reboot.metal3.io/somebody"] = "" });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann", null));
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var waiting = (await world.StatusAsync<ActionStatus>(InstanceIds.Action("m1", "action")))!.Message;
+        var wentDown = WentDown();
+        Annotate(world, "cp-2", []);
+        var report = await world.EndAsync();
+
+        waiting.ShouldBe("Control-plane node cp-2 is not Ready: never two at once. The machine does not go down before that is over.");
+        wentDown.ShouldBeFalse();
+        WentDown().ShouldBeTrue();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        NothingIsLeft(world);
+
+        bool WentDown() => world.Api.RequestLog.Of("create", "jobs.batch").Concat(world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io")).Any(static one => one.Code is 200 or 201);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Of_two_nodes_that_have_nothing_but_a_member_of_etcd_one_is_maintained_and_the_other_refused()
+    {
+        await using var world = await World.StartAsync(Scenario.Named("healthy") with
+        {
+            Nodes =
+            [
+                .. Scenario.Named("healthy").Nodes,
+                .. Enumerable.Range(1, 3).Select(static n => new NodeSpec($"etcd-{n}") { Labels = new Dictionary<string, string> { ["node-role.kubernetes.io/etcd"] = "true" } }),
+            ],
+        });
+        await world.BeginAsync(Request(world, "etcd-1") with { Action = MaintenanceAction.Hold }, "m1");
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        var report = await world.MaintainAsync(Request(world, "etcd-2"), "m2");
+
+        (report.Outcome, report.Message).ShouldBe((MaintenanceOutcome.Refused, "Control-plane node etcd-1 is under maintenance by maintenance m1: never two at once."));
+    }
+
+    private static void Annotate(World world, string host, JsonObject annotations) => world.Cluster.Store.Update(HardwareTypes.Hosts, "metal", host, one =>
+    {
+        one["metadata"]!["annotations"] = annotations;
+        return true;
+    });
 
     [Theory(Timeout = World.Timeout)]
     [InlineData(false)]

@@ -20,6 +20,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>Labels that every node has besides its zone.</summary>
     public IReadOnlyDictionary<string, string> NodeLabels { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>Labels that a node has besides those.</summary>
+    public Func<string, IReadOnlyDictionary<string, string>> LabelsOf { get; init; } = static _ => new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>The conditions of every node.</summary>
     public IReadOnlyList<Condition> NodeConditions { get; init; } = [];
 
@@ -154,7 +157,7 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     private NodeSnapshot Node(string name) => new(name, "uid-" + name, "1")
     {
-        Labels = new Dictionary<string, string>(NodeLabels, StringComparer.Ordinal) { ["zone"] = name[^1..] },
+        Labels = new Dictionary<string, string>(NodeLabels.Concat(LabelsOf(name)), StringComparer.Ordinal) { ["zone"] = name[^1..] },
         Conditions = NodeConditions,
         Mark = Mark,
     };

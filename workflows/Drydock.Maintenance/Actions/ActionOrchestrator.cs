@@ -53,6 +53,8 @@ internal sealed class ActionRun
 
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan BusyRetry = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan LookAgain = TimeSpan.FromMinutes(1);
 
     private readonly SteerInbox _steers;
@@ -134,18 +136,20 @@ internal sealed class ActionRun
                 return new(false, Cancelled(why));
             }
 
-            if (result.Verdict != Verdict.LeaseLost || IsOverdue)
+            var isBusy = result is { Verdict: Verdict.Refused, Kind: not null };
+            if ((result.Verdict != Verdict.LeaseLost && !isBusy) || IsOverdue)
             {
                 return new(false, Failed(why));
             }
 
-            if (isFirst)
+            if (isFirst && !isBusy)
             {
                 Context.LookAtLease(Input.Holder);
             }
 
-            Say($"{why} Nothing is changed until it is ours again.");
-            await PauseAsync(LeaseRetry);
+            // The control plane may have lost another node since this one was cordoned.
+            Say(isBusy ? $"{why} The machine does not go down before that is over." : $"{why} Nothing is changed until it is ours again.");
+            await PauseAsync(isBusy ? BusyRetry : LeaseRetry);
             if (Input.RetriesGoOn && End.IsCompleted)
             {
                 return new(false, Cancelled(why));

@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.Actions;
 
@@ -25,9 +26,17 @@ internal sealed class StartJobActivity(ICluster cluster, INeighbours neighbours,
             return Own(there, input);
         }
 
-        if (input.Reboots && await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node && node.BootId != input.BootId)
+        if (input.Reboots && await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node)
         {
-            return ActResult.Done;
+            if (node.BootId != input.BootId)
+            {
+                return ActResult.Done;
+            }
+
+            if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken, goesDown: true) is { } problem)
+            {
+                return new(Verdict.Refused, problem.Message) { Kind = problem.Kind };
+            }
         }
 
         if (await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)

@@ -58,11 +58,19 @@ internal sealed class PowerOffActivity(ICluster cluster, INeighbours neighbours,
                     : ActResult.Done;
             }
 
-            if (await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node && node.BootId != input.BootId)
+            if (await cluster.GetNodeAsync(input.Node, cancellationToken) is { } node)
             {
-                return new(
-                    Verdict.Refused,
-                    $"Node {input.Node} has booted since (its boot ID was {input.BootId} and is {node.BootId}): BareMetalHost {input.Host} is not switched off again.");
+                if (node.BootId != input.BootId)
+                {
+                    return new(
+                        Verdict.Refused,
+                        $"Node {input.Node} has booted since (its boot ID was {input.BootId} and is {node.BootId}): BareMetalHost {input.Host} is not switched off again.");
+                }
+
+                if (await Node.ControlPlane.ProblemAsync(cluster, node, cancellationToken, goesDown: true) is { } problem)
+                {
+                    return new(Verdict.Refused, problem.Message) { Kind = problem.Kind };
+                }
             }
 
             if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)

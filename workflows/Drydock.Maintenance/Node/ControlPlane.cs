@@ -24,7 +24,11 @@ internal static class ControlPlane
     private const string EtcdNamespace = "openshift-etcd";
 
     /// <summary>What forbids it, or null: also for a node that is none of the control plane.</summary>
-    public static async Task<ControlPlaneProblem?> ProblemAsync(ICluster cluster, NodeSnapshot node, CancellationToken cancellationToken)
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <param name="goesDown">It is drained already, its guard pod perhaps with it, and its machine is about to go down.</param>
+    public static async Task<ControlPlaneProblem?> ProblemAsync(ICluster cluster, NodeSnapshot node, CancellationToken cancellationToken, bool goesDown = false)
     {
         if (!node.IsControlPlane)
         {
@@ -39,7 +43,7 @@ internal static class ControlPlane
 
         var budgets = (await cluster.ListBudgetsAsync(cancellationToken)).Where(budget => budget.Ref.Namespace == EtcdNamespace).ToList();
         return budgets.Count > 0
-            ? await GuardedAsync(cluster, node, budgets, cancellationToken)
+            ? Guarded(node.Name, budgets, await cluster.ListPodsOnNodeAsync(node.Name, cancellationToken), goesDown)
             : await CountedAsync(cluster, node, all, cancellationToken);
     }
 
@@ -56,8 +60,11 @@ internal static class ControlPlane
                 "Wait until it is back.");
     }
 
-    /// <summary>The rule of medik8s/common pkg/etcd: the budget allows one more, or this node's guard pod is known to be the one that is out already.</summary>
-    internal static ControlPlaneProblem? Guarded(string node, IReadOnlyList<BudgetSnapshot> budgets, IEnumerable<PodSnapshot> podsOnNode)
+    /// <summary>
+    /// The rule of medik8s/common pkg/etcd: the budget allows one more, or this node's guard pod is known to be the one that is out already. A
+    /// drained node's guard is out whatever became of its member: before the machine goes down the others must be as many as the budget wants.
+    /// </summary>
+    internal static ControlPlaneProblem? Guarded(string node, IReadOnlyList<BudgetSnapshot> budgets, IEnumerable<PodSnapshot> podsOnNode, bool goesDown = false)
     {
         if (budgets is not [var budget])
         {
@@ -69,7 +76,8 @@ internal static class ControlPlane
         }
 
         var guards = podsOnNode.Where(pod => pod.Ref.Namespace == EtcdNamespace && budget.Covers(pod));
-        return budget.DisruptionsAllowed >= 1 || !guards.Any(static guard => guard.IsReady || guard.IsReadinessUnknown)
+        var isOut = !guards.Any(static guard => guard.IsReady || guard.IsReadinessUnknown);
+        return budget.DisruptionsAllowed >= 1 || (isOut && (!goesDown || budget.CurrentHealthy >= budget.DesiredHealthy))
             ? null
             : new(
                 "etcd-quorum",
@@ -91,15 +99,22 @@ internal static class ControlPlane
                 "Wait until the other control-plane nodes are Ready.");
     }
 
-    private static async Task<ControlPlaneProblem?> GuardedAsync(
-        ICluster cluster, NodeSnapshot node, IReadOnlyList<BudgetSnapshot> budgets, CancellationToken cancellationToken) =>
-        Guarded(node.Name, budgets, await cluster.ListPodsOnNodeAsync(node.Name, cancellationToken));
-
     // kubeadm's static pods are the members; where no node has one (k3s, etcd elsewhere) the nodes themselves are counted. Where one has, a
-    // node without is one whose member is away: somebody took its manifest out.
+    // node without is one whose member is away: somebody took its manifest out. RKE2 and k3s label the nodes that have a member: there may be
+    // such as are nothing else, and nodes of the control plane without one.
     private static async Task<ControlPlaneProblem?> CountedAsync(
         ICluster cluster, NodeSnapshot node, IReadOnlyList<NodeSnapshot> controlPlane, CancellationToken cancellationToken)
     {
+        if (controlPlane.Any(static one => one.IsEtcd))
+        {
+            if (!node.IsEtcd)
+            {
+                return null;
+            }
+
+            controlPlane = [.. controlPlane.Where(static one => one.IsEtcd)];
+        }
+
         var members = new Dictionary<string, PodSnapshot?>(StringComparer.Ordinal);
         foreach (var one in controlPlane)
         {

@@ -41,7 +41,7 @@ internal sealed class ReadNodesActivity(ICluster cluster, TimeProvider clock) : 
         foreach (var node in selected.Where(node => !known.Contains(node.Name)))
         {
             var load = input.WithLoad ? (await cluster.ListPodsOnNodeAsync(node.Name, cancellationToken)).Count(Leaves) : 0;
-            added.Add(new NodeFacts(node.Name, node.Labels.GetValueOrDefault(input.ZoneLabel), NodeSelection.IsControlPlane(node), load));
+            added.Add(new NodeFacts(node.Name, node.Labels.GetValueOrDefault(input.ZoneLabel), node.IsControlPlane, load));
         }
 
         var ours = all.Where(node => known.Contains(node.Name) || chosen.Contains(node.Name)).ToList();
@@ -89,13 +89,6 @@ public static class NodeSelection
             ? names.Distinct(StringComparer.Ordinal).Select(name => byName.GetValueOrDefault(name)).OfType<NodeSnapshot>()
             : all.OrderBy(node => node.Name, StringComparer.Ordinal).Where(node => Matches(node, selector));
         return [.. kubeletBelow is null ? chosen : chosen.Where(node => IsBelow(node.KubeletVersion, kubeletBelow))];
-    }
-
-    /// <summary>It runs the control plane.</summary>
-    public static bool IsControlPlane(NodeSnapshot node)
-    {
-        ArgumentNullException.ThrowIfNull(node);
-        return node.Labels.ContainsKey("node-role.kubernetes.io/control-plane") || node.Labels.ContainsKey("node-role.kubernetes.io/master");
     }
 
     /// <summary>Reads <c>v1.33.2</c>, <c>1.33</c> or <c>v1.33.2+k3s1</c>; null if it is none of these.</summary>

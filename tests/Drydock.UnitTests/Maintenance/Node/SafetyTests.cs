@@ -123,6 +123,53 @@ public sealed class SafetyTests
         (ControlPlane.Guarded("a", guards, [pod])?.Kind).ShouldBe(kind);
     }
 
+    [Theory]
+    [InlineData(0, 2, 2, null, null)]
+    [InlineData(0, 1, 2, null, "etcd-quorum")]
+    [InlineData(0, 2, 2, true, "etcd-quorum")]
+    [InlineData(1, 3, 2, true, null)]
+    [InlineData(0, 1, 2, false, "etcd-quorum")]
+    public void Before_a_machine_goes_down_whose_guard_pod_was_drained_the_others_must_be_as_many_as_the_budget_wants(
+        int allowed, int healthy, int wanted, bool? ownGuardIsReady, string? kind)
+    {
+        var selector = new LabelSelector(new Dictionary<string, string> { ["app"] = "guard" }, []);
+        var budget = new BudgetSnapshot(new ObjectRef("openshift-etcd", "etcd-guard-pdb"), selector) { DisruptionsAllowed = allowed, CurrentHealthy = healthy, DesiredHealthy = wanted };
+        PodSnapshot[] pods = ownGuardIsReady is not { } isReady ? [] :
+            [new PodSnapshot(new ObjectRef("openshift-etcd", "etcd-guard-a"), "u", "a") { IsReady = isReady, Labels = new Dictionary<string, string> { ["app"] = "guard" } }];
+
+        (ControlPlane.Guarded("a", [budget], pods, goesDown: true)?.Kind).ShouldBe(kind);
+    }
+
+    // A node in capitals has the role, one with an exclamation mark a member that is Ready, with a question mark one that is not.
+    [Theory]
+    [InlineData("a", "a! b! c! D E", null)]
+    [InlineData("a", "a! b? c! D E", "Without node a etcd would lose its quorum: 1 of the other 2 members are Ready, 2 of 3 are needed.")]
+    [InlineData("D", "a! b? c! D E", null)]
+    [InlineData("A", "A! B! C! D E", null)]
+    public async Task Where_nodes_are_labelled_as_members_of_etcd_only_those_are_counted(string node, string nodes, string? problem)
+    {
+        var all = nodes.Split(' ');
+        var cluster = new StubCluster([.. all.Select(static one => one[..1])])
+        {
+            NodeConditions = Ready("a").Conditions,
+            LabelsOf = name => new Dictionary<string, string>(
+                all.Where(one => one.StartsWith(name, StringComparison.Ordinal))
+                    .SelectMany(static one => new[] { (char.IsUpper(one[0]) ? "node-role.kubernetes.io/control-plane" : null), one.Length > 1 ? "node-role.kubernetes.io/etcd" : null })
+                    .OfType<string>().Select(static label => KeyValuePair.Create(label, "true"))),
+            Pods =
+            [
+                .. all.Where(static one => one.Length > 1).Select(static one => new PodSnapshot(new ObjectRef("kube-system", $"etcd-{one[0]}"), $"u-{one[0]}", $"{one[0]}")
+                {
+                    IsMirror = true, IsReady = one[1] == '!', Labels = new Dictionary<string, string> { ["component"] = "etcd" },
+                }),
+            ],
+        };
+
+        var found = await ControlPlane.ProblemAsync(cluster, (await cluster.GetNodeAsync(node, CancellationToken.None))!, CancellationToken.None);
+
+        (found?.Message).ShouldBe(problem);
+    }
+
     [Fact]
     public void Never_two_control_plane_nodes_at_once()
     {
