@@ -64,6 +64,35 @@ public sealed class DrainPressureTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task Nodes_that_wait_for_each_others_evictions_under_a_slow_webhook_keep_their_deadlines_and_hear_a_cancel()
+    {
+        string[] nodes = [.. Nodes, "node-5"];
+        await using var world = await StartAsync(
+            [Web("web", 10) with { On = nodes }], new BudgetSpec("shop", "web", "web") { MaxUnavailable = "1" });
+        using var slow = world.Api.Fail(new Fault { Verb = "create", Resource = "pods", Subresource = "eviction", Latency = TimeSpan.FromSeconds(9), Code = 500 });
+        foreach (var node in nodes)
+        {
+            await world.BeginAsync(Request(world, new DrainPolicy { Timeout = TimeSpan.FromMinutes(2) }) with { Node = node }, node);
+        }
+
+        await world.RunForAsync(TimeSpan.FromSeconds(65));
+        await world.Client.RaiseEventAsync("node-5", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        var said = world.Time.GetUtcNow();
+        var cancelled = await world.EndAsync("node-5");
+        var took = world.Time.GetUtcNow() - said;
+        List<MaintenanceReport> others = [];
+        foreach (var node in Nodes)
+        {
+            others.Add(await world.EndAsync(node));
+        }
+
+        (cancelled.Outcome, took < TimeSpan.FromSeconds(15)).ShouldBe((MaintenanceOutcome.Cancelled, true), $"{took}");
+        others.ShouldAllBe(static report => report.Outcome == MaintenanceOutcome.Failed);
+        others.Select(static report => report.Steps.Single(static step => step.Step == MaintenanceStep.Drain).To - World.Start)
+            .ShouldAllBe(static took => took >= TimeSpan.FromMinutes(2) && took < TimeSpan.FromSeconds(145));
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task An_API_server_that_is_too_busy_to_list_pods_is_left_in_peace_for_as_long_as_it_asks()
     {
         await using var world = await StartAsync([Web("web", 3)]);

@@ -37,7 +37,7 @@ internal sealed record PodsEvicted(Verdict Verdict, IReadOnlyList<string> Accept
 internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots, Wakeups wakeups) : ClusterActivity<EvictPodsInput, PodsEvicted>
 {
     // The drain looks at nothing meanwhile, and no deadline passes: a webhook that takes ten seconds for each pod must not hold it for minutes.
-    private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(10);
+    internal static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(10);
 
     protected override async Task<PodsEvicted> RunAsync(EvictPodsInput input, CancellationToken cancellationToken)
     {
@@ -72,8 +72,8 @@ internal sealed class EvictPodsActivity(ICluster cluster, TimeProvider clock, Ev
         var tries = new List<PodTry>(group.Count);
         foreach (var pod in group)
         {
-            using var slot = await slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : pod.Budget, cancellationToken);
-            if (stop.IsCancellationRequested || slots.PatienceAt(clock.GetUtcNow()) is not null)
+            using var slot = await slots.EnterOrStopAsync(input.Node, input.AtOnce, input.Force ? null : pod.Budget, stop);
+            if (slot is null || stop.IsCancellationRequested || slots.PatienceAt(clock.GetUtcNow()) is not null)
             {
                 // The server asks for patience, and the rest is tried when it said so; or whoever asked for this has news, or looks again.
                 return new(Verdict.Done, tries);

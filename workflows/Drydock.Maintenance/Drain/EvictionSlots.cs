@@ -37,6 +37,19 @@ public sealed class EvictionSlots
         _all = new SharedPlaces(() => Math.Max(1, atOnce / Math.Max(1, servers?.Invoke() ?? 1)));
     }
 
+    /// <summary>The same; null if it is to stop before there is a place: others may hold theirs for as long as a webhook takes, one after the other.</summary>
+    internal async Task<IDisposable?> EnterOrStopAsync(string node, int ofNode, string? budget, CancellationToken stop)
+    {
+        try
+        {
+            return await EnterAsync(node, ofNode, budget, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Waits until one more may be under way; disposing of the result ends it.</summary>
     internal async Task<IDisposable> EnterAsync(string node, int ofNode, string? budget, CancellationToken cancellationToken)
     {

@@ -41,16 +41,24 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
             return Patient(patience);
         }
 
-        var stop = wakeups.Woken(Wakeups.EvictionsOf(input.Node));
+        // Others may hold their places for as long as a webhook takes, one after the other: no deadline passes meanwhile.
+        using var late = new CancellationTokenSource(EvictPodsActivity.LongestRun, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(wakeups.Woken(Wakeups.EvictionsOf(input.Node)), late.Token);
+        var stop = either.Token;
         LauncherEvicted? evicted = null;
         var move = new InboundMove(input.Node, input.Holder, input.Vm ?? default, input.Vm is null ? null : input.MaxInboundPerNode)
         {
-            Enter = token => slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : input.Budget, token),
+            Enter = _ => slots.EnterAsync(input.Node, input.AtOnce, input.Force ? null : input.Budget, stop),
+            Stop = stop,
         };
         try
         {
             var held = await inbound.BeginAsync(cluster, move, async () => evicted = await EvictAsync(input, stop, cancellationToken), cancellationToken);
             return evicted ?? new(ActResult.Done, Answers.InboundLimit, held, null);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return Stopped();
         }
         catch (ClusterException busy) when (busy.Kind == ClusterErrorKind.Throttled)
         {
@@ -63,7 +71,7 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
     {
         if (stop.IsCancellationRequested)
         {
-            return new(ActResult.Done, Answers.InboundLimit, "Nothing is evicted that was not asked for before the maintenance had news.", null);
+            return Stopped();
         }
 
         // Last of all: whoever waited for the others may have lost the lease meanwhile, or hears only now that the server wants patience.
@@ -83,6 +91,9 @@ internal sealed class EvictLauncherActivity(ICluster cluster, TimeProvider clock
     {
         RetryAfter = outcome.Answer == EvictionAnswer.Throttled ? slots.AskedForPatience(outcome.RetryAfter, clock.GetUtcNow()) : outcome.RetryAfter,
     };
+
+    private static LauncherEvicted Stopped() =>
+        new(ActResult.Done, Answers.InboundLimit, "Nothing was evicted: it waited for its place among the evictions under way, or the maintenance had news meanwhile.", null);
 
     private static LauncherEvicted Patient(TimeSpan patience) =>
         new(ActResult.Done, Answers.Throttled, "The API server asked for patience: nothing is evicted before that is over.", null) { RetryAfter = patience };

@@ -15,6 +15,9 @@ internal sealed record InboundMove(string Source, string Holder, ObjectRef Vm, i
     /// </summary>
     public Func<CancellationToken, Task<IDisposable>>? Enter { get; init; }
 
+    /// <summary>Its turn is waited for no longer.</summary>
+    public CancellationToken Stop { get; init; }
+
     /// <summary>Waits for <see cref="Enter"/>.</summary>
     public async Task<IDisposable?> EnterAsync(CancellationToken cancellationToken) =>
         Enter is { } enter ? await enter(cancellationToken) : null;
@@ -47,12 +50,13 @@ internal sealed class InboundGate(TimeProvider clock)
         }
 
         var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await Interlocked.Exchange(ref _last, over.Task);
+        var before = Interlocked.Exchange(ref _last, over.Task);
 
         // A rerun after a crash, in whichever process, finds the turn its own.
         var holder = $"{move.Holder}/{move.Vm}";
         try
         {
+            await before.WaitAsync(move.Stop);
             using var place = await move.EnterAsync(cancellationToken);
             if (await TakeTurnAsync(cluster, holder, cancellationToken) is { } busy)
             {
@@ -70,7 +74,8 @@ internal sealed class InboundGate(TimeProvider clock)
         }
         finally
         {
-            over.SetResult();
+            // Whoever leaves the queue before its turn lets nobody past those before it.
+            _ = before.ContinueWith(_ => over.SetResult(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
     }
 
