@@ -120,6 +120,22 @@ public sealed class ActionDeadlineTests
         NothingGoesOn(world, report);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_hook_before_the_uncordon_that_fails_keeps_the_node_out_whatever_the_failure_policy()
+    {
+        await using var world = await World.StartAsync("healthy");
+
+        var report = await world.MaintainAsync(world.Request() with
+        {
+            Hooks = new MaintenanceHooks { BeforeUncordon = [new ActionStep(MaintenanceAction.Job, new ActionOptions { Job = new JobTemplate("default", Fails) })] },
+            OnFailure = FailurePolicy.Restore,
+        });
+
+        (report.Outcome, report.Actions.ShouldHaveSingleItem().Outcome).ShouldBe((MaintenanceOutcome.Failed, ActionOutcome.Failed));
+        report.LeftBehind.ShouldBe(["Node node-1 is still cordoned, tainted and marked. When it is fit: drydock restore node-1"]);
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(ApprovalGate.Action, "Nobody approved the action within 2h.")]
     [InlineData(ApprovalGate.Uncordon, "Nobody approved the uncordon within 2h.")]

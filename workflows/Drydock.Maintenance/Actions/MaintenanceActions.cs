@@ -49,7 +49,8 @@ internal sealed class MaintenanceActions(
                     InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value), plan.SeesMachineBack);
             if (end is not null)
             {
-                return end;
+                // What is asked before the uncordon is whether the node may take work: without a yes it does not.
+                return point == ActionPoint.BeforeUncordon ? Kept(end) : end;
             }
         }
 
