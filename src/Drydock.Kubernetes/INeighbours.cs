@@ -15,6 +15,9 @@ public interface INeighbours
     /// <summary>Which of these kinds are served and may not be listed by the caller: the permissions that it lacks.</summary>
     Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
 
+    /// <summary>Which of these kinds the account may not change.</summary>
+    Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
+
     /// <summary>The object, or null.</summary>
     Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken);
 
@@ -95,11 +98,27 @@ public sealed record NeighbourSnapshot(NeighbourKind Kind, ObjectRef Ref, string
     /// <summary>Of a machine: <c>status.nodeRef.name</c>.</summary>
     public string? Node { get; init; }
 
+    /// <summary>Of a machine: <c>status.nodeRef.uid</c>, or null.</summary>
+    public string? NodeUid { get; init; }
+
+    /// <summary>Of a machine: <c>spec.providerID</c>, or null.</summary>
+    public string? ProviderId { get; init; }
+
     /// <summary>Of a machine of Cluster API: <c>spec.infrastructureRef.name</c>.</summary>
     public string? Infrastructure { get; init; }
 
     /// <summary>Of a BareMetalHost.</summary>
     public HostPower? Power { get; init; }
+
+    /// <summary>
+    /// It is the machine of that node: not by the name alone, since the Machines of other clusters may stand here too, and their nodes be called
+    /// alike.
+    /// </summary>
+    public bool IsMachineOf(NodeSnapshot node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        return Node == node.Name && (NodeUid is { } uid ? uid == node.Uid : ProviderId is not { } provider || node.ProviderId is not { } its || provider == its);
+    }
 }
 
 /// <summary>The power of a BareMetalHost.</summary>
@@ -118,6 +137,9 @@ public sealed record HostPower(bool IsOn, bool IsWantedOn)
 
     /// <summary><c>spec.consumerRef</c>, kind and name, or null.</summary>
     public OwnerRef? Consumer { get; init; }
+
+    /// <summary><c>spec.consumerRef.namespace</c>, or null.</summary>
+    public string? ConsumerNamespace { get; init; }
 }
 
 /// <summary>A Job as it was read.</summary>

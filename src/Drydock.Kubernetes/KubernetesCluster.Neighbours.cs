@@ -42,6 +42,10 @@ public sealed partial class KubernetesCluster
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
+        GetMissingAccessAsync([.. kinds.Select(NeighbourSnapshots.ResourceOf).Select(static resource => new AccessRule("patch", resource.Group, resource.Plural))], cancellationToken);
+
+    /// <inheritdoc/>
     public async Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>
         await _api.GetAsync(NeighbourSnapshots.ResourceOf(kind), NamespaceOf(name), name.Name, cancellationToken) is { } found
             ? NeighbourSnapshots.From(kind, found)

@@ -71,6 +71,9 @@ public sealed record NodeSnapshot(string Name, string Uid, string ResourceVersio
     /// <summary><c>status.nodeInfo.bootID</c>.</summary>
     public string? BootId { get; init; }
 
+    /// <summary><c>spec.providerID</c>, or null.</summary>
+    public string? ProviderId { get; init; }
+
     /// <summary><c>status.nodeInfo.kubeletVersion</c>.</summary>
     public string? KubeletVersion { get; init; }
 

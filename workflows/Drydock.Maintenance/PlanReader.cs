@@ -43,6 +43,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         var planned = await actions.ReadAsync(request, node, cancellationToken);
         findings.AddRange(planned.Findings);
         findings.AddRange(await actions.UnreadNeighboursAsync(request, cancellationToken));
+        findings.AddRange(await actions.UnheldNeighboursAsync(request, node, cancellationToken));
         var pods = await new PodReader(cluster, clock, request.Drain).ReadAsync(request.Node, cancellationToken);
         findings.AddRange(PlanFindings.OfPods(pods));
         findings.AddRange(PlanFindings.OfReturning(pods, node));

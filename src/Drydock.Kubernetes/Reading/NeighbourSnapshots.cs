@@ -24,6 +24,8 @@ internal static class NeighbourSnapshots
         Selector = SelectorReading.From(json.At("spec", "selector")),
         PauseRequests = json.Texts("spec", "pauseRequests"),
         Node = json.Text("status", "nodeRef", "name"),
+        NodeUid = NullIfEmpty(json.Text("status", "nodeRef", "uid")),
+        ProviderId = NullIfEmpty(json.Text("spec", "providerID")),
         Infrastructure = json.Text("spec", "infrastructureRef", "name"),
         Power = kind == NeighbourKind.BareMetalHost ? Power(json) : null,
     };
@@ -43,6 +45,7 @@ internal static class NeighbourSnapshots
         Consumer = host.Text("spec", "consumerRef", "name") is { } name
             ? new OwnerRef(host.Text("spec", "consumerRef", "kind") ?? "", name, "")
             : null,
+        ConsumerNamespace = NullIfEmpty(host.Text("spec", "consumerRef", "namespace")),
     };
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;

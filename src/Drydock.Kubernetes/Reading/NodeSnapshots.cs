@@ -17,6 +17,7 @@ internal static class NodeSnapshots
             Annotations = annotations,
             Conditions = node.Conditions(),
             BootId = node.Text("status", "nodeInfo", "bootID"),
+            ProviderId = node.Text("spec", "providerID") is { Length: > 0 } provider ? provider : null,
             KubeletVersion = node.Text("status", "nodeInfo", "kubeletVersion"),
             CreatedAt = node.CreatedAt(),
             AllocatableMilliCpu = Quantities.Milli(allocatable.GetValueOrDefault("cpu")),

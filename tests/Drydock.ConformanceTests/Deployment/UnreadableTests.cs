@@ -91,6 +91,23 @@ public sealed class UnreadableTests : IAsyncLifetime
         without.Findings.ShouldNotContain(finding => finding.Kind == "remediation-not-read");
     }
 
+    [Theory]
+    [InlineData("remediation.medik8s.io", "nodehealthchecks")]
+    [InlineData("machine.openshift.io", "machinehealthchecks")]
+    public async Task What_remediates_the_node_and_cannot_be_paused_refuses_it_before_it_is_cordoned(string group, string resource)
+    {
+        Withdraw("patch", group, resource);
+
+        var plan = await PlanAsync(new MaintenanceRequest("node-1"));
+        var without = await PlanAsync(new MaintenanceRequest("node-1") { Remediation = RemediationPolicy.LabelOnly });
+
+        plan.CanStart.ShouldBeFalse();
+        var missing = plan.Findings.Single(static finding => finding.Kind == "missing-permission");
+        missing.Message.ShouldBe($"The account may not patch {resource}.{group}: what remediates node node-1 while it is away could not be paused.");
+        missing.NextStep.ShouldBe($"Grant it the verb patch on {resource}, or pause them yourself and ask for remediation LabelOnly.");
+        without.Findings.ShouldNotContain(static finding => finding.Kind == "missing-permission");
+    }
+
     [Fact]
     public async Task A_kind_that_is_not_served_is_not_missed_and_one_that_is_served_is()
     {

@@ -5,10 +5,16 @@ namespace Drydock.UnitTests.Server;
 /// <summary>Nothing stands around the nodes; every change is a test failure.</summary>
 internal sealed class StubNeighbours : INeighbours
 {
+    /// <summary>What stands around the nodes all the same.</summary>
+    public IReadOnlyList<NeighbourSnapshot> All { get; init; } = [];
+
     public Task<IReadOnlyList<NeighbourSnapshot>> ListNeighboursAsync(NeighbourKind kind, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<NeighbourSnapshot>>([]);
+        Task.FromResult<IReadOnlyList<NeighbourSnapshot>>([.. All.Where(one => one.Kind == kind)]);
 
     public Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<AccessRule>>([]);
+
+    public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
     public Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>

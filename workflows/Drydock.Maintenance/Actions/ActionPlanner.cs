@@ -71,6 +71,22 @@ public sealed class ActionPlanner(
             $"The account may not {rule}: whether one of them remediates node {request.Node} while it is away is not known, and none is paused.",
             NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}, or pause them yourself."));
 
+    /// <summary>What remediates the node and could not be paused: found out before the node is cordoned, not after.</summary>
+    internal async Task<IEnumerable<PlanFinding>> UnheldNeighboursAsync(MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken)
+    {
+        if (request.Remediation == RemediationPolicy.LabelOnly)
+        {
+            return [];
+        }
+
+        var kinds = (await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)).Held.Select(static held => held.Kind).Distinct().ToList();
+        return kinds.Count == 0 ? [] : (await neighbours.FindUnchangeableAsync(kinds, cancellationToken)).Select(rule => new PlanFinding(
+            FindingSeverity.Refuses,
+            "missing-permission",
+            $"The account may not {rule}: what remediates node {request.Node} while it is away could not be paused.",
+            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}, or pause them yourself and ask for remediation LabelOnly."));
+    }
+
     /// <summary>Reads what the actions of the request need.</summary>
     internal async Task<ActionPlan> ReadAsync(MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken)
     {
@@ -88,15 +104,16 @@ public sealed class ActionPlanner(
         findings.AddRange(await found.ReadAsync(cancellationToken));
         findings.AddRange(await MissingAccessAsync(found.Access, cancellationToken));
         findings.AddRange(await OfOpenShiftAsync(request, policy, cancellationToken));
-        var host = StepsOf(request).Any(step => step.Step.Kind == MaintenanceAction.PowerCycle)
-            ? await BareMetalHosts.FindAsync(neighbours, node.Name, cancellationToken)
-            : null;
-        findings.AddRange(OfHost(request, node.Name, host));
+        var hosts = StepsOf(request).Any(step => step.Step.Kind == MaintenanceAction.PowerCycle)
+            ? await BareMetalHosts.FindAsync(neighbours, node, cancellationToken)
+            : [];
+        findings.AddRange(OfHosts(request, node.Name, hosts));
+        ObjectRef? host = hosts is [var one] ? one.Ref : null;
         return new ActionPlan(findings)
         {
             Policy = policy,
-            Host = host?.Ref,
-            Steps = PlannedSteps.Of(request, policy, host?.Ref),
+            Host = host,
+            Steps = PlannedSteps.Of(request, policy, host),
         };
     }
 
@@ -111,15 +128,18 @@ public sealed class ActionPlanner(
                 $"Add infra/kubernetes/components/actions-openshift, and let the policy name a Job as its rebootJob, in {JobManifest.BuiltInReboot.Namespace}, with serviceAccountName: drydock-reboot.")]
             : [];
 
-    private static IEnumerable<PlanFinding> OfHost(MaintenanceRequest request, string node, NeighbourSnapshot? host)
+    private static IEnumerable<PlanFinding> OfHosts(MaintenanceRequest request, string node, IReadOnlyList<NeighbourSnapshot> hosts)
     {
         if (StepsOf(request).All(step => step.Step.Kind != MaintenanceAction.PowerCycle))
         {
             yield break;
         }
 
+        var host = hosts is [var one] ? one : null;
         var why = host switch
         {
+            null when hosts.Count > 1 =>
+                $"Which BareMetalHost is the machine of node {node} cannot be told: {string.Join(", ", hosts.Select(static found => found.Ref))} are consumed by Machines whose nodeRef has that name.",
             null => $"No BareMetalHost is known to be the machine of node {node}: none is consumed by a Machine whose nodeRef is this node.",
             { Power.CannotBeOff: true } => $"BareMetalHost {host.Ref} cannot be switched off (spec.disablePowerOff).",
             { Power.IsWantedOn: false } => $"BareMetalHost {host.Ref} is meant to be off (spec.online is false): it would not be switched on again.",

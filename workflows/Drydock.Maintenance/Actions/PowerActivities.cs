@@ -177,25 +177,25 @@ internal static class BareMetalHosts
     // metal3's actuators write it on the Machine, or on the Metal3Machine, that a host was given to.
     private const string HostAnnotation = "metal3.io/BareMetalHost";
 
-    /// <summary>The host whose consumer is the machine of the node (facts 2.6), or null.</summary>
-    public static async Task<NeighbourSnapshot?> FindAsync(INeighbours neighbours, string node, CancellationToken cancellationToken)
+    /// <summary>The hosts whose consumer is the machine of the node (facts 2.6): one, unless something is wrong.</summary>
+    public static async Task<IReadOnlyList<NeighbourSnapshot>> FindAsync(INeighbours neighbours, NodeSnapshot node, CancellationToken cancellationToken)
     {
         var machines = new List<NeighbourSnapshot>();
         foreach (var kind in (NeighbourKind[])[NeighbourKind.OpenShiftMachine, NeighbourKind.ClusterMachine])
         {
-            machines.AddRange((await neighbours.ListNeighboursAsync(kind, cancellationToken)).Where(machine => machine.Node == node));
+            machines.AddRange((await neighbours.ListNeighboursAsync(kind, cancellationToken)).Where(machine => machine.IsMachineOf(node)));
         }
 
         var hosts = machines.Count == 0 ? [] : await neighbours.ListNeighboursAsync(NeighbourKind.BareMetalHost, cancellationToken);
-        return hosts.FirstOrDefault(host => machines.Any(machine => IsUnder(host, machine)));
+        return [.. hosts.Where(host => machines.Any(machine => IsUnder(host, machine)))];
     }
 
     private static bool IsUnder(NeighbourSnapshot host, NeighbourSnapshot machine) =>
         machine.Annotations.GetValueOrDefault(HostAnnotation) == host.Ref.ToString()
-        || host.Power?.Consumer switch
+        || ((host.Power?.ConsumerNamespace ?? host.Ref.Namespace) == machine.Ref.Namespace && host.Power?.Consumer switch
         {
             { Kind: "Machine" } consumer => consumer.Name == machine.Ref.Name,
             { Kind: "Metal3Machine" } consumer => consumer.Name == machine.Infrastructure,
             _ => false,
-        };
+        });
 }

@@ -24,10 +24,10 @@ internal static class Neighbourhood
         List<NeighbourSnapshot> held =
         [
             .. (lists[0] ?? []).Where(check => check.Selector.Matches(node.Labels)),
-            .. (lists[1] ?? []).Where(machine => machine.Node == node.Name),
+            .. (lists[1] ?? []).Where(machine => machine.IsMachineOf(node)),
         ];
         var isPartial = lists.Contains(null);
-        var machines = (lists[2] ?? []).Where(machine => machine.Node == node.Name).ToList();
+        var machines = (lists[2] ?? []).Where(machine => machine.IsMachineOf(node)).ToList();
         if (machines.Count > 0)
         {
             var checks = await ListAsync(neighbours, NeighbourKind.OpenShiftHealthCheck, cancellationToken);
