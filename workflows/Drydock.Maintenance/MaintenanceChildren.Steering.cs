@@ -15,8 +15,7 @@ internal sealed partial class MaintenanceChildren
         Start<ActionResult>(Orchestrations.Action, input, _inHand = InstanceIds.Action(context.InstanceId, input.Key));
 
     /// <summary>Starts the check of the node's health.</summary>
-    public Task<HealthResult> StartHealth(HealthGateInput input) =>
-        Start<HealthResult>(Orchestrations.HealthGate, input, _inHand = InstanceIds.Health(context.InstanceId));
+    public Task<HealthResult> StartHealth(HealthGateInput input, string id) => Start<HealthResult>(Orchestrations.HealthGate, input, _inHand = id);
 
     /// <summary>
     /// Before something new is begun: waits for as long as the maintenance is suspended. Null then; else how it ends: it was cancelled

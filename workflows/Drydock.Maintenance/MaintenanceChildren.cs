@@ -105,7 +105,7 @@ internal sealed partial class MaintenanceChildren(
     public void EndAction(string key) => context.SendEvent(InstanceIds.Action(context.InstanceId, key), ChildEvents.End, "end");
 
     /// <summary>Tells the health check to end.</summary>
-    public void EndHealth() => context.SendEvent(InstanceIds.Health(context.InstanceId), ChildEvents.End, "end");
+    public void EndHealth(string id) => context.SendEvent(id, ChildEvents.End, "end");
 
     /// <summary>Sees to it from now on that the marks stay on the node.</summary>
     public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold.Start(
@@ -201,6 +201,17 @@ internal sealed partial class MaintenanceChildren(
         }
     }
 
+    /// <summary>Waits for that and nothing else, booking the news of the lease meanwhile; whether it failed is its own matter.</summary>
+    public async Task UnderLeaseAsync(Task awaited)
+    {
+        do
+        {
+            await Task.WhenAny([awaited, .. _lease.Tasks]);
+            await _lease.BookAsync();
+        }
+        while (!awaited.IsCompleted);
+    }
+
     /// <summary>Puts back what was changed, booking the news of the lease meanwhile.</summary>
     /// <param name="keepNode">The node stays cordoned and marked.</param>
     /// <param name="ledger">What the node was, if it was marked.</param>
@@ -220,12 +231,7 @@ internal sealed partial class MaintenanceChildren(
                 RestartTimeout = request.VirtualMachines.RestartTimeout,
             },
             new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
-        do
-        {
-            await Task.WhenAny([restoring, .. _lease.Tasks]);
-            await _lease.BookAsync();
-        }
-        while (!restoring.IsCompleted);
+        await UnderLeaseAsync(restoring);
         var restored = await ResultAsync(restoring);
 
         // One that is to stay, as the policy says, is no failure if it may still leave; it is told.

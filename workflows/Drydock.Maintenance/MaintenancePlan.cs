@@ -48,8 +48,8 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     public bool GoesStale { get; init; }
 
     /// <summary>
-    /// Before the node is put back it is looked at whether its machine is surely up, whatever was cancelled or failed; false in what was stored
-    /// before that: its history must replay.
+    /// Before the node is put back it is looked at whether its machine is surely up, whatever was cancelled or failed, and once more whether it is
+    /// healthy, after a hook or a gate that took its time; false in what was stored before that: its history must replay.
     /// </summary>
     public bool SeesMachineBack { get; init; }
 

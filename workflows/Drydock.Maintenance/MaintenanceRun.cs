@@ -30,7 +30,12 @@ internal sealed class MaintenanceRun
     private readonly MaintenanceApprovals _approvals;
     private readonly MaintenanceActions _actions;
 
+    // What was seen so long ago is seen again before the node takes work.
+    private static readonly TimeSpan HealthLasts = TimeSpan.FromMinutes(1);
+
     private MaintenancePlan? _plan;
+    private HealthDemand? _demand;
+    private DateTimeOffset _healthyAt;
     private IReadOnlyList<NamedProbe> _probes = [];
 
     public MaintenanceRun(TaskOrchestrationContext context, MaintenanceRequest request)
@@ -89,6 +94,7 @@ internal sealed class MaintenanceRun
                 ?? await NextAsync(HealthAsync)
                 ?? await ActAsync(ActionPoint.BeforeUncordon)
                 ?? await NextAsync(() => ApproveAsync(ApprovalGate.Uncordon))
+                ?? await NextAsync(HealthAgainAsync)
                 ?? await _children.PassAsync(_cancel)
                 ?? new MaintenanceEnd(MaintenanceOutcome.Completed, $"Node {_request.Node} was maintained and put back.");
         }
@@ -190,13 +196,24 @@ internal sealed class MaintenanceRun
             return null;
         }
 
+        _demand = new HealthDemand(_claim.Reading!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt) { AskedAt = _context.Now() };
+        return await HealthyAsync(_demand, _probes, InstanceIds.Health(_context.InstanceId), "Waiting until the node is healthy.");
+    }
+
+    /// <summary>Hooks and a gate may have lasted a day: what was healthy before them need not be any more. Probes are not asked twice.</summary>
+    private async Task<MaintenanceEnd?> HealthAgainAsync() =>
+        _plan!.SeesMachineBack && _demand is { } demand && _context.Now() - _healthyAt > HealthLasts
+            ? await HealthyAsync(demand, [], InstanceIds.HealthAgain(_context.InstanceId), "Looking once more whether the node is healthy.")
+            : null;
+
+    private async Task<MaintenanceEnd?> HealthyAsync(HealthDemand demand, IReadOnlyList<NamedProbe> probes, string id, string message)
+    {
         var deadline = _context.Now() + _request.Health.Timeout;
-        _progress.Enter(MaintenanceStep.Health, "Waiting until the node is healthy.", deadline);
-        var demand = new HealthDemand(_claim.Reading!.Baseline!, _request.Health, Resolve.MustReboot(_request), _actions.RebootedAt) { AskedAt = _context.Now() };
-        var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, _probes, deadline));
+        _progress.Enter(MaintenanceStep.Health, message, deadline);
+        var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, probes, deadline), id);
         if (await _children.WaitAsync(checking, untilDeadline: false, _cancel) is { } end)
         {
-            _children.EndHealth();
+            _children.EndHealth(id);
             return end with { KeepNode = end.Outcome == MaintenanceOutcome.Failed };
         }
 
@@ -205,6 +222,7 @@ internal sealed class MaintenanceRun
             return new MaintenanceEnd(MaintenanceOutcome.Failed, why, KeepNode: true);
         }
 
+        _healthyAt = _context.Now();
         _actions.SeenHealthy();
         return null;
     }

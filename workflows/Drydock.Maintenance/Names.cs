@@ -172,6 +172,9 @@ public static class InstanceIds
     /// <summary>The child that waits until the node is healthy.</summary>
     public static string Health(string maintenance) => $"{maintenance}:health";
 
+    /// <summary>The child that looks again whether it still is, before the uncordon.</summary>
+    public static string HealthAgain(string maintenance) => $"{maintenance}:health-again";
+
     /// <summary>The child that keeps the marks on the node.</summary>
     public static string Hold(string maintenance) => $"{maintenance}:hold";
 

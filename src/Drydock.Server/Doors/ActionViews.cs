@@ -13,7 +13,7 @@ internal static class ActionViews
         return tree.Status switch
         {
             { IsCancelling: true } => null,
-            { Step: MaintenanceStep.Health } => Child(tree, InstanceIds.Health(id))?.ReadCustomStatusAs<HealthStatus>()?.Message,
+            { Step: MaintenanceStep.Health } => (Child(tree, InstanceIds.HealthAgain(id)) ?? Child(tree, InstanceIds.Health(id)))?.ReadCustomStatusAs<HealthStatus>()?.Message,
             { IsHolding: false, Actions: [.., { Outcome: null } action] } =>
                 Child(tree, InstanceIds.Action(id, action.Key))?.ReadCustomStatusAs<ActionStatus>()?.Message,
             _ => null,

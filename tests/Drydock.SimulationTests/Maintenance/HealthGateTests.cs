@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
+using Drydock.Simulator.Hardware;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -11,6 +12,31 @@ namespace Drydock.SimulationTests.Maintenance;
 [Collection(VirtualTimeTests.Name)]
 public sealed class HealthGateTests
 {
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_is_not_Ready_any_more_when_its_uncordon_is_approved_stays_cordoned()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(world.Request() with
+        {
+            Approval = new ApprovalPolicy { Gates = [ApprovalGate.Uncordon] }, Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1), Timeout = TimeSpan.FromMinutes(5) },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        (await world.StatusAsync<MaintenanceStatus>())!.AwaitsApproval.ShouldBe(ApprovalGate.Uncordon);
+        world.Cluster.Store.Update(HardwareTypes.Hosts, "metal", "node-1", static host =>
+        {
+            host["metadata"]!["annotations"] = new JsonObject { ["reboot.metal3.io/somebody"] = "" };
+            return true;
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Uncordon), new Approval(true, "ann", null), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.LeftBehind.Count > 0).ShouldBe((MaintenanceOutcome.Failed, true), report.Message);
+        report.Message.ShouldStartWith("Node node-1 was not healthy within 5m: ");
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_kubelet_that_stays_too_old_fails_by_the_deadline_and_the_node_stays_cordoned()
     {

@@ -78,7 +78,7 @@ public sealed class RaceTests
             Nodes = [.. ControlPlane.Nodes.Select(static node => node with { BareMetalHost = $"metal/{node.Name}", Machine = $"metal/m-{node.Name}" })],
         });
         await world.BeginAsync(Request(world, "cp-1") with { Action = kind, Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
-        await world.RunForAsync(TimeSpan.FromHours(8));
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
         Annotate(world, "cp-2", new JsonObject { ["reboot.metal3.io/somebody"] = "" });
         await world.RunForAsync(TimeSpan.FromMinutes(5));
         await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann", null));

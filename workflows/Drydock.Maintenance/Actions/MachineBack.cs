@@ -6,12 +6,12 @@ namespace Drydock.Maintenance.Actions;
 /// </summary>
 /// <param name="context">Of the maintenance.</param>
 /// <param name="progress">Told what is waited for.</param>
-/// <param name="action">What took the machine down.</param>
-/// <param name="isSure">
-/// That the node is Ready is believed once it has booted, or after a while; false in a maintenance that began before this was so: its history
-/// must replay.
+/// <param name="children">
+/// What hears of the lease meanwhile. Null: the maintenance began before that was so, and before it was made sure that a node that is Ready has
+/// booted, or does not go down yet: its history must replay.
 /// </param>
-internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceProgress progress, ActionInput action, bool isSure)
+/// <param name="action">What took the machine down.</param>
+internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceProgress progress, MaintenanceChildren? children, ActionInput action)
 {
     // A node that becomes Ready ends no wait for another boot.
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(20);
@@ -24,7 +24,7 @@ internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceP
 
     private readonly DateTimeOffset _until = context.Now() + action.Timeout;
 
-    private TimeSpan Settles => !isSure ? TimeSpan.Zero : action.Step.Kind switch
+    private TimeSpan Settles => children is null ? TimeSpan.Zero : action.Step.Kind switch
     {
         MaintenanceAction.Reboot => ReadyAfterReboot,
         MaintenanceAction.PowerCycle => ReadyAfterPowerCycle,
@@ -40,11 +40,11 @@ internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceP
             {
                 return await OnAsync() ?? await ReadyAsync();
             }
-            catch (TaskFailedException) when (isSure && context.Now() < _until)
+            catch (TaskFailedException) when (children is not null && context.Now() < _until)
             {
                 // Whether it is back is not known yet.
                 progress.Say($"Node {action.Node} is put back when its machine is: whether it is cannot be seen now, until {_until:u} at the latest.");
-                await context.CreateTimer(context.Now() + LookAgain, CancellationToken.None);
+                await SeenAsync(context.CreateTimer(context.Now() + LookAgain, CancellationToken.None));
             }
             catch (TaskFailedException failure)
             {
@@ -68,7 +68,10 @@ internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceP
                 return NotBack($"BareMetalHost {host} is not on{(seen.Error is { } error ? $": {error}" : "")}.");
             }
 
-            seen = await context.Do<PowerSeen>(Activities.AwaitPower, new AwaitPowerInput(action.Node, host, WantsOn: true, seen?.Error, Until(seen is null, TimeSpan.FromMinutes(1))));
+            var looking = context.Do<PowerSeen>(
+                Activities.AwaitPower, new AwaitPowerInput(action.Node, host, WantsOn: true, seen?.Error, Until(seen is null, TimeSpan.FromMinutes(1))));
+            await SeenAsync(looking);
+            seen = await looking;
             Say($"until BareMetalHost {host} is on{(seen.Error is { } why ? $" ({why})" : "")}", seen.IsOn);
         }
 
@@ -86,14 +89,18 @@ internal sealed class MachineBack(TaskOrchestrationContext context, MaintenanceP
                 return NotBack("it is not Ready.");
             }
 
-            seen = await context.Do<BootSeen>(
+            var looking = context.Do<BootSeen>(
                 Activities.AwaitBoot, new AwaitBootInput(action.Node, seen is null ? action.BootId : seen.BootId, null, seen?.Cursor, Until(seen is null, LookAgain)));
+            await SeenAsync(looking);
+            seen = await looking;
             since = seen.IsReady ? since ?? context.Now() : null;
             Say(seen.IsReady ? $"until it has been Ready for {Spoken.Of(Settles)}, as it may go down yet" : "until it is Ready", IsBack(seen, since));
         }
 
         return null;
     }
+
+    private Task SeenAsync(Task looking) => children?.UnderLeaseAsync(looking) ?? looking;
 
     private bool IsBack(BootSeen? seen, DateTimeOffset? readySince) =>
         seen is { IsReady: true } && (seen.BootId != action.BootId || context.Now() - readySince >= Settles);

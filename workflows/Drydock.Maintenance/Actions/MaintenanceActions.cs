@@ -178,7 +178,7 @@ internal sealed class MaintenanceActions(
     /// </summary>
     public async Task BackAsync(bool seesMachineBack)
     {
-        if ((_wentDown ?? _held) is { } action && await new MachineBack(context, progress, action, seesMachineBack).AwaitAsync() is { } why)
+        if ((_wentDown ?? _held) is { } action && await new MachineBack(context, progress, seesMachineBack ? children : null, action).AwaitAsync() is { } why)
         {
             Findings = [new PlanFinding(FindingSeverity.Notes, "machine-not-back", why, $"node/{request.Node}", "Look at the console of the machine.")];
         }
