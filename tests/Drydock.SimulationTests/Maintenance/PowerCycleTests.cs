@@ -109,7 +109,11 @@ public sealed class PowerCycleTests
     {
         await using var world = await World.StartAsync(Slow(silently: false));
         await world.BeginAsync(PowerCycle(world));
-        await world.RunUntilAsync(() => StepOf(world) == MaintenanceStep.Health);
+        while ((await world.StatusAsync<MaintenanceStatus>())!.Step != MaintenanceStep.Health)
+        {
+            await world.RunForAsync(TimeSpan.FromSeconds(1));
+        }
+
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.IsReady.ShouldBeFalse();
         await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
         await world.RunForAsync(TimeSpan.FromMinutes(2));
@@ -314,8 +318,6 @@ public sealed class PowerCycleTests
     {
         Nodes = [.. ActionTests.Hardware.Nodes.Select(node => node with { RebootTakes = TimeSpan.FromMinutes(5), StopsSilently = silently })],
     };
-
-    private static MaintenanceStep? StepOf(World world) => world.StatusAsync<MaintenanceStatus>().GetAwaiter().GetResult()?.Step;
 
     private static int PowerPatches(World world) => world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io").Count(request => request.Code == 200);
 

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Drydock.DurableTask;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
