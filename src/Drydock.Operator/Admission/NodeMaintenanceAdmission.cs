@@ -1,5 +1,4 @@
 using Drydock.Kubernetes;
-using Drydock.Maintenance.Rollouts;
 
 namespace Drydock.Operator.Admission;
 

@@ -133,5 +133,5 @@ public sealed partial class VmLadderTests
         Decide(new VmObservation(Now) { Machine = new("RerunOnFailure", "Stopped") }, Evicted with { NeedsStart = false })
             .ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.StaysDown);
 
-    private static readonly VmLadderState Evicted = Asked with { RunStrategy = "RerunOnFailure", IsShuttingDown = true, NeedsStart = true };
+    private static VmLadderState Evicted => Asked with { RunStrategy = "RerunOnFailure", IsShuttingDown = true, NeedsStart = true };
 }
