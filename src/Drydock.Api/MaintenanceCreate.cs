@@ -52,8 +52,9 @@ public record MaintenanceSettings
     public HealthSettings? Health { get; init; }
 
     /// <summary>
-    /// What becomes of the node if the maintenance fails: <c>Restore</c> or <c>KeepCordoned</c>. One that is not healthy, whose reboot or power-cycle
-    /// failed, or whose hold nobody ended in time stays cordoned all the same.
+    /// What becomes of the node if the maintenance fails: <c>Restore</c> or <c>KeepCordoned</c>. One that is not healthy, whose machine was
+    /// rebooted or switched off and was not seen healthy since, whose hold nobody ended in time, or of which a hook before the uncordon failed stays
+    /// cordoned all the same.
     /// </summary>
     public string? OnFailure { get; init; }
 

@@ -15,8 +15,8 @@ public interface INeighbours
     /// <summary>Which of these kinds are served and may not be listed by the caller: the permissions that it lacks.</summary>
     Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
 
-    /// <summary>Which of these kinds the account may not change.</summary>
-    Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
+    /// <summary>What the account lacks to change objects of these kinds in these namespaces; an empty one for kinds of the cluster.</summary>
+    Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken);
 
     /// <summary>The object, or null.</summary>
     Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken);
@@ -117,7 +117,9 @@ public sealed record NeighbourSnapshot(NeighbourKind Kind, ObjectRef Ref, string
     public bool IsMachineOf(NodeSnapshot node)
     {
         ArgumentNullException.ThrowIfNull(node);
-        return Node == node.Name && (NodeUid is { } uid ? uid == node.Uid : ProviderId is not { } provider || node.ProviderId is not { } its || provider == its);
+        // Cluster API writes the uid once: that of a node which was deleted and registered again is another, and its providerID the same.
+        return Node == node.Name
+            && (NodeUid == node.Uid || (ProviderId is { } provider && node.ProviderId is { } its ? provider == its : NodeUid is null));
     }
 }
 

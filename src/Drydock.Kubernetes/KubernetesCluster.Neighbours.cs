@@ -42,8 +42,11 @@ public sealed partial class KubernetesCluster
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
-        GetMissingAccessAsync([.. kinds.Select(NeighbourSnapshots.ResourceOf).Select(static resource => new AccessRule("patch", resource.Group, resource.Plural))], cancellationToken);
+    public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken) =>
+        GetMissingAccessAsync([.. held.Select(static one => PatchOf(NeighbourSnapshots.ResourceOf(one.Kind), one.Namespace)).Distinct()], cancellationToken);
+
+    private static AccessRule PatchOf(Resource resource, string @namespace) =>
+        new("patch", resource.Group, resource.Plural, Namespace: @namespace.Length == 0 ? null : @namespace);
 
     /// <inheritdoc/>
     public async Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>

@@ -57,11 +57,14 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>Waits for news of any child, or for one of these, and books it.</summary>
     public async Task NextAsync(params Task[] others)
     {
-        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. _lease.Tasks, .. _hold.Tasks];
+        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. _lease.Tasks, .. KeepsMarks ? _hold.Tasks : []];
         awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound }.OfType<Task>());
         await Task.WhenAny(awaited);
         await _lease.BookAsync();
-        Note(await _hold.BookAsync() ?? []);
+        if (KeepsMarks)
+        {
+            Note(await _hold.BookAsync() ?? []);
+        }
 
         // One that left and was found again in the same turn is a new life of it.
         await BookVmsAsync();
@@ -106,6 +109,9 @@ internal sealed partial class MaintenanceChildren(
 
     /// <summary>Tells the health check to end.</summary>
     public void EndHealth(string id) => context.SendEvent(id, ChildEvents.End, "end");
+
+    /// <summary>The part that keeps the marks is started again when it ends before its time; false for a plan that was stored before it was: its history must replay.</summary>
+    public bool KeepsMarks { private get; set; }
 
     /// <summary>Sees to it from now on that the marks stay on the node.</summary>
     public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold.Start(

@@ -143,6 +143,7 @@ internal sealed class MaintenanceRun
     private async Task<MaintenanceEnd?> MarkAsync()
     {
         _progress.Enter(MaintenanceStep.Mark, "Cordoning the node.");
+        _children.KeepsMarks = _plan!.SeesMachineBack;
         await RecordAsync("BeginMaintenance", "Begin a node maintenance", isWarning: false);
         if (await _claim.MarkAsync() is { } end)
         {
@@ -202,8 +203,10 @@ internal sealed class MaintenanceRun
 
     /// <summary>Hooks and a gate may have lasted a day: what was healthy before them need not be any more. Probes are not asked twice.</summary>
     private async Task<MaintenanceEnd?> HealthAgainAsync() =>
-        _plan!.SeesMachineBack && _demand is { } demand && _context.Now() - _healthyAt > HealthLasts
-            ? await HealthyAsync(demand, [], InstanceIds.HealthAgain(_context.InstanceId), "Looking once more whether the node is healthy.")
+        _plan!.SeesMachineBack && !_actions.SkipHealth && _demand is { } demand && _context.Now() - _healthyAt > HealthLasts
+            ? await HealthyAsync(
+                demand with { RebootedAt = _actions.RebootedAt, AskedAt = _context.Now() }, [],
+                InstanceIds.HealthAgain(_context.InstanceId), "Looking once more whether the node is healthy.")
             : null;
 
     private async Task<MaintenanceEnd?> HealthyAsync(HealthDemand demand, IReadOnlyList<NamedProbe> probes, string id, string message)

@@ -61,7 +61,7 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _healthTimeout = CommonOptions.Duration("--health-timeout", "How long to wait until the node is healthy. Default 15m.");
     private readonly Option<string?> _stableFor = CommonOptions.Duration("--stable-for", "How long the node must have been Ready without a break. Default 10s.");
     private readonly Option<string?> _onFailure = CommonOptions.Choice(
-        "--on-failure", "If it fails: put everything back, or keep the node cordoned. Default restore. A node that is not healthy or whose machine may be down stays cordoned in any case.", ("restore", "Restore"), ("keep-cordoned", "KeepCordoned"));
+        "--on-failure", "If it fails: put everything back, or keep the node cordoned. Default restore. A node that is not healthy, whose machine may be down, or of which a hook before the uncordon failed stays cordoned in any case.", ("restore", "Restore"), ("keep-cordoned", "KeepCordoned"));
 
     private readonly Option<string?> _leaseWait = CommonOptions.Duration("--lease-wait", "How long to wait for a node that somebody else maintains, or for another control-plane node to be back. Default 0: refuse at once.");
 

@@ -157,16 +157,22 @@ internal sealed class VirtHandler : IController
     private TimeSpan? ShutDown(JsonObject vmi, JsonObject pod)
     {
         _cluster.Events.Normal(KubeVirtTypes.Instances, vmi, "ShuttingDown", "Signaled Graceful Shutdown", Component);
-        var span = pod.Number("metadata", "deletionGracePeriodSeconds") == 0 ? TimeSpan.Zero : VirtHandlerSteering.Shutdown(vmi);
+
+        var span = VirtHandlerSteering.Shutdown(vmi);
 
         // A stop with a grace period of its own counts from when it is seen.
         var ends = _times.Left(vmi.UidOf(), "shutdown", span);
         var forced = vmi.Number("spec", "terminationGracePeriodSeconds") is { } grace
             ? _times.Left(vmi.UidOf(), $"shutdown within {grace}", TimeSpan.FromSeconds(grace))
             : ends;
-        if (ends is not null && forced is not null)
+
+        // A deletion that gives the pod less than it has of its own has the kubelet kill it then.
+        var killed = pod.Number("metadata", "deletionGracePeriodSeconds") is { } given && given < pod.Number("spec", "terminationGracePeriodSeconds")
+            ? _times.Left(vmi.UidOf(), $"killed within {given}", TimeSpan.FromSeconds(given))
+            : ends;
+        if (ends is not null && forced is not null && killed is not null)
         {
-            return Sooner(ends, forced);
+            return Sooner(Sooner(ends, forced), killed);
         }
 
         _cluster.Change(KubeVirtTypes.Instances, vmi, current => current.SetPhase("Succeeded", _cluster.Now));

@@ -53,7 +53,7 @@ internal sealed class EngineTable(
         return _isKept;
     }
 
-    private string Target(string figure, List<string> engines) => figure switch
+    private string Target(string figure, List<string> engines) => !Has(figure == Foreign ? "JavaScript worker" : Ours, figure) ? "" : figure switch
     {
         Chains => $"≥ 10,000: {Verdict(Of(Ours, Chains) >= 10_000)}{Peer(engines)}",
         Fan => $"≥ 10,000: {Verdict(Of(Ours, Fan) >= 10_000)}",

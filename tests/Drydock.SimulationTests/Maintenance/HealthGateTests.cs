@@ -37,6 +37,32 @@ public sealed class HealthGateTests
         (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true, MaintenanceOutcome.Completed)]
+    [InlineData(false, MaintenanceOutcome.Failed)]
+    public async Task Whoever_ends_a_hold_before_the_uncordon_may_have_a_node_put_back_that_is_not_healthy(bool skips, MaintenanceOutcome outcome)
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(world.Request() with
+        {
+            Hooks = new MaintenanceHooks { BeforeUncordon = [new ActionStep(MaintenanceAction.Hold, new ActionOptions())] },
+            Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1), Timeout = TimeSpan.FromMinutes(5) },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        world.Cluster.Store.Update(HardwareTypes.Hosts, "metal", "node-1", static host =>
+        {
+            host["metadata"]!["annotations"] = new JsonObject { ["reboot.metal3.io/somebody"] = "" };
+            return true;
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann", SkipHealth: skips), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(outcome, report.Message);
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBe(outcome == MaintenanceOutcome.Failed);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_kubelet_that_stays_too_old_fails_by_the_deadline_and_the_node_stays_cordoned()
     {

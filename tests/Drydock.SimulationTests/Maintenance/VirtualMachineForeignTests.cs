@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
@@ -33,7 +34,8 @@ public sealed class VirtualMachineForeignTests
     [Fact(Timeout = World.Timeout)]
     public async Task One_that_has_left_is_not_stopped_by_force_when_its_pod_stays_behind()
     {
-        await using var world = await World.StartAsync(Machines(Machine("one")) with { Faults = [new FaultSpec("kubeletNeverTerminates", "node-1")] });
+        await using var world = await World.StartAsync(Machines(Machine("one") with { On = "node-2" }));
+        LeaveLauncher(world);
         var uid = Vmi(world, "one")!["metadata"]!["uid"]!.ToString();
         var request = Request(world, Quick);
 
@@ -44,6 +46,72 @@ public sealed class VirtualMachineForeignTests
         Vmi(world, "one").InstancePhase().ShouldBe("Running");
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
         report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.Migrated);
+        world.Api.RequestLog.Of("delete", "pods").ShouldHaveSingleItem();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task Where_the_pod_that_it_left_may_not_be_deleted_that_is_told_and_tried_again_in_a_while()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { On = "node-2" }));
+        LeaveLauncher(world);
+        var tried = 0;
+        world.Api.Intercept = request =>
+        {
+            if (request is not { Verb: "delete", Resource: "pods", IsDone: false })
+            {
+                return Task.CompletedTask;
+            }
+
+            tried++;
+            throw new ApiException(500, "InternalError", "Internal error occurred: failed calling webhook \"guard.example.com\": failed to call webhook: context deadline exceeded");
+        };
+        var request = Request(world, Quick);
+        await world.BeginAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Force } });
+        await world.RunForAsync(TimeSpan.FromMinutes(8));
+
+        var told = await VmAsync(world, "one");
+
+        told.Blocker.ShouldNotBeNull(told.Message).Kind.ShouldBe("webhook-unreachable");
+        tried.ShouldBeInRange(2, 20);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_goes_down_on_a_node_that_does_not_answer_is_not_taken_for_dead_by_force()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "None", Shutdown = TimeSpan.FromHours(1) }) with
+        {
+            Faults = [new FaultSpec("kubeletDies", "node-1") { After = TimeSpan.FromMinutes(1) }],
+        });
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 7200);
+        var uid = Vmi(world, "one")!["metadata"]!["uid"]!.ToString();
+        var request = Request(world, Quick with { StopTimeout = TimeSpan.FromMinutes(2) });
+        await world.BeginAsync(request with { Drain = request.Drain with { Timeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Force } });
+        await world.RunForAsync(TimeSpan.FromMinutes(9));
+
+        var told = await VmAsync(world, "one");
+
+        told.Blocker.ShouldNotBeNull(told.Message).Kind.ShouldBe("stuck-terminating");
+        world.Api.RequestLog.Of("delete", "pods").Count.ShouldBe(1, "the kubelet decides, when it answers again");
+        Vmi(world, "one")!["metadata"]!["uid"]!.ToString().ShouldBe(uid, "it would run twice");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_its_owner_stops_while_its_eviction_shuts_it_down_stays_down()
+    {
+        await using var world = await World.StartAsync(Machines(
+            Machine("one") with { EvictionStrategy = "None", RunStrategy = "RerunOnFailure", Shutdown = TimeSpan.FromMinutes(3) }));
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 3600);
+        await world.BeginAsync(Request(world, Quick));
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Pods, "vms").Any(static pod => pod["metadata"]!["deletionTimestamp"] is not null));
+        (await world.Kubernetes.CallVmAsync(new ObjectRef("vms", "one"), VmCall.Stop, null, CancellationToken.None)).IsAccepted.ShouldBeTrue();
+
+        var report = await world.EndAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.StaysDown);
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "start").ShouldBeEmpty();
+        world.Cluster.Store.Get(KubeVirtTypes.VirtualMachines, "vms", "one")!["metadata"]!["annotations"]?.ToJsonString().ShouldNotContain("drydock");
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -169,6 +237,21 @@ public sealed class VirtualMachineForeignTests
         report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled);
         Migrations(world, "one").Where(migration => !IsOver(migration)).ShouldBeEmpty();
         Vmi(world, "one")!["status"]!["nodeName"]!.ToString().ShouldBe("node-1");
+    }
+
+    /// <summary>A launcher pod of machine "one" on node-1, which runs elsewhere: as one that does not end after a migration.</summary>
+    private static void LeaveLauncher(World world)
+    {
+        var pod = world.Cluster.Store.List(ResourceTypes.Pods, "vms").Single().DeepClone().AsObject();
+        var metadata = pod["metadata"]!.AsObject();
+        metadata["name"] = "virt-launcher-one-left";
+        foreach (var own in new[] { "uid", "resourceVersion", "creationTimestamp", "generateName", "generation" })
+        {
+            metadata.Remove(own);
+        }
+
+        pod["spec"]!["nodeName"] = "node-1";
+        world.Cluster.Store.Create(ResourceTypes.Pods, pod);
     }
 
     /// <summary>A machine whose launcher takes half a minute to start.</summary>

@@ -58,7 +58,7 @@ public sealed partial class VmLadderTests
         var going = OnNode() with { Machine = new("Halted", "Stopping") };
 
         Decide(going, Untouched).ShouldBeOfType<VmStep.Wait>().Progress.ShouldBe(VmProgress.Stopping);
-        Decide(new VmObservation(Now) { Machine = new("Halted", "Stopped") }, Untouched with { WasEnded = true })
+        Decide(new VmObservation(Now) { LeavesForeign = true, Machine = new("Halted", "Stopped") }, Untouched with { WasEnded = true })
             .ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.StaysDown);
     }
 
@@ -68,12 +68,12 @@ public sealed partial class VmLadderTests
         var ending = OnNode() with { Launcher = OnNode().Launcher! with { IsTerminating = true } };
 
         var state = Decide(ending, Untouched).ShouldBeOfType<VmStep.Wait>().State;
-        var between = Decide(new VmObservation(Now) { Machine = new("Always", "Starting") }, state).ShouldBeOfType<VmStep.Wait>();
+        var between = Decide(new VmObservation(Now) { LeavesForeign = true, Machine = new("Always", "Starting") }, state).ShouldBeOfType<VmStep.Wait>();
 
         state.WasEnded.ShouldBeTrue();
         between.Blocker.ShouldBe("vm-pending-after-restart");
         Decide(Elsewhere("vmi-2", "Running"), between.State).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.RestartedElsewhere);
-        Decide(new VmObservation(Now) { Machine = new("Always", "Starting") }, new VmLadderState()).ShouldBeOfType<VmStep.Done>()
+        Decide(new VmObservation(Now) { LeavesForeign = true, Machine = new("Always", "Starting") }, new VmLadderState()).ShouldBeOfType<VmStep.Done>()
             .Outcome.ShouldBe(VmOutcome.AlreadyGone, "it was gone at the first look");
     }
 
@@ -82,10 +82,32 @@ public sealed partial class VmLadderTests
     {
         var down = Asked with { IsShuttingDown = true, GoneSince = Now - TimeSpan.FromMinutes(1) };
 
-        Decide(new VmObservation(Now) { Machine = new("Halted", "Stopped") }, down).ShouldBeOfType<VmStep.Done>().ShouldSatisfyAllConditions(
+        Decide(new VmObservation(Now) { LeavesForeign = true, Machine = new("Halted", "Stopped") }, down).ShouldBeOfType<VmStep.Done>().ShouldSatisfyAllConditions(
             done => done.Outcome.ShouldBe(VmOutcome.StaysDown), done => done.Message.ShouldContain("somebody gave it run strategy Halted meanwhile"));
-        Decide(new VmObservation(Now), down).ShouldBeOfType<VmStep.Done>().ShouldSatisfyAllConditions(
+        Decide(new VmObservation(Now) { LeavesForeign = true }, down).ShouldBeOfType<VmStep.Done>().ShouldSatisfyAllConditions(
             done => done.Outcome.ShouldBe(VmOutcome.StaysDown), done => done.Message.ShouldContain("was deleted meanwhile"));
+    }
+
+    [Fact]
+    public void One_that_its_owner_stops_while_its_eviction_shuts_it_down_is_not_started_again()
+    {
+        var evicted = Asked with { RunStrategy = "RerunOnFailure", IsShuttingDown = true, NeedsStart = true };
+        var going = OnNode() with { Machine = new("RerunOnFailure", "Stopping") { IsStopAsked = true } };
+
+        var state = Decide(going, evicted).ShouldBeOfType<VmStep.Wait>().State;
+
+        Decide(new VmObservation(Now) { LeavesForeign = true, Machine = new("RerunOnFailure", "Stopped") }, state).ShouldBeOfType<VmStep.Done>().ShouldSatisfyAllConditions(
+            done => done.Outcome.ShouldBe(VmOutcome.StaysDown), done => done.Message.ShouldContain("somebody stopped it meanwhile"));
+        Decide(new VmObservation(Now) { LeavesForeign = true, Machine = new("RerunOnFailure", "Stopped") }, evicted).ShouldBeOfType<VmStep.Start>();
+    }
+
+    [Fact]
+    public void What_an_older_program_has_seen_is_decided_as_it_was_then()
+    {
+        var elsewhere = OnNode() with { LeavesForeign = false, Instance = OnNode().Instance! with { Node = "node-2" } };
+
+        Decide(elsewhere, Untouched).ShouldBeOfType<VmStep.EvictLauncher>();
+        Decide(OnNode() with { LeavesForeign = false, Machine = new("Halted", "Stopping") }, Untouched).ShouldBeOfType<VmStep.EvictLauncher>();
     }
 
     [Fact]

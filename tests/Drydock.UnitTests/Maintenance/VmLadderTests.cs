@@ -339,6 +339,7 @@ public sealed partial class VmLadderTests
 
     private static VmObservation OnNode(bool migratable = true) => new(Now)
     {
+        LeavesForeign = true,
         Instance = new ObservedInstance("vmi", Node, "Running", "LiveMigrate", migratable) { WhyNot = "DisksNotLiveMigratable: disk" },
         Launcher = new ObservedLauncher(new("vms", "virt-launcher-one"), "pod", false),
         Machine = new ObservedMachine("Always", "Running"),
@@ -346,6 +347,7 @@ public sealed partial class VmLadderTests
 
     private static VmObservation Elsewhere(string uid, string phase) => new(Now)
     {
+        LeavesForeign = true,
         Instance = new ObservedInstance(uid, phase == "Running" ? "node-2" : null, phase, "LiveMigrate", true),
         Machine = new ObservedMachine("Always", phase),
     };

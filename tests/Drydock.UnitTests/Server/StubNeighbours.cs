@@ -14,7 +14,7 @@ internal sealed class StubNeighbours : INeighbours
     public Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
-    public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
     public Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>

@@ -182,7 +182,7 @@ internal sealed class ActionRun
                 Tell(_said!);
             }
         }
-        catch (TaskFailedException failure)
+        catch (TaskFailedException failure) when (Input.LooksOn)
         {
             (seen, Unseen) = (unseen, failure.Sentence());
             _rounds += RoundsOfFailure;

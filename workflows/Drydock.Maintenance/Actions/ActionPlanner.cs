@@ -79,11 +79,11 @@ public sealed class ActionPlanner(
             return [];
         }
 
-        var kinds = (await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)).Held.Select(static held => held.Kind).Distinct().ToList();
-        return kinds.Count == 0 ? [] : (await neighbours.FindUnchangeableAsync(kinds, cancellationToken)).Select(rule => new PlanFinding(
+        var held = (await Neighbourhood.ReadAsync(neighbours, node, cancellationToken)).Held;
+        return held.Count == 0 ? [] : (await neighbours.FindUnchangeableAsync([.. held.Select(static one => (one.Kind, one.Ref.Namespace))], cancellationToken)).Select(rule => new PlanFinding(
             FindingSeverity.Refuses,
             "missing-permission",
-            $"The account may not {rule}: what remediates node {request.Node} while it is away could not be paused.",
+            $"The account may not {rule}{(rule.Namespace is null ? "" : $" in namespace {rule.Namespace}")}: what remediates node {request.Node} while it is away could not be paused.",
             NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}, or pause them yourself and ask for remediation LabelOnly."));
     }
 

@@ -43,6 +43,10 @@ internal sealed record ActionInput(string Node, string Holder, string Maintenanc
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsWatched { get; init; }
 
+    /// <summary>What cannot be seen for a while is looked at again until the action's own time is over; false in what was stored before it was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LooksOn { get; init; }
+
     /// <summary>Where an earlier generation left off.</summary>
     public ActionState State { get; init; } = new();
 

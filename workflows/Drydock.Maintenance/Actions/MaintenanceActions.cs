@@ -81,6 +81,7 @@ internal sealed class MaintenanceActions(
             RequestedBy = request.RequestedBy,
             RetriesGoOn = true,
             IsWatched = step.Kind == MaintenanceAction.PowerCycle && plan.GuardsPower,
+            LooksOn = plan.SeesMachineBack,
         };
 
     /// <summary>Waits until somebody says complete.</summary>
@@ -225,7 +226,7 @@ internal sealed class MaintenanceActions(
         {
             stopped = await children.WaitAsync(Task.WhenAny(running, complete), untilDeadline: false, cancel);
         }
-        while (stopped is { Outcome: MaintenanceOutcome.Failed } && !running.IsCompleted && !complete.IsCompleted);
+        while (input.LooksOn && stopped is { Outcome: MaintenanceOutcome.Failed } && !running.IsCompleted && !complete.IsCompleted);
         children.EndReminder(input.Key);
         if (stopped is not null || running.IsCompleted)
         {

@@ -162,6 +162,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
             Job = probe.Job,
             SuspendedAt = input.SuspendedAt,
             RetriesGoOn = true,
+            LooksOn = true,
         };
         var id = InstanceIds.Action(input.Maintenance, key);
         var running = context.CallSubOrchestratorAsync<ActionResult>(Orchestrations.Action, action, new TaskOptions().WithInstanceId(id));

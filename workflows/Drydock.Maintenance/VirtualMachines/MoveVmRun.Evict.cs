@@ -27,12 +27,14 @@ internal sealed partial class MoveVmRun
 
         var force = input.OnTimeout == DeadlinePolicy.Force && _deadline.IsOver(context.Now());
 
-        // One that ends already was given its time, and a machine that runs elsewhere needs none.
-        var atOnce = force && (launcher.IsTerminating || seen.RunsElsewhere(input.Node));
+        // One that ends already was given its time. With a second left it is the kubelet that says that its guest is dead: only a person may
+        // decide that of a node that does not answer. A machine that runs elsewhere has none here.
+        var atOnce = force && seen.LeavesForeign && (launcher.IsTerminating || seen.RunsElsewhere(input.Node));
+        var sooner = seen.RunsElsewhere(input.Node) ? TimeSpan.Zero : TimeSpan.FromSeconds(1);
         _isAsking = true;
         var answer = await context.Await<LauncherEvicted>(
             Activities.EvictLauncher,
-            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, atOnce ? TimeSpan.Zero : input.GracePeriod)
+            new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, atOnce ? sooner : input.GracePeriod)
             {
                 Vm = input.Vm,
                 MaxInboundPerNode = seen.Instance is { IsLiveMigratable: true } && !force ? Policy.MaxInboundPerNode : null,
@@ -57,7 +59,14 @@ internal sealed partial class MoveVmRun
         if (force && seen.RunsElsewhere(input.Node))
         {
             // Its pod here is deleted, and the machine is not touched.
-            Ladder = Ladder with { IsForced = Answers.IsLeaving(answer.Kind) || answer.Kind == Answers.Gone };
+            if (Answers.IsLeaving(answer.Kind) || answer.Kind == Answers.Gone)
+            {
+                Ladder = Ladder with { IsForced = true };
+                return;
+            }
+
+            _notBefore = PodSchedule.AskAgain(answer.Kind, answer.RetryAfter, context.Now());
+            Tell(VmProgress.Blocked, answer.Message ?? answer.Kind, _notBefore, answer.Kind, answer.Object);
             return;
         }
 

@@ -168,7 +168,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
 
         // Stopping one that runs elsewhere, or that goes down already, would only keep it down: its pod here is what has to go. A guest that
         // shuts down has as long as one that is stopped.
-        var onlyItsPod = seen.RunsElsewhere(input.Node) || seen.IsGoingDown(Ladder);
+        var onlyItsPod = seen.LeavesForeign && (seen.RunsElsewhere(input.Node) || seen.IsGoingDown(Ladder));
         return input.OnTimeout switch
         {
             DeadlinePolicy.Force when onlyItsPod && (Ladder.IsForced || seen.Launcher is null) => step,

@@ -31,6 +31,10 @@ internal sealed record VmLadderState
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsStarted { get; init; }
 
+    /// <summary>Somebody asked for its stop: nobody starts it again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsUnwanted { get; init; }
+
     /// <summary>It was seen to go down although nothing of ours had ended it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool WasEnded { get; init; }

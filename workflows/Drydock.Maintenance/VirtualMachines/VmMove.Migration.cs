@@ -72,7 +72,7 @@ internal sealed partial class VmMove
     private VmStep OfExternalActor(ObservedMigration migration)
     {
         var clock = Clock(ExternalClock, now);
-        var stopped = clock with { ClockStoodSince = clock.ClockStoodSince ?? now };
+        var stopped = seen.LeavesForeign ? clock with { ClockStoodSince = clock.ClockStoodSince ?? now } : state with { ClockFor = null, ClockSince = null };
         var message = $"Whoever moves it has begun: its migration{(migration.TargetNode is { } to ? $" to {to}" : "")} is {(migration.IsWaiting ? "Pending" : $"in {migration.Phase}")}.";
         var patience = migration.IsWaiting ? policy.PendingTimeout : migration.IsScheduling ? policy.SchedulingTimeout : policy.RunningTimeout;
         return now < migration.Since + patience

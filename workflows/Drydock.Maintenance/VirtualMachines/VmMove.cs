@@ -50,8 +50,8 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
     }
 
     // It was here, and comes back elsewhere, whoever ended it: between two instances of a machine there is none for a moment.
-    private bool IsMissed => state.WasEnded || state.GoneSince is not null
-        || (state.OriginalUid is not null && seen.Machine is not null && VmLadder.ComesBack(state));
+    private bool IsMissed => (seen.LeavesForeign && state.WasEnded) || state.GoneSince is not null
+        || (seen.LeavesForeign && state.OriginalUid is not null && seen.Machine is not null && VmLadder.ComesBack(state));
 
     private VmStep.Wait? Inbound() => _migration is { IsFinished: false } inbound && inbound.TargetNode == node
         ? Wait(VmProgress.Waiting, "A migration brings it here; it can leave when that is over.", null)
@@ -101,7 +101,11 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         return seen.IsGoingDown(state)
             ? Wait(
                 VmProgress.Stopping, "It is shutting down.", seen.Launcher?.LateAt is { } late && late > now ? late : null,
-                state.IsShuttingDown || seen.Machine is { RunStrategy: "Halted" } ? null : state with { WasEnded = true })
+                state with
+                {
+                    WasEnded = state.WasEnded || !state.IsShuttingDown,
+                    IsUnwanted = state.IsUnwanted || seen.Machine is { IsStopAsked: true },
+                })
             : null;
     }
 
@@ -240,7 +244,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
     private VmStep Restarted()
     {
-        if (state.RunStrategy is not null && _instance is null or { IsFinal: true } && WhyLeftDown() is { } theirs)
+        if (seen.LeavesForeign && state.RunStrategy is not null && _instance is null or { IsFinal: true } && WhyLeftDown() is { } theirs)
         {
             return new VmStep.Done(VmOutcome.StaysDown, theirs);
         }
@@ -285,6 +289,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
     private string? WhyLeftDown() => seen.Machine switch
     {
         null => "It was shut down, and its VirtualMachine was deleted meanwhile.",
+        { IsStopAsked: var isAsked } when isAsked || state.IsUnwanted => "It was shut down, and somebody stopped it meanwhile: it is left as it is.",
         { RunStrategy: not ("RerunOnFailure" or "Always") } changed when changed.RunStrategy != state.RunStrategy =>
             $"It was shut down, and somebody gave it run strategy {changed.RunStrategy} meanwhile: it is left as it is.",
         _ => null,

@@ -51,18 +51,27 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>Nodes that could take it, those with the fewest inbound migrations first; read only where a target failed.</summary>
     public IReadOnlyList<ObservedTarget> Targets { get; init; } = [];
 
+    /// <summary>
+    /// What is here no longer, or not yet, or what somebody else ends, is left to that; false in what was observed before it was: its history must
+    /// replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LeavesForeign { get; init; }
+
     /// <summary>Its instance runs on another node than this.</summary>
-    public bool RunsElsewhere(string node) => Instance is { IsFinal: false, Node: { } other } && other != node;
+    public bool RunsElsewhere(string node) => LeavesForeign && Instance is { IsFinal: false, Node: { } other } && other != node;
 
     /// <summary>It is on its way down: by what was done for it, by itself, or since somebody stops it.</summary>
     public bool IsGoingDown(VmLadderState state) =>
-        state.IsShuttingDown || Launcher is { IsTerminating: true } || Instance is { IsFinal: true } || (!state.IsStopped && Machine is { RunStrategy: "Halted" });
+        state.IsShuttingDown || Launcher is { IsTerminating: true } || Instance is { IsFinal: true }
+        || (LeavesForeign && !state.IsStopped && Machine is { RunStrategy: "Halted" } or { IsStopAsked: true });
 
     /// <summary>What must differ for the orchestrator to be told: not the times, and of the others only whether a slot is free.</summary>
     public string Fingerprint() => string.Join(
         '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
         Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
+        + (Machine is { IsStopAsked: true } ? "|stop asked" : "")
         + (Successor is { } next ? $"|{next.Name}|{next.Phase}|{next.Node}" : "")
         + (Launcher is { Stuck: { } stuck } ? $"|{stuck}" : "")
         + (Launcher is { IsTerminating: false, Budget: { } budget } ? $"|{budget.Name} {(budget.IsFree ? budget.Version : "allows none")}" : "")
@@ -158,6 +167,10 @@ internal sealed record ObservedMigration(string Name, string Uid, string Phase, 
 /// <summary>A virtual machine.</summary>
 internal sealed record ObservedMachine(string RunStrategy, string? Status)
 {
+    /// <summary>A stop was asked for that KubeVirt has not carried out; it may be ours.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsStopAsked { get; init; }
+
     /// <summary>What its annotations say about it, if the policy lets them count.</summary>
     public VirtualMachineOverride? Annotated { get; init; }
 

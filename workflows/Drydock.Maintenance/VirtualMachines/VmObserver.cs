@@ -25,6 +25,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var own = migrations.Where(migration => migration.Vmi == input.Vm).Select(migration => migration.PlacedBy(vmi)).ToList();
         var observation = new VmObservation(clock.GetUtcNow())
         {
+            LeavesForeign = true,
             Instance = vmi is null ? null : InstanceOf(vmi, vm, kubeVirt),
             Launcher = launcher is null ? null : await LauncherOfAsync(launcher, input.Node, cancellationToken),
             Migration = MigrationOf(own),
@@ -61,6 +62,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
     private static ObservedMachine MachineOf(VmSnapshot vm, AwaitVmInput input) => new(VmForecasts.RunStrategyOf(vm)!, vm.PrintableStatus)
     {
         HasBothKeys = vm is { Running: not null, RunStrategy: not null },
+        IsStopAsked = vm.StateChangeRequests is ["Stop"],
         Annotated = VmPolicies.Annotated(
             new VirtualMachinePolicy { AllowAnnotations = input.ReadsAnnotations, AllowedAnnotations = input.AllowedAnnotations }, vm),
     };

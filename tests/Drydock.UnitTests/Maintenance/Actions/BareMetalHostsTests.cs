@@ -17,6 +17,7 @@ public sealed class BareMetalHostsTests
     [InlineData(null, "metal3://ours/host-0/m", null, "metal3://theirs/host-0/m", "ours/host-0")]
     [InlineData("our-uid", "metal3://ours/host-0/m", null, "metal3://theirs/host-0/m", "ours/host-0")]
     [InlineData("our-uid", "metal3://written-otherwise", "their-uid", null, "ours/host-0")]
+    [InlineData("uid-before-it-registered-again", "metal3://ours/host-0/m", "their-uid", "metal3://theirs/host-0/m", "ours/host-0")]
     [InlineData(null, null, null, null, "ours/host-0, theirs/host-0")]
     [InlineData("their-uid", null, "their-uid", null, "")]
     public async Task A_machine_is_the_nodes_by_uid_or_provider_id_and_not_by_its_name(string? uid, string? provider, string? otherUid, string? otherProvider, string hosts)
