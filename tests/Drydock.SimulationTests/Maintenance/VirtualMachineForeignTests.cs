@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
