@@ -109,7 +109,7 @@ public sealed class PowerCycleTests
     {
         await using var world = await World.StartAsync(Slow(silently: false));
         await world.BeginAsync(PowerCycle(world));
-        while ((await world.StatusAsync<MaintenanceStatus>())!.Step != MaintenanceStep.Health)
+        while ((await world.StatusAsync<MaintenanceStatus>())?.Step != MaintenanceStep.Health)
         {
             await world.RunForAsync(TimeSpan.FromSeconds(1));
         }

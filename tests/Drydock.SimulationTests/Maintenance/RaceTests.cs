@@ -174,6 +174,7 @@ public sealed class RaceTests
     {
         await using var world = await World.StartAsync(ControlPlane);
         await world.BeginAsync(Request(world, "cp-3") with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
         await RolloutTests.BeginAsync(world, new RolloutRequest(["cp-1", "cp-2"]) { Template = Request(world, ""), MaxUnavailable = 2 });
         await world.RunForAsync(TimeSpan.FromMinutes(30));
         var waiting = (await world.StatusAsync<RolloutStatus>("r1"))!;

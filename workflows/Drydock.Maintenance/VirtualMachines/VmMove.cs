@@ -244,7 +244,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
 
     private VmStep Restarted()
     {
-        if (seen.LeavesForeign && state.RunStrategy is not null && _instance is null or { IsFinal: true } && WhyLeftDown() is { } theirs)
+        if ((seen.LeavesForeign || state.NeedsStart) && state.RunStrategy is not null && _instance is null or { IsFinal: true } && WhyLeftDown() is { } theirs)
         {
             return new VmStep.Done(VmOutcome.StaysDown, theirs);
         }
