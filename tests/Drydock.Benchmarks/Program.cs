@@ -4,11 +4,34 @@ using System.Text.Json;
 using Drydock.Benchmarks;
 using Drydock.Benchmarks.Engine;
 
-// The numbers the README claims, from the program itself: dotnet run -c Release --project tests/Drydock.Benchmarks [ROUNDS | drain]
-// Those of the simulated cluster: ... simulator [NODES PODS VMS]
-// Where W1 spends its time, by method: ... profile
-// The engine beside its peers: ... engine [ROUNDS] [ENGINE]...; Peers/README.md says what to install.
-// It ends with 1 if a figure misses its limit; all are written all the same.
+const string Usage = """
+    The numbers the README claims, from the program itself: dotnet run -c Release --project tests/Drydock.Benchmarks -- [WHAT]
+
+      [ROUNDS]                       memory, 250 pods and 12 VMs, kill -9, and the drain beside kubectl; medians of 3 rounds, or of ROUNDS
+      drain                          the drain beside kubectl alone
+      simulator [NODES PODS VMS]     the simulated cluster; 5000 nodes, 100000 pods and 2000 VMs
+      engine [ROUNDS] [ENGINE]...    the durable engine beside its peers; Peers/README.md says what to install
+      profile                        where the engine spends its time, by method
+
+    It ends with 1 if a figure misses its limit (all are written all the same), with 2 if it was asked for something else.
+    """;
+
+switch (args)
+{
+    case ["--help" or "-h" or "help"]:
+        Console.WriteLine(Usage);
+        return 0;
+    case ["profile" or "drain"] or [] or ["engine", ..]:
+    case [EngineProcess.Verb or EngineProcess.ServeVerb, _]:
+    case ["simulator"]:
+    case ["simulator", var aNode, var aPod, var aMachine] when new[] { aNode, aPod, aMachine }.All(IsNumber):
+    case [var some] when IsNumber(some):
+        break;
+    default:
+        Console.Error.WriteLine($"'{string.Join(' ', args)}' is not known.\n\n{Usage}");
+        return 2;
+}
+
 switch (args)
 {
     case [EngineProcess.Verb, var file]:
@@ -93,6 +116,8 @@ static JsonElement Part(IReadOnlyList<JsonElement> lines, string type)
     var line = lines.Single(line => line.GetProperty("type").GetString() == type);
     return type == "summary" ? line : line.GetProperty(type);
 }
+
+static bool IsNumber(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0;
 
 static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 

@@ -124,6 +124,14 @@ public sealed record DrainStatus(int Total, int Gone)
 
     /// <summary>The longest held pods, 20 at the most.</summary>
     public IReadOnlyList<Blocker> Blockers { get; init; } = [];
+
+    /// <summary>Virtual machines whose turn has not come, since something of a lower order is still there: 20 at the most. Null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ObjectRef>? MachinesInOrder { get; init; }
+
+    /// <summary>What has this order must leave first; 0 where nothing waits for it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int OrderInHand { get; init; }
 }
 
 /// <summary>Something that holds the drain up.</summary>

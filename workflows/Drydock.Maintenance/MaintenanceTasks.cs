@@ -78,7 +78,8 @@ public static class MaintenanceTasks
         AddPart(Activities.EndLeftRunning, static (_, _, _, left) => new EndLeftRunningActivity(left));
         Add(Activities.CancelLease, static (cluster, _, wakeups) => new CancelLeaseActivity(cluster, wakeups));
         Add(Activities.ReleaseLease, static (cluster, _, _) => new ReleaseLeaseActivity(cluster));
-        Add(Activities.AwaitPods, static (cluster, clock, wakeups) => new AwaitPodsActivity(cluster, clock, wakeups));
+        registry.AddActivity(Activities.AwaitPods, services => new AwaitPodsActivity(
+            services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), Slots(services), wakeups(services)));
         registry.AddActivity(Activities.EvictPods, services => new EvictPodsActivity(
             services.GetRequiredService<ICluster>(), services.GetRequiredService<TimeProvider>(), Slots(services), wakeups(services)));
         Add(Activities.AwaitVm, static (cluster, clock, wakeups) => new AwaitVmActivity(cluster, clock, wakeups));

@@ -41,7 +41,7 @@ internal static class MaintenanceViews
             Suspension = state == MaintenanceState.Suspended && status?.Suspension is { } suspension ? new(suspension.By, suspension.Reason, suspension.Since) : null,
             Steers = [.. (status?.Steers ?? []).Select(static steer => new SteerView(steer.Kind.ToString(), steer.By, steer.Reason, steer.At) { From = steer.From, To = steer.To })],
             Pods = Count(status, drain, report),
-            Vms = Vms(vms, report),
+            Vms = Vms(isOver ? vms : [.. InOrder(drain), .. vms], report),
             Blockers = isOver ? [] : Blockers(drain, vms),
             Findings = [.. (report?.Findings ?? []).Select(View)],
             LeftBehind = LeftBehind(tree, state),
@@ -126,6 +126,9 @@ internal static class MaintenanceViews
         var gone = left?.Count(static pod => pod.IsGone) ?? drain?.Gone ?? 0;
         return new PodCounts(status?.PodsTotal ?? 0, toEvict, gone, report is null ? drain?.Terminating ?? 0 : 0);
     }
+
+    private static IEnumerable<VmStatus> InOrder(DrainStatus? drain) => (drain?.MachinesInOrder ?? []).Select(vm => new VmStatus(
+        vm, VmProgress.Waiting, $"Its turn comes when all that a rule gives order {drain!.OrderInHand} has left the node."));
 
     private static List<VmView> Vms(List<VmStatus> moving, MaintenanceReport? report)
     {

@@ -92,9 +92,9 @@ public sealed class UnreadableTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("remediation.medik8s.io", "nodehealthchecks")]
-    [InlineData("machine.openshift.io", "machinehealthchecks")]
-    public async Task What_remediates_the_node_and_cannot_be_paused_refuses_it_before_it_is_cordoned(string group, string resource)
+    [InlineData("remediation.medik8s.io", "nodehealthchecks", "")]
+    [InlineData("machine.openshift.io", "machinehealthchecks", " in namespace metal")]
+    public async Task What_remediates_the_node_and_cannot_be_paused_refuses_it_before_it_is_cordoned(string group, string resource, string where)
     {
         Withdraw("patch", group, resource);
 
@@ -103,9 +103,23 @@ public sealed class UnreadableTests : IAsyncLifetime
 
         plan.CanStart.ShouldBeFalse();
         var missing = plan.Findings.Single(static finding => finding.Kind == "missing-permission");
-        missing.Message.ShouldBe($"The account may not patch {resource}.{group}: what remediates node node-1 while it is away could not be paused.");
+        missing.Message.ShouldBe($"The account may not patch {resource}.{group}{where}: what remediates node node-1 while it is away could not be paused.");
         missing.NextStep.ShouldBe($"Grant it the verb patch on {resource}, or pause them yourself and ask for remediation LabelOnly.");
         without.Findings.ShouldNotContain(static finding => finding.Kind == "missing-permission");
+    }
+
+    [Theory]
+    [InlineData("metal", true)]
+    [InlineData("elsewhere", false)]
+    public async Task What_may_be_paused_in_its_own_namespace_alone_is_missed_nowhere_else(string @namespace, bool canStart)
+    {
+        Withdraw("patch", "machine.openshift.io", "machinehealthchecks");
+        Grant(@namespace, """{"apiGroups":["machine.openshift.io"],"resources":["machinehealthchecks"],"verbs":["patch"]}""");
+
+        var plan = await PlanAsync(new MaintenanceRequest("node-1"));
+
+        plan.CanStart.ShouldBe(canStart);
+        plan.Findings.Any(static finding => finding.Kind == "missing-permission").ShouldBe(!canStart);
     }
 
     [Fact]
@@ -160,6 +174,19 @@ public sealed class UnreadableTests : IAsyncLifetime
                 return true;
             });
         }
+    }
+
+    /// <summary>Gives the account that rule in one namespace.</summary>
+    private void Grant(string @namespace, string rule)
+    {
+        _simulation.Store.Create(TypeOf("Role"), JsonNode.Parse($$"""
+            {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"pauses","namespace":"{{@namespace}}"},"rules":[{{rule}}]}
+            """)!.AsObject());
+        _simulation.Store.Create(TypeOf("RoleBinding"), JsonNode.Parse($$"""
+            {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"pauses","namespace":"{{@namespace}}"},
+             "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"pauses"},
+             "subjects":[{"kind":"ServiceAccount","name":"drydock","namespace":"drydock"}]}
+            """)!.AsObject());
     }
 
     private static IEnumerable<JsonNode?> Without(JsonObject rule, string verb, string group, string resource)

@@ -18,7 +18,7 @@ public sealed class VirtualMachineForeignTests
     public async Task One_that_still_starts_is_in_the_plan_and_migrates_when_it_runs()
     {
         await using var world = await World.StartAsync(Machines(Machine("two") with { On = "node-2" }));
-        StartSlowly(world);
+        MakeBare(world, "fake-kubelet/start-after", "30");
         await world.RunForAsync(TimeSpan.FromSeconds(2));
         var request = Request(world, Quick with { OnNotMigratable = StuckVmPolicy.Skip });
         var plan = (await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None)).VirtualMachines.ShouldHaveSingleItem();
@@ -252,22 +252,4 @@ public sealed class VirtualMachineForeignTests
         pod["spec"]!["nodeName"] = "node-1";
         world.Cluster.Store.Create(ResourceTypes.Pods, pod);
     }
-
-    /// <summary>A machine whose launcher takes half a minute to start.</summary>
-    private static void StartSlowly(World world) => world.Cluster.Store.Create(KubeVirtTypes.Instances, new JsonObject
-    {
-        ["apiVersion"] = "kubevirt.io/v1",
-        ["kind"] = "VirtualMachineInstance",
-        ["metadata"] = new JsonObject
-        {
-            ["namespace"] = "vms",
-            ["name"] = "one",
-            ["annotations"] = new JsonObject { ["fake-kubelet/start-after"] = "30" },
-        },
-        ["spec"] = new JsonObject
-        {
-            ["evictionStrategy"] = "LiveMigrate",
-            ["domain"] = new JsonObject { ["memory"] = new JsonObject { ["guest"] = "1Gi" } },
-        },
-    });
 }

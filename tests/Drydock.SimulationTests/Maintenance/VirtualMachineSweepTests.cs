@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
@@ -52,7 +51,7 @@ public sealed class VirtualMachineSweepTests
         },
         ["bare"] = new(Machines(), Quick, VmOutcome.StaysDown, (DeleteInstance, 1))
         {
-            Prepare = MakeBare,
+            Prepare = static world => MakeBare(world, "fake-virt-handler/not-migratable", "HostDeviceNotLiveMigratable", "node-1"),
             Change = request => request with { Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Force } },
         },
         ["cancel"] = new(NoRoom(), Quick with { SchedulingTimeout = TimeSpan.FromHours(1) }, VmOutcome.StillThere, (Withdraw, 1), (DeleteMigration, 1))
@@ -213,25 +212,6 @@ public sealed class VirtualMachineSweepTests
     private static bool IsOfMachine(InterceptedRequest request) =>
         request.Resource.EndsWith("kubevirt.io", StringComparison.Ordinal) || request.Subresource == "eviction"
         || (request.Resource == "leases.coordination.k8s.io" && request.Name?.Contains("node-node", StringComparison.Ordinal) == false);
-
-    /// <summary>An instance without a VirtualMachine, which cannot migrate.</summary>
-    private static void MakeBare(World world) => world.Cluster.Store.Create(KubeVirtTypes.Instances, new JsonObject
-    {
-        ["apiVersion"] = "kubevirt.io/v1",
-        ["kind"] = "VirtualMachineInstance",
-        ["metadata"] = new JsonObject
-        {
-            ["namespace"] = "vms",
-            ["name"] = "one",
-            ["annotations"] = new JsonObject { ["fake-virt-handler/not-migratable"] = "HostDeviceNotLiveMigratable" },
-        },
-        ["spec"] = new JsonObject
-        {
-            ["evictionStrategy"] = "LiveMigrate",
-            ["nodeSelector"] = new JsonObject { ["kubernetes.io/hostname"] = "node-1" },
-            ["domain"] = new JsonObject { ["memory"] = new JsonObject { ["guest"] = "1Gi" } },
-        },
-    });
 
     private sealed record Scene(Scenario Scenario, VirtualMachinePolicy Policy, VmOutcome Outcome, params (string What, int Times)[] Calls)
     {

@@ -68,6 +68,31 @@ internal static class VirtualMachineWorld
         Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) },
     };
 
+    /// <summary>An instance <c>vms/one</c> without a VirtualMachine, with strategy LiveMigrate.</summary>
+    /// <param name="world">Where.</param>
+    /// <param name="annotation">What the simulation is told of it.</param>
+    /// <param name="value">That annotation's value.</param>
+    /// <param name="node">The only node it may be on; null: any.</param>
+    public static void MakeBare(World world, string annotation, string value, string? node = null)
+    {
+        var spec = new JsonObject
+        {
+            ["evictionStrategy"] = "LiveMigrate", ["domain"] = new JsonObject { ["memory"] = new JsonObject { ["guest"] = "1Gi" } },
+        };
+        if (node is not null)
+        {
+            spec["nodeSelector"] = new JsonObject { ["kubernetes.io/hostname"] = node };
+        }
+
+        world.Cluster.Store.Create(KubeVirtTypes.Instances, new JsonObject
+        {
+            ["apiVersion"] = "kubevirt.io/v1",
+            ["kind"] = "VirtualMachineInstance",
+            ["metadata"] = new JsonObject { ["namespace"] = "vms", ["name"] = "one", ["annotations"] = new JsonObject { [annotation] = value } },
+            ["spec"] = spec,
+        });
+    }
+
     public static VirtualMachineSpec Machine(string name) => new("vms", name) { On = "node-1" };
 
     /// <summary>One machine that fits on no other node.</summary>

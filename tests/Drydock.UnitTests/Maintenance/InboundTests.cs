@@ -30,7 +30,7 @@ public sealed class InboundTests
         var marked = new VmiSnapshot(new("vms", "one"), "uid", "node-1") { EvacuationNode = "node-1", EvictionStrategy = "LiveMigrate" };
 
         Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [], [marked]).ShouldBe(
-            "Node node-2 has 0 inbound migrations, and 1 that have no target yet: no more than 1 at a time to one node.");
+            "Queued behind vms/one, without a target yet: no more than 1 at a time to one node.");
         Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [], [marked with { EvictionStrategy = "External" }]).ShouldBeNull();
         Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [Migration("one", null) with { Phase = "Succeeded" }], []).ShouldBeNull();
     }
@@ -41,8 +41,18 @@ public sealed class InboundTests
         var moving = new VmiSnapshot(new("vms", "one"), "uid", "node-1") { MigrationUid = "one", MigrationTarget = "node-3" };
 
         Inbound.Hold(1, "node-1", PodPlacement.Anywhere, Nodes, [Migration("one", null)], [moving]).ShouldBe(
-            "Node node-3 has 1 inbound migrations: no more than 1 at a time to one node.");
+            "Queued behind vms/one, on the way to node node-3: no more than 1 at a time to one node.");
         Inbound.Hold(2, "node-1", PodPlacement.Anywhere, Nodes, [Migration("one", null)], [moving with { MigrationUid = "before" }]).ShouldBeNull();
+    }
+
+    [Fact]
+    public void Whoever_waits_for_the_limit_is_told_behind_whom()
+    {
+        MigrationSnapshot[] migrations = [.. Enumerable.Range(0, 7).Select(n => Migration($"a{n}", "node-2")), Migration("b", null), Migration("c", "node-3")];
+
+        Inbound.Hold(2, "node-1", PodPlacement.Anywhere, Nodes, migrations, []).ShouldBe(
+            "Queued behind vms/a0, vms/a1, vms/a2, vms/a3, vms/a4 and 2 more, on the way to node node-2, and behind vms/b, without a target yet: "
+                + "no more than 2 at a time to one node.");
     }
 
     [Fact]
@@ -71,7 +81,7 @@ public sealed class InboundTests
         MigrationSnapshot[] toFour = [Migration("a", "node-4")];
 
         Inbound.Hold(1, "node-1", PodPlacement.Anywhere, nodes, toFour, []).ShouldBeNull("it cannot go to the busy one");
-        Inbound.Hold(1, "node-1", tolerant, nodes, toFour, []).ShouldBe("Node node-4 has 1 inbound migrations: no more than 1 at a time to one node.");
+        Inbound.Hold(1, "node-1", tolerant, nodes, toFour, []).ShouldBe("Queued behind vms/a, on the way to node node-4: no more than 1 at a time to one node.");
         Inbound.Targets("node-1", eastern, nodes, [], []).Select(target => target.Node).ShouldBe(["node-5"]);
     }
 

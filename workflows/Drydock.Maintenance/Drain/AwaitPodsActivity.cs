@@ -62,7 +62,7 @@ internal sealed record PodsSeen(
 }
 
 /// <summary>Waits until something on the node matters to the drain. Changes nothing.</summary>
-internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitPodsInput, PodsSeen>
+internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, EvictionSlots slots, Wakeups wakeups) : ClusterActivity<AwaitPodsInput, PodsSeen>
 {
     // Pods that go, one after the other, are told together: each telling costs a turn and its events.
     private static readonly TimeSpan GatherFor = TimeSpan.FromMilliseconds(500);
@@ -80,6 +80,11 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Wa
         var isFirst = input.Cursor is null;
         DateTimeOffset? firstGone = null;
         var took = TimeSpan.Zero;
+        if (slots.SettlesIn(input.Held.Keys, clock.GetUtcNow()) is { } settles)
+        {
+            await SleepAsync(settles, wait, cancellationToken);
+        }
+
         while (true)
         {
             // Hundreds of pods that go wake at every moment, and each look reads all that are left: rest longer than looking takes.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Drydock.Kubernetes;
 
 namespace Drydock.Maintenance.Drain;
 
@@ -7,6 +8,7 @@ internal static class DrainTelling
 {
     // Custom status must stay under 16 KiB (design D13).
     private const int MaxBlockers = 20;
+    private const int MaxMachines = 20;
     private const int MaxMessage = 300;
     private const int MaxBytes = 12 * 1024;
     private const int BytesOfTheRest = 300;
@@ -24,8 +26,13 @@ internal static class DrainTelling
             Terminating = pods.Count(pod => pod is { IsLeaving: true, HoldsDrain: true }),
             Deadline = decides,
             Blockers = [.. Unseen(state, node), .. Blockers(state, now, decides)],
+            MachinesInOrder = InOrder(state),
+            OrderInHand = state.NewVms.Count == 0 ? 0 : PodSchedule.LowestOrder(state.Pods, state.MachineOrder),
         };
     }
+
+    // Nobody looks after a machine that was not told yet: this is all that is known of it.
+    private static List<ObjectRef>? InOrder(DrainState state) => state.NewVms.Count == 0 ? null : [.. state.NewVms.Take(MaxMachines)];
 
     /// <summary>How long a drain that deletes by force waits for what is stuck all the same.</summary>
     public static DateTimeOffset ForceEnds(DateTimeOffset deadline, DrainPolicy policy) => deadline + policy.Timeout;

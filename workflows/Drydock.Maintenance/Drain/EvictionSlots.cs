@@ -19,11 +19,14 @@ public sealed class EvictionSlots
     // The watch tells sooner; what did not change the budget after all, as the eviction of an unready pod, must not close it.
     private static readonly TimeSpan CountsFor = TimeSpan.FromSeconds(5);
 
+    // Less than any pod needs to be replaced: it costs a drain nothing.
+    private static readonly TimeSpan WatchLags = TimeSpan.FromMilliseconds(250);
+
     private readonly SharedPlaces _all;
     private long _patienceUntil;
     private readonly ConcurrentDictionary<(string Node, int AtOnce), SemaphoreSlim> _nodes = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _budgets = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<ObjectRef, (string Version, int Taken, DateTimeOffset At)> _taken = new();
+    private readonly ConcurrentDictionary<ObjectRef, (string Version, int Taken, int InARow, DateTimeOffset At)> _taken = new();
 
     /// <summary>Bounds for one process.</summary>
     /// <param name="atOnce">How many at once in all servers together; at least one.</param>
@@ -85,8 +88,23 @@ public sealed class EvictionSlots
     /// <summary>An eviction was accepted that was sent because of that version of a budget.</summary>
     internal void Took(BudgetSnapshot budget, DateTimeOffset now) => _taken.AddOrUpdate(
         budget.Ref,
-        _ => (budget.ResourceVersion, 1, now),
-        (_, known) => (budget.ResourceVersion, known.Version == budget.ResourceVersion ? known.Taken + 1 : 1, now));
+        _ => (budget.ResourceVersion, 1, 1, now),
+        (_, known) => (
+            budget.ResourceVersion,
+            known.Version == budget.ResourceVersion ? known.Taken + 1 : 1,
+            now - known.At < WatchLags ? known.InARow + 1 : 1,
+            now));
+
+    /// <summary>
+    /// Several evictions under one of these budgets were accepted in a row: each made a version that allows one less, and a watch that is still
+    /// at one of those tells of what is taken already as allowed. How long that may still be so, or null.
+    /// </summary>
+    internal TimeSpan? SettlesIn(IEnumerable<string> budgets, DateTimeOffset now)
+    {
+        var asked = budgets.ToHashSet(StringComparer.Ordinal);
+        var until = _taken.Where(one => one.Value.InARow > 1 && asked.Contains(one.Key.ToString())).Max(DateTimeOffset? (one) => one.Value.At + WatchLags);
+        return until - now is { } left && left > TimeSpan.Zero ? left : null;
+    }
 
     /// <summary>
     /// The API server asked every client for patience: nothing is to be asked before that is over, of whichever node, but for no longer than

@@ -6,6 +6,8 @@ namespace Drydock.Maintenance.VirtualMachines;
 /// <summary>Where virtual machines could go, and how many are on their way there. Pure.</summary>
 internal static class Inbound
 {
+    private const int MostNamed = 5;
+
     /// <summary>
     /// Why no further migration may begin, or null. KubeVirt limits what leaves a node and what moves in the cluster, not what comes to
     /// one node. A migration without a target yet could go to any, so it counts for each.
@@ -22,17 +24,30 @@ internal static class Inbound
     {
         var underWay = UnderWay(migrations, vmis);
         var moving = underWay.Select(migration => migration.Vmi).ToHashSet();
-        var unplaced = underWay.Count(migration => migration.TargetNode is null)
-            + vmis.Count(vmi => vmi is { EvacuationNode: not null, EvictionStrategy: not "External" } && !moving.Contains(vmi.Ref));
-        var busiest = Eligible(source, asks, nodes).Select(node => (node.Name, Count: Count(underWay, node.Name)))
-            .OrderByDescending(node => node.Count).FirstOrDefault();
-        if (busiest.Name is null || busiest.Count + unplaced < most)
+        List<ObjectRef> unplaced =
+        [
+            .. underWay.Where(migration => migration.TargetNode is null).Select(migration => migration.Vmi),
+            .. vmis.Where(vmi => vmi is { EvacuationNode: not null, EvictionStrategy: not "External" } && !moving.Contains(vmi.Ref)).Select(vmi => vmi.Ref),
+        ];
+        var busiest = Eligible(source, asks, nodes).Select(node => (node.Name, Placed: To(underWay, node.Name)))
+            .OrderByDescending(node => node.Placed.Count).FirstOrDefault();
+        if (busiest.Name is null || busiest.Placed.Count + unplaced.Count < most)
         {
             return null;
         }
 
-        var toCome = unplaced == 0 ? "" : $", and {unplaced} that have no target yet";
-        return $"Node {busiest.Name} has {busiest.Count} inbound migrations{toCome}: no more than {most} at a time to one node.";
+        List<string> holders =
+        [
+            .. busiest.Placed.Count == 0 ? Array.Empty<string>() : [$"behind {Named(busiest.Placed)}, on the way to node {busiest.Name}"],
+            .. unplaced.Count == 0 ? Array.Empty<string>() : [$"behind {Named(unplaced)}, without a target yet"],
+        ];
+        return $"Queued {string.Join(", and ", holders)}: no more than {most} at a time to one node.";
+    }
+
+    private static string Named(List<ObjectRef> vms)
+    {
+        var names = vms.Select(vm => vm.ToString()).Order(StringComparer.Ordinal).Take(MostNamed);
+        return string.Join(", ", names) + (vms.Count > MostNamed ? $" and {vms.Count - MostNamed} more" : "");
     }
 
     /// <summary>The nodes that could take a machine, those with the fewest inbound migrations first.</summary>
@@ -42,7 +57,7 @@ internal static class Inbound
         var underWay = UnderWay(migrations, vmis);
         return
         [
-            .. Eligible(source, asks, nodes).OrderBy(node => Count(underWay, node.Name)).ThenBy(node => node.Name, StringComparer.Ordinal)
+            .. Eligible(source, asks, nodes).OrderBy(node => To(underWay, node.Name).Count).ThenBy(node => node.Name, StringComparer.Ordinal)
                 .Select(node => new ObservedTarget(node.Name, node.Labels.GetValueOrDefault("kubernetes.io/hostname") ?? node.Name)),
         ];
     }
@@ -63,5 +78,6 @@ internal static class Inbound
     private static IEnumerable<NodeSnapshot> Eligible(string source, PodPlacement asks, IEnumerable<NodeSnapshot> nodes) =>
         nodes.Where(node => node.Name != source && node.KubeVirtSchedulable is true && NodeFilters.WhyNot(asks, node) is null);
 
-    private static int Count(List<MigrationSnapshot> underWay, string node) => underWay.Count(migration => migration.TargetNode == node);
+    private static List<ObjectRef> To(List<MigrationSnapshot> underWay, string node) =>
+        [.. underWay.Where(migration => migration.TargetNode == node).Select(migration => migration.Vmi)];
 }

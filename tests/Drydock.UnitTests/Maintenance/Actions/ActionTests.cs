@@ -113,6 +113,7 @@ public sealed class ActionTests
         { "reboot restarted", "Job restarted of policy p may reboot node worker-a twice: its restartPolicy is OnFailure, and it does not look at the boot ID." },
         { "reboot before the drain", "A reboot is possible as the action or after the drain, not at before-drain." },
         { "power-cycle without a host", "No BareMetalHost is known to be the machine of node worker-a: none is consumed by a Machine whose nodeRef is this node." },
+        { "power-cycle with two hosts", "Which BareMetalHost is the machine of node worker-a cannot be told: metal/one, metal/two are consumed by Machines whose nodeRef has that name." },
         { "no such probe", "Policy p has no probe named nothing." },
         { "no version", "The kubelet's version must be a version such as v1.36.0, not 'newest'." },
     };
@@ -135,7 +136,8 @@ public sealed class ActionTests
             Webhooks = new Dictionary<string, WebhookTemplate> { ["far"] = new("https://far.example/", "missing"), ["near"] = new("https://near.example/", "key") },
         };
         var planner = new ActionPlanner(
-            new StubCluster("worker-a"), new StubNeighbours(), new FixedPolicies([policy]), new NearOnly(), new NearOnly(), new CallbackAddress(null));
+            new StubCluster("worker-a"), new StubNeighbours { All = asked == "power-cycle with two hosts" ? TwoHosts() : [] }, new FixedPolicies([policy]), new NearOnly(),
+            new NearOnly(), new CallbackAddress(null));
         var request = Request(asked);
 
         var plan = await planner.ReadAsync(request, new NodeSnapshot("worker-a", "u", "1") { BootId = "b" }, TestContext.Current.CancellationToken);
@@ -201,11 +203,20 @@ public sealed class ActionTests
             "webhook nobody can call back" => Act(MaintenanceAction.Webhook, "near"),
             "reboot tried again" or "reboot restarted" => Act(MaintenanceAction.Reboot),
             "reboot before the drain" => request with { Hooks = new MaintenanceHooks { BeforeDrain = [new ActionStep(MaintenanceAction.Reboot, new ActionOptions())] } },
-            "power-cycle without a host" => Act(MaintenanceAction.PowerCycle),
+            "power-cycle without a host" or "power-cycle with two hosts" => Act(MaintenanceAction.PowerCycle),
             "no such probe" => request with { Health = new HealthPolicy { Probes = ["nothing"] } },
             _ => request with { Health = new HealthPolicy { KubeletVersion = "newest" } },
         };
     }
+
+    private static NeighbourSnapshot[] TwoHosts() =>
+    [
+        new(NeighbourKind.ClusterMachine, new ObjectRef("metal", "m"), "m", "1") { Node = "worker-a" },
+        .. new[] { "one", "two" }.Select(static name => new NeighbourSnapshot(NeighbourKind.BareMetalHost, new ObjectRef("metal", name), name, "1")
+        {
+            Power = new HostPower(IsOn: true, IsWantedOn: true) { Consumer = new OwnerRef("Machine", "m", "") },
+        }),
+    ];
 
     private sealed class NearOnly : IHttpTargets, ISecretFiles
     {

@@ -320,6 +320,7 @@ public sealed class DrainBookTests
         var state = DrainBook.Seen(
             new DrainState(), Sight(Now, 0, Pod(0) with { Order = -1 }, Pod(1) with { Order = 1 }) with { NewVms = [db, last], Launchers = 2, VmOrders = orders }, Policy);
         (state, var first) = DrainBook.TakeVms(state, inOrder: true);
+        var told = DrainTelling.StatusOf(state, Now.AddHours(1), Policy, Now);
         state = DrainBook.Seen(state, Sight(Now, 0) with { Gone = ["u0"], StillThere = [db, last], Launchers = 2, VmOrders = orders }, Policy);
         (state, var second) = DrainBook.TakeVms(state, inOrder: true);
         var whileThere = PodSchedule.Due(state.Pods, state.Allowed, Now, state.MachineOrder);
@@ -329,11 +330,15 @@ public sealed class DrainBookTests
         state = DrainBook.Seen(state, Sight(Now, 0) with { Gone = ["u1"], StillThere = [last], Launchers = 1, VmOrders = orders }, Policy);
 
         first.ShouldBeEmpty();
+        told.MachinesInOrder.ShouldBe([db, last]);
+        told.OrderInHand.ShouldBe(-1);
         second.ShouldBe([db]);
         whileThere.ShouldBeEmpty();
         third.ShouldBeEmpty();
         afterIt.Single().Single().Uid.ShouldBe("u1");
-        DrainBook.TakeVms(state, inOrder: true).News.ShouldBe([last]);
+        (state, var fourth) = DrainBook.TakeVms(state, inOrder: true);
+        fourth.ShouldBe([last]);
+        DrainTelling.StatusOf(state, Now.AddHours(1), Policy, Now).MachinesInOrder.ShouldBeNull();
     }
 
     [Fact]

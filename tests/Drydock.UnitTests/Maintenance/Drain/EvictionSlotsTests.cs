@@ -43,6 +43,24 @@ public sealed class EvictionSlotsTests
     }
 
     [Fact]
+    public void What_the_watch_says_of_a_budget_is_believed_a_moment_after_several_of_its_pods_went_in_a_row()
+    {
+        var now = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+        var budget = new BudgetSnapshot(new ObjectRef("shop", "web"), LabelSelector.Everything) { DisruptionsAllowed = 10, ResourceVersion = "7" };
+        var slots = new EvictionSlots();
+
+        slots.Took(budget, now);
+        slots.SettlesIn(["shop/web"], now).ShouldBeNull("of one that allows one no version between allows any");
+        slots.Took(budget with { DisruptionsAllowed = 9, ResourceVersion = "8" }, now.AddMilliseconds(20));
+
+        slots.SettlesIn(["shop/web", "shop/api"], now.AddMilliseconds(30)).ShouldBe(TimeSpan.FromMilliseconds(240));
+        slots.SettlesIn(["shop/api"], now.AddMilliseconds(30)).ShouldBeNull();
+        slots.SettlesIn(["shop/web"], now.AddMilliseconds(270)).ShouldBeNull();
+        slots.Took(budget with { ResourceVersion = "9" }, now.AddSeconds(2));
+        slots.SettlesIn(["shop/web"], now.AddSeconds(2)).ShouldBeNull("it was alone");
+    }
+
+    [Fact]
     public async Task Of_one_budget_a_single_one_is_under_way_on_whichever_nodes_and_who_waits_for_it_takes_no_place()
     {
         var slots = new EvictionSlots(3);
