@@ -71,6 +71,9 @@ public sealed record PodSnapshot(ObjectRef Ref, string Uid, string? Node)
     /// <summary>Succeeded or Failed.</summary>
     public bool IsFinished => Phase is "Succeeded" or "Failed";
 
+    /// <summary>The eviction subresource asks no budget about it, however many cover it: it has finished, is Pending, or terminates already.</summary>
+    public bool IgnoresBudgets => IsFinished || Phase == "Pending" || DeletionRequestedAt is not null;
+
     /// <summary>A virt-launcher pod: labelled <c>kubevirt.io=virt-launcher</c>.</summary>
     public bool IsVirtLauncher => Labels.TryGetValue("kubevirt.io", out var value) && value == "virt-launcher";
 

@@ -186,9 +186,9 @@ public sealed record BudgetSnapshot(ObjectRef Ref, LabelSelector Selector)
     /// <summary>Whether the budget covers the pod.</summary>
     public bool Covers(PodSnapshot pod) => pod.Ref.Namespace == Ref.Namespace && Selector.Matches(pod.Labels);
 
-    /// <summary>The eviction subresource lets the pod go whatever the budget allows: it has finished, is Pending, or is unready where that is allowed.</summary>
+    /// <summary>The eviction subresource lets the pod go whatever the budget allows: it asks none about it, or it is unready where that is allowed.</summary>
     public bool LetsGo(PodSnapshot pod) =>
-        pod.IsFinished || pod.Phase == "Pending"
+        pod.IgnoresBudgets
         || (!pod.IsReady && (AlwaysAllowUnhealthy || (DesiredHealthy > 0 && CurrentHealthy >= DesiredHealthy)));
 }
 

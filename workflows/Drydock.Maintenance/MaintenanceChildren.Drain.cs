@@ -60,15 +60,21 @@ internal sealed partial class MaintenanceChildren
         return _moving.Count == 0 && seen is { New.Count: 0, Launchers: 0, Attached.Count: 0 };
     }
 
-    /// <summary>Tells the drain to end and waits until it has.</summary>
-    public async Task EndDrainAsync()
+    /// <summary>Tells the drain to end and waits until it has, or somebody wants the maintenance to stop: with the API server away it may take a while.</summary>
+    /// <param name="cancel">Whether somebody does.</param>
+    public async Task EndDrainAsync(CancelWish cancel)
     {
         if (_drain is { IsCompleted: false })
         {
             context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.End, "complete");
         }
 
-        if (_drain is not null)
+        while (KeepsMarks && _drain is { IsCompleted: false } && !cancel.Said.IsCompleted)
+        {
+            await NextAsync(cancel.Said);
+        }
+
+        if (_drain is not null && !(KeepsMarks && cancel.Said.IsCompleted))
         {
             await Task.WhenAny(_drain);
             await BookDrainAsync();

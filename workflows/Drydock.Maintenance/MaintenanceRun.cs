@@ -185,7 +185,7 @@ internal sealed class MaintenanceRun
 
     private async Task<MaintenanceEnd?> EndDrainAsync()
     {
-        await _children.EndDrainAsync();
+        await _children.EndDrainAsync(_cancel);
         return await CancelledAsync() ?? _children.Failure;
     }
 

@@ -26,8 +26,8 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         var undo = new NodeUndo(cluster);
         List<UndoResult> results =
         [
-            await undo.UnmarkNodeAsync(node, null, null, cancellationToken),
-            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, mayBeUnread: false, endsJobs: true, cancellationToken),
+            await TryAsync(() => undo.UnmarkNodeAsync(node, null, null, cancellationToken), node),
+            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, mayBeUnread: false, endsJobs: true, isRetried: false, cancellationToken),
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {
@@ -59,7 +59,7 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         return markedBy is null ? $"Node {node}: the lease of {Holder.Describe(holder)} is given up." : null;
     }
 
-    // One machine that cannot be started yet must not keep the others down.
+    // What cannot be put back yet must keep nothing else as it is.
     private static async Task<UndoResult> TryAsync(Func<Task<UndoResult>> undo, string node)
     {
         try

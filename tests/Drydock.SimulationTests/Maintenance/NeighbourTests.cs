@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
+using Drydock.Simulator.Api;
 using Drydock.Simulator.Hardware;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
@@ -94,6 +95,70 @@ public sealed class NeighbourTests
         await world.RunForAsync(TimeSpan.FromMinutes(5));
 
         Pause(world, Checks, "later").ShouldBe(later);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(422, false)]
+    [InlineData(403, false)]
+    [InlineData(422, true)]
+    [InlineData(503, true)]
+    public async Task One_that_refuses_to_be_let_go_keeps_nothing_else_held_and_is_told(int code, bool byHand)
+    {
+        await using var world = await World.StartAsync(Around(MachineApis.OpenShift));
+        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, LeaseDuration = TimeSpan.FromMinutes(1) });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        world.Api.Intercept = request => request is { Verb: "patch", Resource: Checks, IsDone: false }
+            ? throw new ApiException(code, "Refused", "checks are not to be changed")
+            : Task.CompletedTask;
+
+        var left = byHand ? await RestoreByHandAsync(world) : await CompleteAsync(world);
+        var others = (Pause(world, MachineChecks, "workers"), (bool?)Node(world)["spec"]!["unschedulable"]);
+        var paused = Pause(world, Checks, "workers");
+        world.Api.Intercept = null;
+        var again = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+
+        others.ShouldBe(("", null));
+        paused.ShouldContain("drydock");
+        left.ShouldHaveSingleItem().ShouldContain("NodeHealthCheck workers is not let go: ");
+        left[0].ShouldContain("drydock restore node-1");
+        again.LeftBehind.ShouldBeEmpty();
+        Pause(world, Checks, "workers").ShouldBe("");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_cannot_be_let_go_for_a_while_is_let_go_after_all_the_others()
+    {
+        await using var world = await World.StartAsync(Around(MachineApis.OpenShift));
+        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var away = world.Time.GetUtcNow().AddMinutes(20);
+        world.Api.Intercept = request => request is { Verb: "patch", Resource: Checks, IsDone: false } && world.Time.GetUtcNow() < away
+            ? throw new ApiException(503, "ServiceUnavailable", "not now")
+            : Task.CompletedTask;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var meanwhile = (Pause(world, MachineChecks, "workers"), Pause(world, Checks, "workers").Length > 0);
+        var report = await world.EndAsync();
+
+        meanwhile.ShouldBe(("", true));
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+        Pause(world, Checks, "workers").ShouldBe("");
+    }
+
+    private static async Task<IReadOnlyList<string>> CompleteAsync(World world)
+    {
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        return (await world.EndAsync()).LeftBehind;
+    }
+
+    private static async Task<IReadOnlyList<string>> RestoreByHandAsync(World world)
+    {
+        await world.LoseHubAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var restored = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+        restored.Done.ShouldNotBeEmpty();
+        return restored.LeftBehind;
     }
 
     // At once: of a machine that is deleted in an orderly way the node goes too.

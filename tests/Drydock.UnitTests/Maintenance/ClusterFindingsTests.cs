@@ -60,6 +60,7 @@ public sealed class ClusterFindingsTests
 
     [Theory]
     [InlineData("None", VmFate.RestartsElsewhere, true)]
+    [InlineData("None", VmFate.StaysDown, true)]
     [InlineData("LiveMigrate", VmFate.Migrates, false)]
     public void A_budget_over_machines_on_both_nodes_is_in_the_way_only_of_those_that_shut_down(string strategy, VmFate fate, bool isTold)
     {

@@ -65,12 +65,24 @@ public sealed class PlanFindingsTests
     }
 
     [Fact]
+    public void A_pod_under_two_budgets_goes_all_the_same_if_the_eviction_asks_none_about_it()
+    {
+        BudgetSnapshot[] two = [Budget, Budget with { Ref = new ObjectRef("shop", "all"), Selector = LabelSelector.Everything }];
+
+        PlanFindings.OfBudgets([Evicted(Pod() with { DeletionRequestedAt = DateTimeOffset.UnixEpoch })], two, []).ShouldBeEmpty();
+        PlanFindings.OfBudgets([Evicted(Pod() with { Phase = "Pending", IsReady = false })], two, []).ShouldBeEmpty();
+        PlanFindings.OfBudgets([Evicted(Pod() with { IsReady = false })], [two[0] with { AlwaysAllowUnhealthy = true }, two[1]], [])
+            .Select(finding => finding.Kind).ShouldContain("several-budgets", "several are refused before it is asked whether it is ready");
+    }
+
+    [Fact]
     public void A_budget_is_not_in_the_way_of_what_the_eviction_lets_through_or_of_what_stays()
     {
         PlanFindings.OfBudgets([Evicted(Pod() with { Phase = "Pending", IsReady = false })], [Budget], []).ShouldBeEmpty();
         PlanFindings.OfBudgets([Evicted(Pod() with { IsReady = false })], [Budget], []).ShouldBeEmpty();
         PlanFindings.OfBudgets([Evicted(Pod() with { IsReady = false })], [Budget with { CurrentHealthy = 1 }], []).ShouldHaveSingleItem();
         PlanFindings.OfBudgets([Evicted(Pod() with { IsReady = false })], [Budget with { CurrentHealthy = 1, AlwaysAllowUnhealthy = true }], []).ShouldBeEmpty();
+        PlanFindings.OfBudgets([Evicted(Pod() with { DeletionRequestedAt = DateTimeOffset.UnixEpoch })], [Budget], []).ShouldBeEmpty();
         PlanFindings.OfBudgets([Decided(Pod(), PodVerdict.Keep)], [Budget], []).ShouldBeEmpty();
         PlanFindings.OfBudgets([Evicted(Pod())], [Budget with { DisruptionsAllowed = 1 }], []).ShouldBeEmpty();
     }

@@ -140,7 +140,7 @@ internal sealed class ReleaseNeighboursActivity(ICluster cluster, INeighbours ne
         var undo = new NeighbourUndo(neighbours);
         if (await input.RefusalAsync(cluster, clock, cancellationToken) is not { } refusal)
         {
-            return await undo.ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, endsJobs: !input.UnderLease, cancellationToken);
+            return await undo.ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, endsJobs: !input.UnderLease, isRetried: true, cancellationToken);
         }
 
         return await undo.HoldsAnythingAsync(input.Node, input.Holder!, input.MayBeUnread, cancellationToken) ? refusal : new UndoResult(Verdict.Done, null);
@@ -152,48 +152,53 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
 {
     private static readonly NeighbourKind[] Held = [NeighbourKind.NodeHealthCheck, NeighbourKind.OpenShiftHealthCheck, NeighbourKind.ClusterMachine];
 
-    /// <summary>Ends pauses and lets the machine go, where a maintenance of the node (of this holder, or any if null) wrote that.</summary>
+    /// <summary>
+    /// Ends pauses and lets the machine go, where a maintenance of the node (of this holder, or any if null) wrote that. What refuses keeps
+    /// nothing else held: it is the problem of the result.
+    /// </summary>
     /// <param name="node">The node.</param>
     /// <param name="holder">Whose marks count, or null: all.</param>
     /// <param name="mayBeUnread">What may not be listed was not held either: no problem.</param>
     /// <param name="endsJobs">Its jobs on the node are deleted too: a maintenance that lives ends its own, and keeps those that are over.</param>
+    /// <param name="isRetried">It is tried again after an exception: what another try may mend is thrown, after all else was let go.</param>
     /// <param name="cancellationToken">Ends it between two changes.</param>
-    public async Task<UndoResult> ReleaseAsync(string node, string? holder, bool mayBeUnread, bool endsJobs, CancellationToken cancellationToken)
+    /// <exception cref="ClusterException">Some refused, all named, and <paramref name="isRetried"/>.</exception>
+    public async Task<UndoResult> ReleaseAsync(
+        string node, string? holder, bool mayBeUnread, bool endsJobs, bool isRetried, CancellationToken cancellationToken)
     {
-        List<string> done = [];
-        List<string> unread = [];
+        var release = new Release();
         foreach (var kind in Held)
         {
-            foreach (var found in await ListAsync(kind, mayBeUnread ? null : unread, cancellationToken))
+            foreach (var found in await release.ListAsync(() => ListAsync(kind, mayBeUnread ? null : release.Unread, cancellationToken)))
             {
-                if (await ReleaseAsync(found, node, holder, cancellationToken))
-                {
-                    done.Add(new HeldNeighbour(found.Kind, found.Ref).ToString());
-                }
+                var held = new HeldNeighbour(found.Kind, found.Ref).ToString();
+                await release.TryAsync(held, async () => await ReleaseAsync(found, node, holder, cancellationToken) ? held : null);
             }
         }
 
         // A maintenance lets a machine that it switched off go itself, when it ends that action.
-        foreach (var host in await ListAsync(NeighbourKind.BareMetalHost, holder is null ? unread : null, cancellationToken))
+        foreach (var host in await release.ListAsync(() => ListAsync(NeighbourKind.BareMetalHost, holder is null ? release.Unread : null, cancellationToken)))
         {
-            if (await Actions.PowerOnActivity.ReleaseAsync(neighbours, new Actions.PowerInput(node, holder, host.Ref), cancellationToken))
-            {
-                done.Add($"{new HeldNeighbour(host.Kind, host.Ref)}, which is switched on");
-            }
+            var held = new HeldNeighbour(host.Kind, host.Ref).ToString();
+            await release.TryAsync(
+                held,
+                async () => await Actions.PowerOnActivity.ReleaseAsync(neighbours, new Actions.PowerInput(node, holder, host.Ref), cancellationToken) ? $"{held}, which is switched on" : null);
         }
 
         if (endsJobs)
         {
-            done.AddRange(await EndJobsAsync(node, holder, cancellationToken));
+            await EndJobsAsync(release, node, holder, cancellationToken);
         }
 
-        return new(
-            Verdict.Done,
-            done.Count == 0 ? null : $"Let go: {string.Join(", ", done)}.",
-            unread.Count == 0 ? null : $"{string.Join(" ", unread)} Whether any of them is still held for node {node} is not known: grant that, then drydock restore {node}");
+        if (isRetried)
+        {
+            release.ThrowIfAnotherTryMayMend();
+        }
+
+        return release.ResultFor(node);
     }
 
-    /// <summary>Whether <see cref="ReleaseAsync(string, string?, bool, bool, CancellationToken)"/> would change anything, or that is not known.</summary>
+    /// <summary>Whether <see cref="ReleaseAsync(string, string?, bool, bool, bool, CancellationToken)"/> would change anything, or that is not known.</summary>
     public async Task<bool> HoldsAnythingAsync(string node, string holder, bool mayBeUnread, CancellationToken cancellationToken)
     {
         List<string> unread = [];
@@ -233,20 +238,22 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
 
     // A maintenance ends its jobs itself. Where it was ended by force, or its hub is lost, they are found by their pods on the node: a reboot
     // that waits its turn would come when the node is in use. Whoever restores a node by hand has made sure that no maintenance runs on it.
-    private async Task<IReadOnlyList<string>> EndJobsAsync(string node, string? holder, CancellationToken cancellationToken)
+    private async Task EndJobsAsync(Release release, string node, string? holder, CancellationToken cancellationToken)
     {
-        var done = new List<string>();
-        var pods = (await neighbours.ListPodsAsync(@namespace: null, Actions.JobManifest.Label, cancellationToken)).Where(pod => pod.Node == node);
+        var pods = (await release.ListAsync(() => neighbours.ListPodsAsync(@namespace: null, Actions.JobManifest.Label, cancellationToken))).Where(pod => pod.Node == node);
         foreach (var name in pods.Select(pod => new ObjectRef(pod.Ref.Namespace, pod.Labels[Actions.JobManifest.Label])).Distinct())
         {
-            if (await neighbours.GetJobAsync(name, cancellationToken) is { } job && IsToEnd(job, holder))
+            await release.TryAsync($"Job {name}", async () =>
             {
-                await neighbours.DeleteJobAsync(name, job.Uid, cancellationToken);
-                done.Add($"Job {name}, which is deleted");
-            }
-        }
+                if (await neighbours.GetJobAsync(name, cancellationToken) is not { } job || !IsToEnd(job, holder))
+                {
+                    return null;
+                }
 
-        return done;
+                await neighbours.DeleteJobAsync(name, job.Uid, cancellationToken);
+                return $"Job {name}, which is deleted";
+            });
+        }
     }
 
     // The log of one that is over may still be wanted.
@@ -272,5 +279,69 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             ThrowIfTooOften(attempt, new HeldNeighbour(found.Kind, found.Ref));
             current = await neighbours.GetNeighbourAsync(found.Kind, found.Ref, cancellationToken);
         }
+    }
+
+    /// <summary>What was let go, what could not be read, and what refused.</summary>
+    private sealed class Release
+    {
+        private readonly List<string> _done = [];
+        private readonly List<(string? What, ClusterException Refusal)> _refused = [];
+
+        /// <summary>What may not be listed.</summary>
+        public List<string> Unread { get; } = [];
+
+        public async Task<IReadOnlyList<T>> ListAsync<T>(Func<Task<IReadOnlyList<T>>> list)
+        {
+            try
+            {
+                return await list();
+            }
+            catch (ClusterException refusal)
+            {
+                _refused.Add((null, refusal));
+                return [];
+            }
+        }
+
+        /// <summary>Does it; it answers what was let go, or null.</summary>
+        public async Task TryAsync(string what, Func<Task<string?>> letGo)
+        {
+            try
+            {
+                if (await letGo() is { } done)
+                {
+                    _done.Add(done);
+                }
+            }
+            catch (ClusterException refusal)
+            {
+                _refused.Add((what, refusal));
+            }
+        }
+
+        public void ThrowIfAnotherTryMayMend()
+        {
+            var mended = _refused.Select(one => one.Refusal).Where(refusal => refusal.IsTransient || refusal.Kind is ClusterErrorKind.Forbidden or ClusterErrorKind.Unauthorized)
+                .OrderByDescending(refusal => refusal.IsTransient).FirstOrDefault();
+            if (mended is not null)
+            {
+                throw new ClusterException(mended.Kind, mended.Verb, mended.Resource, Refused(), mended) { Code = mended.Code, RetryAfter = mended.RetryAfter };
+            }
+        }
+
+        public UndoResult ResultFor(string node)
+        {
+            List<string> problems =
+            [
+                .. Unread.Count == 0 ? Array.Empty<string>()
+                    : [$"{string.Join(" ", Unread)} Whether any of them is still held for node {node} is not known: grant that, then drydock restore {node}"],
+                .. _refused.Count == 0 ? Array.Empty<string>() : [$"{Refused()} Try again: drydock restore {node}"],
+            ];
+            return new(
+                Verdict.Done, _done.Count == 0 ? null : $"Let go: {string.Join(", ", _done)}.", problems.Count == 0 ? null : string.Join(". ", problems));
+        }
+
+        private string Refused() =>
+            string.Join(" ", _refused.Select(static one => $"{(one.What is null ? "" : $"{one.What} is not let go: ")}{one.Refusal.Message.TrimEnd('.')}."));
     }
 }

@@ -48,7 +48,7 @@ internal sealed class ClusterFindings(
 
     private IEnumerable<PlanFinding> Capacity()
     {
-        var leaving = Leaving().ToList();
+        var leaving = Leaving(vm => vm.Fate is VmFate.Migrates or VmFate.RestartsElsewhere).ToList();
         var room = new Room(
             nodes.Where(node => !_names.Contains(node.Name)), pods.ExceptBy(leaving.Select(pod => pod.Uid), pod => pod.Uid), [.. nodes.Where(node => _names.Contains(node.Name))], volumes);
         var homeless = leaving.Where(NeedsAnotherPlace).OrderByDescending(pod => pod.RequestedMemory).ThenByDescending(pod => pod.RequestedMilliCpu)
@@ -72,7 +72,7 @@ internal sealed class ClusterFindings(
     private IEnumerable<PlanFinding> Budgets()
     {
         var stopped = PlanFindings.MeetBudgets(planned.SelectMany(one => one.Plan.VirtualMachines));
-        var leaving = Leaving().Where(pod => pod is { IsFinished: false } && (!pod.IsVirtLauncher || (pod.Vmi is { } vmi && stopped.Contains(vmi)))).ToList();
+        var leaving = Leaving(vm => stopped.Contains(vm.Vmi)).Where(pod => pod is { IsFinished: false } && (!pod.IsVirtLauncher || (pod.Vmi is { } vmi && stopped.Contains(vmi)))).ToList();
         foreach (var budget in budgets)
         {
             var covered = leaving.Where(pod => budget.Covers(pod) && !budget.LetsGo(pod)).ToList();
@@ -94,11 +94,11 @@ internal sealed class ClusterFindings(
         }
     }
 
-    private IEnumerable<PodSnapshot> Leaving()
+    private IEnumerable<PodSnapshot> Leaving(Func<VmForecast, bool> counts)
     {
         var uids = planned.SelectMany(one => one.Plan.Pods.Where(pod => Leaves.Contains(pod.Verdict)).Select(pod => pod.Uid)).ToHashSet(StringComparer.Ordinal);
         var staying = planned.SelectMany(one => one.Plan.VirtualMachines)
-            .Where(vm => vm.Fate is not (VmFate.Migrates or VmFate.RestartsElsewhere)).Select(vm => vm.Vmi).ToHashSet();
+            .Where(vm => !counts(vm)).Select(vm => vm.Vmi).ToHashSet();
         return pods.Where(pod => uids.Contains(pod.Uid) && !(pod.Vmi is { } vmi && staying.Contains(vmi)));
     }
 }

@@ -85,7 +85,7 @@ internal static class PlanFindings
             }
         }
 
-        foreach (var pod in leaving)
+        foreach (var pod in leaving.Where(static pod => !pod.IgnoresBudgets))
         {
             var covering = budgets.Where(budget => budget.Covers(pod)).Select(budget => budget.Ref.ToString()).ToList();
             if (covering.Count > 1)
