@@ -98,6 +98,7 @@ internal sealed partial class MaintenanceChildren
                     new MoveVmState { SuspendedAt = _deadline.SuspendedAt })
                 {
                     AtOnce = request.Drain.MaxParallelEvictions,
+                    FailsNothing = isLater,
                 },
                 new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
         }

@@ -1,4 +1,5 @@
 using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
@@ -103,6 +104,59 @@ public sealed class RuledMachineTests
 
         await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
         (await world.EndAsync()).Outcome.ShouldBe(MaintenanceOutcome.Completed);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(StuckVmPolicy.Wait, 503, 25)]
+    [InlineData(StuckVmPolicy.Wait, 403, 5)]
+    [InlineData(StuckVmPolicy.Fail, 503, 25)]
+    [InlineData(StuckVmPolicy.Fail, 503, 0)]
+    public async Task A_machine_that_comes_to_a_held_node_and_cannot_leave_fails_nothing_whatever_the_policy_and_the_API_server_say(StuckVmPolicy policy, int code, int minutesAway)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("late") with { On = "node-2", NotMigratable = "HostDeviceNotLiveMigratable" }));
+        await world.BeginAsync(Request(world, Quick with { OnNotMigratable = policy, OnStuck = policy }) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        Arrive(world, "late");
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var back = world.Time.GetUtcNow() + TimeSpan.FromMinutes(minutesAway);
+        world.Api.Intercept = request => request is { Verb: not "watch", Resource: "virtualmachines.kubevirt.io", IsDone: false } && world.Time.GetUtcNow() < back
+            ? throw new ApiException(code, code == 503 ? "ServiceUnavailable" : "Forbidden", "not now")
+            : Task.CompletedTask;
+        await world.RunForAsync(TimeSpan.FromMinutes(minutesAway));
+        var away = await VmAsync(world, "late");
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+
+        (await world.StatusAsync<MaintenanceStatus>())!.IsHolding.ShouldBeTrue();
+        if (minutesAway > 0)
+        {
+            away.Blocker.ShouldNotBeNull(away.Message).Kind.ShouldBe("node-unseen");
+        }
+
+        (await VmAsync(world, "late")).Blocker.ShouldNotBeNull().Kind.ShouldBe("vm-not-migratable");
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        Vmi(world, "late").InstancePhase().ShouldBe("Running");
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_on_a_held_node_whose_move_cannot_look_hears_that_the_maintenance_ends()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("late") with { On = "node-2", NotMigratable = "HostDeviceNotLiveMigratable" }));
+        await world.BeginAsync(Request(world, Quick) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        Arrive(world, "late");
+        var back = world.Time.GetUtcNow() + TimeSpan.FromMinutes(20);
+        world.Api.Intercept = request => request is { Verb: not "watch", Resource: "virtualmachines.kubevirt.io", IsDone: false } && world.Time.GetUtcNow() < back
+            ? throw new ApiException(503, "ServiceUnavailable", "not now")
+            : Task.CompletedTask;
+        await world.RunForAsync(TimeSpan.FromMinutes(16));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.StillThere);
     }
 
     private static void Launcher(World world, Action<System.Text.Json.Nodes.JsonObject> change)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Drain;
 
@@ -18,6 +19,13 @@ internal sealed record MoveVmInput(
 {
     /// <summary>How many evictions of the node may be under way at once, of pods and of launchers together.</summary>
     public int AtOnce { get; init; } = EvictionSlots.DefaultOfNode;
+
+    /// <summary>
+    /// It came when the node was empty already, where somebody may be at work: whatever keeps it there is told, and looked at again, and fails
+    /// nothing. False in what was stored before that was so.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FailsNothing { get; init; }
 }
 
 /// <summary>What a move carries from generation to generation.</summary>
@@ -67,6 +75,10 @@ internal sealed class MoveVmOrchestrator : TaskOrchestrator<MoveVmInput, MoveVmR
         try
         {
             return await run.RunAsync(RoundsBeforeNew);
+        }
+        catch (TaskFailedException failure) when (input.FailsNothing)
+        {
+            return await run.LookAgainAsync(failure.Sentence());
         }
         catch (TaskFailedException failure)
         {

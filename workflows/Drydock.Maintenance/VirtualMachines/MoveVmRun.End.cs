@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
 
 namespace Drydock.Maintenance.VirtualMachines;
 
@@ -10,6 +11,9 @@ internal sealed partial class MoveVmRun
     private static readonly TimeSpan AbortMustFinishWithin = TimeSpan.FromMinutes(2);
 
     private static readonly TimeSpan LongestWaitForLease = TimeSpan.FromMinutes(10);
+
+    // After one look, and all its tries, that failed: as the drain does.
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(30);
 
     private string? _leftBehind;
 
@@ -40,13 +44,39 @@ internal sealed partial class MoveVmRun
     }
 
     /// <summary>The cluster refused what no other try can mend, or was away for too long: the maintenance fails, and what was asked for is withdrawn.</summary>
-    public async Task<MoveVmResult> GiveUpAsync(string why)
+    public Task<MoveVmResult> GiveUpAsync(string why) => GiveUpAsync(why, isFailure: true);
+
+    /// <summary>The same where that fails nothing: it is told, and in a while all begins anew with what is known; unless it was told to end.</summary>
+    public async Task<MoveVmResult> LookAgainAsync(string why)
+    {
+        if (_isAsking)
+        {
+            // Whether it was asked for is not known: as if it was, so that it is withdrawn at the end.
+            Ladder = Ladder with { AskedAt = Ladder.AskedAt ?? context.Now() };
+        }
+
+        var again = context.Now() + LookAgainAfter;
+        Tell(
+            VmProgress.Blocked, why, again, Answers.Unseen, null,
+            "It goes on by itself when the API server answers again; look at the account's permissions if they are what is missing.");
+        using var over = new CancellationTokenSource();
+        var pause = context.CreateTimer(again, over.Token);
+        if (!_end.IsCompleted && await Task.WhenAny(pause, _end) != pause)
+        {
+            over.Cancel();
+        }
+
+        await SteerAsync();
+        return _end.IsCompleted ? await GiveUpAsync(why, isFailure: false) : Continue();
+    }
+
+    private async Task<MoveVmResult> GiveUpAsync(string why, bool isFailure)
     {
         var seen = await LookOnceAsync();
         var (now, message) = await LeftAsync(seen ?? _state.Seen ?? new VmObservation(context.Now()));
         return seen is not null && Gone(now) is { } done
-            ? Finish(done.Outcome, $"{why} {done.Message}", done.Node, isFailure: true)
-            : StillThere(now, why + " ", message, isFailure: true);
+            ? Finish(done.Outcome, $"{why} {done.Message}", done.Node, isFailure)
+            : StillThere(now, why + " ", message, isFailure);
     }
 
     /// <summary>

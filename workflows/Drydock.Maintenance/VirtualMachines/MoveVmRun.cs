@@ -19,7 +19,8 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     private bool _isAsking;
 
     // What holds for this machine: the request's word on it, its annotations if they count, the policy.
-    private VirtualMachinePolicy Policy => VmPolicies.For(input.Policy, input.Vm, _state.Seen?.Machine?.Annotated);
+    private VirtualMachinePolicy Policy => VmPolicies.For(input.Policy, input.Vm, _state.Seen?.Machine?.Annotated) is var policy && input.FailsNothing
+        ? VmPolicies.WithoutFailing(policy) : policy;
 
     // A grace period that somebody asked for is waited for.
     private TimeSpan StopPatience => Policy.StopGracePeriod > Policy.StopTimeout ? Policy.StopGracePeriod.Value + LeaseRetry : Policy.StopTimeout;
@@ -34,6 +35,12 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
 
     public async Task<MoveVmResult> RunAsync(int rounds)
     {
+        if (_state.Told is { Blocker.Kind: Answers.Unseen } told)
+        {
+            // What was told went with the generation that told it.
+            context.SetCustomStatus(told);
+        }
+
         VmStep? waiting = null;
         for (var round = 0; round < rounds; round++)
         {
@@ -63,6 +70,11 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             return await EndAsync(await LookAsync(waiting as VmStep.Wait));
         }
 
+        return Continue();
+    }
+
+    private MoveVmResult Continue()
+    {
         context.ContinueAsNew(input with { State = _state, Deadline = _deadline.Deadline });
         return Finish(VmOutcome.StillThere, "", null, isFailure: false, tell: false);
     }

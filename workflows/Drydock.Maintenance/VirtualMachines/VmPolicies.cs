@@ -25,6 +25,16 @@ public static class VmPolicies
         };
     }
 
+    /// <summary>The same where nothing may fail the maintenance any more: what would is waited for, and told.</summary>
+    internal static VirtualMachinePolicy WithoutFailing(VirtualMachinePolicy policy) => policy with
+    {
+        OnStuck = WithoutFailing(policy.OnStuck),
+        OnNotMigratable = WithoutFailing(policy.OnNotMigratable),
+        OnRestartTimeout = WithoutFailing(policy.OnRestartTimeout),
+    };
+
+    private static StuckVmPolicy WithoutFailing(StuckVmPolicy policy) => policy == StuckVmPolicy.Fail ? StuckVmPolicy.Wait : policy;
+
     /// <summary>What the annotations of a machine say, or null if they do not count or say nothing.</summary>
     public static VirtualMachineOverride? Annotated(VirtualMachinePolicy policy, VmSnapshot? vm)
     {
