@@ -90,6 +90,46 @@ public sealed class LedgerTests
         Ledger(world, api).ShouldBe(before);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(MachineApis.OpenShift, false)]
+    [InlineData(MachineApis.OpenShift, true)]
+    [InlineData(MachineApis.Cluster, false)]
+    [InlineData(MachineApis.Cluster, true)]
+    public async Task What_others_take_off_is_put_on_again_wherever_the_process_dies_while_it_does(string api, bool after)
+    {
+        var wrong = new List<string>();
+        for (var nth = 1; ; nth++)
+        {
+            await using var world = await World.StartAsync(Around(api));
+            WriteForeignValues(world, api);
+            var before = Ledger(world, api);
+            await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold });
+            await world.RunForAsync(TimeSpan.FromMinutes(5));
+            var held = Ledger(world, api);
+
+            var crash = RequestCrash.Arm(world, request => Written.Contains(request.Resource), nth, after);
+            TakeEverythingOff(world, api);
+            await world.LiveForAsync(TimeSpan.FromMinutes(3));
+            var at = crash.At;
+            var again = Ledger(world, api);
+            world.Api.Intercept = null;
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+            var report = await world.EndAsync();
+            if (report.Outcome != MaintenanceOutcome.Completed || again != held || Ledger(world, api) != before)
+            {
+                wrong.Add($"killed {nth} {at}: {report.Outcome} {report.Message}\n{held}\n{again}\n{before}\n{Ledger(world, api)}");
+            }
+
+            if (at is null)
+            {
+                nth.ShouldBeGreaterThan(2, "the node and what stands around it are changed again");
+                break;
+            }
+        }
+
+        wrong.ShouldBeEmpty();
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task What_others_changed_during_it_is_theirs()
     {

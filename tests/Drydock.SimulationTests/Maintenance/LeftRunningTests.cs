@@ -86,6 +86,41 @@ public sealed class LeftRunningTests
         (await world.Kubernetes.GetLeaseAsync("node-1", CancellationToken.None)).ShouldBeNull();
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_parts_end_and_the_lease_is_free_within_its_duration_wherever_the_process_dies_while_they_do(bool after)
+    {
+        var wrong = new List<string>();
+        for (var nth = 1; ; nth++)
+        {
+            await using var world = await World.StartAsync(Slow);
+            await world.BeginAsync(world.Request() with { LeaseDuration = TimeSpan.FromMinutes(6) });
+            await world.RunUntilAsync(() => world.AcceptedEvictions().Count == 2);
+            await world.Client.TerminateInstanceAsync("m1", new TerminateInstanceOptions("enough", Recursive: false), CancellationToken.None);
+            var crash = RequestCrash.Arm(world, static request => request.Resource == "leases.coordination.k8s.io", nth, after);
+
+            await world.LiveForAsync(TimeSpan.FromMinutes(4));
+            var evicted = world.AcceptedEvictions().Count;
+            await world.LiveForAsync(TimeSpan.FromMinutes(10));
+            var (running, lease) = (await RunningAsync(world), await world.Kubernetes.GetLeaseAsync("node-1", CancellationToken.None));
+            var restored = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+            var isFree = lease is null || lease.RenewedAt + lease.Duration < world.Time.GetUtcNow();
+            if (running.Count > 0 || !isFree || restored is not { IsRefused: false, LeftBehind.Count: 0 } || world.AcceptedEvictions().Count != evicted)
+            {
+                wrong.Add($"killed {nth} {crash.At}: running {string.Join(", ", running)}, lease of {lease?.Holder}, restored {!restored.IsRefused}, evicted {evicted} and then {world.AcceptedEvictions().Count}");
+            }
+
+            if (crash.At is null)
+            {
+                nth.ShouldBeGreaterThan(1, "the lease is marked or given up");
+                break;
+            }
+        }
+
+        wrong.ShouldBeEmpty();
+    }
+
     private static Scenario Slow { get; } = new()
     {
         Name = "slow",

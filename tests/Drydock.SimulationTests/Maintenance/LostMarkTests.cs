@@ -105,6 +105,30 @@ public sealed class LostMarkTests
         Written(world).ShouldBe(before);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_process_that_dies_while_it_marks_a_node_again_that_is_kept_cordoned_does_so_in_its_next_life(bool after)
+    {
+        await using var world = await World.StartAsync(Small);
+        var before = Written(world);
+        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
+        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
+        await world.RunForAsync(TimeSpan.FromSeconds(19));
+        var kept = Written(world);
+
+        var crash = RequestCrash.Arm(world, IsPatch, 1, after);
+        Change(world, node => TakeOffMark(node, "nothing else"));
+        var report = await world.EndAsync();
+        var atTheEnd = Written(world);
+        var byHand = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+
+        crash.At.ShouldNotBeNull();
+        (report.Outcome, atTheEnd).ShouldBe((MaintenanceOutcome.Failed, kept));
+        byHand.Done.ShouldContain("Node node-1: uncordoned, taints and label removed.");
+        Written(world).ShouldBe(before);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_node_that_is_gone_when_it_is_to_be_kept_cordoned_is_named_and_not_called_kept()
     {

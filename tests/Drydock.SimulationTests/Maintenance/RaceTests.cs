@@ -170,6 +170,29 @@ public sealed class RaceTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_turn_that_somebody_keeps_for_ever_refuses_a_control_plane_node_in_words_after_ten_minutes()
+    {
+        await using var world = await World.StartAsync(ControlPlane);
+        Task KeepAsync() => world.Kubernetes.AcquireTurnAsync(ClusterTurn.ControlPlane, "drydock/other/m9", TimeSpan.FromMinutes(1), CancellationToken.None);
+        await KeepAsync();
+        await world.BeginAsync(Request(world, "cp-1"), "m1");
+        var since = world.Time.GetUtcNow();
+        while (world.Time.GetUtcNow() < since.AddMinutes(12))
+        {
+            await world.RunForAsync(TimeSpan.FromSeconds(20));
+            await KeepAsync();
+        }
+
+        var report = await world.EndAsync("m1");
+        await world.Kubernetes.ReleaseTurnAsync(ClusterTurn.ControlPlane, "drydock/other/m9", CancellationToken.None);
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Refused);
+        report.Message.ShouldBe("maintenance m9 is about to take out a control-plane node: never two at once.");
+        (report.Steps[^1].To - since).ShouldBeInRange(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(11));
+        NothingIsLeft(world);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_rollout_takes_control_plane_nodes_one_after_the_other_also_when_somebody_is_faster()
     {
         await using var world = await World.StartAsync(ControlPlane);

@@ -41,6 +41,37 @@ public sealed class VirtualMachineStartTests
     }
 
     [Theory(Timeout = World.Timeout)]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(null)]
+    public async Task A_process_that_dies_while_a_start_is_refused_or_in_its_call_makes_it_once_in_its_next_life(int? minutes)
+    {
+        await using var world = await World.StartAsync(Fixed());
+        Refuse(world, "start", 500, "InternalError", "Internal error occurred: unable to complete request: stop/start already underway", TimeSpan.FromMinutes(10));
+        await world.BeginAsync(Request(world, Policy));
+        await world.RunUntilAsync(() => world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "start").Count > 1);
+        var isAccepted = world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "start")[0].Time.AddMinutes(10);
+        if (minutes is { } meanwhile)
+        {
+            await world.RunForAsync(TimeSpan.FromMinutes(meanwhile));
+            await world.CrashAsync();
+        }
+        else
+        {
+            world.KillAtRequest(request => request.RequestUri!.AbsolutePath.EndsWith("/start", StringComparison.Ordinal) && world.Time.GetUtcNow() >= isAccepted, 1, after: true);
+        }
+
+        var report = await world.EndAsync();
+
+        world.Deaths.ShouldBe(1);
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+        report.VirtualMachines.ShouldHaveSingleItem().IsRestored.ShouldBeTrue();
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "start").Count(static request => request.Code == 202).ShouldBe(1);
+        Vmi(world, "one").InstancePhase().ShouldBe("Running");
+        IsMarked(world).ShouldBeFalse();
+    }
+
+    [Theory(Timeout = World.Timeout)]
     [InlineData(409, "Conflict", Refusal + "volume migration failed: ManualRecoveryRequired", true)]
     [InlineData(500, "InternalError", "Internal error occurred: admission webhook \"quota\" denied the request: no cores left", false)]
     public async Task A_start_that_is_refused_for_good_is_left_behind_with_KubeVirts_words_and_the_mark_stays(

@@ -178,6 +178,21 @@ internal sealed class World : IAsyncDisposable
         return RunUntilAsync(() => Time.GetUtcNow() >= until);
     }
 
+    /// <summary>Lets that much time pass; a process that dies meanwhile is started again.</summary>
+    public async Task LiveForAsync(TimeSpan span)
+    {
+        var until = Time.GetUtcNow() + span;
+        while (Time.GetUtcNow() < until)
+        {
+            _ = Time.CreateTimer(_ => { }, null, until - Time.GetUtcNow(), System.Threading.Timeout.InfiniteTimeSpan);
+            await RunUntilAsync(() => IsDead || Time.GetUtcNow() >= until);
+            if (IsDead)
+            {
+                await CrashAsync();
+            }
+        }
+    }
+
     /// <summary>The process will die when the hub is at that point of <see cref="CrashPoints"/> for the nth time from now on.</summary>
     public void KillAt(string point, int nth) => _life!.KillAt(point, nth);
 
