@@ -111,6 +111,29 @@ public sealed class SteeringTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_cancel_while_the_drain_is_to_end_and_cannot_look_is_heard_at_once()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var away = world.Time.GetUtcNow().AddMinutes(12);
+        world.Api.Intercept = request => request is { Resource: "pods", IsDone: false } && world.Time.GetUtcNow() < away
+            ? throw new ApiException(503, "ServiceUnavailable", "not now")
+            : Task.CompletedTask;
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+
+        var told = (await world.StatusAsync<MaintenanceStatus>())!;
+        var report = await world.EndAsync();
+
+        told.IsCancelling.ShouldBeTrue(told.Message);
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Cancelled, true), report.Message);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_hold_that_is_suspended_keeps_the_time_it_had_and_goes_on_to_the_health_check_only_when_resumed()
     {
         await using var world = await World.StartAsync("healthy");
