@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Drydock.Maintenance;
-using Drydock.Simulator.Api;
 using Drydock.Simulator.Hardware;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
