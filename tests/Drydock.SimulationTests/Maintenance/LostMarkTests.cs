@@ -92,9 +92,7 @@ public sealed class LostMarkTests
     {
         await using var world = await World.StartAsync(Small);
         var before = Written(world);
-        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
-        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
-        await world.RunForAsync(TimeSpan.FromSeconds(19));
+        await BeginOneThatFailsInASecondAsync(world);
 
         Change(world, node => TakeOffMark(node, "nothing else"));
         var report = await world.EndAsync();
@@ -112,9 +110,7 @@ public sealed class LostMarkTests
     {
         await using var world = await World.StartAsync(Small);
         var before = Written(world);
-        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
-        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
-        await world.RunForAsync(TimeSpan.FromSeconds(19));
+        await BeginOneThatFailsInASecondAsync(world);
         var kept = Written(world);
 
         var crash = RequestCrash.Arm(world, IsPatch, 1, after);
@@ -133,9 +129,7 @@ public sealed class LostMarkTests
     public async Task A_node_that_is_gone_when_it_is_to_be_kept_cordoned_is_named_and_not_called_kept()
     {
         await using var world = await World.StartAsync(Small);
-        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
-        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
-        await world.RunForAsync(TimeSpan.FromSeconds(19));
+        await BeginOneThatFailsInASecondAsync(world);
 
         world.Cluster.Store.Delete(ResourceTypes.Nodes, null, "node-1", new Deletion());
         var report = await world.EndAsync();
@@ -152,9 +146,7 @@ public sealed class LostMarkTests
     {
         await using var world = await World.StartAsync(Small);
         var before = Written(world);
-        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
-        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
-        await world.RunForAsync(TimeSpan.FromSeconds(19));
+        await BeginOneThatFailsInASecondAsync(world);
         var kept = Written(world);
 
         LeaseTests.Take(world, "drydock/other/m9");
@@ -212,6 +204,13 @@ public sealed class LostMarkTests
         report.Findings.Single(finding => finding.Kind == "changed-by-others").Message.ShouldStartWith("Virtual machine vms/db: somebody had taken our mark off it");
         ((string?)world.Cluster.Store.Get(KubeVirtTypes.VirtualMachines, "vms", "db")!["spec"]!["runStrategy"]).ShouldBe(strategy);
         world.Cluster.Store.Get(KubeVirtTypes.Instances, "vms", "db").InstancePhase().ShouldBe("Running");
+    }
+
+    private static async Task BeginOneThatFailsInASecondAsync(World world)
+    {
+        var action = new ActionOptions { Timeout = TimeSpan.FromSeconds(20) };
+        await world.BeginAsync(Quick(world) with { Action = MaintenanceAction.Hold, ActionOptions = action, OnFailure = FailurePolicy.KeepCordoned });
+        await world.RunForAsync(TimeSpan.FromSeconds(19));
     }
 
     /// <summary>Just before the patch that puts the node back.</summary>
