@@ -6,7 +6,13 @@ namespace Drydock.Maintenance;
 internal static class Context
 {
     // A database or network outage that lasts longer than this ends the maintenance by its failure policy.
-    private static readonly TaskOptions Patiently = TaskOptions.FromRetryPolicy(Policy(TimeSpan.FromMinutes(15)));
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    private static readonly TaskOptions Patiently = TaskOptions.FromRetryPolicy(Policy(Patience));
 
     // Undoing is worth more patience: nobody else does it.
     private static readonly TaskOptions VeryPatiently = TaskOptions.FromRetryPolicy(Policy(TimeSpan.FromHours(2)));
@@ -30,6 +36,17 @@ internal static class Context
     public static Task<T> Do<T>(this TaskOrchestrationContext context, string activity, object input) =>
         CallAsync<T>(context, activity, input, Patiently);
 
+    /// <summary>
+    /// The same, but nothing is tried any more once that has happened, or that moment has come: then the last failure is thrown, also if it came
+    /// between two tries.
+    /// </summary>
+    public static Task<T> Do<T>(this TaskOrchestrationContext context, string activity, object input, Task stop, DateTimeOffset? until = null)
+    {
+        Func<TimeSpan, Task<bool>> pause = span => PausedAsync(context, span, stop, until);
+        var options = TaskOptions.FromRetryHandler(async retry => IsMended(retry.LastFailure) && retry.TotalRetryTime < Patience && await pause(PauseAfter(retry.LastAttemptNumber)));
+        return CallAsync<T>(context, activity, input, options, pause);
+    }
+
     /// <summary>Calls an activity that undoes something; tried for longer.</summary>
     public static Task<T> Undo<T>(this TaskOrchestrationContext context, string activity, object input) =>
         CallAsync<T>(context, activity, input, VeryPatiently);
@@ -38,9 +55,17 @@ internal static class Context
     /// The result of an activity that waits. If the end comes first, the wait is cut short: an orchestration cannot end before its
     /// activities have.
     /// </summary>
-    public static async Task<T> Await<T>(this TaskOrchestrationContext context, string activity, object input, string node, Task end)
+    /// <param name="context">The context.</param>
+    /// <param name="activity">What waits.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="node">The name under which it is cut short.</param>
+    /// <param name="end">What cuts it short.</param>
+    /// <param name="isTriedOn">It is tried again also after the end; false: a failure is thrown then, and at that moment.</param>
+    /// <param name="until">The moment, or null: only the end counts.</param>
+    public static async Task<T> Await<T>(
+        this TaskOrchestrationContext context, string activity, object input, string node, Task end, bool isTriedOn = true, DateTimeOffset? until = null)
     {
-        var waiting = context.Do<T>(activity, input);
+        var waiting = isTriedOn ? context.Do<T>(activity, input) : context.Do<T>(activity, input, end, until);
         await context.CutShortAt(end, waiting, node);
         return await waiting;
     }
@@ -54,9 +79,10 @@ internal static class Context
         }
     }
 
-    private static async Task<T> CallAsync<T>(TaskOrchestrationContext context, string activity, object input, TaskOptions options)
+    private static async Task<T> CallAsync<T>(
+        TaskOrchestrationContext context, string activity, object input, TaskOptions options, Func<TimeSpan, Task<bool>>? pause = null)
     {
-        foreach (var pause in SecondsAfterForbidden)
+        foreach (var seconds in SecondsAfterForbidden)
         {
             try
             {
@@ -64,11 +90,44 @@ internal static class Context
             }
             catch (TaskFailedException refusal) when (refusal.FailureDetails.IsCausedBy<ClusterForbiddenException>())
             {
-                await context.CreateTimer(context.Now().AddSeconds(pause), CancellationToken.None);
+                if (pause is null)
+                {
+                    await context.CreateTimer(context.Now().AddSeconds(seconds), CancellationToken.None);
+                }
+                else if (!await pause(TimeSpan.FromSeconds(seconds)))
+                {
+                    throw;
+                }
             }
         }
 
         return await context.CallActivityAsync<T>(activity, input, options);
+    }
+
+    // Whether another try may be made after it.
+    private static async Task<bool> PausedAsync(TaskOrchestrationContext context, TimeSpan pause, Task stop, DateTimeOffset? until)
+    {
+        if (stop.IsCompleted || context.Now() >= until)
+        {
+            return false;
+        }
+
+        using var over = new CancellationTokenSource();
+        var at = context.Now() + pause;
+        var timer = context.CreateTimer(until < at ? until.Value : at, over.Token);
+        if (await Task.WhenAny(timer, stop) != timer)
+        {
+            over.Cancel();
+        }
+
+        return !stop.IsCompleted && !(context.Now() >= until);
+    }
+
+    // As a policy has it.
+    private static TimeSpan PauseAfter(int attempt)
+    {
+        var pause = FirstPause * Math.Pow(2, Math.Min(attempt - 1, 10));
+        return pause < LongestPause ? pause : LongestPause;
     }
 
     // Again and again: a wait that had not begun yet when it was to end, or that began anew after a crash, is not reached by one call.
@@ -115,9 +174,9 @@ internal static class Context
     }
 
     private static RetryPolicy Policy(TimeSpan forAsLongAs) =>
-        new(int.MaxValue, TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(30), forAsLongAs)
-        {
-            HandleFailure = static failure =>
-                failure.IsCausedBy<HubAwayException>() || (failure.IsCausedBy<ClusterException>() && !failure.IsCausedBy<ClusterRefusalException>()),
-        };
+        new(int.MaxValue, FirstPause, 2, LongestPause, forAsLongAs) { HandleFailure = IsMended };
+
+    // By another try.
+    private static bool IsMended(TaskFailureDetails failure) =>
+        failure.IsCausedBy<HubAwayException>() || (failure.IsCausedBy<ClusterException>() && !failure.IsCausedBy<ClusterRefusalException>());
 }

@@ -18,7 +18,7 @@ internal sealed partial class MaintenanceChildren
         var planned = inOrder ? [] : vms.ToList();
         _drain = context.CallSubOrchestratorAsync<DrainResult>(
             Orchestrations.Drain,
-            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }) { OrdersMachines = inOrder },
+            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }) { OrdersMachines = inOrder, EndsPromptly = true },
             new TaskOptions().WithInstanceId(InstanceIds.Pods(context.InstanceId)));
         planned.ForEach(StartVm);
     }
@@ -99,6 +99,8 @@ internal sealed partial class MaintenanceChildren
                 {
                     AtOnce = request.Drain.MaxParallelEvictions,
                     FailsNothing = isLater,
+                    EndsPromptly = true,
+                    ForceEndsAfter = isLater ? null : request.Drain.Timeout,
                 },
                 new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
         }

@@ -53,6 +53,13 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     /// </summary>
     public bool SeesMachineBack { get; init; }
 
+    /// <summary>
+    /// After a cancel or a suspension nothing is begun, also where it was about to be; false in what was stored before that: its history must
+    /// replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsPromptly { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }

@@ -213,7 +213,7 @@ internal sealed class MaintenanceRun
     {
         var deadline = _context.Now() + _request.Health.Timeout;
         _progress.Enter(MaintenanceStep.Health, message, deadline);
-        var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, probes, deadline), id);
+        var checking = _children.StartHealth(new HealthGateInput(_request.Node, _holder, _context.InstanceId, demand, probes, deadline) { EndsPromptly = true }, id);
         if (await _children.WaitAsync(checking, untilDeadline: false, _cancel) is { } end)
         {
             _children.EndHealth(id);

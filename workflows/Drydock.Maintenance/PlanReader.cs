@@ -69,6 +69,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
             OrdersMachines = request.Drain.Rules.Any(static rule => rule.Order < 0)
                 || pods.Any(static pod => pod.Decision is { Verdict: PodVerdict.MoveVm, Order: not 0 }),
             SeesMachineBack = true,
+            EndsPromptly = true,
             Findings = [.. findings.OrderBy(finding => finding.Severity)],
         };
     }

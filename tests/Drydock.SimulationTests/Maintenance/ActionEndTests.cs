@@ -123,6 +123,104 @@ public sealed class ActionEndTests
         await ActionTests.NothingIsHeldAsync(world);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(MaintenanceAction.Job, true)]
+    [InlineData(MaintenanceAction.Job, false)]
+    [InlineData(MaintenanceAction.Reboot, true)]
+    [InlineData(MaintenanceAction.Reboot, false)]
+    [InlineData(MaintenanceAction.Webhook, true)]
+    [InlineData(MaintenanceAction.Webhook, false)]
+    [InlineData(MaintenanceAction.PowerCycle, true)]
+    public async Task Nothing_is_begun_after_a_cancel_or_a_suspension_that_comes_between_two_tries(MaintenanceAction kind, bool isCancel)
+    {
+        var targets = new Targets();
+        var webhook = new Dictionary<string, WebhookTemplate> { ["change"] = new("https://hooks.example/{node}", "key") { WaitsForCallback = false } };
+        var policy = Policy with
+        {
+            RebootJob = "hours", Webhooks = webhook, Jobs = new Dictionary<string, JobTemplate> { ["hours"] = new("default", Hours.Replace("36000", "30", StringComparison.Ordinal)) },
+        };
+        await using var world = await World.StartAsync(ActionTests.Hardware, configure: Policies.Of(policy, targets));
+        await world.BeginAsync(Request(world, kind) with { Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var (isAway, isUnmarked) = (true, true);
+        world.Api.Intercept = request => request is { Resource: "leases.coordination.k8s.io", Name: "node-node-1", IsDone: false } && (request.IsChange ? isUnmarked : isAway)
+            ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        (await world.StatusAsync<ActionStatus>(InstanceIds.Action("m1", "action"))).ShouldNotBeNull("it is under way");
+
+        await (isCancel
+            ? world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None)
+            : world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), CancellationToken.None));
+        await world.RunForAsync(TimeSpan.FromMilliseconds(100));
+        isAway = false;
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        Begun(world, targets).ShouldBe(0, "a try that was waited for is none any more, whether the lease carries a mark or not");
+        isUnmarked = false;
+        if (!isCancel)
+        {
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ann"), CancellationToken.None);
+            await world.RunForAsync(TimeSpan.FromMinutes(1));
+            Begun(world, targets).ShouldBe(1);
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        }
+
+        var report = await world.EndAsync();
+        report.LeftBehind.ShouldBeEmpty();
+        if (isCancel)
+        {
+            (report.Outcome, report.Actions.ShouldHaveSingleItem().Outcome).ShouldBe((MaintenanceOutcome.Cancelled, ActionOutcome.Cancelled));
+            await ActionTests.NothingIsHeldAsync(world);
+        }
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(503, true)]
+    [InlineData(503, false)]
+    [InlineData(403, null)]
+    public async Task One_that_was_not_begun_yet_is_told_as_over_when_it_is_cancelled_and_when_the_node_could_not_be_read(int code, bool? isCancel)
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware, configure: Policies.Of(Policy with { RebootJob = "hours" }));
+        await world.BeginAsync(Request(world, MaintenanceAction.Reboot) with { Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        Deny(world, code, TimeSpan.FromMinutes(5), "nodes");
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromSeconds(50));
+        var meanwhile = (await world.StatusAsync<MaintenanceStatus>())!;
+        var said = world.Time.GetUtcNow();
+        if (isCancel is { } cancels)
+        {
+            await (cancels
+                ? world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None)
+                : world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), CancellationToken.None));
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var jobs = world.Api.RequestLog.Of("create", "jobs.batch").Count;
+        if (isCancel is false)
+        {
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        }
+
+        var report = await world.EndAsync();
+
+        meanwhile.Step.ShouldBe(MaintenanceStep.Action);
+        jobs.ShouldBe(0);
+        var action = report.Actions.ShouldHaveSingleItem();
+        (report.Outcome, action.Outcome).ShouldBe(isCancel is null
+            ? (MaintenanceOutcome.Failed, ActionOutcome.Failed) : (MaintenanceOutcome.Cancelled, ActionOutcome.Cancelled), report.Message);
+        action.To.ShouldNotBeNull();
+        if (isCancel is true)
+        {
+            action.To.Value.ShouldBe(said, TimeSpan.FromSeconds(1));
+        }
+    }
+
+    private static int Begun(World world, Targets targets) => targets.Calls.Count
+        + world.Api.RequestLog.Of("create", "jobs.batch").Count(static one => one.Code == 201)
+        + world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io").Count(static one => one.Code == 200);
+
     private static void Deny(World world, int code, TimeSpan span, string resource)
     {
         var until = world.Time.GetUtcNow() + span;
@@ -135,7 +233,7 @@ public sealed class ActionEndTests
     {
         Policy = "p",
         Action = kind,
-        ActionOptions = new ActionOptions { Template = kind == MaintenanceAction.Job ? "hours" : null, PowerOffFor = TimeSpan.FromMinutes(5), Timeout = TimeSpan.FromHours(12) },
+        ActionOptions = new ActionOptions { Template = kind switch { MaintenanceAction.Job => "hours", MaintenanceAction.Webhook => "change", _ => null }, PowerOffFor = TimeSpan.FromMinutes(5), Timeout = TimeSpan.FromHours(12) },
         Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1) },
     };
 }

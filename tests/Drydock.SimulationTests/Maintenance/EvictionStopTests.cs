@@ -70,6 +70,58 @@ public sealed class EvictionStopTests
         Evictions(world).ShouldBe(result.Accepted.Count);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("pods", true)]
+    [InlineData("pods", false)]
+    [InlineData("launcher", true)]
+    [InlineData("launcher", false)]
+    [InlineData("stop", true)]
+    [InlineData("stop", false)]
+    public async Task Nothing_is_asked_to_leave_any_more_after_a_cancel_or_a_suspension_that_comes_between_two_tries(string what, bool isCancel)
+    {
+        var machine = Machine("one") with { EvictionStrategy = "None" };
+        await using var world = await World.StartAsync(what switch
+        {
+            "pods" => Machines() with { Workloads = [new WorkloadSpec("deployment", "shop", "web") { Replicas = 6, On = [.. Enumerable.Repeat("node-1", 6)] }] },
+            "launcher" => Machines(machine),
+            _ => Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable" }),
+        });
+        var (isAway, isUnmarked) = (false, false);
+        world.Api.Intercept = request =>
+        {
+            var isAsked = request is { Subresource: "eviction" or "stop", IsDone: false };
+            (isAway, isUnmarked) = (isAway || (isAsked && !isUnmarked), isUnmarked || isAsked);
+            return request is { Resource: "leases.coordination.k8s.io", Name: "node-node-1", IsDone: false } && (request.IsChange ? isUnmarked : isAway)
+                || (isAsked && isAway) ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+        };
+        await world.BeginAsync(Request(world, Quick with { OnNotMigratable = StuckVmPolicy.ShutDown }) with { Remediation = RemediationPolicy.LabelOnly });
+        await world.RunUntilAsync(() => isAway);
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+
+        await (isCancel
+            ? world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None)
+            : world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), CancellationToken.None));
+        await world.RunForAsync(TimeSpan.FromMilliseconds(100));
+        var before = Asked(world);
+        isAway = false;
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        Asked(world).ShouldBe(before, "a try that was waited for is none any more, whether the lease carries a mark or not");
+        isUnmarked = false;
+        world.Api.Intercept = null;
+        if (!isCancel)
+        {
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ann"), CancellationToken.None);
+        }
+
+        var report = await world.EndAsync();
+        report.Outcome.ShouldBe(isCancel ? MaintenanceOutcome.Cancelled : MaintenanceOutcome.Completed, report.Message);
+        report.LeftBehind.ShouldBeEmpty();
+        world.AcceptedEvictions().ShouldBeUnique();
+    }
+
+    private static int Asked(World world) => Evictions(world) + world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop").Count;
+
     private static async Task StopsAsync(World world, MaintenanceRequest request, bool isCancel)
     {
         using var slow = world.Api.Fail(new Fault { Verb = "create", Resource = "pods", Subresource = "eviction", Latency = TimeSpan.FromSeconds(2) });

@@ -61,6 +61,7 @@ internal sealed class ActionRun
 
     private int _rounds;
     private ActionStatus? _said;
+    private string? _unanswered;
 
     public ActionRun(TaskOrchestrationContext context, ActionInput input)
     {
@@ -78,6 +79,8 @@ internal sealed class ActionRun
 
     /// <summary>Why the last look failed, one sentence; null: it did not.</summary>
     public string? Unseen { get; private set; }
+
+    private bool IsSteered => Input.Step.Kind != MaintenanceAction.PowerCycle;
 
     public bool IsOverdue => new SteeredDeadline(Input.Deadline, Input.SuspendedAt).IsOver(Context.Now());
 
@@ -114,17 +117,64 @@ internal sealed class ActionRun
         Context.SetCustomStatus(Unseen is null ? said : said with { Message = $"{said.Message} Nothing of it can be seen now: {Unseen}" });
     }
 
+    /// <summary>
+    /// Asks for something until that is answered. Null: it failed, and the action is to end, its time is over, or there is news that whoever asks
+    /// looks at first.
+    /// </summary>
+    /// <param name="activity">What asks.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="others">What counts as news besides.</param>
+    public async Task<T?> AskAsync<T>(string activity, object input, params Task[] others)
+        where T : class
+    {
+        if (!Input.EndsPromptly)
+        {
+            return await Context.Do<T>(activity, input);
+        }
+
+        var stop = Task.WhenAny([End, .. IsSteered ? [_steers.News] : Array.Empty<Task>(), .. others]);
+        try
+        {
+            var answer = await Context.Do<T>(activity, input, stop, Input.Deadline);
+            _unanswered = null;
+            return answer;
+        }
+        catch (TaskFailedException failure) when (stop.IsCompleted || IsOverdue)
+        {
+            _unanswered = failure.Sentence();
+            return null;
+        }
+    }
+
+    /// <summary>How the action ends before it asks for anything more; null: it may ask.</summary>
+    /// <param name="cancelled">What is told if it is to end.</param>
+    /// <param name="late">What is told if its time is over, unless what it asked for last was not answered.</param>
+    public ActionResult? WhyNotAsked(string cancelled, string late) => !Input.EndsPromptly ? null
+        : End.IsCompleted ? Cancelled(cancelled)
+        : IsOverdue ? Failed(_unanswered ?? late)
+        : null;
+
     /// <summary>Changes something, when the lease allows it.</summary>
     public async Task<Changed> ChangeAsync(string activity, object input)
     {
-        for (var isFirst = true; ; isFirst = false)
+        var isFirst = true;
+        while (true)
         {
             if (!await WhileSuspendedAsync())
             {
                 return new(false, Cancelled("The maintenance ended while it was suspended."));
             }
 
-            var result = await Context.Do<ActResult>(activity, input);
+            if (WhyNotAsked("The maintenance ended before it was begun.", "Its time was over before it was begun.") is { } ended)
+            {
+                return new(false, ended);
+            }
+
+            if (await AskAsync<ActResult>(activity, input) is not { } result)
+            {
+                continue;
+            }
+
             if (result.Verdict == Verdict.Done)
             {
                 return new(true, null);
@@ -149,11 +199,18 @@ internal sealed class ActionRun
 
             // The control plane may have lost another node since this one was cordoned.
             Say(isBusy ? $"{why} The machine does not go down before that is over." : $"{why} Nothing is changed until it is ours again.");
-            await PauseAsync(isBusy ? BusyRetry : LeaseRetry);
+            await PauseAsync(InTime(isBusy ? BusyRetry : LeaseRetry));
             if (Input.RetriesGoOn && End.IsCompleted)
             {
                 return new(false, Cancelled(why));
             }
+
+            if (WhyNotAsked(why, late: why) is { } over)
+            {
+                return new(false, over);
+            }
+
+            isFirst = false;
 
             if (IsLongTried())
             {
@@ -166,16 +223,19 @@ internal sealed class ActionRun
     /// Waits for something to see. An API server that is away, or forbids it, says nothing of what goes on at the machine: it is looked at again
     /// until the action's own time is over.
     /// </summary>
+    /// <param name="until">When it is over.</param>
     /// <param name="activity">What waits.</param>
     /// <param name="input">Its input.</param>
     /// <param name="unseen">What counts as seen if nothing was.</param>
     /// <param name="others">What ends the wait besides the wish to end.</param>
-    public async Task<T> AwaitAsync<T>(string activity, object input, T unseen, params Task[] others)
+    public async Task<T> AwaitAsync<T>(DateTimeOffset until, string activity, object input, T unseen, params Task[] others)
     {
         T seen;
+        DateTimeOffset? over = Input.SuspendedAt is null ? until : null;
         try
         {
-            seen = await Context.Await<T>(activity, input, Input.Node, Task.WhenAny([End, .. others]));
+            seen = await Context.Await<T>(
+                activity, input, Input.Node, Task.WhenAny([End, .. others]), isTriedOn: !Input.EndsPromptly, over);
             if (Unseen is not null)
             {
                 Unseen = null;
@@ -187,7 +247,15 @@ internal sealed class ActionRun
             (seen, Unseen) = (unseen, failure.Sentence());
             _rounds += RoundsOfFailure;
             Tell(_said!);
-            await PauseAsync(IsOverdue || Input.SuspendedAt is not null || Input.Deadline - Context.Now() > LookAgain ? LookAgain : Input.Deadline - Context.Now(), others);
+            if (!Input.EndsPromptly)
+            {
+                await PauseAsync(IsOverdue || Input.SuspendedAt is not null || Input.Deadline - Context.Now() > LookAgain ? LookAgain : Input.Deadline - Context.Now(), others);
+            }
+            else if (!(over <= Context.Now()))
+            {
+                var left = over - Context.Now();
+                await PauseAsync(left < LookAgain ? left.Value : LookAgain, others);
+            }
         }
 
         await SteerAsync();
@@ -200,7 +268,7 @@ internal sealed class ActionRun
     /// </summary>
     public async Task<bool> SteerAsync()
     {
-        if (Input.Step.Kind == MaintenanceAction.PowerCycle || !_steers.News.IsCompleted)
+        if (!IsSteered || !_steers.News.IsCompleted)
         {
             return false;
         }
@@ -244,6 +312,10 @@ internal sealed class ActionRun
         }
         while (await SteerAsync());
     }
+
+    /// <summary>A pause that does not outlast the action's time.</summary>
+    public TimeSpan InTime(TimeSpan pause) =>
+        Input is { EndsPromptly: true, SuspendedAt: null } && Input.Deadline - Context.Now() is var left && left < pause ? left : pause;
 
     /// <summary>A pause that the wish to end, or one of these, cuts short.</summary>
     public async Task PauseAsync(TimeSpan pause, params Task[] others)

@@ -47,6 +47,10 @@ internal sealed record ActionInput(string Node, string Holder, string Maintenanc
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool LooksOn { get; init; }
 
+    /// <summary>It ends as soon as it is told to or its time is over, also between two tries; false in what was stored before it did: its history must replay.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsPromptly { get; init; }
+
     /// <summary>Where an earlier generation left off.</summary>
     public ActionState State { get; init; } = new();
 

@@ -20,7 +20,7 @@ internal sealed class JobAction(ActionRun run)
         while (true)
         {
             seen = await run.AwaitAsync<JobSeen>(
-                Activities.AwaitJob, new AwaitJobInput(input.Node, job, seen?.Cursor, run.Until(run.Input.Deadline)),
+                run.Input.Deadline, Activities.AwaitJob, new AwaitJobInput(input.Node, job, seen?.Cursor, run.Until(run.Input.Deadline)),
                 new JobSeen(IsGone: false, IsComplete: false, null, null, seen?.Cursor));
             if (seen.IsComplete)
             {

@@ -25,6 +25,8 @@ internal sealed class MaintenanceActions(
     /// <summary>An action took the machine down, or was about to, and the node was not seen healthy since.</summary>
     public bool MayBeDown => _wentDown is not null;
 
+    private const string NotBegun = "It was not begun.";
+
     private ActionInput? _wentDown;
     private ActionInput? _held;
 
@@ -45,8 +47,7 @@ internal sealed class MaintenanceActions(
             progress.Begin(new ActionRecord(key, point, steps[index], "It begins.") { From = context.Now() }, deadline);
             var end = steps[index].Kind == MaintenanceAction.Hold
                 ? await HoldAsync(InputOf(key, steps[index], plan, bootId, deadline ?? context.Now(), Resolve.PowerTimeout), point, plan.SeesMachineBack)
-                : await SeeThroughAsync(
-                    InputOf(key, steps[index], plan, await BootIdAsync(steps[index], bootId), deadline!.Value, timeout!.Value), plan.SeesMachineBack);
+                : await BeginAsync(InputOf(key, steps[index], plan, bootId, deadline!.Value, timeout!.Value), plan.SeesMachineBack);
             if (end is not null)
             {
                 // What is asked before the uncordon is whether the node may take work: without a yes it does not.
@@ -63,11 +64,50 @@ internal sealed class MaintenanceActions(
             ? await approvals.PassAsync(ApprovalGate.Action, plan.Policy) ?? await children.EmptyAgainAsync(cancel)
             : null;
 
+    /// <summary>Begins an action and sees it through, unless the maintenance is to end, or to begin nothing, by the time that it is ready.</summary>
+    private async Task<MaintenanceEnd?> BeginAsync(ActionInput action, bool seesMachineBack)
+    {
+        try
+        {
+            action = action with { BootId = await BootIdAsync(action) };
+        }
+        catch (TaskFailedException failure)
+        {
+            var cancelled = action.EndsPromptly ? await cancel.EndAsync() : null;
+            progress.Over(cancelled is null ? ActionOutcome.Failed : ActionOutcome.Cancelled, cancelled is null ? failure.Sentence() : NotBegun);
+            return cancelled ?? throw failure;
+        }
+
+        if (!action.EndsPromptly)
+        {
+            return await SeeThroughAsync(action, seesMachineBack);
+        }
+
+        if ((await children.PassAsync(cancel) ?? await cancel.EndAsync()) is { } stopped)
+        {
+            progress.Over(ActionOutcome.Cancelled, NotBegun);
+            return stopped;
+        }
+
+        // It may have been suspended, or given longer, meanwhile.
+        var deadline = progress.Deadline ?? action.Deadline;
+        return await SeeThroughAsync(action with { Deadline = deadline, Timeout = action.Timeout + (deadline - action.Deadline) }, seesMachineBack);
+    }
+
     // Read anew: a node that has booted since it was marked, whoever did that, would pass for rebooted before the action has begun.
-    private async Task<string?> BootIdAsync(ActionStep step, string? before) =>
-        Resolve.TakesDown(step)
-            ? (await context.Do<NodeReading>(Activities.ReadNode, new NodeInput(request.Node, holder))).Baseline?.BootId ?? before
-            : before;
+    private async Task<string?> BootIdAsync(ActionInput action)
+    {
+        if (!Resolve.TakesDown(action.Step))
+        {
+            return action.BootId;
+        }
+
+        var node = new NodeInput(request.Node, holder);
+        var reading = action.EndsPromptly
+            ? await context.Do<NodeReading>(Activities.ReadNode, node, cancel.Said)
+            : await context.Do<NodeReading>(Activities.ReadNode, node);
+        return reading.Baseline?.BootId ?? action.BootId;
+    }
 
     private ActionInput InputOf(string key, ActionStep step, MaintenancePlan plan, string? bootId, DateTimeOffset deadline, TimeSpan timeout) =>
         new(request.Node, holder, context.InstanceId, key, step, deadline)
@@ -82,6 +122,7 @@ internal sealed class MaintenanceActions(
             RetriesGoOn = true,
             IsWatched = step.Kind == MaintenanceAction.PowerCycle && plan.GuardsPower,
             LooksOn = plan.SeesMachineBack,
+            EndsPromptly = plan.EndsPromptly,
         };
 
     /// <summary>Waits until somebody says complete.</summary>

@@ -117,10 +117,11 @@ internal sealed class PowerCycleAction(ActionRun run)
         PowerSeen? seen = null;
         while (!run.End.IsCompleted && (forPeople ? !_complete.IsCompleted : Input.State.Until > run.Context.Now()))
         {
-            var until = run.Until(forPeople ? DateTimeOffset.MaxValue : Input.State.Until!.Value);
+            var until = forPeople ? DateTimeOffset.MaxValue : Input.State.Until!.Value;
             seen = await run.AwaitAsync(
+                until,
                 Activities.AwaitPower,
-                new AwaitPowerInput(Input.Node, Input.Host!.Value, WantsOn: true, seen?.Error, until),
+                new AwaitPowerInput(Input.Node, Input.Host!.Value, WantsOn: true, seen?.Error, run.Until(until)),
                 new PowerSeen(IsGone: false, IsOn: false, seen?.Error),
                 _complete);
             if (seen is { IsOn: true } or { IsGone: true })
@@ -156,6 +157,7 @@ internal sealed class PowerCycleAction(ActionRun run)
         while (true)
         {
             var seen = await run.AwaitAsync(
+                until,
                 Activities.AwaitPower,
                 new AwaitPowerInput(Input.Node, Input.Host!.Value, wantsOn, before?.Error, run.Until(until)),
                 new PowerSeen(IsGone: false, IsOn: !wantsOn, before?.Error));

@@ -25,7 +25,7 @@ internal sealed class RebootAction(ActionRun run)
         while (true)
         {
             seen = await run.AwaitAsync<BootSeen>(
-                Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(run.Input.Deadline)),
+                run.Input.Deadline, Activities.AwaitBoot, new AwaitBootInput(input.Node, input.BootId, job, seen?.Cursor, run.Until(run.Input.Deadline)),
                 new BootSeen(null, run.Context.Now(), IsReady: false, null, seen?.Cursor));
             if (seen.BootId is { } now && now != input.BootId)
             {

@@ -41,20 +41,31 @@ internal sealed class WebhookAction(ActionRun run)
         var call = new CallWebhookInput(
             Input.Node, Input.Holder, Input.Maintenance, Input.Key, Webhook, new(Input.Step.ToString(), Input.State.ToldDeadline!.Value), Input.Reason,
             Input.RequestedBy);
+        var notAccepted = $"Webhook {Input.Step.Options.Template} had not accepted the call.";
+        var (why, wasLost) = (notAccepted, false);
         while (true)
         {
             if (!await run.WhileSuspendedAsync(_callback))
             {
-                return new(false, ActionRun.Cancelled($"Webhook {Input.Step.Options.Template} had not accepted the call."));
+                return new(false, ActionRun.Cancelled(notAccepted));
             }
 
-            if (Input.SuspendedAt is not null)
+            if (Input.SuspendedAt is not null || (Input.EndsPromptly && _callback.IsCompleted))
             {
                 // It called back meanwhile.
                 return new(true, null);
             }
 
-            var called = await run.Context.Do<WebhookCalled>(Activities.CallWebhook, call);
+            if (run.WhyNotAsked(notAccepted, late: why) is { } untold)
+            {
+                return new(false, untold);
+            }
+
+            if (await run.AskAsync<WebhookCalled>(Activities.CallWebhook, call, _callback) is not { } called)
+            {
+                continue;
+            }
+
             if (called.Act.Verdict == Verdict.Done || _callback.IsCompleted)
             {
                 return new(true, null);
@@ -65,6 +76,12 @@ internal sealed class WebhookAction(ActionRun run)
                 return new(false, ended);
             }
 
+            if (Input.EndsPromptly && called.Act.Verdict == Verdict.LeaseLost && !wasLost)
+            {
+                run.Context.LookAtLease(Input.Holder);
+            }
+
+            (why, wasLost) = ($"Webhook {Input.Step.Options.Template}: {called.Act.Message}", called.Act.Verdict == Verdict.LeaseLost);
             run.Say($"Webhook {Input.Step.Options.Template} is tried again: {called.Act.Message}", Webhook.SecretFile);
             await PauseAsync();
             if (Input.RetriesGoOn && _callback.IsCompleted)
@@ -90,7 +107,7 @@ internal sealed class WebhookAction(ActionRun run)
     {
         var delay = Input.State.RetryAfter ?? FirstRetry;
         run.Input = Input with { State = Input.State with { RetryAfter = delay * 2 < LastRetry ? delay * 2 : LastRetry } };
-        await run.PauseAsync(delay, _callback);
+        await run.PauseAsync(run.InTime(delay), _callback);
     }
 
     private ActionResult Called(WebhookCallback callback) => new(

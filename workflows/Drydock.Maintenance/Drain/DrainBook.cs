@@ -107,15 +107,18 @@ internal static class DrainBook
     /// to its kubelet: only a person may decide that a process on a node that does not answer is dead. One that a rule refuses is not taken:
     /// force goes past budgets and webhooks, not past what the request did not allow, nor past its order.
     /// </summary>
-    public static IReadOnlyList<IReadOnlyList<PodEntry>> Forced(DrainState state, DateTimeOffset now) =>
+    /// <param name="state">What is there.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="passesStuck">What does not end, or a rule refuses, keeps none of a higher order: it may never go.</param>
+    public static IReadOnlyList<IReadOnlyList<PodEntry>> Forced(DrainState state, DateTimeOffset now, bool passesStuck = true) =>
     [
-        .. ToForce(state, now)
+        .. ToForce(state, now, passesStuck)
             .Where(pod => pod is { WasForced: false, HeldBy: not Answers.ComesBack } || pod.NextTry is null || pod.NextTry <= now)
             .Select(IReadOnlyList<PodEntry> (pod) => [pod]),
     ];
 
     /// <summary>When one of those that were not let go by force either is asked for again, or null.</summary>
-    public static DateTimeOffset? NextForced(DrainState state, DateTimeOffset now) => ToForce(state, now).Min(pod => pod.NextTry);
+    public static DateTimeOffset? NextForced(DrainState state, DateTimeOffset now, bool passesStuck = true) => ToForce(state, now, passesStuck).Min(pod => pod.NextTry);
 
     /// <summary>The deadline of a pod, or of the drain, has passed for something that holds it.</summary>
     public static bool IsLate(DrainState state, DateTimeOffset now) => state.Pods.Any(pod => pod.HoldsDrain && pod.Deadline <= now);
@@ -126,6 +129,16 @@ internal static class DrainBook
 
     /// <summary>All that is left is what nothing that a drain can do makes go: a rule refuses it, its kubelet does not end it, it is not detached.</summary>
     public static bool IsStuckOnly(DrainState state) => state.Launchers == 0 && state.Pods.All(pod => pod is { HoldsDrain: false } or { Denied: not null } or { Stuck: not null });
+
+    /// <summary>
+    /// Something is on its way out and not late: a pod within its grace period, unless it comes back each time, or a virtual machine, whose own
+    /// move knows whether it is.
+    /// </summary>
+    /// <param name="state">What is there.</param>
+    /// <param name="asksMachines">A machine counts that was told to whoever moves it.</param>
+    public static bool IsGoing(DrainState state, bool asksMachines) =>
+        (asksMachines && state.Launchers > 0 && state.Vms.Except(state.NewVms).Any())
+        || state.Pods.Any(pod => pod is { HoldsDrain: true, IsLeaving: true, Stuck: null, Arrival: < ArrivalsAtOnce });
 
     /// <summary>What was answered.</summary>
     public static DrainState Tried(DrainState state, PodsEvicted result, bool isForced, DateTimeOffset now)
@@ -151,9 +164,9 @@ internal static class DrainBook
         return state with { Pods = pods, Allowed = allowed, ThrottledUntil = until > state.ThrottledUntil || state.ThrottledUntil is null ? until : state.ThrottledUntil };
     }
 
-    private static IEnumerable<PodEntry> ToForce(DrainState state, DateTimeOffset now)
+    private static IEnumerable<PodEntry> ToForce(DrainState state, DateTimeOffset now, bool passesStuck)
     {
-        var turn = PodSchedule.LowestOrder(state.Pods, state.MachineOrder);
+        var turn = PodSchedule.LowestOrder([.. state.Pods.Where(pod => !passesStuck || pod is { Denied: null, Stuck: null })], state.MachineOrder);
         return state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && pod.Order == turn && (state.IsForced || pod.Deadline <= now));
     }
 

@@ -18,6 +18,13 @@ internal sealed record DrainInput(
     /// <summary>A virtual machine is told when its turn comes, not as soon as it is seen.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool OrdersMachines { get; init; }
+
+    /// <summary>
+    /// Nothing is evicted any more once it is to end or is suspended, also between two tries; and force ends in time, whatever is left then. False
+    /// in what was stored before that: its history must replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsPromptly { get; init; }
 }
 
 /// <summary>What a drain carries from generation to generation.</summary>
@@ -273,9 +280,13 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             // What a rule forbids to evict is not deleted by force either, and nothing else is left that could still go; what is stuck may
             // come loose.
             DeadlinePolicy.Force => state.IsForced
-                && (DrainBook.IsDeniedOnly(state) || (now >= DrainTelling.ForceEnds(input.Deadline, input.Policy) && DrainBook.IsStuckOnly(state))),
+                && (DrainBook.IsDeniedOnly(state) || (DrainTelling.ForceEnds(input.Deadline, input.Policy) is var ends && now >= ends && IsOver(input, state, now - ends))),
             _ => false,
         };
+
+    // A move that has not decided about its machine after as long again does not decide at all.
+    private static bool IsOver(DrainInput input, DrainState state, TimeSpan late) =>
+        input.EndsPromptly ? !DrainBook.IsGoing(state, asksMachines: late < input.Policy.Timeout) : DrainBook.IsStuckOnly(state);
 
     private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(
         TaskOrchestrationContext context, DrainInput input, DrainState state, Task stop)
@@ -286,7 +297,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             return (state, false);
         }
 
-        var forced = input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.Forced(state, now) : [];
+        var forced = input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.Forced(state, now, passesStuck: input.EndsPromptly) : [];
         var late = forced.SelectMany(group => group).Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
         var due = state.IsForced ? [] : PodSchedule.Due([.. state.Pods.Where(pod => !late.Contains(pod.Uid))], state.Allowed, now, state.MachineOrder);
         var wasLost = state.LeaseRetryAt is not null;
@@ -307,14 +318,28 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
         TaskOrchestrationContext context, DrainInput input, DrainState state, IReadOnlyList<IReadOnlyList<PodEntry>> pods, bool isForced, Task stop)
     {
         var batches = DrainBook.Batches(pods, PodsInOneActivity);
-        var evicting = Task.WhenAll(batches.Select(batch => context.Do<PodsEvicted>(
-            Activities.EvictPods,
-            new EvictPodsInput(input.Node, input.Holder, batch, input.Policy.GracePeriod, isForced) { AtOnce = input.Policy.MaxParallelEvictions })));
+        var evicting = Task.WhenAll(batches.Select(batch => EvictAsync(
+            context, new EvictPodsInput(input.Node, input.Holder, batch, input.Policy.GracePeriod, isForced) { AtOnce = input.Policy.MaxParallelEvictions }, input.EndsPromptly ? stop : null)));
         await context.CutShortAt(stop, evicting, Wakeups.EvictionsOf(input.Node));
         var results = await evicting;
         return (
             results.Aggregate(state, (before, result) => DrainBook.Tried(before, result, isForced, context.Now())),
             results.Select(result => result.Verdict));
+    }
+
+    // A stop between two tries ends them: nobody was asked, or what was accepted is seen at the next look.
+    private static async Task<PodsEvicted> EvictAsync(TaskOrchestrationContext context, EvictPodsInput batch, Task? stop)
+    {
+        try
+        {
+            return stop is null
+                ? await context.Do<PodsEvicted>(Activities.EvictPods, batch)
+                : await context.Do<PodsEvicted>(Activities.EvictPods, batch, stop);
+        }
+        catch (TaskFailedException) when (stop is { IsCompleted: true })
+        {
+            return new PodsEvicted(Verdict.Done, [], []) { Untried = [.. batch.Groups.SelectMany(static group => group).Select(static pod => pod.Uid)] };
+        }
     }
 
     private static async Task PauseAsync(TaskOrchestrationContext context, TimeSpan pause, Task news)
@@ -335,7 +360,7 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
     private static DateTimeOffset? Latest(DateTimeOffset? one, DateTimeOffset? other) => one is null || other > one ? other : one;
 
     private static DateTimeOffset? NextForced(DrainInput input, DrainState state, DateTimeOffset now) =>
-        input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.NextForced(state, now) : null;
+        input.Policy.OnTimeout == DeadlinePolicy.Force ? DrainBook.NextForced(state, now, passesStuck: input.EndsPromptly) : null;
 
     private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other : one;
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Maintenance.Actions;
 using Drydock.Maintenance.Steering;
 
@@ -25,6 +26,10 @@ internal sealed record HealthGateInput(
 
     /// <summary>The maintenance is suspended since then: the deadline does not run.</summary>
     public DateTimeOffset? SuspendedAt { get; init; }
+
+    /// <summary>It ends as soon as it is told to or its time is over, also between two tries; false in what was stored before it did: its history must replay.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsPromptly { get; init; }
 
     /// <summary>The same after that.</summary>
     public HealthGateInput After(IReadOnlyList<ChildSteer> steers)
@@ -64,10 +69,17 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
                 continue;
             }
 
-            var failing = seen.Failing;
+            var (failing, passed) = (seen.Failing, input.Passed.Count);
             if (failing.Count == 0 && !end.IsCompleted)
             {
                 (input, failing) = await ProbeAsync(context, input, steers, end);
+            }
+
+            if (input.EndsPromptly && failing.Count == 0 && input.Passed.Count > passed && !end.IsCompleted)
+            {
+                // A job may have taken long: what was healthy before it need not be any more.
+                seen = null;
+                continue;
             }
 
             if (end.IsCompleted || failing.Count == 0 || (context.Now() >= input.Deadline && input.SuspendedAt is null) || failing.Any(check => check.IsFinal))
@@ -100,7 +112,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         var look = new AwaitHealthInput(input.Node, input.Demand, before?.Fingerprint(), before?.Cursor, input.Deadline);
         try
         {
-            return await context.Await<HealthSeen>(Activities.AwaitHealth, look, input.Node, end);
+            return await context.Await<HealthSeen>(Activities.AwaitHealth, look, input.Node, end, isTriedOn: !input.EndsPromptly, input.Deadline);
         }
         catch (TaskFailedException failure)
         {
@@ -108,11 +120,14 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         }
     }
 
-    private static async Task<ProbeSeen> AskAsync(TaskOrchestrationContext context, HealthGateInput input, NamedProbe probe)
+    private static async Task<ProbeSeen> AskAsync(TaskOrchestrationContext context, HealthGateInput input, NamedProbe probe, Task stop)
     {
+        var asked = new ProbeInput(input.Node, input.Maintenance, probe);
         try
         {
-            return await context.Do<ProbeSeen>(Activities.Probe, new ProbeInput(input.Node, input.Maintenance, probe));
+            return input.EndsPromptly
+                ? await context.Do<ProbeSeen>(Activities.Probe, asked, stop, input.Deadline)
+                : await context.Do<ProbeSeen>(Activities.Probe, asked);
         }
         catch (TaskFailedException failure)
         {
@@ -128,7 +143,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
         {
             if (probe.Template.Kind != ProbeKind.Job)
             {
-                var seen = await AskAsync(context, input, probe);
+                var seen = await AskAsync(context, input, probe, Task.WhenAny(end, steers.News));
                 if (!seen.Passes)
                 {
                     return (input, [new FailedCheck($"probe-{probe.Name}", $"Probe {probe.Name}: {seen.Saw}")]);
@@ -155,6 +170,11 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
     {
         var key = $"probe-{probe.Name}";
         var left = input.Deadline - context.Now();
+        if (input.EndsPromptly && left <= TimeSpan.Zero)
+        {
+            return (input, new FailedCheck(key, $"Probe {probe.Name}: its Job was not started, as the node was healthy too late for it.", IsFinal: true));
+        }
+
         var action = new ActionInput(
             input.Node, input.Holder, input.Maintenance, key, new ActionStep(MaintenanceAction.Job, new ActionOptions { Template = probe.Template.Job }), input.Deadline)
         {
@@ -163,6 +183,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
             SuspendedAt = input.SuspendedAt,
             RetriesGoOn = true,
             LooksOn = true,
+            EndsPromptly = input.EndsPromptly,
         };
         var id = InstanceIds.Action(input.Maintenance, key);
         var running = context.CallSubOrchestratorAsync<ActionResult>(Orchestrations.Action, action, new TaskOptions().WithInstanceId(id));

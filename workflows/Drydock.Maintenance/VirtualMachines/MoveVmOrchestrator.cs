@@ -26,6 +26,14 @@ internal sealed record MoveVmInput(
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool FailsNothing { get; init; }
+
+    /// <summary>Nothing is begun for it any more once it is to end or is suspended, also between two tries; false in what was stored before that: its history must replay.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsPromptly { get; init; }
+
+    /// <summary>How long after the deadline one that was to go by force and does not is waited for; null where it fails nothing, and in what was stored before that: until it goes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public TimeSpan? ForceEndsAfter { get; init; }
 }
 
 /// <summary>What a move carries from generation to generation.</summary>

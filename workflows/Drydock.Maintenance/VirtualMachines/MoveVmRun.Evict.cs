@@ -32,7 +32,7 @@ internal sealed partial class MoveVmRun
         var atOnce = force && seen.LeavesForeign && (launcher.IsTerminating || seen.RunsElsewhere(input.Node));
         var sooner = seen.RunsElsewhere(input.Node) ? TimeSpan.Zero : TimeSpan.FromSeconds(1);
         _isAsking = true;
-        var answer = await context.Await<LauncherEvicted>(
+        var answer = await AskAsync<LauncherEvicted>(
             Activities.EvictLauncher,
             new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, atOnce ? sooner : input.GracePeriod)
             {
@@ -41,8 +41,12 @@ internal sealed partial class MoveVmRun
                 AtOnce = input.AtOnce,
                 Budget = launcher.Budget?.Name,
             },
-            Wakeups.EvictionsOf(input.Node),
-            Task.WhenAny(_end, _steers.News));
+            isEviction: true);
+        if (answer is null)
+        {
+            return;
+        }
+
         _isAsking = false;
         if (!IsDone(answer.Act))
         {

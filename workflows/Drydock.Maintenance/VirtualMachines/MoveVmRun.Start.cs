@@ -10,8 +10,8 @@ internal sealed partial class MoveVmRun
 {
     private async Task<bool> MarkEvictedAsync()
     {
-        var marked = await context.Do<VmMarked>(Activities.MarkVm, Vm with { IsEvicted = true });
-        if (!IsDone(marked.Act))
+        var marked = await AskAsync<VmMarked>(Activities.MarkVm, Vm with { IsEvicted = true });
+        if (marked is null || !IsDone(marked.Act))
         {
             return false;
         }

@@ -83,7 +83,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     {
         var now = context.Now();
         var until = now + TimeSpan.FromMinutes(1);
-        foreach (var earlier in new[] { wait?.Until, _notBefore, _deadline.IsSuspended || _deadline.Deadline <= now ? null : _deadline.Deadline })
+        foreach (var earlier in new[] { wait?.Until, _notBefore, _deadline.IsSuspended || _deadline.Deadline <= now ? null : _deadline.Deadline, ForceEnd > now ? ForceEnd : null })
         {
             until = earlier < until ? earlier.Value : until;
         }
@@ -134,7 +134,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
 
         _notBefore = null;
-        var step = WhileSuspended(AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, Policy, now), seen, now));
+        var step = WhileSuspended(AtForceEnd(AtDeadline(VmLadder.Decide(seen, Ladder, input.Node, Policy, now), seen, now), now));
         switch (step)
         {
             case VmStep.Wait wait:
@@ -245,10 +245,15 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         Tell(VmProgress.Requested, $"It is migrated {step.Why}.", null);
         Ladder = Ladder with { PinnedTo = step.Target.Node };
         _isAsking = true;
-        var asked = await context.Do<ActResult>(
+        var asked = await AskAsync<ActResult>(
             Activities.MigrateVm,
             new MigrateVmInput(
                 input.Node, input.Holder, input.Vm, seen.Instance!.Uid, step.Target.Hostname, seen.Migration?.Uid, Policy.MaxInboundPerNode));
+        if (asked is null)
+        {
+            return;
+        }
+
         _isAsking = false;
         Ladder = IsDone(asked)
             ? Ladder with { Asked = Ladder.Asked + 1, AskedAt = context.Now(), LastAnswer = null }
@@ -263,15 +268,15 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             return;
         }
 
-        var marked = await context.Do<VmMarked>(Activities.MarkVm, Vm);
-        if (!IsDone(marked.Act))
+        var marked = await AskAsync<VmMarked>(Activities.MarkVm, Vm);
+        if (marked is null || !IsDone(marked.Act))
         {
             return;
         }
 
-        var stopped = await context.Do<ActResult>(
+        var stopped = await AskAsync<ActResult>(
             Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, Policy.StopGracePeriod));
-        if (IsDone(stopped))
+        if (stopped is not null && IsDone(stopped))
         {
             Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience };
             _state = _state with
@@ -297,9 +302,9 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     private async Task ForceStopAsync(string why)
     {
         Tell(VmProgress.Stopping, $"{why} It is stopped without a grace period.", null);
-        var stopped = await context.Do<ActResult>(
+        var stopped = await AskAsync<ActResult>(
             Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, TimeSpan.Zero, Force: true));
-        if (IsDone(stopped))
+        if (stopped is not null && IsDone(stopped))
         {
             Ladder = Ladder with { IsForced = true, StopDeadline = context.Now() + Policy.StopTimeout };
         }
@@ -313,9 +318,9 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             return;
         }
 
-        var deleted = await context.Do<ActResult>(
+        var deleted = await AskAsync<ActResult>(
             Activities.DeleteVmi, new DeleteVmiInput(input.Node, input.Holder, input.Vm, seen.Instance!.Uid));
-        if (IsDone(deleted))
+        if (deleted is not null && IsDone(deleted))
         {
             Ladder = Ladder with { IsShuttingDown = true };
         }
