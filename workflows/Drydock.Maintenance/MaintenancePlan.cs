@@ -177,4 +177,12 @@ public sealed record VmForecast(
 
     /// <summary>What to do about one that blocks, or null.</summary>
     public string? NextStep { get; init; }
+
+    /// <summary>Stable name of what blocks it, where that is not that it cannot migrate; else null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? Blocker { get; init; }
+
+    /// <summary>The mark of another maintenance on its VirtualMachine, or null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public VirtualMachines.VmHold? Held { get; init; }
 }

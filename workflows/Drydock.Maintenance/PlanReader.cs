@@ -49,9 +49,10 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         findings.AddRange(PlanFindings.OfReturning(pods, node));
         var budgets = await cluster.ListBudgetsAsync(cancellationToken);
         IReadOnlyList<VmForecast> forecasts =
-            [.. (await ForecastAsync(request, planned.Policy, pods, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
+            [.. (await ForecastAsync(request, holder, planned.Policy, pods, findings, cancellationToken)).Select(forecast => VmForecasts.AsRuled(forecast, pods))];
         findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts, request.Drain.OnTimeout));
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
+        findings.AddRange(PlanFindings.OfHeld(forecasts));
         findings.AddRange(await ArrivingAsync(request.Node, pods, forecasts, cancellationToken));
         findings.AddRange(PlanFindings.OfForce(forecasts, request.Drain.OnTimeout));
 
@@ -167,7 +168,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
     }
 
     private async Task<IReadOnlyList<VmForecast>> ForecastAsync(
-        MaintenanceRequest request, MaintenancePolicy? named, IReadOnlyList<ClassifiedPod> pods, List<PlanFinding> findings,
+        MaintenanceRequest request, string? holder, MaintenancePolicy? named, IReadOnlyList<ClassifiedPod> pods, List<PlanFinding> findings,
         CancellationToken cancellationToken)
     {
         var policy = VmPolicies.Allowed(request.VirtualMachines, named);
@@ -190,7 +191,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
                 FindingSeverity.Notes, "vm-annotation", problem, $"virtualmachine/{vmi.Ref}", "Correct or remove the annotation.")));
             var ofMachine = VmPolicies.For(policy, vmi.Ref, VmPolicies.Annotated(policy, vm));
             deletes |= Access.MayDelete(vmi, vm, ofMachine);
-            var forecast = VmForecasts.Forecast(vmi, vm, kubeVirt, ofMachine, request.Drain.OnTimeout);
+            var forecast = VmForecasts.Forecast(vmi, vm, kubeVirt, ofMachine, request.Drain, holder);
             starts |= forecast.Fate == VmFate.RestartsElsewhere && VmForecasts.IsStartedByUs(vm);
             forecasts.Add(forecast);
         }

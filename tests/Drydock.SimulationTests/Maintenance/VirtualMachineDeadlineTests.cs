@@ -1,4 +1,6 @@
+using Drydock.Kubernetes;
 using Drydock.Maintenance;
+using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
@@ -130,6 +132,28 @@ public sealed class VirtualMachineDeadlineTests
         events.ShouldBeLessThan(400);
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
         report.VirtualMachines.Count(vm => vm.IsRestored).ShouldBe(20);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("Always")]
+    [InlineData("Manual")]
+    public async Task One_whose_guest_shuts_down_at_the_deadline_is_told_as_that_and_not_as_still_there(string runStrategy)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "None", RunStrategy = runStrategy, Shutdown = TimeSpan.FromHours(1) }));
+        if (runStrategy == "Manual")
+        {
+            await world.Kubernetes.CallVmAsync(new("vms", "one"), VmCall.Start, null, CancellationToken.None);
+            await world.RunUntilAsync(() => Vmi(world, "one")?.InstancePhase() == "Running");
+        }
+
+        Change(world, "one", vmi => vmi["spec"]!["terminationGracePeriodSeconds"] = 7200);
+
+        var report = await world.MaintainAsync(Request(world, Quick) with { Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(3) } });
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.VirtualMachines.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            static vm => vm.Outcome.ShouldBe(VmOutcome.NotRunningAgain),
+            static vm => vm.Message.ShouldBe("It was shut down and was not Running elsewhere yet when the maintenance ended (its guest still shuts down)."));
     }
 
     private static bool IsCordoned(World world) => (bool?)world.Cluster.Store.Get(ResourceTypes.Nodes, null, "node-1")!["spec"]!["unschedulable"] == true;

@@ -58,19 +58,74 @@ public sealed class VmForecastsTests
     }
 
     [Theory]
-    [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Fail, "somebody else must move it.")]
+    [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Wait, "somebody else must move it.")]
+    [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Fail, "If nobody does, the maintenance fails at the deadline of the drain.")]
     [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Force, "If nobody does: At the deadline of the drain it is stopped by force, and started again after the maintenance.")]
-    [InlineData(StuckVmPolicy.ShutDown, DeadlinePolicy.Force, "If nobody does within 30m, the policy shuts it down.")]
+    [InlineData(StuckVmPolicy.ShutDown, DeadlinePolicy.Force, "If nobody does within 30m, the policy stops it and starts it again after the maintenance.")]
     [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Fail, "If nobody does within 30m, the policy leaves it on the node.")]
     [InlineData(StuckVmPolicy.Fail, DeadlinePolicy.Fail, "If nobody does within 30m, the policy fails the maintenance.")]
     public void A_machine_that_somebody_else_moves_is_told_with_what_happens_if_nobody_does(StuckVmPolicy onStuck, DeadlinePolicy onTimeout, string end)
     {
         var policy = new VirtualMachinePolicy { OnStuck = onStuck, ExternalTimeout = TimeSpan.FromMinutes(30) };
 
-        var forecast = VmForecasts.Forecast(Vmi("External", true), Vm("Always") with { TemplateEvictionStrategy = "External" }, KubeVirt(null), policy, onTimeout);
+        var forecast = VmForecasts.Forecast(Vmi("External", true), Vm("Always") with { TemplateEvictionStrategy = "External" }, KubeVirt(null), policy, new DrainPolicy { OnTimeout = onTimeout });
 
         forecast.Fate.ShouldBe(VmFate.WaitsForExternal);
         forecast.Reason.ShouldEndWith(end);
+    }
+
+    [Theory]
+    [InlineData(StuckVmPolicy.ShutDown, DeadlinePolicy.Fail, "If nobody does, the maintenance fails at the deadline of the drain.")]
+    [InlineData(StuckVmPolicy.ShutDown, DeadlinePolicy.Wait, "If nobody does within 1h, the policy stops it and starts it again after the maintenance.")]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Force, "If nobody does: At the deadline of the drain it is stopped by force, and started again after the maintenance.")]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Wait, "If nobody does within 1h, the policy leaves it on the node.")]
+    public void A_time_for_somebody_else_that_is_as_long_as_the_drains_decides_nothing_before_that(StuckVmPolicy onStuck, DeadlinePolicy onTimeout, string end) =>
+        VmForecasts.Forecast(
+            Vmi("External", true), Vm("Always") with { TemplateEvictionStrategy = "External" }, KubeVirt(null),
+            new VirtualMachinePolicy { OnStuck = onStuck, ExternalTimeout = TimeSpan.FromHours(1) }, new DrainPolicy { OnTimeout = onTimeout }).Reason.ShouldEndWith(end);
+
+    [Theory]
+    [InlineData("bare", DeadlinePolicy.Fail, "would shut it down. It has no VirtualMachine: stopping it would delete it for good. The maintenance fails at the deadline of the drain.")]
+    [InlineData("bare", DeadlinePolicy.Force, "At the deadline of the drain it is deleted by force, for good.")]
+    [InlineData("both keys", DeadlinePolicy.Wait, "would shut it down. Running and RunStrategy are both set: KubeVirt refuses every change of it.")]
+    [InlineData("receiver", DeadlinePolicy.Force, "nothing would start it again: it is not stopped. At the deadline of the drain its launcher pod is deleted by force.")]
+    [InlineData("set", DeadlinePolicy.Fail, "If nobody does within 30m, the policy deletes it; its VirtualMachineInstanceReplicaSet web makes another.")]
+    [InlineData("held", DeadlinePolicy.Wait, "would shut it down. It carries the mark of maintenance m0 of node node-2, and may not be marked by another.")]
+    public void What_the_policy_can_do_with_one_that_nobody_moves_is_told_as_the_ladder_does_it(string which, DeadlinePolicy onTimeout, string end)
+    {
+        var (vmi, vm) = which switch
+        {
+            "bare" => (Vmi("External", true) with { Controller = null }, null),
+            "set" => (Vmi("External", true) with { Controller = new OwnerRef("VirtualMachineInstanceReplicaSet", "web", "rs") }, null),
+            "both keys" => (Vmi("External", true), Vm("Always") with { Running = true }),
+            "receiver" => (Vmi("External", true), Vm("WaitAsReceiver")),
+            _ => (Vmi("External", true), Vm("Always") with { Mark = Mark }),
+        };
+        vm = vm is null ? null : vm with { TemplateEvictionStrategy = "External" };
+
+        var forecast = VmForecasts.Forecast(
+            vmi, vm, KubeVirt(null), new VirtualMachinePolicy { OnStuck = StuckVmPolicy.ShutDown, ExternalTimeout = TimeSpan.FromMinutes(30) }, new DrainPolicy { OnTimeout = onTimeout });
+
+        forecast.Reason.ShouldEndWith(end);
+    }
+
+    [Fact]
+    public void A_mark_of_another_maintenance_blocks_only_what_needs_a_mark_and_one_of_this_nothing()
+    {
+        var policy = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown };
+        var held = Vm("Always") with { Mark = Mark };
+
+        Of(Vmi("LiveMigrate", false), held).ShouldBe((VmFate.Blocks, "vm-held-by-other", true));
+        Of(Vmi("LiveMigrate", false), held, "drydock/hub/m0").ShouldBe((VmFate.StoppedAndRestored, null, false));
+        Of(Vmi("None", true), held with { RunStrategy = "RerunOnFailure" }).ShouldBe((VmFate.Blocks, "vm-held-by-other", true));
+        Of(Vmi("None", true), held).ShouldBe((VmFate.RestartsElsewhere, null, true));
+        Of(Vmi("LiveMigrate", true), held).ShouldBe((VmFate.Migrates, null, true));
+
+        (VmFate, string?, bool) Of(VmiSnapshot vmi, VmSnapshot vm, string? holder = null)
+        {
+            var forecast = VmForecasts.Forecast(vmi, vm, null, policy, null, holder);
+            return (forecast.Fate, forecast.Blocker, forecast.Held is not null);
+        }
     }
 
     [Theory]
@@ -191,7 +246,7 @@ public sealed class VmForecastsTests
         Forced(Vmi("LiveMigrate", false), Vm("Always") with { Running = true }).ShouldBe(VmFate.Blocks);
         Forced(Vmi("LiveMigrate", true), Vm("Always")).ShouldBe(VmFate.Migrates);
 
-        VmFate Forced(VmiSnapshot vmi, VmSnapshot? vm) => VmForecasts.Forecast(vmi, vm, null, policy, DeadlinePolicy.Force).Fate;
+        VmFate Forced(VmiSnapshot vmi, VmSnapshot? vm) => VmForecasts.Forecast(vmi, vm, null, policy, new DrainPolicy { OnTimeout = DeadlinePolicy.Force }).Fate;
     }
 
     [Fact]
@@ -203,6 +258,8 @@ public sealed class VmForecastsTests
     public void HyperConverged_is_named_where_it_owns_the_setting() =>
         VmForecasts.Forecast(Vmi(null, true), Vm("Always"), KubeVirt("LiveMigrate") with { ManagedByHyperConverged = true }, new())
             .StrategySource.ShouldBe("HyperConverged");
+
+    private static HoldMark Mark => new("drydock/hub/m0", """{"node":"node-2","runStrategy":"Always"}""");
 
     private static VmiSnapshot Vmi(string? strategy, bool migratable) => new(new ObjectRef("vms", "one"), "uid", "node-1")
     {

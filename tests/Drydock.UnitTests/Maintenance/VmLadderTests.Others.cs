@@ -134,4 +134,26 @@ public sealed partial class VmLadderTests
             .ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.StaysDown);
 
     private static VmLadderState Evicted => Asked with { RunStrategy = "RerunOnFailure", IsShuttingDown = true, NeedsStart = true };
+
+    [Fact]
+    public void One_that_another_maintenance_has_marked_is_neither_stopped_nor_evicted_where_that_shuts_it_down()
+    {
+        var held = new VmHold("drydock/hub/m0", "node-2");
+        var marked = OnNode(migratable: false) with { Machine = new("Always", "Running") { Held = held } };
+        var shutsDown = OnNode() with { Machine = new("RerunOnFailure", "Running") { Held = held } };
+        shutsDown = shutsDown with { Instance = shutsDown.Instance! with { Strategy = "None", NeedsStart = true } };
+
+        foreach (var step in new[] { VmLadder.Decide(marked, Untouched, Node, Policy with { OnNotMigratable = StuckVmPolicy.ShutDown }, Now), Decide(shutsDown, Untouched) })
+        {
+            step.ShouldBeOfType<VmStep.Wait>().ShouldSatisfyAllConditions(
+                static wait => wait.Blocker.ShouldBe("vm-held-by-other"), static wait => wait.NextStep.ShouldNotBeNull().ShouldEndWith("drydock restore node-2"));
+        }
+
+        marked.Fingerprint().ShouldNotBe((marked with { Machine = new("Always", "Running") }).Fingerprint());
+        Decide(OnNode() with { Machine = new("Always", "Running") { Held = held } }, Untouched).ShouldBeOfType<VmStep.EvictLauncher>("it migrates");
+    }
+
+    [Fact]
+    public void One_that_we_stopped_is_told_as_stopped_also_where_it_left_in_that_moment() =>
+        Decide(Elsewhere("vmi", "Running"), Untouched with { IsStopped = true }).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Stopped);
 }

@@ -1,5 +1,6 @@
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
+using Drydock.Maintenance.VirtualMachines;
 
 namespace Drydock.Maintenance.Planning;
 
@@ -143,10 +144,17 @@ internal static class PlanFindings
         where forecast.Fate is VmFate.Blocks or VmFate.WaitsForExternal
         select new PlanFinding(
             FindingSeverity.Blocks,
-            forecast.Fate == VmFate.Blocks ? "vm-not-migratable" : "vm-external",
+            forecast.Blocker ?? (forecast.Fate == VmFate.Blocks ? "vm-not-migratable" : "vm-external"),
             $"Virtual machine {forecast.Vmi}: {forecast.Reason}",
             $"virtualmachineinstance/{forecast.Vmi}",
             forecast.NextStep ?? "Move it by whoever moves it.");
+
+    /// <summary>Virtual machines that another maintenance has marked, where that is not in the way.</summary>
+    public static IEnumerable<PlanFinding> OfHeld(IEnumerable<VmForecast> forecasts) =>
+        from forecast in forecasts
+        where forecast is { Held: not null, Blocker: null }
+        select new PlanFinding(
+            FindingSeverity.Notes, VmHold.Kind, $"Virtual machine {forecast.Vmi}: {forecast.Held!.Sentence}", $"virtualmachine/{forecast.Vmi}", forecast.Held.NextStep);
 
     /// <summary>Instances that would be deleted for good: worth a word although nothing stands in the way.</summary>
     public static IEnumerable<PlanFinding> OfForce(IEnumerable<VmForecast> forecasts, DeadlinePolicy onTimeout) =>

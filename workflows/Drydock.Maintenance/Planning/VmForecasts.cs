@@ -1,4 +1,5 @@
 using Drydock.Kubernetes;
+using Drydock.Maintenance.VirtualMachines;
 
 namespace Drydock.Maintenance.Planning;
 
@@ -41,12 +42,16 @@ public static class VmForecasts
     /// <param name="vm">Its virtual machine, or null.</param>
     /// <param name="kubeVirt">What holds for the cluster.</param>
     /// <param name="policy">What holds for the machine.</param>
-    /// <param name="onTimeout">What the drain does at its deadline.</param>
+    /// <param name="drain">How the drain ends; null: by its defaults.</param>
+    /// <param name="holder">Whose maintenance it would be; null: nobody's yet.</param>
     public static VmForecast Forecast(
-        VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt, VirtualMachinePolicy policy, DeadlinePolicy onTimeout = DeadlinePolicy.Fail)
+        VmiSnapshot vmi, VmSnapshot? vm, KubeVirtSnapshot? kubeVirt, VirtualMachinePolicy policy, DrainPolicy? drain = null, string? holder = null)
     {
         ArgumentNullException.ThrowIfNull(vmi);
         ArgumentNullException.ThrowIfNull(policy);
+        drain ??= new DrainPolicy();
+        var held = VmHold.Of(vm, holder);
+        var effect = ShutDownEffect.Of(vmi, vm, held);
         var (strategy, source) = Effective(vmi.EvictionStrategy, kubeVirt);
         if (vm is { TemplateEvictionStrategy: null } && (kubeVirt?.EvictionStrategy ?? None) == strategy)
         {
@@ -59,22 +64,31 @@ public static class VmForecasts
             source = $"{source} or {Effective(ofInstance: null, kubeVirt).Source}";
         }
 
-        var (fate, reason) = Fate(strategy, vmi, vm, policy);
-        if (fate == VmFate.Blocks && onTimeout == DeadlinePolicy.Force && policy.OnNotMigratable != StuckVmPolicy.Fail)
+        var (fate, reason) = Fate(strategy, vmi, vm, policy, effect);
+        var isHeld = false;
+        if (held is not null && fate == VmFate.RestartsElsewhere && IsStartedByUs(vm) && !vmi.IsBeingDeleted)
         {
-            (fate, reason) = Forced(reason, vmi, vm);
+            (fate, reason, isHeld) = (VmFate.Blocks, $"Its eviction would shut it down. {held.Sentence}", true);
+        }
+
+        isHeld |= held is not null && fate == VmFate.Blocks && policy.OnNotMigratable == StuckVmPolicy.ShutDown && effect.Blocker is not null;
+        if (fate == VmFate.Blocks && drain.OnTimeout == DeadlinePolicy.Force && (isHeld || policy.OnNotMigratable != StuckVmPolicy.Fail))
+        {
+            (fate, reason) = Forced(reason, vmi, effect);
         }
 
         if (fate == VmFate.WaitsForExternal)
         {
-            reason += IfNobodyDoes(vmi, vm, policy, onTimeout);
+            reason += IfNobodyDoes(vmi, policy, drain, effect);
         }
 
         return new VmForecast(
             vmi.Ref, vmi.Uid, fate, strategy, source, vmi.IsLiveMigratable, RunStrategyOf(vm), reason + Owner(vm) + AfterRestart(vmi, vm, kubeVirt))
         {
             WhyNotMigratable = vmi.IsLiveMigratable ? null : WhyNot(vmi),
-            NextStep = fate == VmFate.Blocks ? NextStep(vmi, vm, policy) : null,
+            NextStep = fate != VmFate.Blocks ? null : isHeld ? held!.NextStep : NextStep(vmi, vm, policy),
+            Blocker = fate == VmFate.Blocks && isHeld ? VmHold.Kind : null,
+            Held = held,
         };
     }
 
@@ -97,14 +111,14 @@ public static class VmForecasts
             : forecast;
     }
 
-    private static (VmFate Fate, string Reason) Fate(string strategy, VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
+    private static (VmFate Fate, string Reason) Fate(string strategy, VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy, ShutDownEffect effect) =>
         (strategy, vmi.IsLiveMigratable) switch
         {
             _ when vmi.IsBeingDeleted || RunStrategyOf(vm) == "Halted" => GoesDown(vmi, vm),
             (LiveMigrate, false) when vmi.IsStarting => (VmFate.Migrates, "It is still starting: when it runs it migrates to another node, if KubeVirt finds that it can."),
             (LiveMigrate or LiveMigrateIfPossible, true) => (VmFate.Migrates, "It migrates to another node without a stop."),
-            (LiveMigrate, false) => NotMigratable(vmi, vm, policy),
-            (not External, _) when vm is null && vmi.Controller is null => EndsForGood(strategy, vmi, policy),
+            (LiveMigrate, false) => NotMigratable(vmi, policy, effect),
+            (not External, _) when vm is null && vmi.Controller is null => EndsForGood(strategy, vmi, policy, effect),
             (LiveMigrateIfPossible, false) => ShutDown($"{WhyNot(vmi)} LiveMigrateIfPossible shuts it down", vmi, vm),
             (External, _) => (VmFate.WaitsForExternal, "Its eviction strategy is External: it is marked, and somebody else must move it."),
             _ => ShutDown($"Eviction strategy {strategy} shuts it down", vmi, vm),
@@ -118,51 +132,58 @@ public static class VmForecasts
     };
 
     // Like stopping it, that cannot be undone: it needs force.
-    private static (VmFate Fate, string Reason) EndsForGood(string strategy, VmiSnapshot vmi, VirtualMachinePolicy policy)
+    private static (VmFate Fate, string Reason) EndsForGood(string strategy, VmiSnapshot vmi, VirtualMachinePolicy policy, ShutDownEffect effect)
     {
         var why = strategy == LiveMigrateIfPossible ? $"{WhyNot(vmi)} {strategy} would shut it down." : $"Eviction strategy {strategy} would shut it down.";
         return policy.OnNotMigratable switch
         {
             StuckVmPolicy.Skip => (VmFate.Stays, $"{why} The policy leaves it on the node."),
             StuckVmPolicy.Fail => (VmFate.Blocks, $"{why} The policy fails the maintenance."),
-            _ => (VmFate.Blocks, $"{why} It has no VirtualMachine: stopping it would delete it for good."),
+            _ => (VmFate.Blocks, $"{why} {effect.WhyNot}"),
         };
     }
 
-    private static (VmFate Fate, string Reason) NotMigratable(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy) =>
-        (policy.OnNotMigratable, vm) switch
+    private static (VmFate Fate, string Reason) NotMigratable(VmiSnapshot vmi, VirtualMachinePolicy policy, ShutDownEffect effect) =>
+        (policy.OnNotMigratable, effect.Kind) switch
         {
-            (StuckVmPolicy.ShutDown, { Running: not null, RunStrategy: not null }) =>
-                (VmFate.Blocks, $"{WhyNot(vmi)} Running and RunStrategy are both set: KubeVirt refuses every change of it."),
-            (StuckVmPolicy.ShutDown, { RunStrategy: "WaitAsReceiver" }) =>
-                (VmFate.Blocks, $"{WhyNot(vmi)} With run strategy WaitAsReceiver nothing would start it again: it is not stopped."),
-            (StuckVmPolicy.ShutDown, not null) => (VmFate.StoppedAndRestored, $"{WhyNot(vmi)} The policy stops it and starts it again after the maintenance."),
-            (StuckVmPolicy.ShutDown, null) when vmi.Controller is { } owner =>
-                (VmFate.RestartsElsewhere, $"{WhyNot(vmi)} The policy deletes it; its {owner.Kind} {owner.Name} makes another."),
-            (StuckVmPolicy.ShutDown, null) => (VmFate.Blocks, $"{WhyNot(vmi)} It has no VirtualMachine: stopping it would delete it for good."),
+            (StuckVmPolicy.ShutDown, ShutDownKind.Stopped) =>
+                (VmFate.StoppedAndRestored, $"{WhyNot(vmi)} The policy stops it and starts it again after the maintenance."),
+            (StuckVmPolicy.ShutDown, ShutDownKind.Replaced) =>
+                (VmFate.RestartsElsewhere, $"{WhyNot(vmi)} The policy deletes it; its {vmi.Controller!.Kind} {vmi.Controller.Name} makes another."),
+            (StuckVmPolicy.ShutDown, _) => (VmFate.Blocks, $"{WhyNot(vmi)} {effect.WhyNot}"),
             (StuckVmPolicy.Skip, _) => (VmFate.Stays, $"{WhyNot(vmi)} The policy leaves it on the node."),
             (StuckVmPolicy.Fail, _) => (VmFate.Blocks, $"{WhyNot(vmi)} The policy fails the maintenance."),
             _ => (VmFate.Blocks, $"{WhyNot(vmi)} KubeVirt does not let it go."),
         };
 
-    private static string IfNobodyDoes(VmiSnapshot vmi, VmSnapshot? vm, VirtualMachinePolicy policy, DeadlinePolicy onTimeout) =>
-        (policy.OnStuck, onTimeout) switch
+    // The drain's clock begins first: a time as long as the drain's is never over before it.
+    private static string IfNobodyDoes(VmiSnapshot vmi, VirtualMachinePolicy policy, DrainPolicy drain, ShutDownEffect effect)
+    {
+        var isDecided = policy.ExternalTimeout < drain.Timeout || drain.OnTimeout == DeadlinePolicy.Wait;
+        var within = $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy";
+        return (policy.OnStuck, effect.Kind, drain.OnTimeout) switch
         {
-            (StuckVmPolicy.ShutDown, _) => $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy shuts it down.",
-            (StuckVmPolicy.Skip, _) => $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy leaves it on the node.",
-            (StuckVmPolicy.Fail, _) => $" If nobody does within {Spoken.Of(policy.ExternalTimeout)}, the policy fails the maintenance.",
-            (_, DeadlinePolicy.Force) => Forced(" If nobody does:", vmi, vm).Reason,
+            (StuckVmPolicy.ShutDown, ShutDownKind.Stopped, _) when isDecided => $"{within} stops it and starts it again after the maintenance.",
+            (StuckVmPolicy.ShutDown, ShutDownKind.Replaced, _) when isDecided => $"{within} deletes it; its {vmi.Controller!.Kind} {vmi.Controller.Name} makes another.",
+            (StuckVmPolicy.ShutDown, _, DeadlinePolicy.Force) when isDecided => Forced($"{within} would shut it down. {effect.WhyNot}", vmi, effect).Reason,
+            (StuckVmPolicy.ShutDown, _, var end) when isDecided =>
+                $"{within} would shut it down. {effect.WhyNot}{(end == DeadlinePolicy.Fail ? " The maintenance fails at the deadline of the drain." : "")}",
+            (StuckVmPolicy.Skip, _, _) when isDecided => $"{within} leaves it on the node.",
+            (StuckVmPolicy.Fail, _, _) when isDecided => $"{within} fails the maintenance.",
+            (_, _, DeadlinePolicy.Force) => Forced(" If nobody does:", vmi, effect).Reason,
+            (_, _, DeadlinePolicy.Fail) => " If nobody does, the maintenance fails at the deadline of the drain.",
             _ => "",
         };
+    }
 
     // What blocks for good is not waited for longer than until the deadline.
-    private static (VmFate Fate, string Reason) Forced(string why, VmiSnapshot vmi, VmSnapshot? vm) => (vm, vmi.Controller) switch
+    private static (VmFate Fate, string Reason) Forced(string why, VmiSnapshot vmi, ShutDownEffect effect) => effect.Kind switch
     {
-        ({ Running: not null, RunStrategy: not null } or { RunStrategy: "WaitAsReceiver" }, _) =>
-            (VmFate.Blocks, $"{why} At the deadline of the drain its launcher pod is deleted by force."),
-        (not null, _) => (VmFate.StoppedAndRestored, $"{why} At the deadline of the drain it is stopped by force, and started again after the maintenance."),
-        (null, { } owner) => (VmFate.RestartsElsewhere, $"{why} At the deadline of the drain it is deleted by force; its {owner.Kind} {owner.Name} makes another."),
-        (null, null) => (VmFate.StaysDown, $"{why} At the deadline of the drain it is deleted by force, for good."),
+        ShutDownKind.Refused => (VmFate.Blocks, $"{why} At the deadline of the drain its launcher pod is deleted by force."),
+        ShutDownKind.Stopped => (VmFate.StoppedAndRestored, $"{why} At the deadline of the drain it is stopped by force, and started again after the maintenance."),
+        ShutDownKind.Replaced => (
+            VmFate.RestartsElsewhere, $"{why} At the deadline of the drain it is deleted by force; its {vmi.Controller!.Kind} {vmi.Controller.Name} makes another."),
+        _ => (VmFate.StaysDown, $"{why} At the deadline of the drain it is deleted by force, for good."),
     };
 
     private static (VmFate Fate, string Reason) ShutDown(string why, VmiSnapshot vmi, VmSnapshot? vm) =>

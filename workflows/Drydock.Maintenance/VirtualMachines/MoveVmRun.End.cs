@@ -17,7 +17,9 @@ internal sealed partial class MoveVmRun
 
     private string? _leftBehind;
 
-    private const string StillHere = "The maintenance ended before it left.";
+    // Whether the drain's time is over is heard of the drain or seen by the clock, whichever comes first.
+    private string StillHere => input.OnTimeout == DeadlinePolicy.Fail && _deadline.IsOver(context.Now()) && _state.Told is { } told
+        ? AtDeadline(told.Message) : "The maintenance ended before it left.";
 
     private const string GoesDown = "It was stopped, and its guest was still shutting down when the maintenance ended.";
 

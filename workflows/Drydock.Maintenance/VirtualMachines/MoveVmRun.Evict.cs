@@ -16,7 +16,7 @@ internal sealed partial class MoveVmRun
         }
 
         Tell(VmProgress.Requested, $"Its launcher pod is being evicted {why}.", null);
-        if (seen.Instance is { NeedsStart: true } instance && !seen.RunsElsewhere(input.Node) && !seen.IsGoingDown(Ladder))
+        if (seen is { Instance: { NeedsStart: true } instance, Machine: not { Held: not null } } && !seen.RunsElsewhere(input.Node) && !seen.IsGoingDown(Ladder))
         {
             Ladder = Ladder with { NeedsStart = true };
             if (VmLadder.ShutsDown(instance) && !await MarkEvictedAsync())

@@ -22,9 +22,6 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     private VirtualMachinePolicy Policy => VmPolicies.For(input.Policy, input.Vm, _state.Seen?.Machine?.Annotated) is var policy && input.FailsNothing
         ? VmPolicies.WithoutFailing(policy) : policy;
 
-    // A grace period that somebody asked for is waited for.
-    private TimeSpan StopPatience => Policy.StopGracePeriod > Policy.StopTimeout ? Policy.StopGracePeriod.Value + LeaseRetry : Policy.StopTimeout;
-
     private VmInput Vm => new(input.Node, input.Holder, input.Vm);
 
     private VmLadderState Ladder
@@ -35,7 +32,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
 
     public async Task<MoveVmResult> RunAsync(int rounds)
     {
-        if (_state.Told is { Blocker.Kind: Answers.Unseen } told)
+        if (_state.Told is { } told)
         {
             // What was told went with the generation that told it.
             context.SetCustomStatus(told);
@@ -59,7 +56,10 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
 
             if (waiting is VmStep.Failed failed)
             {
-                return Finish(failed.Outcome, failed.Message + await LetGoAsync(seen, failed.Outcome), null, isFailure: true);
+                var message = failed.Message + await LetGoAsync(seen, failed.Outcome);
+                return failed.Outcome == VmOutcome.StillThere
+                    ? StillThere(seen, "", message, isFailure: true)
+                    : Finish(failed.Outcome, message, null, isFailure: true);
             }
         }
 
@@ -96,6 +96,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             {
                 MaxInboundPerNode = input.Policy.MaxInboundPerNode,
                 WantsTargets = Ladder.FailedTargets.Count > 0,
+                Holder = input.Holder,
                 ReadsAnnotations = input.Policy.AllowAnnotations,
                 AllowedAnnotations = input.Policy.AllowedAnnotations,
                 ReadsSiblings = Ladder.OriginalUid is null,
@@ -170,32 +171,6 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
     }
 
-    private VmStep AtDeadline(VmStep step, VmObservation seen, DateTimeOffset now)
-    {
-        if (!_deadline.IsOver(now) || step is not (VmStep.Wait or VmStep.EvictLauncher or VmStep.MigrateTo or VmStep.Abort) || Ladder.IsStopped
-            || Ladder.GoneSince is not null)
-        {
-            return step;
-        }
-
-        // Stopping one that runs elsewhere, or that goes down already, would only keep it down: its pod here is what has to go. A guest that
-        // shuts down has as long as one that is stopped.
-        var onlyItsPod = seen.LeavesForeign && (seen.RunsElsewhere(input.Node) || seen.IsGoingDown(Ladder));
-        return input.OnTimeout switch
-        {
-            DeadlinePolicy.Force when onlyItsPod && (Ladder.IsForced || seen.Launcher is null) => step,
-            DeadlinePolicy.Force when onlyItsPod && step is VmStep.Wait wait && !seen.RunsElsewhere(input.Node) && now < _deadline.Deadline + StopPatience =>
-                wait with { Until = wait.Until < _deadline.Deadline + StopPatience ? wait.Until : _deadline.Deadline + StopPatience },
-            DeadlinePolicy.Force when onlyItsPod => new VmStep.EvictLauncher("by force: the deadline has passed"),
-            DeadlinePolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, $"It was still on the node at the deadline: {(step as VmStep.Wait)?.Message ?? "it did not leave."}"),
-            DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver" } => new VmStep.Stop("The deadline has passed."),
-            DeadlinePolicy.Force when seen is { Machine: null, Instance.IsFinal: false } && !Ladder.IsShuttingDown =>
-                new VmStep.DeleteInstance("The deadline has passed: it is deleted, since it has no VirtualMachine that could be stopped."),
-            DeadlinePolicy.Force when seen.Launcher is { IsTerminating: false } => new VmStep.EvictLauncher("by force: the deadline has passed"),
-            _ => step,
-        };
-    }
-
     private async Task AbortAsync(VmStep.Abort abort)
     {
         Tell(VmProgress.Blocked, abort.Why, null);
@@ -258,72 +233,6 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         Ladder = IsDone(asked)
             ? Ladder with { Asked = Ladder.Asked + 1, AskedAt = context.Now(), LastAnswer = null }
             : Ladder with { PinnedTo = null };
-    }
-
-    private async Task StopAsync(string why, VmObservation seen)
-    {
-        Tell(VmProgress.Stopping, $"{why} It is stopped now and started again after the maintenance.", null);
-        if (seen.Instance?.EvacuationNode is not null && !await WithdrawMarkAsync(seen))
-        {
-            return;
-        }
-
-        var marked = await AskAsync<VmMarked>(Activities.MarkVm, Vm);
-        if (marked is null || !IsDone(marked.Act))
-        {
-            return;
-        }
-
-        var stopped = await AskAsync<ActResult>(
-            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, Policy.StopGracePeriod));
-        if (stopped is not null && IsDone(stopped))
-        {
-            Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience };
-            _state = _state with
-            {
-                StoppedStrategy = marked.Prior?.StrategyName,
-                StoppedLedger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null,
-            };
-        }
-    }
-
-    // It may be refused all the same what comes after: then the migration goes on, and nothing but this says that it was made for us.
-    private async Task<bool> WithdrawMarkAsync(VmObservation seen)
-    {
-        if (!IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
-        {
-            return false;
-        }
-
-        Ladder = Ladder with { WithdrawnMigration = seen.Migration is { IsFinished: false } made ? made.Uid : Ladder.WithdrawnMigration };
-        return true;
-    }
-
-    private async Task ForceStopAsync(string why)
-    {
-        Tell(VmProgress.Stopping, $"{why} It is stopped without a grace period.", null);
-        var stopped = await AskAsync<ActResult>(
-            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, TimeSpan.Zero, Force: true));
-        if (stopped is not null && IsDone(stopped))
-        {
-            Ladder = Ladder with { IsForced = true, StopDeadline = context.Now() + Policy.StopTimeout };
-        }
-    }
-
-    private async Task DeleteInstanceAsync(string why, VmObservation seen)
-    {
-        Tell(VmProgress.Stopping, why, null);
-        if (seen.Instance?.EvacuationNode is not null && !await WithdrawMarkAsync(seen))
-        {
-            return;
-        }
-
-        var deleted = await AskAsync<ActResult>(
-            Activities.DeleteVmi, new DeleteVmiInput(input.Node, input.Holder, input.Vm, seen.Instance!.Uid));
-        if (deleted is not null && IsDone(deleted))
-        {
-            Ladder = Ladder with { IsShuttingDown = true };
-        }
     }
 
     private bool IsDone(ActResult act, bool refusedIsDone = false)

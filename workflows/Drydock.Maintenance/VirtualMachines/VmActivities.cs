@@ -26,6 +26,9 @@ internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, st
     /// <summary>Read the nodes it could go to.</summary>
     public bool WantsTargets { get; init; }
 
+    /// <summary>Whose maintenance it is; null: whether another holds the machine is not read.</summary>
+    public string? Holder { get; init; }
+
     /// <summary>The machine's annotations count.</summary>
     public bool ReadsAnnotations { get; init; }
 
@@ -260,9 +263,16 @@ internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : Clu
             return new(Verdict.Refused, $"Virtual machine {input.Vm} does not carry our mark.");
         }
 
-        if ((IsStopping(vm) && !input.Force) || !await IsAliveAsync(input.Vm, cancellationToken))
+        var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
+        if ((IsStopping(vm) && !input.Force) || vmi is null or { Phase: "Succeeded" or "Failed" })
         {
             return ActResult.Done;
+        }
+
+        if (vmi.Node is { } other && other != input.Node)
+        {
+            // It left in the last moment, and nothing is to be stopped there.
+            return new(Verdict.Refused, $"Virtual machine {input.Vm} runs on {other} by now: it is not stopped.");
         }
 
         var go = await new Guard(cluster, clock, input.Node, input.Holder).CheckAsync(cancellationToken);

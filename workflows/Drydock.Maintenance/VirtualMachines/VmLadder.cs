@@ -48,6 +48,10 @@ internal sealed record VmLadderState
     /// <summary>The stop was forced, or the launcher pod of one that was not stopped was deleted at once.</summary>
     public bool IsForced { get; init; }
 
+    /// <summary>Its stop was refused, and not accepted since; null: it was not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public VmStopRefusal? StopRefusal { get; init; }
+
     /// <summary>Nodes that a migration did not reach.</summary>
     public IReadOnlyList<string> FailedTargets { get; init; } = [];
 
@@ -147,6 +151,11 @@ internal sealed record VmRefusal(string Kind, string? Message, string? Object, D
     public string? BudgetVersion { get; init; }
 }
 
+/// <summary>A stop that was refused.</summary>
+/// <param name="Message">KubeVirt's words.</param>
+/// <param name="Since">Since when.</param>
+internal sealed record VmStopRefusal(string Message, DateTimeOffset Since);
+
 /// <summary>What is to be done next for a virtual machine.</summary>
 internal abstract record VmStep
 {
@@ -240,6 +249,7 @@ internal static class VmLadder
             ?? move.ExternalActor()
             ?? move.AlreadyAsked()
             ?? move.Refused()
+            ?? move.HeldByOther()
             ?? move.InboundLimit()
             ?? move.Elsewhere()
             ?? new VmStep.EvictLauncher(move.WhyEvict());

@@ -29,7 +29,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
             return inbound;
         }
 
-        if (_instance is { IsFinal: false, Node: not null } && IsTheSame)
+        if (_instance is { IsFinal: false, Node: not null } && IsTheSame && !state.IsStopped)
         {
             if (state is { WasElsewhere: true, Asked: 0, AskedAt: null })
             {
@@ -146,8 +146,9 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         }
 
         var why = $"Its eviction strategy {_instance.Strategy} would shut it down.";
+        var effect = ShutDownEffect.Of(seen.Machine, state.OtherOwner);
         return ByPolicy(
-            policy.OnNotMigratable, policy.OnNotMigratable == StuckVmPolicy.Wait ? $"{why} {WithoutMachine}" : why, "vm-without-machine", null, EndItByHand);
+            policy.OnNotMigratable, policy.OnNotMigratable == StuckVmPolicy.Wait ? $"{why} {effect.WhyNot}" : why, "vm-without-machine", null, effect.NextStep!);
     }
 
     /// <summary>Marked, and somebody else must move it; not for ever.</summary>
@@ -211,6 +212,11 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
     // What the watch knew of the budget when it refused says nothing: the refusal is newer.
     private bool IsFreedSince(VmRefusal refusal) =>
         Drain.Answers.IsOfBudget(refusal.Kind) && seen.Launcher?.Budget is { IsFree: true } budget && budget.Version != refusal.BudgetVersion;
+
+    /// <summary>Its eviction shuts it down, and it cannot be marked so that it is started again.</summary>
+    public VmStep? HeldByOther() => seen.Machine is { Held: { } held } && _instance is { NeedsStart: true } && VmLadder.ShutsDown(_instance)
+        ? Wait(VmProgress.Blocked, $"Its eviction would shut it down. {held.Sentence}", null, null, VmHold.Kind, held.NextStep)
+        : null;
 
     /// <summary>Our own limit for the nodes it could go to.</summary>
     public VmStep? InboundLimit() =>
@@ -329,25 +335,12 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         _ => Wait(VmProgress.Blocked, why, again, with, kind, nextStep),
     };
 
-    private VmStep ShutDown(string why, string kind, DateTimeOffset? again, VmLadderState? with) => seen.Machine switch
+    private VmStep ShutDown(string why, string kind, DateTimeOffset? again, VmLadderState? with) => ShutDownEffect.Of(seen.Machine, state.OtherOwner) switch
     {
-        { HasBothKeys: true } => Wait(
-            VmProgress.Blocked, $"{why} Running and RunStrategy are both set: KubeVirt refuses every change of it.", again, with, kind,
-            "Remove spec.running or spec.runStrategy."),
-
-        // It waits for a migration from another cluster: KubeVirt accepts a stop and does nothing, and nothing would start it again.
-        { RunStrategy: "WaitAsReceiver" } => Wait(
-            VmProgress.Blocked, $"{why} With run strategy WaitAsReceiver nothing would start it again: it is not stopped.", again, with, kind,
-            "Migrate or stop it by hand."),
-        not null => new VmStep.Stop(why),
-        null when state.OtherOwner is { } owner => new VmStep.DeleteInstance($"{why} It is deleted; its {owner} makes another."),
-        null => Wait(
-            VmProgress.Blocked, $"{why} {WithoutMachine}", again, with, kind, EndItByHand),
+        { Kind: ShutDownKind.Stopped } => new VmStep.Stop(why),
+        { Kind: ShutDownKind.Replaced } => new VmStep.DeleteInstance($"{why} It is deleted; its {state.OtherOwner} makes another."),
+        var refused => Wait(VmProgress.Blocked, $"{why} {refused.WhyNot}", again, with, refused.Blocker ?? kind, refused.NextStep),
     };
-
-    private const string WithoutMachine = "It has no VirtualMachine: stopping it would delete it for good.";
-
-    private const string EndItByHand = "Delete it by hand, or let the drain force it at its deadline (on-timeout: Force).";
 
     private VmLadderState Clock(string key, DateTimeOffset since) =>
         state.ClockFor == key ? state : state with { ClockFor = key, ClockSince = since, ClockStoodSince = null };

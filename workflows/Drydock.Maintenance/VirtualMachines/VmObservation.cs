@@ -72,6 +72,7 @@ internal sealed record VmObservation(DateTimeOffset At)
         Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
         + (Machine is { IsStopAsked: true } ? "|stop asked" : "")
+        + (Machine is { Held: { } held } ? $"|held by {held.By}" : "")
         + (Successor is { } next ? $"|{next.Name}|{next.Phase}|{next.Node}" : "")
         + (Launcher is { Stuck: { } stuck } ? $"|{stuck}" : "")
         + (Launcher is { IsTerminating: false, Budget: { } budget } ? $"|{budget.Name} {(budget.IsFree ? budget.Version : "allows none")}" : "")
@@ -170,6 +171,10 @@ internal sealed record ObservedMachine(string RunStrategy, string? Status)
     /// <summary>A stop was asked for that KubeVirt has not carried out; it may be ours.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsStopAsked { get; init; }
+
+    /// <summary>The mark of another maintenance on it; null: there is none, or it was not read when this was observed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public VmHold? Held { get; init; }
 
     /// <summary>What its annotations say about it, if the policy lets them count.</summary>
     public VirtualMachineOverride? Annotated { get; init; }

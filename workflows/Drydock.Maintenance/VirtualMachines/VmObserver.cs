@@ -63,6 +63,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
     {
         HasBothKeys = vm is { Running: not null, RunStrategy: not null },
         IsStopAsked = vm.StateChangeRequests is ["Stop"],
+        Held = input.Holder is { } holder ? VmHold.Of(vm, holder) : null,
         Annotated = VmPolicies.Annotated(
             new VirtualMachinePolicy { AllowAnnotations = input.ReadsAnnotations, AllowedAnnotations = input.AllowedAnnotations }, vm),
     };

@@ -1,0 +1,81 @@
+using Drydock.Kubernetes;
+
+namespace Drydock.Maintenance.VirtualMachines;
+
+/// <content>How a machine is stopped, or its instance deleted.</content>
+internal sealed partial class MoveVmRun
+{
+    // A grace period that somebody asked for is waited for.
+    private TimeSpan StopPatience => Policy.StopGracePeriod > Policy.StopTimeout ? Policy.StopGracePeriod.Value + LeaseRetry : Policy.StopTimeout;
+
+    private async Task StopAsync(string why, VmObservation seen)
+    {
+        Tell(VmProgress.Stopping, $"{why} It is stopped now and started again after the maintenance.", null);
+        if (seen.Instance?.EvacuationNode is not null && !await WithdrawMarkAsync(seen))
+        {
+            return;
+        }
+
+        var marked = await AskAsync<VmMarked>(Activities.MarkVm, Vm);
+        if (marked is null || !IsDone(marked.Act))
+        {
+            return;
+        }
+
+        var stopped = await AskAsync<ActResult>(
+            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, Policy.StopGracePeriod));
+        if (stopped?.Verdict == Verdict.Refused)
+        {
+            Ladder = Ladder with { StopRefusal = new(stopped.Message ?? "KubeVirt refuses its stop.", Ladder.StopRefusal?.Since ?? context.Now()) };
+        }
+
+        if (stopped is not null && IsDone(stopped))
+        {
+            Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience, StopRefusal = null };
+            _state = _state with
+            {
+                StoppedStrategy = marked.Prior?.StrategyName,
+                StoppedLedger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null,
+            };
+        }
+    }
+
+    // It may be refused all the same what comes after: then the migration goes on, and nothing but this says that it was made for us.
+    private async Task<bool> WithdrawMarkAsync(VmObservation seen)
+    {
+        if (!IsDone(await context.Do<ActResult>(Activities.CancelEvacuation, Vm), refusedIsDone: true))
+        {
+            return false;
+        }
+
+        Ladder = Ladder with { WithdrawnMigration = seen.Migration is { IsFinished: false } made ? made.Uid : Ladder.WithdrawnMigration };
+        return true;
+    }
+
+    private async Task ForceStopAsync(string why)
+    {
+        Tell(VmProgress.Stopping, $"{why} It is stopped without a grace period.", null);
+        var stopped = await AskAsync<ActResult>(
+            Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, TimeSpan.Zero, Force: true));
+        if (stopped is not null && IsDone(stopped))
+        {
+            Ladder = Ladder with { IsForced = true, StopDeadline = context.Now() + Policy.StopTimeout };
+        }
+    }
+
+    private async Task DeleteInstanceAsync(string why, VmObservation seen)
+    {
+        Tell(VmProgress.Stopping, why, null);
+        if (seen.Instance?.EvacuationNode is not null && !await WithdrawMarkAsync(seen))
+        {
+            return;
+        }
+
+        var deleted = await AskAsync<ActResult>(
+            Activities.DeleteVmi, new DeleteVmiInput(input.Node, input.Holder, input.Vm, seen.Instance!.Uid));
+        if (deleted is not null && IsDone(deleted))
+        {
+            Ladder = Ladder with { IsShuttingDown = true };
+        }
+    }
+}
