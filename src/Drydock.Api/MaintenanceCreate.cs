@@ -136,7 +136,7 @@ public sealed record VirtualMachineSettings
     /// <summary>How long a migration may be in Scheduling.</summary>
     public string? SchedulingTimeout { get; init; }
 
-    /// <summary>How long one migration may take from Scheduled to its end.</summary>
+    /// <summary>How long one migration may take from Scheduled to its end; 45 minutes unless said otherwise.</summary>
     public string? RunningTimeout { get; init; }
 
     /// <summary>How many migrations are tried, 1 to 20.</summary>
@@ -157,7 +157,7 @@ public sealed record VirtualMachineSettings
     /// <summary>How long a stop may take until it is forced.</summary>
     public string? StopTimeout { get; init; }
 
-    /// <summary>How long whoever moves VMs with eviction strategy External may take until <c>onStuck</c> decides.</summary>
+    /// <summary>How long whoever moves VMs with eviction strategy External may take until <c>onStuck</c> decides; 30 minutes unless said otherwise.</summary>
     public string? ExternalTimeout { get; init; }
 
     /// <summary>No VM is told to migrate while a node it could go to has that many inbound migrations, 1 to 100; else KubeVirt's limits alone.</summary>

@@ -231,8 +231,8 @@ public sealed record VirtualMachinePolicy
     /// <summary>How long a migration may be in Scheduling. The default is four minutes, less than KubeVirt's own five.</summary>
     public TimeSpan SchedulingTimeout { get; init; } = TimeSpan.FromMinutes(4);
 
-    /// <summary>How long one migration may take from Scheduled to its end. The default is one hour.</summary>
-    public TimeSpan RunningTimeout { get; init; } = TimeSpan.FromHours(1);
+    /// <summary>How long one migration may take from Scheduled to its end. The default is 45 minutes, so that another is tried before the drain's deadline.</summary>
+    public TimeSpan RunningTimeout { get; init; } = TimeSpan.FromMinutes(45);
 
     /// <summary>How many migrations are tried before <see cref="OnStuck"/> decides.</summary>
     public int MaxAttempts { get; init; } = 3;
@@ -252,8 +252,11 @@ public sealed record VirtualMachinePolicy
     /// <summary>How long a stop may take until it is forced with a grace period of zero. The default is five minutes.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long whoever moves VMs with eviction strategy External may take until <see cref="OnStuck"/> decides. The default is one hour.</summary>
-    public TimeSpan ExternalTimeout { get; init; } = TimeSpan.FromHours(1);
+    /// <summary>
+    /// How long whoever moves VMs with eviction strategy External may take until <see cref="OnStuck"/> decides. The default is 30 minutes; what is as
+    /// long as the drain's time decides nothing before that.
+    /// </summary>
+    public TimeSpan ExternalTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>
     /// No VM is told to migrate while any node it could go to has that many inbound migrations, counting those that have no target yet;

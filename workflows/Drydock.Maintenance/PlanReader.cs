@@ -53,6 +53,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         findings.AddRange(PlanFindings.OfBudgets(pods, budgets, forecasts, request.Drain.OnTimeout));
         findings.AddRange(PlanFindings.OfVirtualMachines(forecasts));
         findings.AddRange(PlanFindings.OfHeld(forecasts));
+        findings.AddRange(PlanFindings.OfTimes(request, forecasts));
         findings.AddRange(await ArrivingAsync(request.Node, pods, forecasts, cancellationToken));
         findings.AddRange(PlanFindings.OfForce(forecasts, request.Drain.OnTimeout));
 

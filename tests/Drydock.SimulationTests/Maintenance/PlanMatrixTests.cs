@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
@@ -12,7 +13,7 @@ namespace Drydock.SimulationTests.Maintenance;
 /// or not, every default of the cluster, with and without a change of both after the machine was started.
 /// </summary>
 [Collection(VirtualTimeTests.Name)]
-public sealed class PlanMatrixTests
+public sealed partial class PlanMatrixTests
 {
     private static readonly string?[] Strategies = ["LiveMigrate", "LiveMigrateIfPossible", "None", "External", null];
 
@@ -123,7 +124,7 @@ public sealed class PlanMatrixTests
     [InlineData("None", true, VmFate.RestartsElsewhere, VmFate.StaysDown)]
     public async Task What_the_plan_says_by_run_strategy_is_what_then_happens(string eviction, bool moves, VmFate ofThoseThatComeBack, VmFate ofTheOthers)
     {
-        string[] strategies = ["Always", "RerunOnFailure", "Manual", "Once", "Halted"];
+        string[] strategies = ["Always", "RerunOnFailure", "Manual", "Once", "Halted", "WaitAsReceiver", "Both"];
         var scene = SceneOf(eviction);
         await using var world = await World.StartAsync(scene with
         {
@@ -131,17 +132,21 @@ public sealed class PlanMatrixTests
             [
                 .. strategies.Select(strategy => scene.VirtualMachines[0] with
                 {
-                    // One that is started by hand was started before it came to that.
-                    Name = strategy.ToLowerInvariant(), RunStrategy = strategy == "Manual" ? "Always" : strategy, EvictionStrategy = null,
+                    // One that is started by hand was started before it came to that; so was one that waits to be received.
+                    Name = strategy.ToLowerInvariant(), RunStrategy = strategy is "Manual" or "WaitAsReceiver" or "Both" ? "Always" : strategy, EvictionStrategy = null,
                     NotMigratable = moves ? null : "HostDeviceNotLiveMigratable",
                 }),
             ],
         });
-        world.Cluster.Store.Update(KubeVirtTypes.VirtualMachines, "vms", "manual", vm =>
+        foreach (var (name, key, value) in (IEnumerable<(string, string, JsonNode)>)[("manual", "runStrategy", "Manual"), ("waitasreceiver", "runStrategy", "WaitAsReceiver"), ("both", "running", true)])
         {
-            vm["spec"]!["runStrategy"] = "Manual";
-            return true;
-        });
+            world.Cluster.Store.Update(KubeVirtTypes.VirtualMachines, "vms", name, vm =>
+            {
+                vm["spec"]![key] = value;
+                return true;
+            });
+        }
+
         await world.RunForAsync(TimeSpan.FromSeconds(5));
         var before = await InstancesAsync(world);
         var request = world.Request() with { Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(2), OnTimeout = DeadlinePolicy.Fail } };
@@ -151,9 +156,13 @@ public sealed class PlanMatrixTests
         await world.RunForAsync(TimeSpan.FromSeconds(30));
 
         var after = await InstancesAsync(world);
-        plan.VirtualMachines.Select(vm => (vm.RunStrategy, vm.Fate)).ShouldBe(
-            [("Always", ofThoseThatComeBack), ("RerunOnFailure", ofThoseThatComeBack), ("Manual", ofTheOthers), ("Once", ofTheOthers)], ignoreOrder: true);
-        plan.VirtualMachines.ShouldAllBe(vm => Happened(before[vm.Vmi.Name], after[vm.Vmi.Name]) == Means(vm.Fate));
+        plan.VirtualMachines.Select(vm => (vm.Vmi.Name, vm.Fate)).ShouldBe(
+            [
+                ("always", ofThoseThatComeBack), ("rerunonfailure", ofThoseThatComeBack), ("both", ofThoseThatComeBack),
+                ("manual", ofTheOthers), ("once", ofTheOthers), ("waitasreceiver", ofTheOthers),
+            ],
+            ignoreOrder: true);
+        plan.VirtualMachines.Select(vm => (vm.Vmi.Name, Happened(before[vm.Vmi.Name], after[vm.Vmi.Name]))).ShouldBe(plan.VirtualMachines.Select(vm => (vm.Vmi.Name, Means(vm.Fate))));
         (before["halted"], after["halted"]).ShouldBe((null, null), "there is nothing of it on the node");
     }
 
@@ -219,7 +228,7 @@ public sealed class PlanMatrixTests
 
     private static string Happened(VmiSnapshot? before, VmiSnapshot? after) => (after?.Uid == before?.Uid, after?.Node == before?.Node) switch
     {
-        _ when after is null or { Phase: "Succeeded" or "Failed" } => "down",
+        _ when after is null or { Phase: "Succeeded" or "Failed" or "WaitingForSync" } => "down",
         (true, true) => "stays",
         (true, false) => "migrated",
         (false, _) => after?.Node == "node-1" ? "restarted on the same node" : "restarted elsewhere",

@@ -53,6 +53,25 @@ public sealed class VirtualMachineOwnersTests
     }
 
     [Theory(Timeout = World.Timeout)]
+    [InlineData(Set, DeadlinePolicy.Fail, VmOutcome.RestartedElsewhere, "within 1m, the policy deletes it; its VirtualMachineInstanceReplicaSet web makes another.")]
+    [InlineData(Bare, DeadlinePolicy.Fail, VmOutcome.StillThere, "stopping it would delete it for good. The maintenance fails at the deadline of the drain.")]
+    [InlineData(Bare, DeadlinePolicy.Force, VmOutcome.StaysDown, "At the deadline of the drain it is deleted by force, for good.")]
+    public async Task What_the_plan_says_of_an_instance_that_nobody_moves_is_what_then_happens(string owner, DeadlinePolicy onTimeout, VmOutcome outcome, string reason)
+    {
+        await using var world = await WorldAsync(owner, "External", canMigrate: true);
+        var request = Request(world, onTimeout) with
+        {
+            VirtualMachines = new VirtualMachinePolicy { OnStuck = StuckVmPolicy.ShutDown, ExternalTimeout = TimeSpan.FromMinutes(1) },
+        };
+
+        var plan = await new PlanReader(world.Kubernetes, world.Time, world.Planner).ReadAsync(request, CancellationToken.None);
+        var report = await world.MaintainAsync(request);
+
+        plan.VirtualMachines.ShouldHaveSingleItem().Reason.ShouldEndWith(reason);
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(outcome, report.Message);
+    }
+
+    [Theory(Timeout = World.Timeout)]
     [InlineData("LiveMigrate", false)]
     [InlineData("LiveMigrateIfPossible", false)]
     [InlineData("None", true)]

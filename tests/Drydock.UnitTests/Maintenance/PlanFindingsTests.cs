@@ -156,6 +156,24 @@ public sealed class PlanFindingsTests
     }
 
     [Theory]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Fail, 60, VmFate.Migrates, true)]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Fail, 45, VmFate.Migrates, false)]
+    [InlineData(StuckVmPolicy.Wait, DeadlinePolicy.Fail, 60, VmFate.Migrates, false)]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Wait, 60, VmFate.Migrates, false)]
+    [InlineData(StuckVmPolicy.Skip, DeadlinePolicy.Fail, 60, VmFate.StaysDown, false)]
+    public void A_policy_that_the_drain_leaves_no_time_for_is_told(StuckVmPolicy onStuck, DeadlinePolicy onTimeout, int minutes, VmFate fate, bool isTold)
+    {
+        var request = Request with
+        {
+            Drain = new DrainPolicy { OnTimeout = onTimeout },
+            VirtualMachines = new VirtualMachinePolicy { OnStuck = onStuck, RunningTimeout = TimeSpan.FromMinutes(minutes) },
+        };
+
+        PlanFindings.OfTimes(request, [new VmForecast(new ObjectRef("vms", "a"), "v", fate, "LiveMigrate", "default", true, "Always", "Because.")])
+            .Select(static finding => (finding.Severity, finding.Kind)).ShouldBe(isTold ? [(FindingSeverity.Notes, "vm-running-timeout")] : []);
+    }
+
+    [Theory]
     [InlineData(null, true)]
     [InlineData("node.kubernetes.io/unschedulable", false)]
     [InlineData("none", false)]

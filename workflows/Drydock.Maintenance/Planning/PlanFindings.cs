@@ -149,6 +149,20 @@ internal static class PlanFindings
             $"virtualmachineinstance/{forecast.Vmi}",
             forecast.NextStep ?? "Move it by whoever moves it.");
 
+    /// <summary>A policy for migrations that do not succeed which the drain's deadline leaves no time for: a copy that hangs is not ended before that.</summary>
+    public static IEnumerable<PlanFinding> OfTimes(MaintenanceRequest request, IEnumerable<VmForecast> forecasts)
+    {
+        if (request.VirtualMachines is { OnStuck: not StuckVmPolicy.Wait, RunningTimeout: var running } && request.Drain.OnTimeout != DeadlinePolicy.Wait
+            && running >= request.Drain.Timeout && forecasts.Any(static forecast => forecast.Fate == VmFate.Migrates))
+        {
+            yield return new(
+                FindingSeverity.Notes,
+                "vm-running-timeout",
+                $"A migration may run for {Spoken.Of(running)}, and the drain for {Spoken.Of(request.Drain.Timeout)}: one that hangs is not ended before its deadline.",
+                NextStep: "Give the drain more time, or migrations less.");
+        }
+    }
+
     /// <summary>Virtual machines that another maintenance has marked, where that is not in the way.</summary>
     public static IEnumerable<PlanFinding> OfHeld(IEnumerable<VmForecast> forecasts) =>
         from forecast in forecasts

@@ -14,6 +14,12 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
 {
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromMinutes(1);
 
+    // In the place of the rollout, which the calendar does not read: with the defaults of when windows were first stored, so that every history replays.
+    private static readonly RolloutRequest Unread = new([])
+    {
+        Template = new MaintenanceRequest("") { VirtualMachines = new VirtualMachinePolicy { RunningTimeout = TimeSpan.FromHours(1), ExternalTimeout = TimeSpan.FromHours(1) } },
+    };
+
     private readonly Inbox<Cancel> _cancel = new(context, WindowEvents.Cancel);
     private readonly Inbox<RolloutDone> _done = new(context, ChildEvents.RolloutDone);
 
@@ -25,7 +31,7 @@ internal sealed class WindowRun(TaskOrchestrationContext context, WindowRequest 
     {
         var next = await context.Do<NextWindow>(
             Activities.NextWindow,
-            new NextWindowInput(request with { Rollout = new RolloutRequest([]), State = null }, request.State?.After ?? context.Now()));
+            new NextWindowInput(request with { Rollout = Unread, State = null }, request.State?.After ?? context.Now()));
         if (next.Opening is not { } opening)
         {
             return await EndAsync(next.Problem ?? "It never opens again.");
