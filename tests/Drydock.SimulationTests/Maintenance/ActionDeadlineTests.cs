@@ -61,6 +61,65 @@ public sealed class ActionDeadlineTests
     }
 
     [Theory(Timeout = World.Timeout)]
+    [InlineData(MaintenanceAction.Job, true)]
+    [InlineData(MaintenanceAction.Job, false)]
+    [InlineData(MaintenanceAction.Reboot, true)]
+    [InlineData(MaintenanceAction.Reboot, false)]
+    [InlineData(MaintenanceAction.Webhook, true)]
+    [InlineData(MaintenanceAction.Webhook, false)]
+    [InlineData(MaintenanceAction.PowerCycle, true)]
+    [InlineData(MaintenanceAction.PowerCycle, false)]
+    public async Task One_that_cannot_begin_by_its_deadline_is_never_begun(MaintenanceAction kind, bool isAway)
+    {
+        var targets = new Targets();
+        await using var world = await World.StartAsync(ActionTests.Hardware, configure: Policies.Of(Policy, targets));
+        await world.BeginAsync(Request(world, kind) with { Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        if (isAway)
+        {
+            var back = world.Time.GetUtcNow().AddMinutes(14);
+            world.Api.Intercept = request => request is { Resource: "leases.coordination.k8s.io", Name: "node-node-1", IsDone: false } && world.Time.GetUtcNow() < back
+                ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+        }
+        else
+        {
+            LeaseTests.Take(world, "drydock/other/m9");
+        }
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(15));
+        var action = (await world.StatusAsync<MaintenanceStatus>())!.Actions.ShouldHaveSingleItem();
+        LeaseTests.Take(world, "drydock/hub/m1");
+        var report = await world.EndAsync();
+
+        (report.Outcome, action.Outcome).ShouldBe((MaintenanceOutcome.Failed, ActionOutcome.Failed), report.Message);
+        action.To.ShouldNotBeNull().ShouldBe(action.From + Given, TimeSpan.FromSeconds(10));
+        report.Message.ShouldContain(isAway ? "etcdserver: request timed out" : "The lease of node node-1 is held by ");
+        targets.Calls.ShouldBeEmpty();
+        world.Api.RequestLog.Of("create", "jobs.batch").ShouldBeEmpty();
+        world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io").ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_reboot_that_cannot_be_seen_at_its_deadline_fails_then_and_not_when_it_can_be_seen_again()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware, configure: Policies.Of(Policy));
+        await world.BeginAsync(Request(world, MaintenanceAction.Reboot));
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var back = world.Time.GetUtcNow().AddMinutes(20);
+        world.Api.Intercept = request => request is { Resource: "nodes", Verb: not "watch", IsDone: false } && world.Time.GetUtcNow() < back
+            ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+
+        var report = await world.EndAsync();
+
+        var action = report.Actions.ShouldHaveSingleItem();
+        report.Message.ShouldStartWith("Whether the node rebooted within 10m could not be seen: ");
+        action.To.ShouldNotBeNull().ShouldBe(action.From + Given, TimeSpan.FromSeconds(10));
+        NothingGoesOn(world, report);
+    }
+
+    [Theory(Timeout = World.Timeout)]
     [MemberData(nameof(Kinds))]
     public async Task A_cancel_ends_it_at_once(MaintenanceAction kind)
     {

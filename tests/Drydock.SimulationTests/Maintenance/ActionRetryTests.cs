@@ -66,6 +66,21 @@ public sealed class ActionRetryTests
         world.Api.RequestLog.Of("create", "jobs.batch").Count(request => request.Code == 201).ShouldBe(1);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_webhook_that_finds_its_lease_gone_has_it_taken_back_at_once()
+    {
+        var targets = new Targets { Failures = int.MaxValue };
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(Policy, targets));
+        await world.BeginAsync(Request(world, MaintenanceAction.Webhook, "change"));
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        world.Cluster.Store.Delete(ResourceTypes.Leases, "medik8s-leases", "node-node-1", new Deletion());
+        await world.RunForAsync(TimeSpan.FromMinutes(1.2));
+
+        var lease = world.Cluster.Store.Get(ResourceTypes.Leases, "medik8s-leases", "node-node-1");
+
+        ((string?)lease?["spec"]?["holderIdentity"]).ShouldBe("drydock/hub/m1", "it is not waited for until it would be renewed");
+    }
+
     /// <summary>The longest history that the action has in that time.</summary>
     private static async Task<int> LongestForAsync(World world, TimeSpan time, TimeSpan step)
     {

@@ -191,6 +191,38 @@ public sealed class ActionTests
         ((string?)JsonNode.Parse(call.Body!)!["callback"]).ShouldBe("https://drydock.example/api/v1/maintenances/m1/callbacks/action");
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("no such ticket.", "Webhook change called back: failed: no such ticket.")]
+    [InlineData(null, "Webhook change called back: failed.")]
+    public async Task A_webhook_that_calls_back_that_it_failed_fails_the_maintenance_in_its_words(string? said, string message)
+    {
+        var targets = new Targets();
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(Policy, targets));
+        await world.BeginAsync(Webhook(world));
+        await world.RunUntilAsync(() => targets.Calls.Count > 0);
+
+        await world.Client.RaiseEventAsync(InstanceIds.Action("m1", "action"), ActionEvents.Callback, new WebhookCallback(false, said), default);
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.Message, report.Actions.ShouldHaveSingleItem().Outcome).ShouldBe((MaintenanceOutcome.Failed, message, ActionOutcome.Failed));
+        targets.Calls.Count.ShouldBe(1);
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(400)]
+    [InlineData(403)]
+    [InlineData(404)]
+    public async Task A_webhook_that_is_refused_for_good_is_not_tried_again(int code)
+    {
+        var targets = new Targets { Failures = int.MaxValue, Code = code };
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(Policy, targets));
+
+        var report = await world.MaintainAsync(Webhook(world));
+
+        (report.Outcome, report.Message).ShouldBe((MaintenanceOutcome.Failed, $"Webhook change: https://hooks.example/node-1 answered {code} starting"));
+        targets.Calls.Count.ShouldBe(1);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_webhook_that_is_away_is_tried_with_the_same_key_and_one_that_does_not_call_back_fails_by_its_deadline()
     {
@@ -338,6 +370,9 @@ internal sealed class Targets : IHttpTargets
 
     public int Failures { get; init; }
 
+    /// <summary>What a failure answers.</summary>
+    public int Code { get; init; } = 503;
+
     public IReadOnlyList<HttpTargetCall> Calls
     {
         get
@@ -356,7 +391,7 @@ internal sealed class Targets : IHttpTargets
         lock (_lock)
         {
             _calls.Add(call);
-            return Task.FromResult(_calls.Count <= Failures ? new HttpTargetAnswer(503, "starting") : new HttpTargetAnswer(202, ""));
+            return Task.FromResult(_calls.Count <= Failures ? new HttpTargetAnswer(Code, "starting") : new HttpTargetAnswer(202, ""));
         }
     }
 }

@@ -64,6 +64,27 @@ public sealed class HealthGateTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_cannot_be_looked_at_fails_at_the_deadline_and_not_when_it_can()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with
+        {
+            Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] }, Health = new HealthPolicy { StableFor = TimeSpan.FromSeconds(1), Timeout = TimeSpan.FromMinutes(10) },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var back = world.Time.GetUtcNow().AddMinutes(12);
+        world.Api.Intercept = request => request is { Resource: "nodes", Verb: not "watch", IsDone: false } && world.Time.GetUtcNow() < back
+            ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann", null), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        report.Message.ShouldStartWith("Node node-1 was not healthy within 10m: The node could not be looked at: ");
+        var health = report.Steps.Single(static step => step.Step == MaintenanceStep.Health);
+        (health.To - health.From).ShouldBe(TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(5));
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_kubelet_that_stays_too_old_fails_by_the_deadline_and_the_node_stays_cordoned()
     {
         await using var world = await World.StartAsync("healthy");

@@ -84,6 +84,39 @@ public sealed class PowerCycleTests
         await ActionTests.NothingIsHeldAsync(world);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(40)]
+    [InlineData(70)]
+    public async Task After_a_cancel_a_machine_that_cannot_be_seen_is_looked_for_again_for_as_long_as_the_action_had(int minutes)
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await world.BeginAsync(PowerCycle(world, TimeSpan.FromHours(9)));
+        await world.RunUntilAsync(() => (bool?)Host(world)["status"]!["poweredOn"] == false);
+        var back = world.Time.GetUtcNow().AddMinutes(minutes);
+        world.Api.Intercept = request => request is { Resource: "nodes", Verb: not "watch", IsDone: false } && world.Time.GetUtcNow() < back
+            ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(35));
+        var meanwhile = (await world.StatusAsync<MaintenanceStatus>())!;
+        var report = await world.EndAsync();
+
+        (meanwhile.Step, meanwhile.IsCancelling).ShouldBe((MaintenanceStep.Restore, true));
+        meanwhile.Message.ShouldStartWith("Node node-1 is put back when its machine is: whether it is cannot be seen now, until ");
+        (report.Outcome, report.LeftBehind.Count).ShouldBe((MaintenanceOutcome.Cancelled, 0));
+        var finding = report.Findings.SingleOrDefault(static finding => finding.Kind == "machine-not-back");
+        if (minutes == 40)
+        {
+            finding.ShouldBeNull();
+        }
+        else
+        {
+            finding.ShouldNotBeNull().Message.ShouldStartWith("Whether the machine of node node-1 is back could not be found out: ");
+        }
+
+        await ActionTests.NothingIsHeldAsync(world);
+    }
+
     [Fact(Timeout = World.Timeout)]
     public async Task A_machine_that_does_not_come_back_after_a_cancel_holds_it_up_for_as_long_as_the_action_had()
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
@@ -126,6 +127,47 @@ public sealed class ProbeTests
         (meanwhile, world.Api.RequestLog.Of("create", "jobs.batch").Count).ShouldBe((1, 2));
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_job_for_which_no_time_is_left_is_not_started()
+    {
+        var slow = new Slow(Minutes);
+        await using var world = await World.StartAsync(Scenario.Named("healthy"), configure: Policies.Of(
+            new MaintenancePolicy("p")
+            {
+                Probes = new Dictionary<string, ProbeTemplate> { ["first"] = new(ProbeKind.Prometheus) { Url = "https://prometheus.example", Query = "ALERTS" }, ["check"] = Job },
+                RequiredProbes = ["first", "check"],
+                Jobs = new Dictionary<string, JobTemplate> { ["check"] = new("default", Steered("\"fake-kubelet/complete-after\":\"5s\"")) },
+            },
+            slow));
+        slow.Time = world.Time;
+
+        var report = await world.MaintainAsync(Request(world));
+
+        await FailedAsync(world, report, "Probe check: its Job was not started, as the node was healthy too late for it.");
+        world.Api.RequestLog.Of("create", "jobs.batch").ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_falls_ill_while_its_job_runs_does_not_pass_by_what_was_seen_before()
+    {
+        await using var world = await WorldAsync(Job, job: Steered("\"fake-kubelet/complete-after\":\"60\""));
+        await world.BeginAsync(Request(world));
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.RunForAsync(TimeSpan.FromSeconds(10));
+        world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", static node =>
+        {
+            node["status"]!["conditions"]!.AsArray().Add(new JsonObject { ["type"] = "DiskPressure", ["status"] = "True", ["message"] = "the disk is full" });
+            return true;
+        });
+
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Failed, false));
+        report.Message.ShouldStartWith("Node node-1 was not healthy within 2m: ");
+        report.Message.ShouldContain("DiskPressure");
+        world.Api.RequestLog.Of("create", "jobs.batch").Count.ShouldBe(1);
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData(90)]
     [InlineData(3600)]
@@ -180,6 +222,20 @@ public sealed class ProbeTests
     {
         Policy = "p", Health = new HealthPolicy { Timeout = Minutes, StableFor = TimeSpan.FromSeconds(1) },
     };
+
+    /// <summary>A Prometheus that takes its time.</summary>
+    private sealed class Slow(TimeSpan span) : IHttpTargets
+    {
+        public TimeProvider Time { get; set; } = TimeProvider.System;
+
+        public string? Problem(string url) => null;
+
+        public async Task<HttpTargetAnswer> SendAsync(HttpTargetCall call, CancellationToken cancellationToken)
+        {
+            await Task.Delay(span, Time, cancellationToken);
+            return new HttpTargetAnswer(200, """{"status":"success","data":{"resultType":"vector","result":[]}}""");
+        }
+    }
 
     /// <summary>A Prometheus that tells an alert for so many queries, then none.</summary>
     private sealed class Prometheus(int alerts) : IHttpTargets

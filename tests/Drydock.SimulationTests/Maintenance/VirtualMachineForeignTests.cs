@@ -69,9 +69,12 @@ public sealed class VirtualMachineForeignTests
         await world.RunForAsync(TimeSpan.FromMinutes(8));
 
         var told = await VmAsync(world, "one");
+        var report = await world.EndAsync();
 
         told.Blocker.ShouldNotBeNull(told.Message).Kind.ShouldBe("webhook-unreachable");
-        tried.ShouldBeInRange(2, 20);
+        tried.ShouldBeInRange(10, 40);
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Steps.Single(static step => step.Step == MaintenanceStep.Drain).To.ShouldBe(World.Start.AddMinutes(10), TimeSpan.FromSeconds(30));
     }
 
     [Fact(Timeout = World.Timeout)]
@@ -88,10 +91,15 @@ public sealed class VirtualMachineForeignTests
         await world.RunForAsync(TimeSpan.FromMinutes(9));
 
         var told = await VmAsync(world, "one");
+        var report = await world.EndAsync();
 
         told.Blocker.ShouldNotBeNull(told.Message).Kind.ShouldBe("stuck-terminating");
         world.Api.RequestLog.Of("delete", "pods").Count.ShouldBe(1, "the kubelet decides, when it answers again");
         Vmi(world, "one")!["metadata"]!["uid"]!.ToString().ShouldBe(uid, "it would run twice");
+        report.Outcome.ShouldBe(MaintenanceOutcome.Failed);
+        report.Message.ShouldStartWith("Virtual machine vms/one: It did not leave by force within 5m of the deadline either: ");
+        report.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.NotRunningAgain);
+        report.Steps.Single(static step => step.Step == MaintenanceStep.Drain).To.ShouldBe(World.Start.AddMinutes(10), TimeSpan.FromSeconds(30));
     }
 
     [Fact(Timeout = World.Timeout)]

@@ -385,6 +385,30 @@ public sealed class DrainBookTests
         DrainBook.IsStuckOnly(stuck with { Pods = [.. stuck.Pods, Pod(2) with { IsLeaving = true }] }).ShouldBeFalse();
     }
 
+    [Fact]
+    public void What_is_late_or_refused_is_not_waited_for_when_force_ends_and_keeps_none_of_a_higher_order()
+    {
+        var stuck = Pod(0) with { IsLeaving = true, Stuck = "its kubelet does not answer" };
+        var state = new DrainState { IsForced = true, Pods = [stuck, Pod(1) with { Denied = "local-storage" }, Pod(2) with { Order = 10, HeldBy = "forbidden" }] };
+
+        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u2");
+        DrainBook.Forced(state, Now, passesStuck: false).ShouldBeEmpty();
+        DrainBook.Forced(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, Now).ShouldBeEmpty("its turn ends when that has gone");
+        DrainBook.IsGoing(state, asksMachines: true).ShouldBeFalse();
+        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, asksMachines: true).ShouldBeTrue();
+        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true, Arrival = 3 }] }, asksMachines: true).ShouldBeFalse("it comes back");
+    }
+
+    [Fact]
+    public void A_machine_is_waited_for_when_force_ends_if_somebody_moves_it_and_not_for_ever()
+    {
+        var state = new DrainState { IsForced = true, Launchers = 1, Vms = [new("vms", "db")] };
+
+        DrainBook.IsGoing(state, asksMachines: true).ShouldBeTrue();
+        DrainBook.IsGoing(state, asksMachines: false).ShouldBeFalse();
+        DrainBook.IsGoing(state with { NewVms = state.Vms }, asksMachines: true).ShouldBeFalse("its turn has not come");
+    }
+
     private static IReadOnlyList<IReadOnlyList<PodEntry>> Due(DrainState state, DateTimeOffset now) => PodSchedule.Due(state.Pods, state.Allowed, now);
 
     private static DrainState Seen(int pods, int allowed) =>
