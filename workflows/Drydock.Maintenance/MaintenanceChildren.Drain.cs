@@ -18,7 +18,12 @@ internal sealed partial class MaintenanceChildren
         var planned = inOrder ? [] : vms.ToList();
         _drain = context.CallSubOrchestratorAsync<DrainResult>(
             Orchestrations.Drain,
-            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned }) { OrdersMachines = inOrder, EndsPromptly = true },
+            new DrainInput(request.Node, holder, context.InstanceId, request.Drain, deadline, keepsEmpty, new DrainState { Vms = planned })
+            {
+                OrdersMachines = inOrder,
+                EndsPromptly = true,
+                StopsWithin = (_vmPolicy.StopGracePeriod ?? TimeSpan.Zero) + (2 * _vmPolicy.StopTimeout),
+            },
             new TaskOptions().WithInstanceId(InstanceIds.Pods(context.InstanceId)));
         planned.ForEach(StartVm);
     }

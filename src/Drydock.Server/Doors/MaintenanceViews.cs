@@ -128,7 +128,7 @@ internal static class MaintenanceViews
     }
 
     private static IEnumerable<VmStatus> InOrder(DrainStatus? drain) => (drain?.MachinesInOrder ?? []).Select(vm => new VmStatus(
-        vm, VmProgress.Waiting, $"Its turn comes when all that a rule gives order {drain!.OrderInHand} has left the node."));
+        vm, VmProgress.Waiting, $"Its turn comes when all of order {drain!.OrderInHand}{(drain.OrderInHand == 0 ? ", which is what no rule gives another," : "")} has left the node."));
 
     private static List<VmView> Vms(List<VmStatus> moving, MaintenanceReport? report)
     {

@@ -215,6 +215,45 @@ public sealed class VirtualMachineRerunTests
         (refused.CanStart, other.CanStart).ShouldBe((false, true));
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("eviction", false)]
+    [InlineData("eviction", true)]
+    [InlineData("stop", false)]
+    [InlineData("stop", true)]
+    public async Task What_was_done_without_an_answer_when_somebody_suspends_or_cancels_is_known_by_what_the_machine_shows(string call, bool isCancel)
+    {
+        await using var world = await World.StartAsync(call == "stop" ? Rerun("LiveMigrate", canMigrate: false) : Rerun());
+        var isDone = false;
+        world.Api.Intercept = request =>
+        {
+            isDone |= request.Subresource == call && request.IsDone;
+            return isDone && request.Subresource == call ? throw new ApiException(503, "ServiceUnavailable", "etcdserver: request timed out") : Task.CompletedTask;
+        };
+        await world.BeginAsync(Wish(world) with { VirtualMachines = Quick with { OnNotMigratable = StuckVmPolicy.ShutDown } });
+        await world.RunUntilAsync(() => isDone);
+
+        await (isCancel
+            ? world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None)
+            : world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), CancellationToken.None));
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        world.Api.Intercept = null;
+        if (!isCancel)
+        {
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ann"), CancellationToken.None);
+        }
+
+        var report = await world.EndAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        report.Outcome.ShouldBe(isCancel ? MaintenanceOutcome.Cancelled : MaintenanceOutcome.Completed, report.Message);
+        report.LeftBehind.ShouldBeEmpty();
+        var machine = report.VirtualMachines.ShouldHaveSingleItem();
+        machine.Outcome.ShouldBe(call == "stop" ? VmOutcome.Stopped : isCancel ? VmOutcome.NotRunningAgain : VmOutcome.RestartedElsewhere, machine.Message);
+        machine.IsRestored.ShouldBe(call == "stop" || isCancel, machine.Message);
+        Starts(world).ShouldBe(1);
+        ShouldBeAsBefore(world);
+    }
+
     private static Scenario Rerun(string eviction = "None", bool canMigrate = true) => Machines(
         Machine("one") with { RunStrategy = "RerunOnFailure", EvictionStrategy = eviction, NotMigratable = canMigrate ? null : "HostDeviceNotLiveMigratable" });
 

@@ -205,6 +205,12 @@ internal sealed class ActionRun
                 return new(false, Cancelled(why));
             }
 
+            if (Input.EndsPromptly)
+            {
+                // What came in the last pause counts: it may have given it more time.
+                await SteerAsync();
+            }
+
             if (WhyNotAsked(why, late: why) is { } over)
             {
                 return new(false, over);

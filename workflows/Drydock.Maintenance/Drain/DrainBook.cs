@@ -132,13 +132,16 @@ internal static class DrainBook
 
     /// <summary>
     /// Something is on its way out and not late: a pod within its grace period, unless it comes back each time, or a virtual machine, whose own
-    /// move knows whether it is.
+    /// move knows whether it is; or its turn has come, and it was not asked to go by force yet.
     /// </summary>
     /// <param name="state">What is there.</param>
-    /// <param name="asksMachines">A machine counts that was told to whoever moves it.</param>
-    public static bool IsGoing(DrainState state, bool asksMachines) =>
-        (asksMachines && state.Launchers > 0 && state.Vms.Except(state.NewVms).Any())
+    /// <param name="now">The time.</param>
+    /// <param name="waitsForTries">What must be tried or decided first counts: a pod that was not deleted by force yet, a machine that is moved.</param>
+    public static bool IsGoing(DrainState state, DateTimeOffset now, bool waitsForTries) =>
+        (waitsForTries && (MovesMachines(state) || ToForce(state, now, passesStuck: true).Any(static pod => pod is { WasForced: false, HeldBy: not Answers.ComesBack })))
         || state.Pods.Any(pod => pod is { HoldsDrain: true, IsLeaving: true, Stuck: null, Arrival: < ArrivalsAtOnce });
+
+    private static bool MovesMachines(DrainState state) => state.Launchers > 0 && state.Vms.Except(state.NewVms).Any();
 
     /// <summary>What was answered.</summary>
     public static DrainState Tried(DrainState state, PodsEvicted result, bool isForced, DateTimeOffset now)

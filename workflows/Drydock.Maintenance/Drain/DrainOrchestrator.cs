@@ -19,6 +19,10 @@ internal sealed record DrainInput(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool OrdersMachines { get; init; }
 
+    /// <summary>How long the stop of a machine may take, the one by force with it; null in what was stored before that was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimeSpan? StopsWithin { get; init; }
+
     /// <summary>
     /// Nothing is evicted any more once it is to end or is suspended, also between two tries; and force ends in time, whatever is left then. False
     /// in what was stored before that: its history must replay.
@@ -280,13 +284,14 @@ internal sealed class DrainOrchestrator : TaskOrchestrator<DrainInput, DrainResu
             // What a rule forbids to evict is not deleted by force either, and nothing else is left that could still go; what is stuck may
             // come loose.
             DeadlinePolicy.Force => state.IsForced
-                && (DrainBook.IsDeniedOnly(state) || (DrainTelling.ForceEnds(input.Deadline, input.Policy) is var ends && now >= ends && IsOver(input, state, now - ends))),
+                && (DrainBook.IsDeniedOnly(state) || (DrainTelling.ForceEnds(input.Deadline, input.Policy) is var ends && now >= ends && IsOver(input, state, now, ends))),
             _ => false,
         };
 
-    // A move that has not decided about its machine after as long again does not decide at all.
-    private static bool IsOver(DrainInput input, DrainState state, TimeSpan late) =>
-        input.EndsPromptly ? !DrainBook.IsGoing(state, asksMachines: late < input.Policy.Timeout) : DrainBook.IsStuckOnly(state);
+    // A move that has not decided about its machine after as long again, and after all that a stop may take, does not decide at all.
+    private static bool IsOver(DrainInput input, DrainState state, DateTimeOffset now, DateTimeOffset ends) => input.EndsPromptly
+        ? !DrainBook.IsGoing(state, now, waitsForTries: now < ends + input.Policy.Timeout + (input.StopsWithin ?? TimeSpan.Zero))
+        : DrainBook.IsStuckOnly(state);
 
     private static async Task<(DrainState State, bool WasCancelled)> EvictAsync(
         TaskOrchestrationContext context, DrainInput input, DrainState state, Task stop)

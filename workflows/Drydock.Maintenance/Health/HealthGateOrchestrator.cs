@@ -170,7 +170,7 @@ internal sealed class HealthGateOrchestrator : TaskOrchestrator<HealthGateInput,
     {
         var key = $"probe-{probe.Name}";
         var left = input.Deadline - context.Now();
-        if (input.EndsPromptly && left <= TimeSpan.Zero)
+        if (input is { EndsPromptly: true, SuspendedAt: null } && left <= TimeSpan.Zero)
         {
             return (input, new FailedCheck(key, $"Probe {probe.Name}: its Job was not started, as the node was healthy too late for it.", IsFinal: true));
         }

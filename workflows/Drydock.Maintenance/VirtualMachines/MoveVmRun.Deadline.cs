@@ -8,6 +8,9 @@ internal sealed partial class MoveVmRun
     // By force: a stop that is refused for that long is not going to be accepted.
     private static readonly TimeSpan StopRefusedFor = TimeSpan.FromMinutes(1);
 
+    private DateTimeOffset? StopRefusedUntil => Ladder.StopRefusal is not { } refusal ? null
+        : (refusal.Since > _deadline.Deadline ? refusal.Since : _deadline.Deadline) + StopRefusedFor;
+
     private static string AtDeadline(string why) => $"It was still on the node at the deadline: {why}";
 
     private VmStep AtDeadline(VmStep step, VmObservation seen, DateTimeOffset now)
@@ -29,7 +32,7 @@ internal sealed partial class MoveVmRun
                 wait with { Until = wait.Until < _deadline.Deadline + StopPatience ? wait.Until : _deadline.Deadline + StopPatience },
             DeadlinePolicy.Force when onlyItsPod => new VmStep.EvictLauncher("by force: the deadline has passed"),
             DeadlinePolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, AtDeadline((step as VmStep.Wait)?.Message ?? Ladder.StopRefusal?.Message ?? "it did not leave.")),
-            DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver", Held: null } && !(now >= Ladder.StopRefusal?.Since + StopRefusedFor) =>
+            DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver", Held: null } && !(now >= StopRefusedUntil) =>
                 new VmStep.Stop("The deadline has passed."),
             DeadlinePolicy.Force when seen is { Machine: null, Instance.IsFinal: false } && !Ladder.IsShuttingDown =>
                 new VmStep.DeleteInstance("The deadline has passed: it is deleted, since it has no VirtualMachine that could be stopped."),

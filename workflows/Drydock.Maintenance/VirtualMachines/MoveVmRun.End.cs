@@ -51,12 +51,7 @@ internal sealed partial class MoveVmRun
     /// <summary>The same where that fails nothing: it is told, and in a while all begins anew with what is known; unless it was told to end.</summary>
     public async Task<MoveVmResult> LookAgainAsync(string why)
     {
-        if (_isAsking)
-        {
-            // Whether it was asked for is not known: as if it was, so that it is withdrawn at the end.
-            Ladder = Ladder with { AskedAt = Ladder.AskedAt ?? context.Now() };
-        }
-
+        BookUnanswered();
         var again = context.Now() + LookAgainAfter;
         Tell(
             VmProgress.Blocked, why, again, Answers.Unseen, null,
@@ -75,6 +70,12 @@ internal sealed partial class MoveVmRun
     private async Task<MoveVmResult> GiveUpAsync(string why, bool isFailure)
     {
         var seen = await LookOnceAsync();
+        if (input.EndsPromptly && seen is not null)
+        {
+            BookUnanswered();
+            RecogniseUnanswered(seen);
+        }
+
         var (now, message) = await LeftAsync(seen ?? _state.Seen ?? new VmObservation(context.Now()));
         return seen is not null && Gone(now) is { } done
             ? Finish(done.Outcome, $"{why} {done.Message}", done.Node, isFailure)

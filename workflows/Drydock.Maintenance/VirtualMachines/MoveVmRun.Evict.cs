@@ -31,7 +31,8 @@ internal sealed partial class MoveVmRun
         // decide that of a node that does not answer. A machine that runs elsewhere has none here.
         var atOnce = force && seen.LeavesForeign && (launcher.IsTerminating || seen.RunsElsewhere(input.Node));
         var sooner = seen.RunsElsewhere(input.Node) ? TimeSpan.Zero : TimeSpan.FromSeconds(1);
-        _isAsking = true;
+        var isShutDown = force || seen.Instance is not { } evicted || VmLadder.ShutsDown(evicted);
+        (_isAsking, _endsIt) = (true, isShutDown && !seen.RunsElsewhere(input.Node));
         var answer = await AskAsync<LauncherEvicted>(
             Activities.EvictLauncher,
             new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, atOnce ? sooner : input.GracePeriod)
@@ -44,10 +45,12 @@ internal sealed partial class MoveVmRun
             isEviction: true);
         if (answer is null)
         {
+            BookUnanswered();
             return;
         }
 
         _isAsking = false;
+        Ladder = Ladder with { MayBeShuttingDown = false };
         if (!IsDone(answer.Act))
         {
             return;
@@ -74,8 +77,18 @@ internal sealed partial class MoveVmRun
             return;
         }
 
-        Answered(answer, launcher, isShutDown: force || seen.Instance is not { } evicted || VmLadder.ShutsDown(evicted));
+        Answered(answer, launcher, isShutDown);
         Ladder = Ladder with { IsForced = Ladder.IsForced || (atOnce && Ladder.Refusal is null) };
+    }
+
+    /// <summary>Whether it was asked for is not known: as if it was, so that it is withdrawn at the end, and that nobody else is taken for it.</summary>
+    private void BookUnanswered()
+    {
+        if (_isAsking)
+        {
+            _isAsking = false;
+            Ladder = Ladder with { AskedAt = Ladder.AskedAt ?? context.Now(), MayBeShuttingDown = Ladder.MayBeShuttingDown || _endsIt };
+        }
     }
 
     private void Answered(LauncherEvicted answer, ObservedLauncher launcher, bool isShutDown)

@@ -59,8 +59,9 @@ internal sealed partial class MoveVmRun
     /// <summary>Takes our mark off one that nobody need start any more.</summary>
     private async Task ReleaseAsync(VmOutcome? outcome)
     {
-        var mayBeDown = !Ladder.IsUnwanted && (Ladder.IsShuttingDown || _isAsking) && outcome is null or VmOutcome.NotRunningAgain or VmOutcome.StillThere;
-        if (!Ladder.NeedsStart || Ladder.IsStopped || mayBeDown || _state.StoppedLedger is null)
+        var mayBeDown = !Ladder.IsUnwanted && (Ladder.IsShuttingDown || Ladder.MayBeShuttingDown || Ladder.MayBeStopped || _isAsking)
+            && outcome is null or VmOutcome.NotRunningAgain or VmOutcome.StillThere;
+        if (Ladder.IsStopped || mayBeDown || _state.StoppedLedger is null || !(Ladder.NeedsStart || input.EndsPromptly))
         {
             return;
         }

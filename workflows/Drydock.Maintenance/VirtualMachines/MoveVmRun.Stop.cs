@@ -22,21 +22,51 @@ internal sealed partial class MoveVmRun
             return;
         }
 
+        var ledger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null;
+        if (input.EndsPromptly)
+        {
+            // What ends the move before the answer is known must not leave it down, nor marked.
+            _state = _state with { StoppedLedger = ledger };
+        }
+
         var stopped = await AskAsync<ActResult>(
             Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, Policy.StopGracePeriod));
-        if (stopped?.Verdict == Verdict.Refused)
+        if (stopped is null)
+        {
+            Ladder = Ladder with { MayBeStopped = true };
+            return;
+        }
+
+        if (stopped.Verdict == Verdict.Refused && input.EndsPromptly)
         {
             Ladder = Ladder with { StopRefusal = new(stopped.Message ?? "KubeVirt refuses its stop.", Ladder.StopRefusal?.Since ?? context.Now()) };
         }
 
-        if (stopped is not null && IsDone(stopped))
+        if (IsDone(stopped))
         {
-            Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience, StopRefusal = null };
-            _state = _state with
-            {
-                StoppedStrategy = marked.Prior?.StrategyName,
-                StoppedLedger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null,
-            };
+            _state = _state with { StoppedLedger = ledger };
+            BookStop(marked.Prior?.StrategyName);
+        }
+    }
+
+    private void BookStop(string? strategy)
+    {
+        Ladder = Ladder with { IsStopped = true, StopDeadline = context.Now() + StopPatience, StopRefusal = null, MayBeStopped = false };
+        _state = _state with { StoppedStrategy = strategy };
+    }
+
+    /// <summary>What was asked for and not answered was done after all, if the machine shows it.</summary>
+    private void RecogniseUnanswered(VmObservation seen)
+    {
+        var goes = seen.Launcher is null or { IsTerminating: true };
+        if (Ladder.MayBeShuttingDown && goes)
+        {
+            Ladder = Ladder with { IsShuttingDown = true, MayBeShuttingDown = false };
+        }
+
+        if (Ladder.MayBeStopped && seen.Machine is { } machine && (goes || machine is { RunStrategy: "Halted" } or { IsStopAsked: true }))
+        {
+            BookStop(_state.StoppedLedger is { } ledger ? LedgerJson.Read<VmPrior>(ledger)?.StrategyName : null);
         }
     }
 
@@ -73,7 +103,11 @@ internal sealed partial class MoveVmRun
 
         var deleted = await AskAsync<ActResult>(
             Activities.DeleteVmi, new DeleteVmiInput(input.Node, input.Holder, input.Vm, seen.Instance!.Uid));
-        if (deleted is not null && IsDone(deleted))
+        if (deleted is null)
+        {
+            Ladder = Ladder with { MayBeShuttingDown = true };
+        }
+        else if (IsDone(deleted))
         {
             Ladder = Ladder with { IsShuttingDown = true };
         }

@@ -18,6 +18,9 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     // It is being asked for: whether it was is not known before the answer is there.
     private bool _isAsking;
 
+    // What is asked for would shut it down.
+    private bool _endsIt;
+
     // What holds for this machine: the request's word on it, its annotations if they count, the policy.
     private VirtualMachinePolicy Policy => VmPolicies.For(input.Policy, input.Vm, _state.Seen?.Machine?.Annotated) is var policy && input.FailsNothing
         ? VmPolicies.WithoutFailing(policy) : policy;
@@ -112,6 +115,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
 
         _state = _state with { Seen = seen };
         Recognise(seen);
+        RecogniseUnanswered(seen);
         return seen;
     }
 
@@ -219,13 +223,14 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     {
         Tell(VmProgress.Requested, $"It is migrated {step.Why}.", null);
         Ladder = Ladder with { PinnedTo = step.Target.Node };
-        _isAsking = true;
+        (_isAsking, _endsIt) = (true, false);
         var asked = await AskAsync<ActResult>(
             Activities.MigrateVm,
             new MigrateVmInput(
                 input.Node, input.Holder, input.Vm, seen.Instance!.Uid, step.Target.Hostname, seen.Migration?.Uid, Policy.MaxInboundPerNode));
         if (asked is null)
         {
+            BookUnanswered();
             return;
         }
 

@@ -39,6 +39,14 @@ internal sealed record VmLadderState
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool WasEnded { get; init; }
 
+    /// <summary>An eviction or delete that would shut it down was asked for, and what came of it is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MayBeShuttingDown { get; init; }
+
+    /// <summary>Its stop was asked for, and what came of it is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MayBeStopped { get; init; }
+
     /// <summary>We stopped it: restore starts it again.</summary>
     public bool IsStopped { get; init; }
 
