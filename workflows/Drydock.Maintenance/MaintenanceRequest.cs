@@ -100,8 +100,9 @@ public enum DeadlinePolicy
     Fail,
 
     /// <summary>
-    /// Delete instead of evict, in the order of the rules. Needs its own permission. What terminates already is left to its kubelet: if nothing
-    /// else is left, it is waited for as long again, and then the maintenance fails.
+    /// Delete instead of evict, in the order of the rules, but for what never ends or is refused, which keeps nothing after it. Needs its own
+    /// permission. What terminates already is left to its kubelet. If anything is left after as long again that does not shut down in its time,
+    /// the maintenance fails.
     /// </summary>
     Force,
 }

@@ -10,7 +10,7 @@ internal sealed class PolicyOptions
     private readonly Option<string?> _reason = new("--reason") { Description = "Why, in your words; shown to everybody who looks at it.", HelpName = "text" };
     private readonly ActionFlags _actions = new();
     private readonly Option<string?> _timeout = CommonOptions.Duration("--timeout", "How long until the node must be empty. Default 1h.");
-    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over; 'force' deletes what is left past every budget, in the order of the rules, and needs the permission to delete pods; what is stuck then is waited for as long again. Default fail.", ("fail", "Fail"), ("wait", "Wait"), ("force", "Force"));
+    private readonly Option<string?> _onTimeout = CommonOptions.Choice("--on-timeout", "When that time is over; 'force' deletes what is left past every budget, in the order of the rules, and needs the permission to delete pods; what is left after as long again, and does not shut down in its time, fails the maintenance. Default fail.", ("fail", "Fail"), ("wait", "Wait"), ("force", "Force"));
     private readonly Option<string?> _gracePeriod = new("--grace-period")
     {
         Description = "Seconds, or a duration, for every pod to end; -1: the pod's own. Default -1.",

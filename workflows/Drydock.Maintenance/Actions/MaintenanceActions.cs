@@ -73,9 +73,14 @@ internal sealed class MaintenanceActions(
         }
         catch (TaskFailedException failure)
         {
-            var cancelled = action.EndsPromptly ? await cancel.EndAsync() : null;
-            progress.Over(cancelled is null ? ActionOutcome.Failed : ActionOutcome.Cancelled, cancelled is null ? failure.Sentence() : NotBegun);
-            return cancelled ?? throw failure;
+            if (action.EndsPromptly && await cancel.EndAsync() is { } cancelled)
+            {
+                progress.Over(ActionOutcome.Cancelled, NotBegun);
+                return cancelled;
+            }
+
+            progress.Over(ActionOutcome.Failed, failure.Sentence());
+            throw;
         }
 
         if (!action.EndsPromptly)

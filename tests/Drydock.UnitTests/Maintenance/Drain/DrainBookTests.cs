@@ -9,7 +9,7 @@ using Xunit;
 namespace Drydock.UnitTests.Maintenance.Drain;
 
 /// <summary>Which pods a drain tries when, and what it tells of the others.</summary>
-public sealed class DrainBookTests
+public sealed partial class DrainBookTests
 {
     private const string Budget = "shop/web";
 
@@ -91,17 +91,6 @@ public sealed class DrainBookTests
         PodSchedule.Due([last, Pod(1) with { Waits = true, GoneAt = Now }], new Dictionary<string, int>(), Now).Single().Single().Uid.ShouldBe("u0");
     }
 
-    [Fact]
-    public void What_a_rule_refuses_is_not_deleted_by_force_and_is_told_apart_from_what_may_still_go()
-    {
-        var state = new DrainState { IsForced = true, Pods = [Pod(0) with { Denied = "local-storage" }, Pod(1) with { Waits = true }] };
-
-        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u1");
-        DrainBook.IsDeniedOnly(state).ShouldBeFalse();
-        DrainBook.IsDeniedOnly(state with { Pods = [state.Pods[0], state.Pods[1] with { GoneAt = Now }] }).ShouldBeTrue();
-        DrainBook.IsDeniedOnly(state with { Pods = [] }).ShouldBeFalse();
-    }
-
     [Theory]
     [InlineData(DeadlinePolicy.Fail, null)]
     [InlineData(DeadlinePolicy.Wait, null)]
@@ -168,18 +157,6 @@ public sealed class DrainBookTests
     }
 
     [Fact]
-    public void What_not_even_force_could_delete_is_asked_for_again_after_ten_seconds_whatever_its_rule()
-    {
-        var state = new DrainState { IsForced = true, Pods = [Pod(0) with { Waits = true }, Pod(1)] };
-        state = DrainBook.Tried(
-            state, new PodsEvicted(Verdict.Done, [], [new("u0", "webhook-denied", "no", null, null), new("u1", "webhook-denied", "no", null, null)]), isForced: true, Now);
-
-        DrainBook.Forced(state, Now.AddSeconds(9)).ShouldBeEmpty();
-        DrainBook.NextForced(state, Now).ShouldBe(Now.AddSeconds(10));
-        DrainBook.Forced(state, Now.AddSeconds(10)).Count.ShouldBe(2);
-    }
-
-    [Fact]
     public void A_webhook_that_refuses_one_pod_does_not_use_up_the_budget_of_the_others()
     {
         var state = Tried(Seen(3, allowed: 2), new PodTry("u0", "webhook-denied", "no", null, null), Now);
@@ -225,15 +202,6 @@ public sealed class DrainBookTests
     }
 
     [Fact]
-    public void A_pod_whose_own_deadline_has_passed_is_forced_alone()
-    {
-        var state = new DrainState { Pods = [Pod(0) with { Deadline = Now }, Pod(1) with { Deadline = Now.AddSeconds(1) }, Pod(2) with { Deadline = Now, IsLeaving = true }] };
-
-        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u0");
-        DrainBook.Forced(state with { IsForced = true }, Now).Count.ShouldBe(2);
-    }
-
-    [Fact]
     public void A_deadline_of_a_pod_counts_from_when_it_was_first_seen()
     {
         var policy = Policy with { PodTimeout = TimeSpan.FromMinutes(5) };
@@ -272,21 +240,6 @@ public sealed class DrainBookTests
         var status = DrainTelling.StatusOf(state, Now, Policy, Now);
 
         (status.Total, status.Gone).ShouldBe((2, 1));
-    }
-
-    [Fact]
-    public void A_pods_own_time_begins_with_its_turn_and_force_takes_only_those_whose_turn_it_is()
-    {
-        var policy = Policy with { OnTimeout = DeadlinePolicy.Force, PodTimeout = TimeSpan.FromMinutes(5) };
-        var state = DrainBook.Seen(new DrainState(), Sight(Now, 0, Pod(0) with { Waits = true }, Pod(1) with { Order = 1 }), policy);
-        state.Pods.Select(pod => pod.Deadline).ShouldBe([Now.AddMinutes(5), null]);
-        DrainBook.Forced(state with { IsForced = true }, Now).Single().Single().Uid.ShouldBe("u0");
-
-        state = DrainBook.Seen(state, Sight(Now.AddMinutes(7), 0) with { Gone = ["u0"] }, policy);
-
-        state.Pods[1].Deadline.ShouldBe(Now.AddMinutes(12));
-        DrainBook.Forced(state, Now.AddMinutes(11)).ShouldBeEmpty();
-        DrainBook.Forced(state, Now.AddMinutes(12)).Single().Single().Uid.ShouldBe("u1");
     }
 
     [Fact]
@@ -373,40 +326,6 @@ public sealed class DrainBookTests
 
         blockers.Count.ShouldBeInRange(3, 19);
         JsonSerializer.SerializeToUtf8Bytes(blockers).Length.ShouldBeLessThan(16 * 1024);
-    }
-
-    [Fact]
-    public void Only_what_nothing_can_make_go_counts_as_stuck()
-    {
-        var stuck = new DrainState { Pods = [Pod(0) with { IsLeaving = true, Stuck = "its kubelet does not answer" }, Pod(1) with { Denied = "local-storage" }], Attached = ["csi-1"] };
-
-        DrainBook.IsStuckOnly(stuck).ShouldBeTrue();
-        DrainBook.IsStuckOnly(stuck with { Launchers = 1 }).ShouldBeFalse();
-        DrainBook.IsStuckOnly(stuck with { Pods = [.. stuck.Pods, Pod(2) with { IsLeaving = true }] }).ShouldBeFalse();
-    }
-
-    [Fact]
-    public void What_is_late_or_refused_is_not_waited_for_when_force_ends_and_keeps_none_of_a_higher_order()
-    {
-        var stuck = Pod(0) with { IsLeaving = true, Stuck = "its kubelet does not answer" };
-        var state = new DrainState { IsForced = true, Pods = [stuck, Pod(1) with { Denied = "local-storage" }, Pod(2) with { Order = 10, HeldBy = "forbidden" }] };
-
-        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u2");
-        DrainBook.Forced(state, Now, passesStuck: false).ShouldBeEmpty();
-        DrainBook.Forced(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, Now).ShouldBeEmpty("its turn ends when that has gone");
-        DrainBook.IsGoing(state, asksMachines: true).ShouldBeFalse();
-        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, asksMachines: true).ShouldBeTrue();
-        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true, Arrival = 3 }] }, asksMachines: true).ShouldBeFalse("it comes back");
-    }
-
-    [Fact]
-    public void A_machine_is_waited_for_when_force_ends_if_somebody_moves_it_and_not_for_ever()
-    {
-        var state = new DrainState { IsForced = true, Launchers = 1, Vms = [new("vms", "db")] };
-
-        DrainBook.IsGoing(state, asksMachines: true).ShouldBeTrue();
-        DrainBook.IsGoing(state, asksMachines: false).ShouldBeFalse();
-        DrainBook.IsGoing(state with { NewVms = state.Vms }, asksMachines: true).ShouldBeFalse("its turn has not come");
     }
 
     private static IReadOnlyList<IReadOnlyList<PodEntry>> Due(DrainState state, DateTimeOffset now) => PodSchedule.Due(state.Pods, state.Allowed, now);
