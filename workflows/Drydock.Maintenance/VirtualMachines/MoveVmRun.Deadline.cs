@@ -1,5 +1,3 @@
-using Drydock.Kubernetes;
-
 namespace Drydock.Maintenance.VirtualMachines;
 
 /// <content>What the deadline of the drain makes of a step.</content>

@@ -1,5 +1,3 @@
-using Drydock.Kubernetes;
-
 namespace Drydock.Maintenance.VirtualMachines;
 
 /// <content>How a machine is stopped, or its instance deleted.</content>

@@ -69,14 +69,15 @@ public sealed partial class DrainBookTests
     public void What_is_late_or_refused_is_not_waited_for_when_force_ends_and_keeps_none_of_a_higher_order()
     {
         var stuck = Pod(0) with { IsLeaving = true, Stuck = "its kubelet does not answer" };
-        var state = new DrainState { IsForced = true, Pods = [stuck, Pod(1) with { Denied = "local-storage" }, Pod(2) with { Order = 10, HeldBy = "forbidden" }] };
+        var state = new DrainState { IsForced = true, Pods = [stuck, Pod(1) with { Denied = "local-storage" }, Pod(2) with { Order = 10, HeldBy = "forbidden", WasForced = true }] };
 
         DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u2");
         DrainBook.Forced(state, Now, passesStuck: false).ShouldBeEmpty();
         DrainBook.Forced(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, Now).ShouldBeEmpty("its turn ends when that has gone");
-        DrainBook.IsGoing(state, asksMachines: true).ShouldBeFalse();
-        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, asksMachines: true).ShouldBeTrue();
-        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true, Arrival = 3 }] }, asksMachines: true).ShouldBeFalse("it comes back");
+        DrainBook.IsGoing(state, Now, waitsForTries: true).ShouldBeFalse();
+        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { Order = 10 }] }, Now, waitsForTries: true).ShouldBeTrue("it was not deleted yet");
+        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true }] }, Now, waitsForTries: true).ShouldBeTrue();
+        DrainBook.IsGoing(state with { Pods = [.. state.Pods, Pod(3) with { IsLeaving = true, Arrival = 3 }] }, Now, waitsForTries: true).ShouldBeFalse("it comes back");
     }
 
     [Fact]
@@ -84,8 +85,8 @@ public sealed partial class DrainBookTests
     {
         var state = new DrainState { IsForced = true, Launchers = 1, Vms = [new("vms", "db")] };
 
-        DrainBook.IsGoing(state, asksMachines: true).ShouldBeTrue();
-        DrainBook.IsGoing(state, asksMachines: false).ShouldBeFalse();
-        DrainBook.IsGoing(state with { NewVms = state.Vms }, asksMachines: true).ShouldBeFalse("its turn has not come");
+        DrainBook.IsGoing(state, Now, waitsForTries: true).ShouldBeTrue();
+        DrainBook.IsGoing(state, Now, waitsForTries: false).ShouldBeFalse();
+        DrainBook.IsGoing(state with { NewVms = state.Vms }, Now, waitsForTries: true).ShouldBeFalse("its turn has not come");
     }
 }
