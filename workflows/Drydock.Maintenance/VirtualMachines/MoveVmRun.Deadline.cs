@@ -6,8 +6,11 @@ internal sealed partial class MoveVmRun
     // By force: a stop that is refused for that long is not going to be accepted.
     private static readonly TimeSpan StopRefusedFor = TimeSpan.FromMinutes(1);
 
-    private DateTimeOffset? StopRefusedUntil => Ladder.StopRefusal is not { } refusal ? null
-        : (refusal.Since > _deadline.Deadline ? refusal.Since : _deadline.Deadline) + StopRefusedFor;
+    // Asked for every ten seconds: what was refused longer ago was not asked for since.
+    private static readonly TimeSpan StopRefusalLasts = TimeSpan.FromSeconds(30);
+
+    private bool IsStopRefusedForGood(DateTimeOffset now) =>
+        Ladder.StopRefusal is { } refusal && now - refusal.Last < StopRefusalLasts && now - refusal.Since >= StopRefusedFor;
 
     private static string AtDeadline(string why) => $"It was still on the node at the deadline: {why}";
 
@@ -30,7 +33,7 @@ internal sealed partial class MoveVmRun
                 wait with { Until = wait.Until < _deadline.Deadline + StopPatience ? wait.Until : _deadline.Deadline + StopPatience },
             DeadlinePolicy.Force when onlyItsPod => new VmStep.EvictLauncher("by force: the deadline has passed"),
             DeadlinePolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, AtDeadline((step as VmStep.Wait)?.Message ?? Ladder.StopRefusal?.Message ?? "it did not leave.")),
-            DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver", Held: null } && !(now >= StopRefusedUntil) =>
+            DeadlinePolicy.Force when seen.Machine is { HasBothKeys: false, RunStrategy: not "WaitAsReceiver", Held: null } && !IsStopRefusedForGood(now) =>
                 new VmStep.Stop("The deadline has passed."),
             DeadlinePolicy.Force when seen is { Machine: null, Instance.IsFinal: false } && !Ladder.IsShuttingDown =>
                 new VmStep.DeleteInstance("The deadline has passed: it is deleted, since it has no VirtualMachine that could be stopped."),

@@ -37,7 +37,9 @@ internal sealed partial class MoveVmRun
 
         if (stopped.Verdict == Verdict.Refused && input.EndsPromptly)
         {
-            Ladder = Ladder with { StopRefusal = new(stopped.Message ?? "KubeVirt refuses its stop.", Ladder.StopRefusal?.Since ?? context.Now()) };
+            var now = context.Now();
+            var since = Ladder.StopRefusal is { } before && now - before.Last < StopRefusalLasts ? before.Since : now;
+            Ladder = Ladder with { StopRefusal = new(stopped.Message ?? "KubeVirt refuses its stop.", since) { Last = now } };
         }
 
         if (IsDone(stopped))

@@ -162,7 +162,11 @@ internal sealed record VmRefusal(string Kind, string? Message, string? Object, D
 /// <summary>A stop that was refused.</summary>
 /// <param name="Message">KubeVirt's words.</param>
 /// <param name="Since">Since when.</param>
-internal sealed record VmStopRefusal(string Message, DateTimeOffset Since);
+internal sealed record VmStopRefusal(string Message, DateTimeOffset Since)
+{
+    /// <summary>When it was refused last.</summary>
+    public DateTimeOffset Last { get; init; }
+}
 
 /// <summary>What is to be done next for a virtual machine.</summary>
 internal abstract record VmStep
