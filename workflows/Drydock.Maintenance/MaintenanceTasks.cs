@@ -90,7 +90,7 @@ public static class MaintenanceTasks
             var clock = services.GetRequiredService<TimeProvider>();
             return new EvictLauncherActivity(services.GetRequiredService<ICluster>(), clock, Inbound(clock), Slots(services), wakeups(services));
         });
-        Add(Activities.MigrateVm, (cluster, clock, _) => new MigrateVmActivity(cluster, clock, Inbound(clock)));
+        Add(Activities.MigrateVm, (cluster, clock, waits) => new MigrateVmActivity(cluster, clock, Inbound(clock), waits));
         Add(Activities.ReadVm, static (cluster, _, _) => new ReadVmActivity(cluster));
         Add(Activities.CallVm, static (cluster, _, _) => new CallVmActivity(cluster));
         Add(Activities.DeleteVmi, static (cluster, clock, _) => new DeleteVmiActivity(cluster, clock));

@@ -1,9 +1,11 @@
+using System.Text.Json.Nodes;
 using Drydock.DurableTask;
 using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Maintenance.VirtualMachines;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -66,6 +68,47 @@ public sealed class VirtualMachineCallTests
 
         (report.End, report.Message.Contains("was stopped by maintenance m1")).ShouldBe((VmCallEnd.Refused, true), report.Message);
         Uid(world).ShouldBeNull();
+    }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(VmCall.Migrate, VmCallEnd.Done, "is being migrated")]
+    [InlineData(VmCall.Stop, VmCallEnd.Refused, "is about to be shut down by maintenance m1, which empties node node-1")]
+    public async Task A_machine_that_waits_for_its_eviction_may_be_migrated_out_of_the_way(VmCall call, VmCallEnd end, string message)
+    {
+        await using var world = await World.StartAsync(new Scenario
+        {
+            Name = "machine",
+            Nodes = [new NodeSpec("node-1"), new NodeSpec("node-2")],
+            VirtualMachines = [new VirtualMachineSpec("vms", "one") { On = "node-1", EvictionStrategy = "None", RunStrategy = "RerunOnFailure" }],
+            Maintain = "node-1",
+        });
+        world.Cluster.Store.Create(ResourceTypes.PodDisruptionBudgets, new JsonObject
+        {
+            ["apiVersion"] = "policy/v1",
+            ["kind"] = "PodDisruptionBudget",
+            ["metadata"] = new JsonObject { ["namespace"] = "vms", ["name"] = "all" },
+            ["spec"] = new JsonObject
+            {
+                ["minAvailable"] = 1,
+                ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { ["kubevirt.io"] = "virt-launcher" } },
+            },
+        });
+        await world.RunForAsync(TimeSpan.FromSeconds(5));
+        await world.BeginAsync(world.Request());
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var uid = Uid(world);
+
+        var report = await CallAsync(world, call);
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+
+        (report.End, report.Message.Contains(message, StringComparison.Ordinal)).ShouldBe((end, true), report.Message);
+        Uid(world).ShouldBe(uid);
+        if (end == VmCallEnd.Done)
+        {
+            var done = await world.EndAsync();
+            done.VirtualMachines.ShouldHaveSingleItem().Outcome.ShouldBe(VmOutcome.Migrated, done.Message);
+            world.Cluster.Store.Get(KubeVirtTypes.VirtualMachines, "vms", "one")!["metadata"]!["annotations"]?["drydock.dev/held-by"].ShouldBeNull();
+        }
     }
 
     [Theory(Timeout = World.Timeout)]

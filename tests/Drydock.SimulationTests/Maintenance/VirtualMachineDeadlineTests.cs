@@ -156,6 +156,22 @@ public sealed class VirtualMachineDeadlineTests
             static vm => vm.Message.ShouldBe("It was shut down and was not Running elsewhere yet when the maintenance ended (its guest still shuts down)."));
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(DeadlinePolicy.Wait, 0)]
+    [InlineData(DeadlinePolicy.Fail, 10)]
+    public async Task A_blocker_names_the_deadline_that_decides_and_none_where_that_has_passed(DeadlinePolicy onTimeout, int minutes)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable" }));
+        var drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(onTimeout == DeadlinePolicy.Wait ? 2 : 10), OnTimeout = onTimeout };
+        await world.BeginAsync(Request(world, Quick) with { Drain = drain });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+
+        var blocker = (await VmAsync(world, "one")).Blocker.ShouldNotBeNull();
+
+        (blocker.Kind, blocker.NextTry).ShouldBe(("vm-not-migratable", null));
+        blocker.Deadline.ShouldBe(minutes == 0 ? null : World.Start + TimeSpan.FromMinutes(minutes));
+    }
+
     private static bool IsCordoned(World world) => (bool?)world.Cluster.Store.Get(ResourceTypes.Nodes, null, "node-1")!["spec"]!["unschedulable"] == true;
 
     private static (int Withdrawn, int Deleted) Calls(World world) => (

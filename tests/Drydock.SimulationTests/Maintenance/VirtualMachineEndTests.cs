@@ -111,7 +111,9 @@ public sealed class VirtualMachineEndTests
         await using var world = await World.StartAsync(Machines(Machine("one") with { EvictionStrategy = "External" }));
         await world.BeginAsync(Request(world, Quick with { ExternalTimeout = TimeSpan.FromMinutes(10), OnStuck = policy }));
         await world.RunForAsync(TimeSpan.FromMinutes(9));
-        (await VmAsync(world, "one")).Blocker!.Kind.ShouldBe("vm-external");
+        var blocker = (await VmAsync(world, "one")).Blocker!;
+        (blocker.Kind, blocker.NextTry).ShouldBe(("vm-external", null));
+        blocker.Deadline.ShouldNotBeNull().ShouldBe(World.Start + TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(5), "the policy's comes before the drain's");
         Vmi(world, "one")!["status"]!["evacuationNodeName"]!.ToString().ShouldBe("node-1");
 
         var report = await world.EndAsync();
@@ -195,7 +197,8 @@ public sealed class VirtualMachineEndTests
         await world.RunForAsync(TimeSpan.FromMinutes(3));
 
         var vm = await VmAsync(world, "one");
-        (vm.Progress, vm.Blocker!.Kind).ShouldBe((VmProgress.Starting, "vm-pending-after-restart"));
+        (vm.Progress, vm.Blocker!.Kind, vm.Blocker.NextTry).ShouldBe((VmProgress.Starting, "vm-pending-after-restart", null));
+        vm.Blocker.Deadline.ShouldNotBeNull().ShouldBe(World.Start + TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(1), "when it is given up, and not the drain's");
         vm.Message.ShouldContain("0/2 nodes are available: 1 Insufficient memory, 1 node(s) were unschedulable.");
         var report = await world.EndAsync();
         report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.NotRunningAgain);

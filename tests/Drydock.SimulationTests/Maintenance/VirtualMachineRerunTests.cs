@@ -139,7 +139,8 @@ public sealed class VirtualMachineRerunTests
         var blocker = told.Blocker.ShouldNotBeNull();
         (told.Progress, blocker.Kind, blocker.Object).ShouldBe((VmProgress.Blocked, "vm-start-refused", "virtualmachine/vms/one"));
         told.Message.ShouldStartWith("Virtual machine vms/one could not be started: ");
-        blocker.NextTry.ShouldNotBeNull().ShouldBe(first!.Value + TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(2));
+        blocker.NextTry.ShouldNotBeNull().ShouldBe(first!.Value + TimeSpan.FromMinutes(2), TimeSpan.FromSeconds(11), "it is asked for again every ten seconds");
+        blocker.Deadline.ShouldNotBeNull().ShouldBe(first.Value + TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(2));
         blocker.NextStep.ShouldEndWith("By hand: virtctl start one -n vms");
         var moved = report.VirtualMachines.ShouldHaveSingleItem();
         (moved.Outcome, moved.IsRestored).ShouldBe((VmOutcome.NotRunningAgain, true), moved.Message);

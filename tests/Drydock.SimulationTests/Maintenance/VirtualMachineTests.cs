@@ -159,6 +159,27 @@ public sealed class VirtualMachineTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task One_that_is_to_go_to_another_node_waits_its_turn_as_the_others_do()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one")));
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "true");
+        await world.BeginAsync(Request(world, Quick with { MaxInboundPerNode = 5 }));
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(static migration => (string?)migration["status"]?["phase"] == "Running"));
+        await world.Kubernetes.AcquireTurnAsync(ClusterTurn.Inbound, "drydock/hub/m9/vms/two", TimeSpan.FromMinutes(10), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(3));
+        var waits = await VmAsync(world, "one");
+        var meanwhile = Migrations(world, "one").Count(static migration => migration["spec"]!["addedNodeSelector"] is not null);
+        Annotate(world, "one", "fake-virt-handler/copy-never-ends", "false");
+        await world.Kubernetes.ReleaseTurnAsync(ClusterTurn.Inbound, "drydock/hub/m9/vms/two", CancellationToken.None);
+
+        var report = await world.EndAsync();
+
+        (waits.Progress, waits.Blocker, meanwhile).ShouldBe((VmProgress.Queued, null, 0), waits.Message);
+        waits.Message.ShouldContain("is beginning a migration");
+        report.VirtualMachines.Single().Outcome.ShouldBe(VmOutcome.Migrated);
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_migration_that_waits_although_a_slot_is_free_says_what_KubeVirts_event_says()
     {
         await using var world = await World.StartAsync(Machines(Machine("one") with { FailingMigrations = 1 }));

@@ -117,6 +117,20 @@ public sealed class VmCallRulesTests
         VmCallRules.IsDone(call, before, before with { HasRequests = true }).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(VmCall.Migrate, "Running", false, null)]
+    [InlineData(VmCall.Stop, "Running", false, "is about to be shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Migrate it, cancel that, or wait for it.")]
+    [InlineData(VmCall.Restart, "Running", false, "is about to be shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Migrate it, cancel that, or wait for it.")]
+    [InlineData(VmCall.Migrate, "Running", true, "is being shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Cancel that, or wait for it.")]
+    [InlineData(VmCall.Start, null, false, "was shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Cancel that, or wait for it.")]
+    public void A_machine_that_a_drain_is_to_shut_down_may_still_leave_by_itself(VmCall call, string? phase, bool isLeaving, string? sentence)
+    {
+        var report = VmCallRules.WithoutCall(
+            new VmCallRequest(Vm, call), Reading("RerunOnFailure", phase) with { HeldBy = "drydock/hub/m-1", EvictedFrom = "node-1", IsLeaving = isLeaving });
+
+        (report?.End, report?.Message).ShouldBe(sentence is null ? (null, null) : (VmCallEnd.Refused, $"Virtual machine vms/one {sentence}"));
+    }
+
     private static VmReading Reading(string strategy, string? phase) => new()
     {
         Exists = true,

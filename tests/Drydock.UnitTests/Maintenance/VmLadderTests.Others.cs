@@ -156,4 +156,49 @@ public sealed partial class VmLadderTests
     [Fact]
     public void One_that_we_stopped_is_told_as_stopped_also_where_it_left_in_that_moment() =>
         Decide(Elsewhere("vmi", "Running"), Untouched with { IsStopped = true }).ShouldBeOfType<VmStep.Done>().Outcome.ShouldBe(VmOutcome.Stopped);
+
+    [Fact]
+    public void One_that_waits_for_a_slot_without_a_migration_is_queued_and_its_clock_stands_still()
+    {
+        var waits = OnNode() with { HasFreeSlot = false, Ahead = ["vms/two"], TellsQueue = true };
+        waits = waits with { Instance = waits.Instance! with { EvacuationNode = Node } };
+
+        var wait = Decide(waits, Asked with { ClockFor = "/pending", ClockSince = Now - TimeSpan.FromHours(1) }).ShouldBeOfType<VmStep.Wait>();
+
+        (wait.Progress, wait.Message, wait.State.ClockSince).ShouldBe((VmProgress.Queued, "Queued behind vms/two.", null));
+    }
+
+    [Fact]
+    public void One_for_which_KubeVirt_makes_no_migration_is_told_as_that()
+    {
+        var marked = OnNode();
+        marked = marked with { Instance = marked.Instance! with { EvacuationNode = Node } };
+        var late = Asked with { ClockFor = "/pending", ClockSince = Now - Policy.PendingTimeout };
+
+        Decide(marked, Asked).ShouldBeOfType<VmStep.Wait>().Message.ShouldBe("It is marked, and KubeVirt has made no migration yet: see virt-controller's log.");
+        Decide(marked with { PendingReason = "backoff (MigrationBackoff)." }, Asked).ShouldBeOfType<VmStep.Wait>()
+            .Message.ShouldBe("It is marked, and KubeVirt has made no migration yet: backoff (MigrationBackoff).");
+        Decide(marked, late).ShouldBeOfType<VmStep.Abort>().Why.ShouldBe("KubeVirt has made no migration of it for 5m although a slot is free: no reason is given.");
+    }
+
+    [Fact]
+    public void Who_is_before_it_in_the_queue_is_news_only_where_it_waits_and_after_a_while()
+    {
+        var marked = OnNode() with { HasFreeSlot = false, Ahead = ["vms/two"], TellsQueue = true };
+        marked = marked with { Instance = marked.Instance! with { EvacuationNode = Node } };
+        var external = marked with { Instance = marked.Instance! with { Strategy = "External" } };
+        var known = marked.Fingerprint();
+
+        foreach (var next in new[] { marked with { Ahead = ["vms/three"] }, marked with { HasFreeSlot = true, Ahead = [] } })
+        {
+            next.Fingerprint().ShouldNotBe(known);
+            next.DiffersOnlyInQueue(known).ShouldBeTrue();
+            (next with { TellsQueue = false }).Fingerprint().ShouldBe((marked with { TellsQueue = false }).Fingerprint(), "as when it was stored");
+            (next with { Instance = external.Instance }).Fingerprint().ShouldBe(external.Fingerprint(), "others move it");
+            (next with { Migration = Migration("Running") }).Fingerprint().ShouldBe((marked with { Migration = Migration("Running") }).Fingerprint());
+        }
+
+        marked.DiffersOnlyInQueue(known).ShouldBeFalse();
+        (marked with { Migration = Migration("Pending"), HasFreeSlot = true }).DiffersOnlyInQueue(known).ShouldBeFalse();
+    }
 }

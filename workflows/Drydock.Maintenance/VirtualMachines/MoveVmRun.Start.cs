@@ -52,7 +52,8 @@ internal sealed partial class MoveVmRun
             Ladder = Ladder with { LastAnswer = started.Problem };
             Tell(
                 VmProgress.Blocked, started.Problem!, Ladder.GoneSince + Policy.RestartTimeout, UndoResult.StartRefused, $"virtualmachine/{input.Vm}",
-                $"It is tried again every ten seconds; look at its events and at the log of virt-api. By hand: virtctl start {input.Vm.Name} -n {input.Vm.Namespace}");
+                $"It is tried again every ten seconds; look at its events and at the log of virt-api. By hand: virtctl start {input.Vm.Name} -n {input.Vm.Namespace}",
+                times: (_notBefore, Ladder.GoneSince + Policy.RestartTimeout));
         }
     }
 

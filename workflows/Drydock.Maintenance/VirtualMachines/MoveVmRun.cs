@@ -100,6 +100,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
                 MaxInboundPerNode = input.Policy.MaxInboundPerNode,
                 WantsTargets = Ladder.FailedTargets.Count > 0,
                 Holder = input.Holder,
+                ReadsBackoffs = wait is { Progress: VmProgress.Requested },
                 ReadsAnnotations = input.Policy.AllowAnnotations,
                 AllowedAnnotations = input.Policy.AllowedAnnotations,
                 ReadsSiblings = Ladder.OriginalUid is null,
@@ -227,7 +228,8 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         var asked = await AskAsync<ActResult>(
             Activities.MigrateVm,
             new MigrateVmInput(
-                input.Node, input.Holder, input.Vm, seen.Instance!.Uid, step.Target.Hostname, seen.Migration?.Uid, Policy.MaxInboundPerNode));
+                input.Node, input.Holder, input.Vm, seen.Instance!.Uid, step.Target.Hostname, seen.Migration?.Uid, Policy.MaxInboundPerNode),
+            isEviction: input.EndsPromptly);
         if (asked is null)
         {
             BookUnanswered();
@@ -235,6 +237,15 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         }
 
         _isAsking = false;
+        if (asked.Kind == Answers.InboundLimit)
+        {
+            // Our own limit, as where it is evicted: it waits its turn.
+            Ladder = Ladder with { PinnedTo = null };
+            _notBefore = context.Now() + VmLadder.AskAgainAfter;
+            Tell(VmProgress.Queued, asked.Message!, _notBefore);
+            return;
+        }
+
         Ladder = IsDone(asked)
             ? Ladder with { Asked = Ladder.Asked + 1, AskedAt = context.Now(), LastAnswer = null }
             : Ladder with { PinnedTo = null };
@@ -283,13 +294,20 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         var late = wait.Blocker == Answers.StuckTerminating ? seen.Launcher : null;
         Tell(
             wait.Progress, wait.Message, wait.Deadline ?? wait.Until, wait.Blocker, late is null ? wait.LookAt : $"pod/{late.Pod}", wait.NextStep,
-            seen.Migration is { IsFinished: false } moving ? moving.Phase : null, late?.LeavingSince);
+            seen.Migration is { IsFinished: false } moving ? moving.Phase : null, late?.LeavingSince, (wait.NextTry, wait.Decides));
     }
+
+    // By the drain alone: past its deadline under Wait, down already, or late on a held node, nothing is decided by that.
+    private DateTimeOffset? DrainDecides => _deadline.IsSuspended || Ladder.GoneSince is not null || (input.FailsNothing && input.OnTimeout == DeadlinePolicy.Wait) ? null
+        : !_deadline.IsOver(context.Now()) ? _deadline.Deadline
+        : ForceEnd;
 
     private void Tell(
         VmProgress progress, string message, DateTimeOffset? deadline, string? blocker = null, string? lookAt = null, string? nextStep = null,
-        string? phase = null, DateTimeOffset? from = null)
+        string? phase = null, DateTimeOffset? from = null, (DateTimeOffset? NextTry, DateTimeOffset? Decides)? times = null)
     {
+        // Else it is asked for again then.
+        var (nextTry, decides) = times ?? (deadline, null);
         var since = from ?? (_state.Told is { } told && told.Progress == progress && told.Message == message ? told.Since : context.Now());
         var status = new VmStatus(input.Vm, progress, message)
         {
@@ -298,8 +316,8 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
             Since = since,
             Deadline = deadline,
             Blocker = blocker is null ? null : new Blocker(
-                blocker, input.Vm.ToString(), lookAt ?? $"virtualmachineinstance/{input.Vm}", message, since, Ladder.Attempts, deadline,
-                _deadline.IsSuspended ? null : _deadline.Deadline, nextStep ?? Answers.NextStep(blocker, lookAt)),
+                blocker, input.Vm.ToString(), lookAt ?? $"virtualmachineinstance/{input.Vm}", message, since, Ladder.Attempts, nextTry,
+                DrainDecides is { } end && !(decides < end) ? end : decides, nextStep ?? Answers.NextStep(blocker, lookAt)),
         };
         _state = _state with { Told = status };
         context.SetCustomStatus(status);

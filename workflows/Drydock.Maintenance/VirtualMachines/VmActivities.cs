@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
+using Drydock.Maintenance.Drain;
 using Drydock.Maintenance.Node;
 
 namespace Drydock.Maintenance.VirtualMachines;
@@ -10,73 +11,6 @@ internal sealed record VmInput(string Node, string Holder, ObjectRef Vm)
     /// <summary>It is to be marked before its launcher is evicted, not before it is stopped.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsEvicted { get; init; }
-}
-
-/// <summary>Which machine to wait for.</summary>
-/// <param name="Node">The node under maintenance.</param>
-/// <param name="Vm">The machine.</param>
-/// <param name="Known">The fingerprint of what is known already, or null: return at once.</param>
-/// <param name="Cursor">From the wait before.</param>
-/// <param name="Until">Return by then, whatever happened.</param>
-internal sealed record AwaitVmInput(string Node, ObjectRef Vm, string? Known, string? Cursor, DateTimeOffset Until)
-{
-    /// <summary>Our own limit, to be told whether it holds this machine back.</summary>
-    public int? MaxInboundPerNode { get; init; }
-
-    /// <summary>Read the nodes it could go to.</summary>
-    public bool WantsTargets { get; init; }
-
-    /// <summary>Whose maintenance it is; null: whether another holds the machine is not read.</summary>
-    public string? Holder { get; init; }
-
-    /// <summary>The machine's annotations count.</summary>
-    public bool ReadsAnnotations { get; init; }
-
-    /// <summary>Those that count; null in what was stored before they were chosen: all.</summary>
-    public IReadOnlyList<string>? AllowedAnnotations { get; init; }
-
-    /// <summary>Nothing is known of it yet: read when the newest of its owner's instances was made.</summary>
-    public bool ReadsSiblings { get; init; }
-
-    /// <summary>The owner that makes another in its place, or null: that is not followed.</summary>
-    public string? FollowsOwner { get; init; }
-
-    /// <summary>What that owner made after this is made in its place.</summary>
-    public DateTimeOffset? FollowsFrom { get; init; }
-}
-
-/// <summary>Waits until something about the machine differs from what is known. Changes nothing.</summary>
-internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wakeups wakeups) : ClusterActivity<AwaitVmInput, VmObservation>
-{
-    // A slot that is free for a moment between two migrations is no news.
-    private static readonly TimeSpan SlotMustStayFor = TimeSpan.FromSeconds(5);
-
-    protected override async Task<VmObservation> RunAsync(AwaitVmInput input, CancellationToken cancellationToken)
-    {
-        var wait = wakeups.OpenForMachine(cluster, input.Node, input.Cursor, input.Until);
-        var observer = new VmObserver(cluster, clock);
-        DateTimeOffset? onlySlotSince = null;
-        while (true)
-        {
-            // Known is read against the cursor of the wait before: whatever changed since ends this wait at once.
-            if (input.Known is not null)
-            {
-                await wait.NextAsync(onlySlotSince + SlotMustStayFor, cancellationToken);
-            }
-
-            var seen = await observer.ReadAsync(input, cancellationToken);
-            var now = clock.GetUtcNow();
-            onlySlotSince = DiffersOnlyInSlot(seen, input.Known) ? onlySlotSince ?? now : null;
-            var isNews = seen.Fingerprint() != input.Known && (onlySlotSince is null || now - onlySlotSince >= SlotMustStayFor);
-            if (isNews || wait.IsOver)
-            {
-                return seen with { Cursor = wait.Cursor };
-            }
-        }
-    }
-
-    private static bool DiffersOnlyInSlot(VmObservation seen, string? known) =>
-        seen.Fingerprint() != known && (seen with { HasFreeSlot = !seen.HasFreeSlot }).Fingerprint() == known;
 }
 
 /// <summary>A machine to migrate to one node.</summary>
@@ -91,10 +25,11 @@ internal sealed record MigrateVmInput(
     string Node, string Holder, ObjectRef Vm, string Uid, string Hostname, string? LastMigration, int? MaxInboundPerNode);
 
 /// <summary>Migrates a machine to one node. Safe to run twice: a migration that was not there before is its own.</summary>
-internal sealed class MigrateVmActivity(ICluster cluster, TimeProvider clock, InboundGate inbound) : ClusterActivity<MigrateVmInput, ActResult>
+internal sealed class MigrateVmActivity(ICluster cluster, TimeProvider clock, InboundGate inbound, Wakeups wakeups) : ClusterActivity<MigrateVmInput, ActResult>
 {
     protected override async Task<ActResult> RunAsync(MigrateVmInput input, CancellationToken cancellationToken)
     {
+        var stop = wakeups.Woken(Wakeups.EvictionsOf(input.Node));
         var newest = await cluster.ListMigrationsAsync(input.Vm, cancellationToken) is [var first, ..] ? first : null;
         var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
         if ((newest is not null && newest.Uid != input.LastMigration) || vmi?.Uid != input.Uid || vmi.Node != input.Node)
@@ -104,11 +39,20 @@ internal sealed class MigrateVmActivity(ICluster cluster, TimeProvider clock, In
 
         var go = ActResult.Done;
         VmCallOutcome? answer = null;
-        var held = await inbound.BeginAsync(
-            cluster, new InboundMove(input.Node, input.Holder, input.Vm, input.MaxInboundPerNode), MigrateAsync, cancellationToken);
+        string? held;
+        try
+        {
+            held = await inbound.BeginAsync(
+                cluster, new InboundMove(input.Node, input.Holder, input.Vm, input.MaxInboundPerNode) { Stop = stop }, MigrateAsync, cancellationToken);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            held = "Nothing was asked for: it waited for its turn among the migrations, and the maintenance had news meanwhile.";
+        }
+
         return (held, answer) switch
         {
-            ({ } why, _) => new(Verdict.Refused, why),
+            ({ } why, _) => new(Verdict.Refused, why) { Kind = Answers.InboundLimit },
             (_, null) => go,
             (_, { IsAccepted: true }) => ActResult.Done,
             _ => new(Verdict.Refused, answer.Message),

@@ -15,7 +15,9 @@ internal static class VmCallRules
             { HasBothKeys: true } => Told(
                 VmCallEnd.Refused, before,
                 $"Virtual machine {vm}: Running and RunStrategy are mutually exclusive. Remove spec.running or spec.runStrategy first."),
-            { HeldBy: { } holder } => Told(
+            { HeldBy: { } holder, EvictedFrom: { } node } when OfEvicted(request.Call, before, $"{Holder.Describe(holder)}, which empties node {node} and starts it again elsewhere") is { } refused =>
+                Told(VmCallEnd.Refused, before, $"Virtual machine {vm} {refused}"),
+            { HeldBy: { } holder, EvictedFrom: null } => Told(
                 VmCallEnd.Refused, before,
                 $"Virtual machine {vm} was stopped by {Holder.Describe(holder)}, which starts it again with its run strategy. Cancel that, or wait for it."),
             { IsStopping: true, StartsAgain: false } when request.Call == VmCall.Start => Told(
@@ -86,6 +88,15 @@ internal static class VmCallRules
         };
         return $"Virtual machine {request.Vm}: {words.TrimEnd('.')}.{(next is null ? "" : " " + next)}";
     }
+
+    // As long as it runs it may leave by itself: whoever waits for it is glad of that.
+    private static string? OfEvicted(VmCall call, VmReading before, string who) => before switch
+    {
+        { IsAlive: false } => $"was shut down by {who}. Cancel that, or wait for it.",
+        { IsLeaving: true } or { IsStopping: true } => $"is being shut down by {who}. Cancel that, or wait for it.",
+        _ when call == VmCall.Migrate => null,
+        _ => $"is about to be shut down by {who}. Migrate it, cancel that, or wait for it.",
+    };
 
     private static string? Already(VmCallRequest request, VmReading before) => (request.Call, before) switch
     {

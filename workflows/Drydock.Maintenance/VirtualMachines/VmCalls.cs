@@ -88,6 +88,14 @@ internal sealed record VmReading
 
     public string? HeldBy { get; init; }
 
+    /// <summary>The node whose maintenance that is, where the drain of it is to shut the machine down by an eviction; else null: it was stopped.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? EvictedFrom { get; init; }
+
+    /// <summary>Its launcher pod goes: its guest is being shut down.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsLeaving { get; init; }
+
     public string? Status { get; init; }
 
     public string? InstanceUid { get; init; }
@@ -113,6 +121,7 @@ internal sealed record VmReading
         var vmi = await cluster.GetVmiAsync(name, cancellationToken);
         var newest = await cluster.ListMigrationsAsync(name, cancellationToken) is [var first, ..] ? first : null;
         var strategy = Planning.VmForecasts.RunStrategyOf(vm);
+        var evicted = vm.Mark is { } mark && LedgerJson.Read<VmPrior>(mark.Prior) is { IsEvicted: true } prior ? prior : null;
         return new VmReading
         {
             Exists = true,
@@ -123,6 +132,9 @@ internal sealed record VmReading
             HasBothKeys = vm is { Running: not null, RunStrategy: not null },
             HasRequests = vm.HasStateChangeRequests,
             HeldBy = vm.Mark?.HeldBy,
+            EvictedFrom = evicted?.Node,
+            IsLeaving = evicted is not null && vmi is not null && (await cluster.ListLaunchersAsync(vmi.Ref, vmi.Uid, cancellationToken))
+                .Any(pod => pod is { IsFinished: false, DeletionRequestedAt: not null } && pod.Node == vmi.Node),
             Status = vm.PrintableStatus,
             InstanceUid = vmi?.Uid,
             Phase = vmi?.Phase,

@@ -214,6 +214,12 @@ internal abstract record VmStep
 
         /// <summary>When the next rung is taken, where it is looked at sooner; null: then.</summary>
         public DateTimeOffset? Deadline { get; init; }
+
+        /// <summary>When something is asked for again, which decides nothing; null: nothing is.</summary>
+        public DateTimeOffset? NextTry { get; init; }
+
+        /// <summary>When it is decided about, or null.</summary>
+        public DateTimeOffset? Decides => Deadline ?? (NextTry is null ? Until : null);
     }
 
     /// <summary>It left.</summary>

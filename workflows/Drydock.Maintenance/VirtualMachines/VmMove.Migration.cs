@@ -96,7 +96,7 @@ internal sealed partial class VmMove
             ? Wait(
                 VmProgress.Blocked,
                 $"Migration {state.Attempts} of {policy.MaxAttempts} did not succeed{Last}; the next is tried at {state.RetryAt:HH:mm:ss}.", state.RetryAt, null,
-                "migration-retry", "It is tried again by itself; see to what was in the way of the last one, or migrate it by hand.")
+                "migration-retry", "It is tried again by itself; see to what was in the way of the last one, or migrate it by hand.") with { NextTry = state.RetryAt }
             : null;
 
     private string NoCancel => !state.CannotWithdraw ? ""
@@ -150,19 +150,20 @@ internal sealed partial class VmMove
         var deadline = clock.ClockSince!.Value + policy.PendingTimeout;
         if (now >= deadline)
         {
+            var what = migration is null ? "KubeVirt has made no migration of it for" : "Its migration is Pending for";
             return new VmStep.Abort(
-                migration?.Name, migration?.Uid,
-                $"Its migration is Pending for {Spoken.Of(policy.PendingTimeout)} although a slot is free: {seen.PendingReason ?? "no reason is given"}.");
+                migration?.Name, migration?.Uid, $"{what} {Spoken.Of(policy.PendingTimeout)} although a slot is free: {seen.PendingReason ?? "no reason is given"}.");
         }
 
         var progress = migration is null ? VmProgress.Requested : VmProgress.Migrating;
         if (seen.PendingReason is { } reason)
         {
-            return Wait(progress, $"Its migration is Pending: {reason}", deadline, clock);
+            return Wait(progress, migration is null ? $"It is marked, and KubeVirt has made no migration yet: {reason}" : $"Its migration is Pending: {reason}", deadline, clock);
         }
 
         var look = clock.ClockSince!.Value + LookAgainForReason;
-        return Wait(progress, "Pending without a reason: see virt-controller's log.", look > now && look < deadline ? look : deadline, clock) with { Deadline = deadline };
+        var silence = migration is null ? "It is marked, and KubeVirt has made no migration yet: see virt-controller's log." : "Pending without a reason: see virt-controller's log.";
+        return Wait(progress, silence, look > now && look < deadline ? look : deadline, clock) with { Deadline = deadline };
     }
 
     private string Tried() => $"{Spoken.Count(state.Attempts, "migration", "migrations")} did not succeed{Last}.{NoCancel}";

@@ -191,7 +191,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         return now < again
             ? Wait(
                 VmProgress.Blocked, state.LastAnswer ?? "Its eviction was asked for, and KubeVirt has not marked it for a migration.", again, null, "vm-held",
-                "It is asked for again every ten seconds; if that does not help, look at its events and at the log of virt-controller.")
+                "It is asked for again every ten seconds; if that does not help, look at its events and at the log of virt-controller.") with { NextTry = again }
             : null;
     }
 
@@ -206,7 +206,7 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         var isInTheWay = Drain.Answers.IsBlocker(refusal.Kind);
         return Wait(
             isInTheWay ? VmProgress.Blocked : VmProgress.Waiting, refusal.Message ?? refusal.Kind, refusal.Until, null,
-            isInTheWay ? refusal.Kind : null, Drain.Answers.NextStep(refusal.Kind, refusal.Object)) with { LookAt = refusal.Object };
+            isInTheWay ? refusal.Kind : null, Drain.Answers.NextStep(refusal.Kind, refusal.Object)) with { LookAt = refusal.Object, NextTry = refusal.Until };
     }
 
     // What the watch knew of the budget when it refused says nothing: the refusal is newer.
@@ -332,14 +332,14 @@ internal sealed partial class VmMove(VmObservation seen, VmLadderState state, st
         StuckVmPolicy.ShutDown => ShutDown(why, kind, again, with),
         StuckVmPolicy.Skip => new VmStep.Done(VmOutcome.Skipped, $"{why} It was left on the node, as the policy says.", node),
         StuckVmPolicy.Fail => new VmStep.Failed(VmOutcome.StillThere, why),
-        _ => Wait(VmProgress.Blocked, why, again, with, kind, nextStep),
+        _ => Wait(VmProgress.Blocked, why, again, with, kind, nextStep) with { NextTry = again },
     };
 
     private VmStep ShutDown(string why, string kind, DateTimeOffset? again, VmLadderState? with) => ShutDownEffect.Of(seen.Machine, state.OtherOwner) switch
     {
         { Kind: ShutDownKind.Stopped } => new VmStep.Stop(why),
         { Kind: ShutDownKind.Replaced } => new VmStep.DeleteInstance($"{why} It is deleted; its {state.OtherOwner} makes another."),
-        var refused => Wait(VmProgress.Blocked, $"{why} {refused.WhyNot}", again, with, refused.Blocker ?? kind, refused.NextStep),
+        var refused => Wait(VmProgress.Blocked, $"{why} {refused.WhyNot}", again, with, refused.Blocker ?? kind, refused.NextStep) with { NextTry = again },
     };
 
     private VmLadderState Clock(string key, DateTimeOffset since) =>

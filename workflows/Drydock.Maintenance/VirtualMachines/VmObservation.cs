@@ -58,6 +58,18 @@ internal sealed record VmObservation(DateTimeOffset At)
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool LeavesForeign { get; init; }
 
+    /// <summary>
+    /// Who is before it in the queue is news also where the machine waits without a migration; false in what was observed before it was: its history
+    /// must replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool TellsQueue { get; init; }
+
+    /// <summary>It is marked, and KubeVirt has made no migration for that, or none after one that ended. Of one with strategy External others make it.</summary>
+    [JsonIgnore]
+    public bool WaitsForMigration =>
+        Migration is null or { IsFinished: true } && Instance is { EvacuationNode: not null, Strategy: not Planning.VmForecasts.External };
+
     /// <summary>Its instance runs on another node than this.</summary>
     public bool RunsElsewhere(string node) => LeavesForeign && Instance is { IsFinal: false, Node: { } other } && other != node;
 
@@ -69,7 +81,7 @@ internal sealed record VmObservation(DateTimeOffset At)
     /// <summary>What must differ for the orchestrator to be told: not the times, and of the others only whether a slot is free.</summary>
     public string Fingerprint() => string.Join(
         '|', Instance?.Fingerprint(), Launcher?.Uid, Launcher?.IsTerminating, Migration?.Uid, Migration?.Phase, Migration?.IsBeingDeleted,
-        Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } ? HasFreeSlot : null,
+        Machine?.RunStrategy, Machine?.Status, Unschedulable, Migration is { IsWaiting: true } && !TellsQueue ? HasFreeSlot : null,
         Migration is null or { IsFinished: true } && Instance?.EvacuationNode is null ? InboundHold is null : null)
         + (Machine is { IsStopAsked: true } ? "|stop asked" : "")
         + (Machine is { Held: { } held } ? $"|held by {held.By}" : "")
@@ -77,7 +89,16 @@ internal sealed record VmObservation(DateTimeOffset At)
         + (Launcher is { Stuck: { } stuck } ? $"|{stuck}" : "")
         + (Launcher is { IsTerminating: false, Budget: { } budget } ? $"|{budget.Name} {(budget.IsFree ? budget.Version : "allows none")}" : "")
         + (OwnerHasEnoughAt is { } enough ? $"|enough at {enough}" : "")
-        + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "");
+        + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "")
+        + (TellsQueue && (Migration is { IsWaiting: true } || WaitsForMigration) ? Queue + (HasFreeSlot ? "free" : string.Join(',', Ahead)) : "");
+
+    private const string Queue = "|queue: ";
+
+    /// <summary>Whether it differs from what is known in nothing but the queue of migrations.</summary>
+    public bool DiffersOnlyInQueue(string? known) => known is not null && Fingerprint() is var own && own != known && WithoutQueue(own) == WithoutQueue(known);
+
+    private static string WithoutQueue(string fingerprint) =>
+        fingerprint.LastIndexOf(Queue, StringComparison.Ordinal) is var at and >= 0 ? fingerprint[..at] : fingerprint;
 }
 
 /// <summary>A running instance.</summary>

@@ -10,6 +10,9 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
     // Who holds a slot longer than that in front of others is worth telling.
     private static readonly TimeSpan LongInPhase = TimeSpan.FromMinutes(1);
 
+    // KubeVirt's longest pause after a migration that failed: what it said before that is over.
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromMinutes(5);
+
     private static readonly string[] ReasonsToWait =
         ["migrationRejectedByResourceQuota", "migrationBlockedByUtilityVolumes", "migrationBlockedByBackup", "decentralizedMigrationBlocked"];
 
@@ -26,6 +29,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var observation = new VmObservation(clock.GetUtcNow())
         {
             LeavesForeign = true,
+            TellsQueue = true,
             Instance = vmi is null ? null : InstanceOf(vmi, vm, kubeVirt),
             Launcher = launcher is null ? null : await LauncherOfAsync(launcher, input.Node, cancellationToken),
             Migration = MigrationOf(own),
@@ -36,7 +40,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         observation = await WithQueueAsync(observation, input, migrations, kubeVirt, cancellationToken);
         var asks = launcher is null ? PodPlacement.Anywhere : NodeFilters.AsksOf(launcher);
         observation = await WithTargetsAsync(observation, input, asks, migrations, kubeVirt, cancellationToken);
-        return vmi is null ? observation : await WithReasonsAsync(observation, vmi, migrations, cancellationToken);
+        return vmi is null ? observation : await WithReasonsAsync(observation, input, vmi, migrations, cancellationToken);
     }
 
     private async Task<ObservedLauncher> LauncherOfAsync(PodSnapshot pod, string node, CancellationToken cancellationToken)
@@ -181,7 +185,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
 
     /// <summary>Why it does not go on: the scheduler's words on its pending pod, or what KubeVirt says about a migration that does not begin.</summary>
     private async Task<VmObservation> WithReasonsAsync(
-        VmObservation observation, VmiSnapshot vmi, IReadOnlyList<MigrationSnapshot> migrations, CancellationToken cancellationToken)
+        VmObservation observation, AwaitVmInput input, VmiSnapshot vmi, IReadOnlyList<MigrationSnapshot> migrations, CancellationToken cancellationToken)
     {
         if (observation.Instance is { Phase: "Pending" or "Scheduling" or "" } || observation.Migration is { IsScheduling: true })
         {
@@ -189,12 +193,18 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             return observation with { Unschedulable = await WhyPendingAsync(cluster, vmi, isTarget ? observation.Migration!.Uid : null, cancellationToken) };
         }
 
-        return observation is { HasFreeSlot: true, Migration: { IsWaiting: true } waiting }
-            ? observation with
+        return observation switch
+        {
+            { HasFreeSlot: true, Migration: { IsWaiting: true } waiting } => observation with
             {
                 PendingReason = await WhyWaitingAsync(vmi, migrations.First(one => one.Uid == waiting.Uid), cancellationToken),
-            }
-            : observation;
+            },
+            { HasFreeSlot: true, WaitsForMigration: true } when input.ReadsBackoffs => observation with
+            {
+                PendingReason = Latest(await BackoffsAsync(vmi, cancellationToken), observation.At - LongestBackoff),
+            },
+            _ => observation,
+        };
     }
 
     /// <summary>In the scheduler's words if it spoke, else in KubeVirt's; null if neither said anything.</summary>
@@ -217,9 +227,13 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
             return $"{condition.Type}{(string.IsNullOrEmpty(condition.Message) ? "" : $": {condition.Message}")}";
         }
 
-        var events = (await cluster.ListEventsAsync(migration.Ref.Namespace, migration.Uid, cancellationToken))
-            .Concat((await cluster.ListEventsAsync(vmi.Ref.Namespace, vmi.Uid, cancellationToken)).Where(one => one.Reason == "MigrationBackoff"));
-        var latest = events.Where(one => one.IsWarning && one.At >= migration.CreatedAt).MaxBy(one => one.At);
-        return latest is null ? null : $"{latest.Message.TrimEnd('.')} ({latest.Reason}).";
+        var events = await cluster.ListEventsAsync(migration.Ref.Namespace, migration.Uid, cancellationToken);
+        return Latest(events.Concat(await BackoffsAsync(vmi, cancellationToken)), migration.CreatedAt);
     }
+
+    private async Task<IEnumerable<EventSnapshot>> BackoffsAsync(VmiSnapshot vmi, CancellationToken cancellationToken) =>
+        (await cluster.ListEventsAsync(vmi.Ref.Namespace, vmi.Uid, cancellationToken)).Where(static one => one.Reason == "MigrationBackoff");
+
+    private static string? Latest(IEnumerable<EventSnapshot> events, DateTimeOffset since) =>
+        events.Where(one => one.IsWarning && one.At >= since).MaxBy(static one => one.At) is { } latest ? $"{latest.Message.TrimEnd('.')} ({latest.Reason})." : null;
 }
