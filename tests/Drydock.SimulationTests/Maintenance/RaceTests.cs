@@ -75,16 +75,7 @@ public sealed class RaceTests
     [InlineData(MaintenanceAction.PowerCycle, true)]
     public async Task A_machine_of_the_control_plane_does_not_go_down_while_another_is_away_since_it_was_cordoned(MaintenanceAction kind, bool isLate)
     {
-        await using var world = await World.StartAsync(ControlPlane with
-        {
-            Nodes = [.. ControlPlane.Nodes.Select(static node => node with { BareMetalHost = $"metal/{node.Name}", Machine = $"metal/m-{node.Name}" })],
-        });
-        await world.BeginAsync(Request(world, "cp-1") with { Action = kind, Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
-        await world.RunForAsync(TimeSpan.FromMinutes(10));
-        Annotate(world, "cp-2", new JsonObject { ["reboot.metal3.io/somebody"] = "" });
-        await world.RunForAsync(TimeSpan.FromMinutes(5));
-        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann", null));
-        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        await using var world = await ActsWhileAnotherIsAwayAsync(kind);
         if (isLate)
         {
             var late = await world.EndAsync();
@@ -107,6 +98,38 @@ public sealed class RaceTests
         NothingIsLeft(world);
 
         bool WentDown() => world.Api.RequestLog.Of("create", "jobs.batch").Concat(world.Api.RequestLog.Of("patch", "baremetalhosts.metal3.io")).Any(static one => one.Code is 200 or 201);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_waits_for_the_control_plane_is_given_longer_also_in_the_last_second()
+    {
+        await using var world = await ActsWhileAnotherIsAwayAsync(MaintenanceAction.Reboot);
+        var deadline = (await world.StatusAsync<MaintenanceStatus>())!.Deadline!.Value;
+        await world.RunForAsync(deadline - world.Time.GetUtcNow() - TimeSpan.FromSeconds(1));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Extend, "ann") { From = deadline, To = deadline.AddHours(1) }, CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        Annotate(world, "cp-2", []);
+        var report = await world.EndAsync();
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
+        NothingIsLeft(world);
+    }
+
+    /// <summary>A maintenance of cp-1 whose action is approved when cp-2 is down.</summary>
+    private static async Task<World> ActsWhileAnotherIsAwayAsync(MaintenanceAction kind)
+    {
+        var world = await World.StartAsync(ControlPlane with
+        {
+            Nodes = [.. ControlPlane.Nodes.Select(static node => node with { BareMetalHost = $"metal/{node.Name}", Machine = $"metal/m-{node.Name}" })],
+        });
+        await world.BeginAsync(Request(world, "cp-1") with { Action = kind, Approval = new ApprovalPolicy { Gates = [ApprovalGate.Action] } });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        Annotate(world, "cp-2", new JsonObject { ["reboot.metal3.io/somebody"] = "" });
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Action), new Approval(true, "ann", null));
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        return world;
     }
 
     [Fact(Timeout = World.Timeout)]

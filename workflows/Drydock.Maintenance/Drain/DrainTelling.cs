@@ -18,7 +18,7 @@ internal static class DrainTelling
     {
         var pods = state.Pods.Where(pod => !pod.IsLauncher).ToList();
         DateTimeOffset? decides = state.WasEmpty || state.SuspendedAt is not null ? null
-            : state.IsForced ? ForceEnds(deadline, policy)
+            : state.IsForced ? ForceEnds(deadline, policy) is var ends && now < ends ? ends : null
             : state.IsOverdue ? null
             : deadline;
         return new DrainStatus(pods.Count + state.Forgotten, pods.Count(pod => pod.GoneAt is not null) + state.Forgotten)
