@@ -131,6 +131,7 @@ public sealed class ActionEndTests
     [InlineData(MaintenanceAction.Webhook, true)]
     [InlineData(MaintenanceAction.Webhook, false)]
     [InlineData(MaintenanceAction.PowerCycle, true)]
+    [InlineData(MaintenanceAction.PowerCycle, false)]
     public async Task Nothing_is_begun_after_a_cancel_or_a_suspension_that_comes_between_two_tries(MaintenanceAction kind, bool isCancel)
     {
         var targets = new Targets();

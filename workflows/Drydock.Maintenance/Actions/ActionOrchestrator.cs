@@ -80,7 +80,7 @@ internal sealed class ActionRun
     /// <summary>Why the last look failed, one sentence; null: it did not.</summary>
     public string? Unseen { get; private set; }
 
-    private bool IsSteered => Input.Step.Kind != MaintenanceAction.PowerCycle;
+    private bool IsSteered => Input.Step.Kind != MaintenanceAction.PowerCycle || Input is { EndsPromptly: true, State.Phase: PowerPhase.SwitchOff };
 
     public bool IsOverdue => new SteeredDeadline(Input.Deadline, Input.SuspendedAt).IsOver(Context.Now());
 
@@ -269,8 +269,8 @@ internal sealed class ActionRun
     }
 
     /// <summary>
-    /// Takes what came of suspend, resume and extend: whether it was anything. A power-cycle is not steered: a machine is not left between
-    /// off and on.
+    /// Takes what came of suspend, resume and extend: whether it was anything. A power-cycle is steered until its machine is told to go off, and
+    /// not from then on: it is not left between off and on.
     /// </summary>
     public async Task<bool> SteerAsync()
     {
