@@ -1,4 +1,3 @@
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
 using Shouldly;

@@ -2,7 +2,6 @@ using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.Api;
 using Drydock.Simulator.KubeVirt;
-using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
