@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Drydock.DurableTask.Testing;
 using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -40,6 +41,35 @@ public sealed class GoldenHistoryTests
             await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ada"), CancellationToken.None);
             await world.EndAsync();
         },
+        ["suspended"] = async world =>
+        {
+            await world.BeginAsync(world.Request());
+            await world.RunUntilAsync(() => world.AcceptedEvictions().Count > 0);
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ada"), CancellationToken.None);
+            await world.RunForAsync(TimeSpan.FromMinutes(5));
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ada"), CancellationToken.None);
+            await world.EndAsync();
+        },
+        ["forced"] = world => world.MaintainAsync(Forced(world)),
+        ["stop-refused"] = async world =>
+        {
+            // Long past the deadline, and then it is stopped after all.
+            world.Api.Intercept = request => request is { Subresource: "stop", IsDone: false } && world.Time.GetUtcNow() < World.Start.AddMinutes(9)
+                ? throw new ApiException(500, "InternalError", "not now")
+                : Task.CompletedTask;
+            await world.MaintainAsync(Forced(world) with { VirtualMachines = new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown } });
+        },
+        ["api-away"] = async world =>
+        {
+            // Between two tries of what changes something, and while the node is held.
+            await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+            await world.RunUntilAsync(() => world.AcceptedEvictions().Count > 0);
+            var back = world.Time.GetUtcNow().AddMinutes(4);
+            world.Api.Intercept = request => request.IsDone || world.Time.GetUtcNow() >= back ? Task.CompletedTask : throw new ApiException(503, "ServiceUnavailable", "not now");
+            await world.RunForAsync(TimeSpan.FromMinutes(30));
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ada"), CancellationToken.None);
+            await world.EndAsync();
+        },
         ["rebooted"] = world => world.MaintainAsync(world.Request() with { Action = MaintenanceAction.Reboot }),
         ["rollout"] = async world =>
         {
@@ -54,6 +84,15 @@ public sealed class GoldenHistoryTests
             await world.RunForAsync(TimeSpan.FromHours(1));
         },
     };
+
+    private static readonly Dictionary<string, string> Scenes = new(StringComparer.Ordinal)
+    {
+        ["forced"] = "disruption-budget",
+        ["stop-refused"] = "vm-not-migratable",
+    };
+
+    private static MaintenanceRequest Forced(World world) =>
+        world.Request() with { Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(5), OnTimeout = DeadlinePolicy.Force } };
 
     public static TheoryData<string> Names() => [.. Scenario.Names, .. Courses.Keys];
 
@@ -90,7 +129,7 @@ public sealed class GoldenHistoryTests
     private static async Task AcceptAsync(string name, string file)
     {
         var course = Courses.GetValueOrDefault(name);
-        await using var world = await World.StartAsync(course is null ? name : "healthy");
+        await using var world = await World.StartAsync(course is null ? name : Scenes.GetValueOrDefault(name, "healthy"));
         await (course is null ? world.MaintainAsync() : course(world));
         List<string> histories = [];
         await foreach (var instance in world.Client.GetAllInstancesAsync())
