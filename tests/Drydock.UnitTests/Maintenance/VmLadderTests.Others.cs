@@ -192,13 +192,14 @@ public sealed partial class VmLadderTests
         foreach (var next in new[] { marked with { Ahead = ["vms/three"] }, marked with { HasFreeSlot = true, Ahead = [] } })
         {
             next.Fingerprint().ShouldNotBe(known);
-            next.DiffersOnlyInQueue(known).ShouldBeTrue();
+            next.DiffersForAMoment(known).ShouldBeTrue();
             (next with { TellsQueue = false }).Fingerprint().ShouldBe((marked with { TellsQueue = false }).Fingerprint(), "as when it was stored");
             (next with { Instance = external.Instance }).Fingerprint().ShouldBe(external.Fingerprint(), "others move it");
             (next with { Migration = Migration("Running") }).Fingerprint().ShouldBe((marked with { Migration = Migration("Running") }).Fingerprint());
         }
 
-        marked.DiffersOnlyInQueue(known).ShouldBeFalse();
-        (marked with { Migration = Migration("Pending"), HasFreeSlot = true }).DiffersOnlyInQueue(known).ShouldBeFalse();
+        marked.DiffersForAMoment(known).ShouldBeFalse();
+        marked.DiffersForAMoment((marked with { HasFreeSlot = true }).Fingerprint()).ShouldBeFalse("a slot that is taken is told at once: the clock stands still");
+        (marked with { Migration = Migration("Pending"), HasFreeSlot = true }).DiffersForAMoment(known).ShouldBeFalse();
     }
 }

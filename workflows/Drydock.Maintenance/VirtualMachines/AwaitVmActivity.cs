@@ -59,7 +59,7 @@ internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wake
 
             var seen = await observer.ReadAsync(input, cancellationToken);
             var now = clock.GetUtcNow();
-            onlySlotSince = seen.DiffersOnlyInQueue(input.Known) ? onlySlotSince ?? now : null;
+            onlySlotSince = seen.DiffersForAMoment(input.Known) ? onlySlotSince ?? now : null;
             var isNews = seen.Fingerprint() != input.Known && (onlySlotSince is null || now - onlySlotSince >= SlotMustStayFor);
             if (isNews || wait.IsOver)
             {

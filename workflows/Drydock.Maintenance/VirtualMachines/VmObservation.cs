@@ -90,12 +90,18 @@ internal sealed record VmObservation(DateTimeOffset At)
         + (Launcher is { IsTerminating: false, Budget: { } budget } ? $"|{budget.Name} {(budget.IsFree ? budget.Version : "allows none")}" : "")
         + (OwnerHasEnoughAt is { } enough ? $"|enough at {enough}" : "")
         + (LastFailure is { } failed && failed.Uid != Migration?.Uid ? "|" + failed.Uid : "")
-        + (TellsQueue && (Migration is { IsWaiting: true } || WaitsForMigration) ? Queue + (HasFreeSlot ? "free" : string.Join(',', Ahead)) : "");
+        + (TellsQueue && (Migration is { IsWaiting: true } || WaitsForMigration) ? Queue + (HasFreeSlot ? Free : string.Join(',', Ahead)) : "");
 
     private const string Queue = "|queue: ";
 
-    /// <summary>Whether it differs from what is known in nothing but the queue of migrations.</summary>
-    public bool DiffersOnlyInQueue(string? known) => known is not null && Fingerprint() is var own && own != known && WithoutQueue(own) == WithoutQueue(known);
+    private const string Free = "free";
+
+    /// <summary>
+    /// Whether it differs from what is known in nothing but the queue of migrations, and in what may be over in a moment. That a slot that was free is
+    /// taken is not: the machine's time stands still from then on.
+    /// </summary>
+    public bool DiffersForAMoment(string? known) => known is not null && !known.EndsWith(Queue + Free, StringComparison.Ordinal)
+        && Fingerprint() is var own && own != known && WithoutQueue(own) == WithoutQueue(known);
 
     private static string WithoutQueue(string fingerprint) =>
         fingerprint.LastIndexOf(Queue, StringComparison.Ordinal) is var at and >= 0 ? fingerprint[..at] : fingerprint;
