@@ -255,6 +255,41 @@ public sealed class VirtualMachineRerunTests
         ShouldBeAsBefore(world);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData("RerunOnFailure", false)]
+    [InlineData("RerunOnFailure", true)]
+    [InlineData("Always", false)]
+    [InlineData("Always", true)]
+    public async Task A_stop_that_was_carried_out_although_it_was_answered_500_is_known_and_undone(string strategy, bool isCancel)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { RunStrategy = strategy, EvictionStrategy = "LiveMigrate", NotMigratable = "HostDeviceNotLiveMigratable" }));
+        var isDone = false;
+        world.Api.Intercept = request =>
+        {
+            if (request is { Subresource: "stop", IsDone: true } && !isDone)
+            {
+                isDone = true;
+                throw new ApiException(500, "InternalError", "Internal error occurred: etcdserver: request timed out");
+            }
+
+            return Task.CompletedTask;
+        };
+        await world.BeginAsync(Wish(world) with { VirtualMachines = Quick with { OnNotMigratable = StuckVmPolicy.ShutDown }, Action = MaintenanceAction.Hold });
+        await world.RunUntilAsync(() => isDone);
+        await world.RunForAsync(isCancel ? TimeSpan.FromSeconds(1) : TimeSpan.FromMinutes(30));
+        await (isCancel
+            ? world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None)
+            : world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None));
+
+        var report = await world.EndAsync();
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        report.Outcome.ShouldBe(isCancel ? MaintenanceOutcome.Cancelled : MaintenanceOutcome.Completed, report.Message);
+        report.VirtualMachines.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            static vm => vm.Outcome.ShouldBe(VmOutcome.Stopped, vm.Message), static vm => vm.IsRestored.ShouldBeTrue(vm.Message));
+        ShouldBe(world, strategy, "Running");
+    }
+
     private static Scenario Rerun(string eviction = "None", bool canMigrate = true) => Machines(
         Machine("one") with { RunStrategy = "RerunOnFailure", EvictionStrategy = eviction, NotMigratable = canMigrate ? null : "HostDeviceNotLiveMigratable" });
 

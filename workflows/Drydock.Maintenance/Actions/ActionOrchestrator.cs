@@ -281,9 +281,15 @@ internal sealed class ActionRun
 
         var before = Input.Deadline;
         var after = await _steers.TakeAsync(new SteeredDeadline(before, Input.SuspendedAt));
-        Input = Input with { Deadline = after.Deadline, SuspendedAt = after.SuspendedAt, Timeout = Input.Timeout + (after.Deadline - before) };
+        Input = Input with { Deadline = after.Deadline, SuspendedAt = after.SuspendedAt, Timeout = After(Input.Step.Kind, Input.Timeout, after.Deadline - before) };
         return true;
     }
+
+    /// <summary>
+    /// How long an action has in all, after its deadline was moved by that. What a power-cycle has is asked for anew for the way off and the way
+    /// on: no suspension before it went off makes the way on longer.
+    /// </summary>
+    public static TimeSpan After(MaintenanceAction kind, TimeSpan timeout, TimeSpan moved) => kind == MaintenanceAction.PowerCycle ? timeout : timeout + moved;
 
     /// <summary>Waits for as long as the maintenance is suspended, or for one of these; false if it wants to end meanwhile.</summary>
     public async Task<bool> WhileSuspendedAsync(params Task[] others)

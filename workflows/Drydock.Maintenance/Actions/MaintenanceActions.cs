@@ -96,7 +96,7 @@ internal sealed class MaintenanceActions(
 
         // It may have been suspended, or given longer, meanwhile.
         var deadline = progress.Deadline ?? action.Deadline;
-        return await SeeThroughAsync(action with { Deadline = deadline, Timeout = action.Timeout + (deadline - action.Deadline) }, seesMachineBack);
+        return await SeeThroughAsync(action with { Deadline = deadline, Timeout = ActionRun.After(action.Step.Kind, action.Timeout, deadline - action.Deadline) }, seesMachineBack);
     }
 
     // Read anew: a node that has booted since it was marked, whoever did that, would pass for rebooted before the action has begun.

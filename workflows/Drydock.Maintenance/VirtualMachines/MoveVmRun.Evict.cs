@@ -31,8 +31,19 @@ internal sealed partial class MoveVmRun
         // decide that of a node that does not answer. A machine that runs elsewhere has none here.
         var atOnce = force && seen.LeavesForeign && (launcher.IsTerminating || seen.RunsElsewhere(input.Node));
         var sooner = seen.RunsElsewhere(input.Node) ? TimeSpan.Zero : TimeSpan.FromSeconds(1);
+        if (HasNews)
+        {
+            return;
+        }
+
         var isShutDown = force || seen.Instance is not { } evicted || VmLadder.ShutsDown(evicted);
         (_isAsking, _endsIt) = (true, isShutDown && !seen.RunsElsewhere(input.Node));
+        if (_endsIt)
+        {
+            // From here on that it goes says nothing of a stop.
+            Ladder = Ladder with { MayBeStopped = false };
+        }
+
         var answer = await AskAsync<LauncherEvicted>(
             Activities.EvictLauncher,
             new EvictLauncherInput(input.Node, input.Holder, new PodInstance(launcher.Pod, launcher.Uid, input.Node), force, atOnce ? sooner : input.GracePeriod)

@@ -12,6 +12,9 @@ internal sealed partial class MoveVmRun
     // When one that does not go by force either is given up; null: force was not asked for, or its time does not run.
     private DateTimeOffset? ForceEnd => input.OnTimeout == DeadlinePolicy.Force && !_deadline.IsSuspended ? _deadline.Deadline + input.ForceEndsAfter : null;
 
+    // What is to be heard before anything more is asked for.
+    private bool HasNews => input.EndsPromptly && (_end.IsCompleted || _steers.News.IsCompleted);
+
     private async Task SteerAsync()
     {
         foreach (var steer in await _steers.TakeAsync())
@@ -38,7 +41,7 @@ internal sealed partial class MoveVmRun
         where T : class
     {
         var stop = Task.WhenAny(_end, _steers.News);
-        if (input.EndsPromptly && stop.IsCompleted)
+        if (HasNews)
         {
             return null;
         }

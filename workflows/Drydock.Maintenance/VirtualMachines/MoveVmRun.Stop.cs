@@ -20,6 +20,11 @@ internal sealed partial class MoveVmRun
             return;
         }
 
+        if (HasNews)
+        {
+            return;
+        }
+
         var ledger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null;
         if (input.EndsPromptly)
         {
@@ -27,19 +32,22 @@ internal sealed partial class MoveVmRun
             _state = _state with { StoppedLedger = ledger };
         }
 
+        var (asked, wasAsked) = (context.Now(), Ladder.MayBeStopped);
+        Ladder = Ladder with { MayBeStopped = input.EndsPromptly };
         var stopped = await AskAsync<ActResult>(
             Activities.StopVm, new StopVmInput(input.Node, input.Holder, input.Vm, Policy.StopGracePeriod));
         if (stopped is null)
         {
-            Ladder = Ladder with { MayBeStopped = true };
             return;
         }
 
+        // Whatever else came back, it was not carried out; or not sent, and the one before may have been.
+        var mayBe = stopped.Kind == StopVmActivity.MayBeDone || (wasAsked && stopped.Verdict is Verdict.LeaseLost or Verdict.Cancelled);
+        Ladder = Ladder with { MayBeStopped = input.EndsPromptly && mayBe };
         if (stopped.Verdict == Verdict.Refused && input.EndsPromptly)
         {
-            var now = context.Now();
-            var since = Ladder.StopRefusal is { } before && now - before.Last < StopRefusalLasts ? before.Since : now;
-            Ladder = Ladder with { StopRefusal = new(stopped.Message ?? "KubeVirt refuses its stop.", since) { Last = now } };
+            var since = Ladder.StopRefusal is { } before && asked - before.Last < StopRefusalLasts ? before.Since : asked;
+            Ladder = Ladder with { StopRefusal = new(stopped.Message ?? "KubeVirt refuses its stop.", since) { Last = context.Now() } };
         }
 
         if (IsDone(stopped))
@@ -55,9 +63,15 @@ internal sealed partial class MoveVmRun
         _state = _state with { StoppedStrategy = strategy };
     }
 
-    /// <summary>What was asked for and not answered was done after all, if the machine shows it.</summary>
+    /// <summary>What was asked for and not answered was done after all, if the machine shows it. One that runs elsewhere shows nothing of it.</summary>
     private void RecogniseUnanswered(VmObservation seen)
     {
+        if (seen.RunsElsewhere(input.Node))
+        {
+            Ladder = Ladder with { MayBeStopped = false, MayBeShuttingDown = false };
+            return;
+        }
+
         var goes = seen.Launcher is null or { IsTerminating: true };
         if (Ladder.MayBeShuttingDown && goes)
         {
@@ -101,15 +115,18 @@ internal sealed partial class MoveVmRun
             return;
         }
 
+        if (HasNews)
+        {
+            return;
+        }
+
+        Ladder = Ladder with { MayBeShuttingDown = input.EndsPromptly };
         var deleted = await AskAsync<ActResult>(
             Activities.DeleteVmi, new DeleteVmiInput(input.Node, input.Holder, input.Vm, seen.Instance!.Uid));
-        if (deleted is null)
+        if (deleted is not null)
         {
-            Ladder = Ladder with { MayBeShuttingDown = true };
-        }
-        else if (IsDone(deleted))
-        {
-            Ladder = Ladder with { IsShuttingDown = true };
+            var isDone = IsDone(deleted);
+            Ladder = Ladder with { IsShuttingDown = Ladder.IsShuttingDown || isDone, MayBeShuttingDown = false };
         }
     }
 }

@@ -222,6 +222,11 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
     /// <summary>Another target than the one that failed. The migration is a person's, as KubeVirt sees it: it is not made again by itself.</summary>
     private async Task MigrateAsync(VmStep.MigrateTo step, VmObservation seen)
     {
+        if (HasNews)
+        {
+            return;
+        }
+
         Tell(VmProgress.Requested, $"It is migrated {step.Why}.", null);
         Ladder = Ladder with { PinnedTo = step.Target.Node };
         (_isAsking, _endsIt) = (true, false);

@@ -232,11 +232,16 @@ internal sealed class StopVmActivity(ICluster cluster, TimeProvider clock) : Clu
             return ActResult.Done;
         }
 
-        // 409 may be "VM is not running", since it went down by itself meanwhile, or a change of the machine that came between: then nobody stopped it.
-        var isDone = answer.Code == 409
+        // 409 may be "VM is not running", since it went down by itself meanwhile, or a change of the machine that came between: then nobody stopped
+        // it. A 500 is virt-api's own patch that failed, for which etcd may have timed out and done it all the same.
+        var mayBeDone = answer.Code is 409 or >= 500;
+        var isDone = mayBeDone
             && (!await IsAliveAsync(input.Vm, cancellationToken) || (await cluster.GetVmAsync(input.Vm, cancellationToken) is { } now && IsStopping(now)));
-        return isDone ? ActResult.Done : new(Verdict.Refused, answer.Message);
+        return isDone ? ActResult.Done : new(Verdict.Refused, answer.Message) { Kind = answer.Code >= 500 ? MayBeDone : null };
     }
+
+    /// <summary>Kind of a refusal that may have been carried out: what the machine shows tells.</summary>
+    public const string MayBeDone = "may-be-done";
 
     // Halted (and running: false) is what a stop leaves of Always and Once; a request is what it leaves of the others.
     private static bool IsStopping(VmSnapshot vm) => vm.RunStrategy == "Halted" || vm.Running is false || vm.HasStateChangeRequests;

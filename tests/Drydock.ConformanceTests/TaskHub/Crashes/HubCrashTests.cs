@@ -190,10 +190,9 @@ internal static class CrashChecks
         steps.ShouldBe(Enumerable.Range(0, steps.Count), where);
         var results = events.Select(e => e.TaskCompleted).Where(completed => completed is not null).ToList();
         results.Select(completed => completed.TaskScheduledId).ShouldBeUnique(where);
-        var ran = ledger.Lines();
-        foreach (var result in results.Where(completed => completed.Result.Contains(':', StringComparison.Ordinal)))
+        foreach (var ran in results.Where(completed => completed.Result.Contains(':', StringComparison.Ordinal)).Select(completed => $"ran {id} {completed.Result.Trim('"')}"))
         {
-            ran.ShouldContain($"ran {id} {result.Result.Trim('"')}", where);
+            ledger.Has(ran).ShouldBeTrue($"'{ran}' did not happen: {where}");
         }
 
         foreach (var fired in events.Where(e => e.TimerFired is not null))

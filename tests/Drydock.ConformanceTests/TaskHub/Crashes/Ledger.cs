@@ -9,6 +9,9 @@ internal sealed class Ledger(string folder)
 {
     private readonly Lock _gate = new();
     private readonly string _path = Path.Combine(folder, "ledger");
+    private readonly List<string> _lines = [];
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private long _read;
 
     public void Write(string line)
     {
@@ -19,13 +22,45 @@ internal sealed class Ledger(string folder)
         }
     }
 
+    /// <summary>All lines so far, of whichever process.</summary>
     public IReadOnlyList<string> Lines()
     {
         lock (_gate)
         {
-            return File.Exists(_path) ? File.ReadAllLines(_path) : [];
+            ReadOn();
+            return [.. _lines];
         }
     }
 
-    public bool Has(string line) => Lines().Contains(line, StringComparer.Ordinal);
+    /// <summary>Whether such a line was written. A fast machine writes hundreds of thousands in a minute, and each instance asks for its own.</summary>
+    public bool Has(string line)
+    {
+        lock (_gate)
+        {
+            ReadOn();
+            return _known.Contains(line);
+        }
+    }
+
+    // From where the last reading ended: what was read stays as it is. The end of a line that another process has in hand is read next time.
+    private void ReadOn()
+    {
+        if (!File.Exists(_path))
+        {
+            return;
+        }
+
+        using var file = new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        var left = new byte[file.Length - _read];
+        file.Position = _read;
+        file.ReadExactly(left);
+        var whole = Array.LastIndexOf(left, (byte)'\n') + 1;
+        foreach (var line in Encoding.UTF8.GetString(left, 0, whole).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            _lines.Add(line);
+            _known.Add(line);
+        }
+
+        _read += whole;
+    }
 }
