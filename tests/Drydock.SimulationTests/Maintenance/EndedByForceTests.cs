@@ -82,12 +82,12 @@ public sealed class EndedByForceTests
     public async Task What_puts_the_node_back_already_keeps_the_lease_and_is_seen_to_its_end()
     {
         await using var world = await World.StartAsync(Hardware);
-        await EndAtAsync(world, "restore", recursive: false);
-        var until = world.Time.GetUtcNow() + TimeSpan.FromMinutes(5);
-        world.Api.Intercept = request => request is { IsChange: true, IsDone: false } && world.Time.GetUtcNow() < until
+        var until = DateTimeOffset.MaxValue;
+        await EndAtAsync(world, "restore", recursive: false, request => request is { IsChange: true, IsDone: false } && world.Time.GetUtcNow() < until
             && request.Resource.StartsWith("virtualmachines.", StringComparison.Ordinal)
             ? throw new ApiException(503, "ServiceUnavailable", "not now")
-            : Task.CompletedTask;
+            : Task.CompletedTask);
+        until = world.Time.GetUtcNow() + TimeSpan.FromMinutes(5);
 
         await world.RunForAsync(TimeSpan.FromMinutes(4));
         var isDown = world.Cluster.Store.Get(KubeVirtTypes.Instances, "vms", "db") is null;
@@ -98,8 +98,8 @@ public sealed class EndedByForceTests
         await NothingIsLeftAsync(world);
     }
 
-    /// <summary>Begins a maintenance with everything in it and ends it at the hub just when that was done.</summary>
-    private static async Task EndAtAsync(World world, string stage, bool recursive)
+    /// <summary>Begins a maintenance with everything in it and ends it at the hub just when that was done; every request after that goes through here.</summary>
+    private static async Task EndAtAsync(World world, string stage, bool recursive, Func<InterceptedRequest, Task>? afterwards = null)
     {
         var isEnded = false;
         var patches = 0;
@@ -112,7 +112,8 @@ public sealed class EndedByForceTests
         world.Api.Intercept = request =>
         {
             patches += request is { Verb: "patch", Resource: "nodes", Subresource: null, IsDone: true } ? 1 : 0;
-            return !isEnded && request.IsDone && IsAt(stage, request, patches) ? End() : Task.CompletedTask;
+            return isEnded ? afterwards?.Invoke(request) ?? Task.CompletedTask
+                : request.IsDone && IsAt(stage, request, patches) ? End() : Task.CompletedTask;
         };
         await world.BeginAsync(Request(world, stage));
         if (stage.StartsWith("approval", StringComparison.Ordinal))

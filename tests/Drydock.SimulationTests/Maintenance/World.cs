@@ -157,7 +157,10 @@ internal sealed class World : IAsyncDisposable
     public async Task<T?> StatusAsync<T>(string id = "m1")
         where T : class => (await Client.GetInstanceAsync(id, true, CancellationToken.None))?.ReadCustomStatusAs<T>();
 
-    /// <summary>Lets time pass until it is so.</summary>
+    /// <summary>
+    /// Lets time pass until it is so and all that happens at that moment has happened: what a test does next meets the same world on a slow
+    /// machine and on a fast one. What is to come in between belongs into <see cref="SimulatedApiServer.Intercept"/>.
+    /// </summary>
     /// <exception cref="TimeoutException">It was not so in time; the message says how the world stood.</exception>
     public async Task RunUntilAsync(Func<bool> isSo, TimeSpan? atMost = null)
     {
@@ -286,11 +289,13 @@ internal sealed class World : IAsyncDisposable
     private string? Drive(Func<bool> isSo, DateTimeOffset end)
     {
         var since = Stopwatch.GetTimestamp();
-        while (!isSo())
+        var isThere = false;
+        while (true)
         {
+            isThere = isThere || isSo();
             if (_life!.IsDead)
             {
-                return isSo() ? null : "The process is dead.";
+                return isThere || isSo() ? null : "The process is dead.";
             }
 
             if (Stopwatch.GetElapsedTime(since) > LongestWait || _timeIsUp.IsCancellationRequested)
@@ -302,13 +307,15 @@ internal sealed class World : IAsyncDisposable
             {
                 Thread.Yield();
             }
+            else if (isThere)
+            {
+                return null;
+            }
             else if (!isSo() && !Time.JumpToNext(end))
             {
                 return "Nothing can happen any more.";
             }
         }
-
-        return null;
     }
 
     /// <summary>The cluster goes on while there is no process.</summary>
