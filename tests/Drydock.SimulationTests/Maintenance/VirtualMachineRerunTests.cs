@@ -255,6 +255,42 @@ public sealed class VirtualMachineRerunTests
         ShouldBeAsBefore(world);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_is_marked_for_its_stop_when_somebody_suspends_and_can_migrate_after_that_is_not_marked_any_more()
+    {
+        await using var world = await World.StartAsync(Rerun("LiveMigrate", canMigrate: false));
+        var isMarked = false;
+        world.Api.Intercept = async request =>
+        {
+            if (isMarked || request is not { Verb: "patch", Resource: "virtualmachines.kubevirt.io", IsDone: true })
+            {
+                return;
+            }
+
+            isMarked = true;
+            Change(world, "one", static vmi =>
+            {
+                var can = vmi["status"]!["conditions"]!.AsArray().Single(static condition => (string?)condition!["type"] == "LiveMigratable")!;
+                (can["status"], can["reason"]) = ("True", null);
+            });
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), CancellationToken.None);
+
+            // It has heard of that when the answer comes.
+            await Task.Delay(TimeSpan.FromSeconds(1), world.Time);
+        };
+        await world.BeginAsync(Wish(world) with { VirtualMachines = Quick with { OnNotMigratable = StuckVmPolicy.ShutDown }, Action = MaintenanceAction.Hold });
+        await world.RunUntilAsync(() => isMarked);
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(20));
+
+        (await world.StatusAsync<MaintenanceStatus>())!.AwaitsComplete().ShouldBe("action");
+        (await VmAsync(world, "one")).Progress.ShouldBe(VmProgress.Gone);
+        Vmi(world, "one")!["status"]!["nodeName"]!.ToString().ShouldNotBe("node-1");
+        world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop").ShouldBeEmpty();
+        ShouldBeAsBefore(world);
+    }
+
     [Theory(Timeout = World.Timeout)]
     [InlineData("RerunOnFailure", false)]
     [InlineData("RerunOnFailure", true)]

@@ -59,21 +59,8 @@ internal static class VirtualMachineWorld
             return true;
         });
 
-    public static async Task<VmStatus> VmAsync(World world, string vm)
-    {
-        // A move that goes on in a new generation has none until that has taken its first turn.
-        for (var look = 0; look < 20; look++)
-        {
-            if (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new ObjectRef("vms", vm))) is { } status)
-            {
-                return status;
-            }
-
-            await world.RunForAsync(TimeSpan.FromMilliseconds(10));
-        }
-
-        throw new InvalidOperationException($"The move of {vm} tells no status.");
-    }
+    public static async Task<VmStatus> VmAsync(World world, string vm) =>
+        (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new ObjectRef("vms", vm))))!;
 
     public static MaintenanceRequest Request(World world, VirtualMachinePolicy? policy = null) => world.Request() with
     {

@@ -20,16 +20,16 @@ internal sealed partial class MoveVmRun
             return;
         }
 
-        if (HasNews)
-        {
-            return;
-        }
-
         var ledger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null;
         if (input.EndsPromptly)
         {
-            // What ends the move before the answer is known must not leave it down, nor marked.
+            // What ends the move before the answer is known must not leave it down, nor marked; nor what keeps it from being stopped at all.
             _state = _state with { StoppedLedger = ledger };
+        }
+
+        if (HasNews)
+        {
+            return;
         }
 
         var (asked, wasAsked) = (context.Now(), Ladder.MayBeStopped);
