@@ -47,8 +47,12 @@ internal static class RecordedCalls
     [
         .. api.RequestLog.All
             .Where(request => request.Resource is not null && request.Code != 401 && (user is null || request.User == user))
-            .Select(static request => Name(request.Verb, request.Resource!, request.Subresource)).Distinct(),
+            .SelectMany(static request => Subresources(request.Subresource).Select(subresource => Name(request.Verb, request.Resource!, subresource))).Distinct(),
     ];
+
+    // The API server asks for the first part of "evacuate/cancel", virt-api for both.
+    private static IEnumerable<string?> Subresources(string? subresource) =>
+        subresource is not null && subresource.Contains('/', StringComparison.Ordinal) ? [subresource.Split('/')[0], subresource] : [subresource];
 
     /// <summary>How a call is written: verb, resource with its group, subresource.</summary>
     public static string Name(string verb, string groupResource, string? subresource) => $"{verb} {groupResource}{(subresource is null ? "" : "/" + subresource)}";

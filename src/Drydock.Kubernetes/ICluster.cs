@@ -203,6 +203,11 @@ public interface ICluster
 
     /// <summary>How much is under way, so that a test knows when time may jump.</summary>
     ClusterCounts Counts { get; }
+
+    /// <summary>
+    /// How far the API server's clock is ahead of ours, by its last answer and to about a second; negative: behind. Null: none told its time.
+    /// </summary>
+    TimeSpan? ServerAhead { get; }
 }
 
 /// <summary>What is under way between this process and the API server.</summary>

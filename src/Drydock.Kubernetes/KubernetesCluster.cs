@@ -66,6 +66,8 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     public IAdmissionObjects Admission { get; }
 
     /// <inheritdoc/>
+    public TimeSpan? ServerAhead => _api.ServerAhead;
+
     public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen, Watches = _api.Watches.All };
 
     /// <inheritdoc/>

@@ -100,6 +100,7 @@ public static class Access
             new("list", "kubevirt.io", "virtualmachineinstancemigrations"),
             new("delete", "kubevirt.io", "virtualmachineinstancemigrations"),
             new("list", "", "events"),
+            new("update", "subresources.kubevirt.io", "virtualmachineinstances", "evacuate"),
             new("update", "subresources.kubevirt.io", "virtualmachineinstances", "evacuate/cancel"),
         ]);
         var vms = request.VirtualMachines;

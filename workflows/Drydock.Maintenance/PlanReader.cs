@@ -38,6 +38,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
         }
 
         var lease = await cluster.GetLeaseAsync(request.Node, cancellationToken);
+        findings.AddRange(PlanFindings.OfClocks(cluster.ServerAhead));
         findings.AddRange(PlanFindings.OfNode(request, node, lease, holder, now));
         findings.AddRange(await OfControlPlaneAsync(request, node, cancellationToken));
         var planned = await actions.ReadAsync(request, node, cancellationToken);

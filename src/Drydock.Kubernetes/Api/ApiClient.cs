@@ -19,8 +19,14 @@ internal sealed class ApiClient(
     : IDisposable
 {
     private const int PageSize = 500;
+    private const long NotKnown = long.MinValue;
+
+    // An answer that took longer says nothing precise.
+    private static readonly TimeSpan TooSlowForTime = TimeSpan.FromSeconds(5);
+
     private readonly string _base = address.AbsoluteUri.TrimEnd('/');
     private int _inFlight;
+    private long _ahead = NotKnown;
 
     public TimeProvider Clock { get; } = clock;
 
@@ -30,6 +36,9 @@ internal sealed class ApiClient(
     public string Server { get; } = address.GetLeftPart(UriPartial.Authority);
 
     public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>How far the server's clock is ahead of ours by its last answer (header Date), to about a second; null: no answer told.</summary>
+    public TimeSpan? ServerAhead => Volatile.Read(ref _ahead) is var ticks && ticks == NotKnown ? null : TimeSpan.FromTicks(ticks);
 
     /// <summary>The answer, whatever its code.</summary>
     /// <exception cref="ClusterException">No answer came.</exception>
@@ -186,7 +195,16 @@ internal sealed class ApiClient(
             await credentials.ProcessHttpRequestAsync(request, cancellationToken);
         }
 
-        return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        var asked = Clock.GetUtcNow();
+        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        var took = Clock.GetUtcNow() - asked;
+        if (response.Headers.Date is { } date && took >= TimeSpan.Zero && took < TooSlowForTime)
+        {
+            // It is written in whole seconds.
+            Volatile.Write(ref _ahead, (date + TimeSpan.FromMilliseconds(500) - (asked + took / 2)).Ticks);
+        }
+
+        return response;
     }
 
     private static async Task<ApiAnswer> ReadAsync(ApiCall call, HttpResponseMessage response, CancellationToken cancellationToken)

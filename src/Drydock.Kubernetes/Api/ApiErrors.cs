@@ -46,10 +46,14 @@ internal static partial class ApiErrors
         }
 
         var where = answer.Call.Namespace is { } name ? $" in namespace {name}" : "";
+
+        // Of "evacuate/cancel" it asks for "evacuate" alone: that is what has to be granted.
+        var named = rbac.Groups["resource"].Value.Split('/', 2);
+        var subresource = answer.Call.Subresource is { } asked && named.Length == 2 && asked.StartsWith(named[1] + "/", StringComparison.Ordinal) ? named[1] : answer.Call.Subresource;
         return $"User \"{rbac.Groups["user"].Value}\" is not allowed to {answer.Call.Verb} "
-            + $"{answer.Call.Resource.Describe(answer.Call.Subresource)}{where} (403).";
+            + $"{answer.Call.Resource.Describe(subresource)}{where} (403).";
     }
 
-    [GeneratedRegex("""User "(?<user>[^"]*)" cannot (?<verb>\S+) resource """, RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("""User "(?<user>[^"]*)" cannot (?<verb>\S+) resource "(?<resource>[^"]*)" """, RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex RbacDenial();
 }

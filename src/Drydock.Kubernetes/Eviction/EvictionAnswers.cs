@@ -9,6 +9,9 @@ namespace Drydock.Kubernetes.Eviction;
 /// </summary>
 internal static partial class EvictionAnswers
 {
+    // One per virtual machine, made by KubeVirt up to 1.5 (facts 2.3.3).
+    private const string KubeVirtBudget = "kubevirt-disruption-budget-";
+
     /// <summary>The outcome, or null for an answer that says nothing about the eviction (401, an unexpected 5xx).</summary>
     public static EvictionOutcome? Classify(ObjectRef pod, ApiAnswer answer) => answer.Code switch
     {
@@ -67,6 +70,12 @@ internal static partial class EvictionAnswers
     private static EvictionOutcome Budget(ObjectRef pod, ApiAnswer answer, string cause)
     {
         var name = BudgetName().Match(cause) is { Success: true } match ? match.Groups["name"].Value : null;
+        if (name is not null && name.StartsWith(KubeVirtBudget, StringComparison.Ordinal))
+        {
+            // Up to 1.2 its webhook marks the instance and lets the request pass, since the budget it made stops it: the machine migrates.
+            return new EvictionOutcome(EvictionAnswer.VmMigrating, cause, null, answer.RetryAfter);
+        }
+
         var budget = name is null ? null : $"poddisruptionbudget/{pod.Namespace}/{name}";
         var kind = cause.Contains("still being processed", StringComparison.Ordinal)
             ? EvictionAnswer.BudgetNotObserved

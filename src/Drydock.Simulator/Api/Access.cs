@@ -108,8 +108,14 @@ public sealed class Access(IObjectStore store)
         }
     }
 
-    /// <summary>Refuses what the caller may not do.</summary>
-    internal void Authorize(Caller caller, ResourceRequest request)
+    /// <summary>
+    /// Refuses what the caller may not do. An API server takes one part of the path as the subresource and leaves the rest of it to whoever
+    /// serves it: <c>evacuate/cancel</c> is <c>evacuate</c> to it (apiserver, <c>RequestInfoFactory</c>).
+    /// </summary>
+    internal void Authorize(Caller caller, ResourceRequest request) => AuthorizeWhole(caller, request with { Subresource = request.Subresource?.Split('/')[0] });
+
+    /// <summary>The same with the whole subresource, as virt-api asks once more for what reaches it.</summary>
+    internal void AuthorizeWhole(Caller caller, ResourceRequest request)
     {
         if (Decide(caller, AccessQuery.Of(request)).Allowed)
         {

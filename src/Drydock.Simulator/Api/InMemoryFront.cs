@@ -5,7 +5,7 @@ using System.Threading.Channels;
 namespace Drydock.Simulator.Api;
 
 /// <summary>The server as the handler of an HttpClient: no sockets, and no time passes but that of the clock.</summary>
-internal sealed class InMemoryFront(Func<ApiRequest, CancellationToken, Task<ApiAnswer>> handle) : HttpMessageHandler
+internal sealed class InMemoryFront(Func<ApiRequest, CancellationToken, Task<ApiAnswer>> handle, Func<DateTimeOffset?> date) : HttpMessageHandler
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -29,7 +29,9 @@ internal sealed class InMemoryFront(Func<ApiRequest, CancellationToken, Task<Api
             throw new HttpRequestException(HttpRequestError.ResponseEnded, "The simulated connection was reset.");
         }
 
-        return Message(request, answer);
+        var message = Message(request, answer);
+        message.Headers.Date = date();
+        return message;
     }
 
     private static HttpResponseMessage Message(HttpRequestMessage request, ApiAnswer answer)

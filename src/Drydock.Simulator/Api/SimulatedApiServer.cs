@@ -74,6 +74,9 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     /// </summary>
     public Func<InterceptedRequest, Task>? Intercept { get; set; }
 
+    /// <summary>The time that answers to clients of this process carry, or null: none. Over the network it is that of this host.</summary>
+    public Func<DateTimeOffset>? Date { get; set; }
+
     /// <summary>Requests begun and not answered; an open watch is an answered request.</summary>
     public int RequestsInFlight => Volatile.Read(ref _requestsInFlight);
 
@@ -93,7 +96,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
     }
 
     /// <summary>The server behind an HttpClient of this process.</summary>
-    public HttpMessageHandler CreateHandler() => new InMemoryFront(HandleAsync);
+    public HttpMessageHandler CreateHandler() => new InMemoryFront(HandleAsync, () => Date?.Invoke());
 
     /// <summary>A kubeconfig for an address of this server.</summary>
     /// <param name="address">The address.</param>
@@ -255,7 +258,7 @@ public sealed class SimulatedApiServer : IAsyncDisposable
 
         Access.Authorize(caller, path);
 
-        return Aggregated(request, path) ?? _reviews.Answer(request, path, caller)
+        return Aggregated(request, path, caller) ?? _reviews.Answer(request, path, caller)
             ?? await StoredAsync(request, path, Served(path), cancellationToken);
     }
 
@@ -287,13 +290,14 @@ public sealed class SimulatedApiServer : IAsyncDisposable
         ? throw Refusals.NotFound(ResourceTypes.Pods, path.Name!)
         : ApiAnswer.Text(200, "");
 
-    private ApiAnswer? Aggregated(ApiRequest request, ResourceRequest path)
+    private ApiAnswer? Aggregated(ApiRequest request, ResourceRequest path, Caller caller)
     {
         if (_aggregated.FirstOrDefault(a => a.Group == path.Group) is not { } api)
         {
             return null;
         }
 
+        Access.AuthorizeWhole(caller, path);
         var body = request.Body.Length == 0 ? null : Bodies.Required(request, path.Resource);
         var answer = api.Call(new SubresourceCall(
             request.Method, path.Group, path.Version, path.Namespace, path.Resource, path.Name ?? "", path.Subresource ?? "", body,

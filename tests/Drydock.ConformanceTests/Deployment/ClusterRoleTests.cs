@@ -191,9 +191,36 @@ public sealed class ClusterRoleTests : IAsyncLifetime
         Refused().ShouldBeEmpty();
         string[] rare =
         [
-            "create namespaces", "get persistentvolumeclaims", "delete virtualmachineinstances.kubevirt.io", "get machines.cluster.x-k8s.io", "patch machines.cluster.x-k8s.io",
+            "create namespaces", "get persistentvolumeclaims", "delete virtualmachineinstances.kubevirt.io",
+            "get machines.cluster.x-k8s.io", "patch machines.cluster.x-k8s.io",
         ];
         rare.Except(Asked()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_was_marked_for_evacuation_may_be_let_go()
+    {
+        await using var cluster = KubernetesCluster.Open(AsServiceAccount, TimeProvider.System);
+        VmiSnapshot machine;
+        do
+        {
+            var machines = await cluster.ListVmisAsync(Token);
+            machine = machines[0];
+            await Task.Delay(TimeSpan.FromMilliseconds(50), Token);
+        }
+        while (machine.Node is null);
+        _simulation.Store.Update(
+            _simulation.Store.Types.Single(static type => type.Plural == "virtualmachineinstances"), machine.Ref.Namespace, machine.Ref.Name,
+            vmi =>
+            {
+                vmi["status"]!["evacuationNodeName"] = machine.Node;
+                return true;
+            });
+
+        (await cluster.CancelEvacuationAsync(machine, Token)).IsAccepted.ShouldBeTrue();
+
+        Refused().ShouldBeEmpty();
+        Asked().ShouldContain("update virtualmachineinstances.subresources.kubevirt.io/evacuate/cancel");
     }
 
     private DrydockOptions Options => new()

@@ -36,6 +36,37 @@ public sealed class OpenShiftTests
         (route.Spec.Tls.Termination, route.Spec.Tls.InsecureEdgeTerminationPolicy).ShouldBe(("reencrypt", "Redirect"));
     }
 
+    /// <summary>The Prometheus for users' own projects takes no ServiceMonitor that reads files of its pod: it is skipped, and nothing is measured.</summary>
+    [Fact]
+    public async Task Prometheus_shows_the_token_of_an_account_that_may_read_the_metrics_and_nothing_else()
+    {
+        var built = await ManifestTests.KustomizeAsync("overlays/openshift");
+        var objects = KubernetesYaml.LoadAllFromString(
+            string.Join("\n---\n", built.Split("\n---\n").Where(static document => ManifestTests.IsBuiltIn(ManifestTests.Root(document)["apiVersion"].ToString()))), typeMap: null, strict: true);
+
+        var endpoint = ManifestTests.Root(Document(built, "ServiceMonitor"))["spec"]["endpoints"][0];
+
+        endpoint.ToString().ShouldNotContain("bearerTokenFile");
+        var (name, key) = (endpoint["authorization"]["credentials"]["name"].ToString(), endpoint["authorization"]["credentials"]["key"].ToString());
+        var secret = objects.OfType<k8s.Models.V1Secret>().Single(each => each.Metadata.Name == name);
+        (secret.Type, key).ShouldBe(("kubernetes.io/service-account-token", "token"));
+        var account = secret.Metadata.Annotations["kubernetes.io/service-account.name"];
+        var binding = objects.OfType<k8s.Models.V1ClusterRoleBinding>().Single(each => each.Subjects.Any(subject => subject.Name == account));
+        binding.Subjects.ShouldHaveSingleItem().NamespaceProperty.ShouldBe(secret.Metadata.NamespaceProperty);
+        var rule = objects.OfType<k8s.Models.V1ClusterRole>().Single(each => each.Metadata.Name == binding.RoleRef.Name).Rules.ShouldHaveSingleItem();
+        (rule.NonResourceURLs.ShouldHaveSingleItem(), rule.Verbs.ShouldHaveSingleItem(), rule.Resources).ShouldBe(("/metrics", "get", null));
+    }
+
+    /// <summary>A policy is about the ports of pods: behind the port 53 of OpenShift's Service for DNS they listen on 5353.</summary>
+    [Fact]
+    public async Task Names_are_resolved_there_too()
+    {
+        var built = await ManifestTests.KustomizeAsync("overlays/openshift");
+        var policy = KubernetesYaml.LoadAllFromString(Document(built, "NetworkPolicy"), typeMap: null, strict: true).OfType<k8s.Models.V1NetworkPolicy>().Single();
+
+        policy.Spec.Egress.SelectMany(static rule => rule.Ports).Where(static port => port.Port.Value == "5353").Select(static port => port.Protocol).ShouldBe(["UDP", "TCP"]);
+    }
+
     [Fact]
     public void A_field_that_the_console_does_not_know_is_found() =>
         Should.Throw<YamlDotNet.Core.YamlException>(() => Strict.Deserialize<ConsoleLink>("kind: ConsoleLink\nspec: {href: 'https://x', locaton: UserMenu}"));

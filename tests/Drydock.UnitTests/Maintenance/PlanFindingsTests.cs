@@ -125,6 +125,20 @@ public sealed class PlanFindingsTests
         PlanFindings.OfNode(Request, held, lapsed with { RenewedAt = Now }, null, Now).First().Kind.ShouldBe("lease-held");
     }
 
+    [Theory]
+    [InlineData(0, null, "")]
+    [InlineData(-9, null, "")]
+    [InlineData(11, FindingSeverity.Notes, "The clock of this host is 11s behind that of the API server.")]
+    [InlineData(-3600, FindingSeverity.Refuses, "The clock of this host is 1h ahead of that of the API server: leases and deadlines would be read wrongly.")]
+    public void A_clock_that_differs_from_the_API_servers_is_told_and_refused_where_it_harms(int serverAhead, FindingSeverity? severity, string message)
+    {
+        var findings = PlanFindings.OfClocks(TimeSpan.FromSeconds(serverAhead)).ToList();
+
+        findings.Select(static finding => (FindingSeverity?)finding.Severity).ShouldBe(severity is null ? [] : [severity]);
+        findings.ForEach(finding => (finding.Kind, finding.Message).ShouldBe(("clock-skew", message)));
+        PlanFindings.OfClocks(null).ShouldBeEmpty();
+    }
+
     [Fact]
     public void A_lease_whose_renewal_lies_so_far_ahead_that_a_clock_was_wrong_is_nobodys() =>
         PlanFindings.OfNode(Request, Node, new LeaseSnapshot("other", Now.AddDays(1), TimeSpan.FromHours(1), IsCancelled: false), null, Now).ShouldBeEmpty();

@@ -35,6 +35,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>What comes of a renewal.</summary>
     public LeaseOutcome? Renewed { get; set; }
 
+    /// <summary>How far its clock is ahead of ours.</summary>
+    public TimeSpan? ServerAhead { get; set; }
+
     /// <summary>What it says of its watches.</summary>
     public ClusterCounts Counts { get; set; } = new(0, 0);
 

@@ -24,9 +24,13 @@ internal sealed class AwaitHealthActivity(ICluster cluster, INeighbours neighbou
     protected override async Task<HealthSeen> RunAsync(AwaitHealthInput input, CancellationToken cancellationToken)
     {
         var wait = wakeups.Open(cluster, input.Node, input.Cursor, input.Until);
+        (DateTimeOffset? Since, DateTimeOffset SeenAt)? ready = null;
         while (true)
         {
             var facts = await ReadAsync(input, cancellationToken);
+            var since = facts.Node?.Conditions.FirstOrDefault(static condition => condition.Type == "Ready")?.Since;
+            ready = ready is { } before && before.Since == since ? before : (since, clock.GetUtcNow());
+            facts = facts with { ReadySeenAt = ready.Value.SeenAt };
             var failing = HealthRules.Check(facts, input.Demand, clock.GetUtcNow());
             var seen = new HealthSeen(failing, wait.Cursor);
             if (failing.Count == 0 || seen.Fingerprint() != input.Known || wait.IsOver)

@@ -48,6 +48,13 @@ internal static class DaemonSetRules
         }
     }
 
+    /// <summary>
+    /// The DaemonSets that had a Ready pod before and whose new one a taint keeps away until the maintenance is over, as after an update of
+    /// the DaemonSet meanwhile: what that pod does for the node can only be looked at after that.
+    /// </summary>
+    public static IReadOnlyList<ObjectRef> KeptAway(NodeSnapshot node, HealthFacts facts, HealthBaseline before) =>
+        [.. WithoutPod(before, facts.Pods).Where(name => facts.DaemonSets.TryGetValue(name, out var asks) && asks.Selects(node) && !Wants(asks, node))];
+
     private static string Leaving(PodSnapshot pod)
     {
         var why = pod.IsFinished ? $"is {pod.Phase}" : "is being deleted";

@@ -44,6 +44,12 @@ internal sealed record HealthFacts(NodeSnapshot? Node, IReadOnlyList<PodSnapshot
 {
     /// <summary>Of the DaemonSets that have no pod on it any more those that still exist, and where their pods may be placed.</summary>
     public IReadOnlyDictionary<ObjectRef, PodPlacement> DaemonSets { get; init; } = new Dictionary<ObjectRef, PodPlacement>();
+
+    /// <summary>
+    /// When we first saw what its condition Ready says now, by our clock: the time it tells is the node's own, which may be ahead after a boot.
+    /// Null: not known.
+    /// </summary>
+    public DateTimeOffset? ReadySeenAt { get; init; }
 }
 
 /// <summary>A check that fails.</summary>
@@ -59,6 +65,9 @@ internal static class HealthRules
     /// <summary>KubeVirt takes a node for dead when its heartbeat is older than that (facts 2.3.11).</summary>
     public static readonly TimeSpan HeartbeatMustBeNewerThan = TimeSpan.FromMinutes(5);
 
+    // Writes label and heartbeat; it tolerates no taint of ours.
+    private const string VirtHandler = "virt-handler";
+
     private static readonly string[] Pressures = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
     /// <summary>The checks that fail.</summary>
@@ -69,30 +78,38 @@ internal static class HealthRules
             return [new("node-exists", "The node is gone.")];
         }
 
-        var boot = BootOf(node, demand);
+        var readySince = ReadySince(node, facts.ReadySeenAt);
+        var boot = BootOf(node, demand, readySince);
+        var keptAway = DaemonSetRules.KeptAway(node, facts, demand.Before);
         return
         [
             .. Booted(node, demand),
-            .. Ready(node, demand.Policy, boot, now),
+            .. Ready(node, demand.Policy, readySince, boot, now),
             .. NoPressure(node),
             .. Version(node, demand.Policy),
-            .. KubeVirt(node, demand.Before, boot, now),
+            .. keptAway.Any(static name => name.Name == VirtHandler) ? [] : KubeVirt(node, demand.Before, boot, now),
             .. DaemonSetRules.Check(node, facts, demand.Before),
-            .. Csi(facts.CsiDrivers, demand.Before),
+            .. Csi(facts.CsiDrivers, demand.Before, keptAway),
         ];
     }
 
     // What was reported before the boot says nothing about the node. No one says when it booted: when an action saw it, else at the latest
     // when the check began or, if that is later, when it became Ready. A node that is back soon never stopped being Ready.
-    private static DateTimeOffset? BootOf(NodeSnapshot node, HealthDemand demand)
+    private static DateTimeOffset? BootOf(NodeSnapshot node, HealthDemand demand, DateTimeOffset? ready)
     {
         if (demand.RebootedAt is not null || node.BootId == demand.Before.BootId || demand.Before.BootId is null)
         {
             return demand.RebootedAt;
         }
 
-        var ready = node.Conditions.FirstOrDefault(condition => condition.Type == "Ready")?.Since;
         return ready is null || demand.AskedAt > ready ? demand.AskedAt : ready;
+    }
+
+    // What lies ahead of our first sight of it is told by a clock that is ahead of ours.
+    private static DateTimeOffset? ReadySince(NodeSnapshot node, DateTimeOffset? seenAt)
+    {
+        var since = node.Conditions.FirstOrDefault(condition => condition.Type == "Ready")?.Since;
+        return since > seenAt ? seenAt : since;
     }
 
     private static IEnumerable<FailedCheck> Booted(NodeSnapshot node, HealthDemand demand)
@@ -103,7 +120,7 @@ internal static class HealthRules
         }
     }
 
-    private static IEnumerable<FailedCheck> Ready(NodeSnapshot node, HealthPolicy policy, DateTimeOffset? boot, DateTimeOffset now)
+    private static IEnumerable<FailedCheck> Ready(NodeSnapshot node, HealthPolicy policy, DateTimeOffset? readySince, DateTimeOffset? boot, DateTimeOffset now)
     {
         var ready = node.Conditions.FirstOrDefault(condition => condition.Type == "Ready");
         if (ready?.Status != "True")
@@ -113,7 +130,7 @@ internal static class HealthRules
         }
 
         // A node that is back within the grace period of its lease never stopped being Ready.
-        var since = boot > ready.Since ? boot : ready.Since;
+        var since = boot > readySince ? boot : readySince;
         if (since + policy.StableFor is { } steadyAt && steadyAt > now)
         {
             yield return new("ready-steady", $"Ready since {since:HH:mm:ss}, wanted for {Spoken.Of(policy.StableFor)}.", steadyAt);
@@ -155,8 +172,13 @@ internal static class HealthRules
         }
     }
 
-    private static IEnumerable<FailedCheck> Csi(IReadOnlyList<string> drivers, HealthBaseline before) =>
-        from driver in before.CsiDrivers
-        where !drivers.Contains(driver)
-        select new FailedCheck("csi-drivers", $"CSI driver {driver} is not registered on the node any more.");
+    private static IEnumerable<FailedCheck> Csi(IReadOnlyList<string> drivers, HealthBaseline before, IReadOnlyList<ObjectRef> keptAway)
+    {
+        // Which DaemonSet registers which driver is told nowhere.
+        var why = keptAway.Count == 0 ? ""
+            : $" The taints of the maintenance keep DaemonSet {keptAway[0]} away until the node is put back; if that is what registers it, the health check cannot pass.";
+        return from driver in before.CsiDrivers
+               where !drivers.Contains(driver)
+               select new FailedCheck("csi-drivers", $"CSI driver {driver} is not registered on the node any more.{why}");
+    }
 }

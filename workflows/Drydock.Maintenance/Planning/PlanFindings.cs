@@ -7,6 +7,27 @@ namespace Drydock.Maintenance.Planning;
 /// <summary>What stands in the way of a maintenance, from what was read.</summary>
 internal static class PlanFindings
 {
+    // The times of leases, migrations, pods and health checks are the cluster's, and are held against our clock.
+    private static readonly TimeSpan SkewWorthKnowing = TimeSpan.FromSeconds(10);
+
+    // A lease whose renewal lies in the future is anybody's to take (facts 2.1), and a migration has four minutes to be scheduled.
+    private static readonly TimeSpan SkewThatHarms = TimeSpan.FromMinutes(2);
+
+    /// <summary>Our clock and the API server's differ.</summary>
+    public static IEnumerable<PlanFinding> OfClocks(TimeSpan? serverAhead)
+    {
+        if (serverAhead?.Duration() is { } skew && skew >= SkewWorthKnowing)
+        {
+            var refuses = skew >= SkewThatHarms;
+            yield return new(
+                refuses ? FindingSeverity.Refuses : FindingSeverity.Notes,
+                "clock-skew",
+                $"The clock of this host is {Spoken.Of(TimeSpan.FromSeconds(Math.Round(skew.TotalSeconds)))} {(serverAhead > TimeSpan.Zero ? "behind" : "ahead of")} that of the API server"
+                    + (refuses ? ": leases and deadlines would be read wrongly." : "."),
+                NextStep: "Set both by the same time servers (chronyc tracking, timedatectl), then plan it again.");
+        }
+    }
+
     /// <summary>The node is held, or its lease is somebody else's, or it was cordoned before.</summary>
     public static IEnumerable<PlanFinding> OfNode(
         MaintenanceRequest request, NodeSnapshot node, LeaseSnapshot? lease, string? holder, DateTimeOffset now)

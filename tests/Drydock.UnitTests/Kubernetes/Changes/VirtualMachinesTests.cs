@@ -91,6 +91,23 @@ public sealed class VirtualMachinesTests
         thrown.IsTransient.ShouldBeTrue();
     }
 
+    /// <summary>An API server takes one part of a path as the subresource: what has to be granted is what it names.</summary>
+    [Theory]
+    [InlineData("evacuate")]
+    [InlineData("evacuate/cancel")]
+    public async Task An_evacuation_that_may_not_be_cancelled_is_told_by_the_permission_that_was_asked_for(string asked)
+    {
+        var server = new PlayedServer()
+            .On("GET " + Vmi, 200, """{"metadata":{"name":"web","namespace":"ns","uid":"u"},"status":{"evacuationNodeName":"node-1"}}""")
+            .On("PUT " + CancelPath, 403, $$"""
+                {"kind":"Status","reason":"Forbidden","message":"virtualmachineinstances.subresources.kubevirt.io \"web\" is forbidden: User \"drydock\" cannot update resource \"virtualmachineinstances/{{asked}}\" in API group \"subresources.kubevirt.io\" in the namespace \"ns\""}
+                """);
+
+        var thrown = await Should.ThrowAsync<ClusterException>(() => server.Connect().CancelEvacuationAsync(new VmiSnapshot(Web, "u", "node-1"), CancellationToken.None));
+
+        thrown.Message.ShouldBe($"User \"drydock\" is not allowed to update virtualmachineinstances/{asked}.subresources.kubevirt.io in namespace ns (403).");
+    }
+
     [Theory]
     [InlineData("node-1", 200, "", "text/plain", true, true)]
     [InlineData("node-1", 404, "404: Page Not Found", "text/plain", false, true)]

@@ -118,6 +118,7 @@ public sealed class EvictionAnswersTests
     [InlineData(403, """{"message":"admission webhook \"own.example.com\" denied the request: not today"}""", EvictionAnswer.WebhookDenied)]
     [InlineData(400, """{"message":"admission webhook \"own.example.com\" denied the request: not today"}""", EvictionAnswer.WebhookDenied)]
     [InlineData(422, """{"message":"pods \"x\" is forbidden: ValidatingAdmissionPolicy 'keep' with binding 'all' denied request: no"}""", EvictionAnswer.WebhookDenied)]
+    [InlineData(429, """{"message":"Cannot evict pod as it would violate the pod's disruption budget.","details":{"causes":[{"reason":"DisruptionBudget","message":"The disruption budget kubevirt-disruption-budget-x7k2p needs 1 healthy pods and has 1 currently"}]}}""", EvictionAnswer.VmMigrating)]
     [InlineData(429, """{"message":"too many requests, please try again later"}""", EvictionAnswer.Throttled)]
     [InlineData(403, """{"message":"pods \"x\" is forbidden: User \"u\" cannot create resource \"pods/eviction\" in API group \"\" in the namespace \"ns\""}""", EvictionAnswer.Forbidden)]
     [InlineData(403, """{"message":"pods \"x\" is forbidden: DisruptedPods map too big - too many evictions not confirmed by PDB controller"}""", EvictionAnswer.BudgetNotObserved)]
