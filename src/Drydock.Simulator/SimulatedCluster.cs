@@ -149,6 +149,9 @@ public sealed class SimulatedCluster : IAsyncDisposable
     /// <summary>Does all that is ready, on the calling thread.</summary>
     internal void RunReady() => _loop.RunReady();
 
+    /// <summary>Makes changes of the store that no controller sees half done.</summary>
+    internal void Together(Action changes) => _loop.Together(changes);
+
     // Time jumps to the next due look and what is due soon after it: a thousand pods that start within a second are seen together.
     private void Settle(DateTimeOffset end, Func<bool> isEnough)
     {

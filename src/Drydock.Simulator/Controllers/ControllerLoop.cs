@@ -80,6 +80,15 @@ internal sealed class ControllerLoop : IAsyncDisposable
         WakeDue();
     }
 
+    /// <summary>Makes changes that no controller sees half done.</summary>
+    public void Together(Action changes)
+    {
+        lock (_running)
+        {
+            changes();
+        }
+    }
+
     /// <summary>Does all that is ready now, on the calling thread. Returns when nothing is ready any more.</summary>
     public void RunReady()
     {

@@ -251,8 +251,11 @@ public sealed class DrainTests
                     most = Math.Max(most, underWay[node]);
                 }
 
-                // Of real time, so that those that are sent together meet.
-                await Task.Delay(TimeSpan.FromMilliseconds(request.IsDone ? 0 : 5), TimeProvider.System, CancellationToken.None);
+                if (!request.IsDone)
+                {
+                    // Those that are sent together meet.
+                    await world.WhenStillAsync();
+                }
             }
         };
 

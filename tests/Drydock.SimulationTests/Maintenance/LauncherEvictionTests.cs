@@ -26,8 +26,8 @@ public sealed class LauncherEvictionTests
                 var now = Interlocked.Increment(ref underWay);
                 InterlockedMax(ref most, now);
 
-                // Of real time, so that those that are sent together meet. A refused one is not told of again.
-                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, CancellationToken.None);
+                // Those that are sent together meet. A refused one is not told of again.
+                await world.WhenStillAsync();
                 Interlocked.Decrement(ref underWay);
             }
         };

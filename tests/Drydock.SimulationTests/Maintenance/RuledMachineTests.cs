@@ -169,21 +169,6 @@ public sealed class RuledMachineTests
         });
     }
 
-    /// <summary>Machine and launcher are on the node now, past its cordon. The machine first: a drain that sees a launcher looks for its machine.</summary>
-    internal static void Arrive(World world, string name)
-    {
-        Change(world, name, vmi =>
-        {
-            vmi["status"]!["nodeName"] = "node-1";
-            vmi["metadata"]!["labels"]!["kubevirt.io/nodeName"] = "node-1";
-        });
-        foreach (var pod in world.Cluster.Store.List(ResourceTypes.Pods, "vms").Where(pod => ((string)pod["metadata"]!["name"]!).Contains($"-{name}-", StringComparison.Ordinal)))
-        {
-            world.Cluster.Store.Update(ResourceTypes.Pods, "vms", (string)pod["metadata"]!["name"]!, moved =>
-            {
-                moved["spec"]!["nodeName"] = "node-1";
-                return true;
-            });
-        }
-    }
+    /// <summary>Machine and launcher are on the node now, past its cordon.</summary>
+    internal static void Arrive(World world, string name) => Move(world, name, "node-1");
 }

@@ -230,8 +230,11 @@ public sealed class VirtualMachineForeignTests
                     ["labels"] = seen["metadata"]!["labels"]!.DeepClone(),
                 };
                 next.Remove("status");
-                world.Cluster.Store.Create(KubeVirtTypes.Migrations, next);
-                world.Cluster.Store.Delete(KubeVirtTypes.Migrations, "vms", seen["metadata"]!["name"]!.ToString(), new Deletion());
+                world.Cluster.Together(() =>
+                {
+                    world.Cluster.Store.Create(KubeVirtTypes.Migrations, next);
+                    world.Cluster.Store.Delete(KubeVirtTypes.Migrations, "vms", seen["metadata"]!["name"]!.ToString(), new Deletion());
+                });
             }
 
             return Task.CompletedTask;

@@ -123,7 +123,7 @@ public sealed class VirtualMachineHeldTests
         {
             if (request is { Verb: "patch", Resource: "virtualmachines.kubevirt.io", IsDone: true } && Vmi(world, "one")!["status"]!["nodeName"]!.ToString() == "node-1")
             {
-                Move(world, "node-2");
+                Move(world, "one", "node-2");
             }
 
             return Task.CompletedTask;
@@ -175,20 +175,4 @@ public sealed class VirtualMachineHeldTests
 
     private static IEnumerable<RequestRecord> Stops(World world) => world.Api.RequestLog.Of("update", "virtualmachines.subresources.kubevirt.io", "stop");
 
-    private static void Move(World world, string node)
-    {
-        Change(world, "one", vmi =>
-        {
-            vmi["status"]!["nodeName"] = node;
-            vmi["metadata"]!["labels"]!["kubevirt.io/nodeName"] = node;
-        });
-        foreach (var pod in world.Cluster.Store.List(ResourceTypes.Pods, "vms"))
-        {
-            world.Cluster.Store.Update(ResourceTypes.Pods, "vms", pod["metadata"]!["name"]!.ToString(), moved =>
-            {
-                moved["spec"]!["nodeName"] = node;
-                return true;
-            });
-        }
-    }
 }

@@ -3,6 +3,7 @@ using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 
 namespace Drydock.SimulationTests.Maintenance;
 
@@ -44,6 +45,27 @@ internal static class VirtualMachineWorld
             change(vmi);
             return true;
         });
+
+    /// <summary>
+    /// Machine and launcher are on that node now. Together: a controller that saw the one without the other would take the guest for lost. The
+    /// machine first: a drain that sees a launcher looks for its machine.
+    /// </summary>
+    public static void Move(World world, string vm, string node) => world.Cluster.Together(() =>
+    {
+        Change(world, vm, vmi =>
+        {
+            vmi["status"]!["nodeName"] = node;
+            vmi["metadata"]!["labels"]!["kubevirt.io/nodeName"] = node;
+        });
+        foreach (var pod in world.Cluster.Store.List(ResourceTypes.Pods, "vms").Where(pod => ((string)pod["metadata"]!["name"]!).Contains($"-{vm}-", StringComparison.Ordinal)))
+        {
+            world.Cluster.Store.Update(ResourceTypes.Pods, "vms", (string)pod["metadata"]!["name"]!, moved =>
+            {
+                moved["spec"]!["nodeName"] = node;
+                return true;
+            });
+        }
+    });
 
     public static void LimitPerNode(World world, int limit) => world.Cluster.Store.Update(
         KubeVirtTypes.KubeVirts, "kubevirt", "kubevirt", kubeVirt =>

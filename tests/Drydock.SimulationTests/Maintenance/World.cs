@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -28,13 +29,14 @@ internal sealed class World : IAsyncDisposable
     };
 
     /// <summary>Of a test, in milliseconds of real time; what runs the clock gives up before, with words.</summary>
-    public const int Timeout = 180_000;
+    public const int Timeout = 400_000;
 
     // Of real time: what takes longer hangs.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(150);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("drydock-world-").FullName;
     private readonly Stillness _stillness = new();
+    private readonly ConcurrentQueue<TaskCompletionSource> _held = new();
     private readonly CancellationToken _timeIsUp = TestContext.Current.CancellationToken;
     private readonly bool _replaysAlways;
     private ProcessLife? _life;
@@ -196,6 +198,17 @@ internal sealed class World : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Ends when all else of this virtual moment has happened; no time passes until then. For <see cref="SimulatedApiServer.Intercept"/>:
+    /// requests that are sent together meet here, on a fast machine and on a slow one. While nobody lets time pass, it does not end.
+    /// </summary>
+    public Task WhenStillAsync()
+    {
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _held.Enqueue(held);
+        return held.Task;
+    }
+
     /// <summary>The process will die when the hub is at that point of <see cref="CrashPoints"/> for the nth time from now on.</summary>
     public void KillAt(string point, int nth) => _life!.KillAt(point, nth);
 
@@ -307,6 +320,10 @@ internal sealed class World : IAsyncDisposable
             {
                 Thread.Yield();
             }
+            else if (LetGo())
+            {
+                // What they do now belongs to this moment too.
+            }
             else if (isThere)
             {
                 return null;
@@ -325,11 +342,24 @@ internal sealed class World : IAsyncDisposable
         using var last = Time.CreateTimer(static _ => { }, null, span, System.Threading.Timeout.InfiniteTimeSpan);
         while (Time.GetUtcNow() < end && !_timeIsUp.IsCancellationRequested)
         {
-            if (Stillness.IsPoolStill())
+            if (Stillness.IsPoolStill() && !LetGo())
             {
                 Time.JumpToNext(end);
             }
         }
+    }
+
+    /// <summary>Ends what waited until all is still; false if nothing did.</summary>
+    private bool LetGo()
+    {
+        var any = false;
+        for (var left = _held.Count; left > 0 && _held.TryDequeue(out var held); left--)
+        {
+            any = true;
+            held.SetResult();
+        }
+
+        return any;
     }
 
     /// <summary>How the world stands, in words.</summary>
