@@ -6,11 +6,16 @@ namespace Drydock.Simulator.KubeVirt;
 
 /// <summary>
 /// Makes a migration for every VMI that is marked for evacuation, or whose node carries KubeVirt's drain taint, and has none. It never gives
-/// up: as long as the mark is there, a migration that ended is followed by a new one.
+/// up: as long as the mark is there, a migration that ended is followed by a new one. Before 1.9 it makes no more of them than may run at once,
+/// and looks again every five seconds (facts 2.3.4).
 /// </summary>
 internal sealed class EvacuationController(ClusterContext cluster) : IController
 {
     public const string Annotation = "kubevirt.io/evacuationMigration";
+
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
+
+    private readonly MigrationRules _rules = new(cluster);
 
     public IEnumerable<ObjectKey> Affected(Change change)
     {
@@ -34,6 +39,11 @@ internal sealed class EvacuationController(ClusterContext cluster) : IController
     {
         if (cluster.Get(KubeVirtTypes.Instances, key) is { } vmi && NeedsMigration(vmi))
         {
+            if (!KubeVirtVersion.IsAtLeast(cluster.Store, 1, 9) && !_rules.HasSpot(vmi))
+            {
+                return LookAgainAfter;
+            }
+
             var created = cluster.Store.Create(KubeVirtTypes.Migrations, NewMigration(vmi));
             cluster.Events.Normal(
                 KubeVirtTypes.Instances, vmi, "SuccessfulCreate", $"Created Migration {created.NameOf()}", "evacuation-controller");

@@ -22,12 +22,12 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
     {
         if (call is { Verb: "GET", Plural: "version", Name: "" })
         {
-            return new(200, new JsonObject { ["gitVersion"] = InstalledVersion(), ["gitTreeState"] = "clean", ["compiler"] = "gc", ["platform"] = "linux/amd64" });
+            return new(200, new JsonObject { ["gitVersion"] = KubeVirtVersion.Of(store), ["gitTreeState"] = "clean", ["compiler"] = "gc", ["platform"] = "linux/amd64" });
         }
 
         var known = call.Verb == "PUT" && (call.Plural, call.Subresource) is
             ("virtualmachines", "start" or "stop" or "restart" or "migrate" or "evacuate/cancel") or ("virtualmachineinstances", "evacuate/cancel");
-        if (!known || (call.Subresource == "evacuate/cancel" && !HasEvacuateCancel()))
+        if (!known || (call.Subresource == "evacuate/cancel" && !KubeVirtVersion.IsAtLeast(store, 1, 7)))
         {
             return new(404, "404: Page Not Found");
         }
@@ -54,13 +54,6 @@ public sealed class KubeVirtSubresources(IObjectStore store, TimeProvider time) 
             _ => CancelEvacuation(call, vmi),
         };
     }
-
-    // Since 1.7.
-    private bool HasEvacuateCancel() =>
-        InstalledVersion() is not { } version || !Version.TryParse(version.TrimStart('v'), out var number) || number >= new Version(1, 7);
-
-    private string? InstalledVersion() =>
-        store.List(KubeVirtTypes.KubeVirts).Select(each => each.Text("status", "observedKubeVirtVersion")).FirstOrDefault();
 
     private SubresourceAnswer Start(SubresourceCall call, JsonObject vm, JsonObject? vmi)
     {

@@ -13,11 +13,14 @@ internal sealed class MigrationRules(ClusterContext cluster)
         Instances.LaunchersOf(cluster, vmi).FirstOrDefault(pod => pod.Label("kubevirt.io/migrationJobUID") == migration.UidOf());
 
     /// <summary>Active counts from Scheduling on, so a migration whose target finds no node keeps its slot.</summary>
-    public bool HasSlot(JsonObject vmi)
+    public bool HasSlot(JsonObject vmi) => IsBelowLimits(vmi, static migration => migration.InstancePhase() is not ("" or "Pending"));
+
+    /// <summary>The same where whoever makes migrations holds them back: one that waits counts too.</summary>
+    public bool HasSpot(JsonObject vmi) => IsBelowLimits(vmi, static _ => true);
+
+    private bool IsBelowLimits(JsonObject vmi, Func<JsonObject, bool> counts)
     {
-        var active = cluster.Store.List(KubeVirtTypes.Migrations)
-            .Where(each => !each.IsFinal() && each.InstancePhase() is not ("" or "Pending"))
-            .ToList();
+        var active = cluster.Store.List(KubeVirtTypes.Migrations).Where(each => !each.IsFinal() && counts(each)).ToList();
         var sources = active.Select(SourceOf);
         var configuration = Configuration();
         return active.Count < configuration.Number("parallelMigrationsPerCluster")
