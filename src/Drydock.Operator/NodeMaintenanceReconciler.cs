@@ -153,8 +153,10 @@ internal sealed class NodeMaintenanceReconciler(
             await ProjectAsync(resource, id, instance, cancellationToken);
         }
 
+        var kept = await KeptAsync(resource, instance, cancellationToken);
         if (instance is { IsCompleted: false }
-            || (await HolderAsync(resource, id, instance, cancellationToken) is { } holder && !await IsUndoneAsync(resource, id, holder, cancellationToken)))
+            || (kept is null && await HolderAsync(resource, id, instance, cancellationToken) is { } holder
+                && !await IsUndoneAsync(resource, id, holder, cancellationToken)))
         {
             if (!isOverdue)
             {
@@ -173,22 +175,32 @@ internal sealed class NodeMaintenanceReconciler(
         }
 
         _told.Remove(id);
+        if (kept is not null)
+        {
+            await resources.RecordEventAsync(
+                resource, isWarning: true, "NodeKept",
+                $"{kept} Node {resource.NodeName} stays out of service, since it was to be given back only when it is healthy. When it is fit: drydock restore {resource.NodeName}",
+                cancellationToken);
+        }
+
         await resources.RecordEventAsync(resource, isWarning: false, "RemovedMaintenance", "Removed a node maintenance", cancellationToken);
         return new ReconcileResult(null);
     }
 
-    /// <summary>Whose marks are to be undone, or null: none are left. Of a maintenance that the hub has forgotten the node itself tells.</summary>
-    private async Task<string?> HolderAsync(
-        NodeMaintenanceSnapshot resource, string id, OrchestrationMetadata? instance, CancellationToken cancellationToken)
-    {
-        if (instance is not null)
-        {
-            return MayBeLeftBehind(instance) ? Holder.Of(hubId(), id) : null;
-        }
+    /// <summary>Why its maintenance keeps a node that is to be given back only when it is healthy, or null: it does not, or nobody asked for that.</summary>
+    private async Task<string?> KeptAsync(NodeMaintenanceSnapshot resource, OrchestrationMetadata? instance, CancellationToken cancellationToken) =>
+        instance is { RuntimeStatus: OrchestrationRuntimeStatus.Completed } && instance.ReadOutputAs<MaintenanceReport>() is { IsNodeKept: true } report
+            && await AsksForHealthAsync(resource, instance, cancellationToken) ? report.Message : null;
 
-        var mark = (await cluster.GetNodeAsync(resource.NodeName, cancellationToken))?.Mark;
-        return Holder.InstanceOf(mark?.HeldBy) == id ? mark!.HeldBy : null;
-    }
+    /// <summary>Whose marks are to be undone, or null: none are left. The node itself tells first: a hub may have been lost, and have forgotten its maintenance.</summary>
+    private async Task<string?> HolderAsync(
+        NodeMaintenanceSnapshot resource, string id, OrchestrationMetadata? instance, CancellationToken cancellationToken) =>
+        await MarkedByAsync(resource, id, cancellationToken)
+        ?? (instance is not null && MayBeLeftBehind(instance) ? Holder.Of(instance.ReadInputAs<MaintenanceRequest>()?.HubId ?? hubId(), id) : null);
+
+    /// <summary>The holder that the node is marked by, if that is this maintenance, on whatever hub; else null.</summary>
+    private async Task<string?> MarkedByAsync(NodeMaintenanceSnapshot resource, string id, CancellationToken cancellationToken) =>
+        (await cluster.GetNodeAsync(resource.NodeName, cancellationToken))?.Mark?.HeldBy is { } by && Holder.InstanceOf(by) == id ? by : null;
 
     // A maintenance that ended well, or was refused, has put everything back itself.
     private static bool MayBeLeftBehind(OrchestrationMetadata instance) =>
@@ -215,11 +227,13 @@ internal sealed class NodeMaintenanceReconciler(
         return instance.IsCompleted;
     }
 
-    // One that was refused because another holds the node is replaced: it never began.
+    // One that was refused because another holds the node is replaced: it never began. A node that it holds since a hub that was lost is held
+    // on under the name it had there: the lease, the marks and what they say are its own.
     private async Task<ReconcileResult> StartAsync(
         NodeMaintenanceSnapshot resource, NodeMaintenanceWish wish, string id, bool isAgain, CancellationToken cancellationToken)
     {
-        await StartOnceAsync(Orchestrations.Maintenance, wish.Apply(RequestOf(resource, hubId())), id, isAgain, cancellationToken);
+        var hub = Holder.HubOf(await MarkedByAsync(resource, id, cancellationToken)) ?? hubId();
+        await StartOnceAsync(Orchestrations.Maintenance, wish.Apply(RequestOf(resource, hub)), id, isAgain, cancellationToken);
         logger.LogInformation("NodeMaintenance {Name} starts {Instance} on {Node}.", resource.Name, id, resource.NodeName);
         return new ReconcileResult(id, Soon);
     }
@@ -271,31 +285,36 @@ internal sealed class NodeMaintenanceReconciler(
     /// <summary>Tells a maintenance to put its node back.</summary>
     /// <param name="instance">The maintenance.</param>
     /// <param name="by">Who says so.</param>
-    /// <param name="resource">Its resource, or null: that is gone, and nobody can ask for health any more.</param>
+    /// <param name="resource">Its resource, or null: that is gone, and only the policy it was under can still ask for health.</param>
     /// <param name="cancellationToken">Gives up.</param>
     private async Task EndAsync(OrchestrationMetadata instance, string by, NodeMaintenanceSnapshot? resource, CancellationToken cancellationToken)
     {
+        var id = instance.InstanceId;
         var status = instance.ReadCustomStatusAs<MaintenanceStatus>();
         if (status is { IsCancelling: true } or { Step: MaintenanceStep.Health, Suspension: null } or { Step: MaintenanceStep.Restore or MaintenanceStep.Done }
-            || _told.Contains(instance.InstanceId))
+            || _told.Contains(id))
         {
             return;
         }
 
-        // Without a health gate unless it is asked for: whoever deletes it wants the node back.
-        // A cancel that arrives when the node is held by now restores it too, also without a health check, and ends a suspension.
-        if (status is { IsHolding: true, Suspension: null })
+        // Without a health gate unless it is asked for: whoever deletes it wants the node back. A cancel that arrives when the node is held by now
+        // restores it too, also without a health check, and ends a suspension.
+        var checksHealth = await AsksForHealthAsync(resource, instance, cancellationToken);
+        if (checksHealth && status is { Suspension: not null } and ({ IsHolding: true } or { Step: MaintenanceStep.Health }))
         {
-            var checksHealth = resource is not null && await AsksForHealthAsync(resource, instance, cancellationToken);
-            await client.RaiseEventAsync(instance.InstanceId, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth) { Wait = status.AwaitsComplete() }, cancellationToken);
-        }
-        else
-        {
-            await client.RaiseEventAsync(
-                instance.InstanceId, MaintenanceEvents.Cancel, new Cancel(by, "The NodeMaintenance was deleted."), cancellationToken);
+            await client.RaiseEventAsync(id, MaintenanceEvents.Steer, new Steer(SteerKind.Resume, by), cancellationToken);
         }
 
-        _told.Add(instance.InstanceId);
+        if (status is { IsHolding: true } && (checksHealth || status.Suspension is null))
+        {
+            await client.RaiseEventAsync(id, MaintenanceEvents.Complete, new Complete(by, SkipHealth: !checksHealth) { Wait = status.AwaitsComplete() }, cancellationToken);
+        }
+        else if (!checksHealth || status is not { Step: MaintenanceStep.Health })
+        {
+            await client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by, "The NodeMaintenance was deleted."), cancellationToken);
+        }
+
+        _told.Add(id);
     }
 
     private async Task ProjectAsync(
@@ -329,8 +348,8 @@ internal sealed class NodeMaintenanceReconciler(
     }
 
     // The policy that it was started under: who takes the annotation off later is still under it.
-    private async Task<bool> AsksForHealthAsync(NodeMaintenanceSnapshot resource, OrchestrationMetadata instance, CancellationToken cancellationToken) =>
-        resource.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.HealthOnDelete) == "true"
+    private async Task<bool> AsksForHealthAsync(NodeMaintenanceSnapshot? resource, OrchestrationMetadata instance, CancellationToken cancellationToken) =>
+        resource?.Annotations.GetValueOrDefault(NodeMaintenanceAnnotations.HealthOnDelete) == "true"
         || (instance.ReadInputAs<MaintenanceRequest>()?.Policy is { } policy
             && await policies.FindAsync(policy, cancellationToken) is { HealthOnDelete: true });
 }

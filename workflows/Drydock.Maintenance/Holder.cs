@@ -9,6 +9,9 @@ public static class Holder
     /// <summary>The instance id in the identity of a maintenance; null for anybody else's.</summary>
     public static string? InstanceOf(string? holder) => holder?.Split('/', 3) is ["drydock", _, var instance] ? instance : null;
 
+    /// <summary>The hub in the identity of a maintenance; null for anybody else's.</summary>
+    public static string? HubOf(string? holder) => holder?.Split('/', 3) is ["drydock", var hub, _] ? hub : null;
+
     /// <summary>For people: the instance id of one of ours, else the holder as it stands.</summary>
     public static string Describe(string? holder) => holder?.Split('/', 3) switch
     {

@@ -30,9 +30,20 @@ public sealed record MaintenanceReport(string Node, MaintenanceOutcome Outcome, 
     /// <summary>What is still changed in the cluster, one sentence each; empty if nothing.</summary>
     public IReadOnlyList<string> LeftBehind { get; init; } = [];
 
-    /// <summary>It never began, because somebody else holds the node or its turn in the control plane. A method: what is a property is persisted.</summary>
+    /// <summary>
+    /// The node stays out of service whatever the failure policy says: it is not healthy, its machine may be down, or somebody at work on it.
+    /// False in what was stored before this was kept.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsNodeKept { get; init; }
+
+    /// <summary>
+    /// It never began, because somebody else holds the node or its turn in the control plane. That somebody did when the plan was read, and it
+    /// was refused for another reason later, is not it. A method: what is a property is persisted.
+    /// </summary>
     public bool IsHeldByOther() =>
-        Outcome == MaintenanceOutcome.Refused && Findings.Any(static finding => finding.Kind is "lease-held" or Drydock.Maintenance.Node.ControlPlane.Busy);
+        Outcome == MaintenanceOutcome.Refused
+        && Findings.Any(static finding => finding is { Severity: FindingSeverity.Refuses, Kind: "lease-held" or Drydock.Maintenance.Node.ControlPlane.Busy });
 }
 
 /// <summary>What became of a pod.</summary>

@@ -295,6 +295,7 @@ internal sealed class MaintenanceRun
             Findings = end.Outcome == MaintenanceOutcome.Refused ? [.. _plan?.Findings ?? [], .. new[] { end.Finding }.OfType<PlanFinding>()] : [.. _plan?.Findings ?? [], .. _children.Findings, .. _actions.Findings, .. _progress.UnkeptFindings],
             IsRestored = end.Outcome != MaintenanceOutcome.Refused && restored is { LeftBehind.Count: 0, IsUnkept: false },
             LeftBehind = restored.LeftBehind,
+            IsNodeKept = end.KeepNode && _claim.Marked is not null && !restored.IsUnkept,
         };
     }
 

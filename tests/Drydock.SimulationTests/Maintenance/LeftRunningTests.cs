@@ -63,6 +63,25 @@ public sealed class LeftRunningTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task A_held_node_whose_hub_was_lost_is_held_on_at_once_under_the_name_that_it_had_there()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        await world.LoseHubAsync();
+
+        await world.BeginAsync(world.Request() with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var isHolding = (await world.StatusAsync<MaintenanceStatus>())!.IsHolding;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        isHolding.ShouldBeTrue();
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+        world.WhatIsWrong().Where(what => !what.Contains("within")).ShouldBeEmpty();
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task One_that_is_ended_before_it_has_marked_the_node_leaves_no_lease_behind()
     {
         await using var world = await World.StartAsync("healthy");

@@ -56,6 +56,44 @@ public sealed partial class NodeMaintenanceReconcilerTests
     }
 
     [Fact]
+    public async Task One_that_is_held_since_a_hub_that_was_lost_is_held_on_under_the_name_it_had_there()
+    {
+        await ReconcileAsync(2);
+        Progress(MaintenanceStep.Action, isHolding: true);
+        await ReconcileAsync(1);
+        _client.Forget(Instance);
+        _cluster.Mark = new HoldMark($"drydock/another-hub/{Instance}", "{}");
+
+        await ReconcileAsync(2);
+
+        _client.InputOf<MaintenanceRequest>(Instance).HubId.ShouldBe("another-hub");
+    }
+
+    [Fact]
+    public async Task A_node_that_somebody_else_holds_is_asked_for_under_our_own_name()
+    {
+        _cluster.Mark = new HoldMark("drydock/another-hub/m-1", "{}");
+
+        await ReconcileAsync(2);
+
+        _client.InputOf<MaintenanceRequest>(Instance).HubId.ShouldBe("hub");
+    }
+
+    [Fact]
+    public async Task A_deletion_puts_back_what_carries_its_mark_also_where_its_maintenance_was_refused()
+    {
+        await ReconcileAsync(2);
+        End(MaintenanceOutcome.Refused, "Node worker-a still carries the marks of maintenance nm-uid-1.");
+        _cluster.Mark = new HoldMark($"drydock/another-hub/{Instance}", "{}");
+        _resources.Delete(Name);
+
+        await ReconcileAsync(2);
+
+        _resources[Name].ShouldNotBeNull();
+        _client.InputOf<RestoreRequest>(NodeMaintenanceReconciler.UndoIdOf(Instance)).Holder.ShouldBe($"drydock/another-hub/{Instance}");
+    }
+
+    [Fact]
     public async Task One_whose_annotation_was_mended_begins()
     {
         _resources.Create(Name, "worker-a", "uid-1", (NodeMaintenanceAnnotations.Action, "Reboot"));
@@ -96,5 +134,19 @@ public sealed partial class NodeMaintenanceReconcilerTests
 
         _resources[Name]!.Status.Phase.ShouldBe("Running");
         _client.Started.ShouldBe([Instance, Instance]);
+    }
+
+    [Theory]
+    [InlineData("lease-held")]
+    [InlineData("control-plane-busy")]
+    public async Task One_that_a_person_rejected_has_failed_although_somebody_held_the_node_when_the_plan_was_read(string kind)
+    {
+        await ReconcileAsync(2);
+        HeldByOther(kind, FindingSeverity.Blocks);
+
+        await ReconcileAsync(2);
+
+        _resources[Name]!.Status.Phase.ShouldBe("Failed");
+        _client.Started.ShouldBe([Instance]);
     }
 }

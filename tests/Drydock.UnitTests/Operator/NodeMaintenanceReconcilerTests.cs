@@ -341,11 +341,11 @@ public sealed partial class NodeMaintenanceReconcilerTests : IAsyncDisposable
         _resources[Name].ShouldBeNull();
     }
 
-    private void HeldByOther(string kind = "lease-held") => _client.Set(
+    private void HeldByOther(string kind = "lease-held", FindingSeverity severity = FindingSeverity.Refuses) => _client.Set(
         Instance,
         output: new MaintenanceReport("worker-a", MaintenanceOutcome.Refused, "The lease of node worker-a is held by maintenance m-1.")
         {
-            Findings = [new PlanFinding(FindingSeverity.Blocks, kind, "It is held.")],
+            Findings = [new PlanFinding(severity, kind, "It is held.")],
         },
         status: OrchestrationRuntimeStatus.Completed);
 
