@@ -45,6 +45,9 @@ internal static class Answers
     /// <summary>It is in the way. A migration on its way, to or from the node, only takes its time.</summary>
     public static bool IsBlocker(string kind) => kind is not (VmMigrating or MigrationTarget);
 
+    /// <summary>What a person can do about a virtual machine that is waited for: without its pod it would be down, and perhaps stay so.</summary>
+    public const string WhileMachineRuns = "It goes on by itself when the virtual machine has shut down: shut it down from within, or stop or migrate it with virtctl.";
+
     /// <summary>One sentence on what a person can do.</summary>
     public static string NextStep(string kind, string? lookAt) => kind switch
     {

@@ -105,7 +105,7 @@ internal static class DrainBook
     /// <summary>
     /// The pods to delete past every budget, because the deadline of the drain or their own has passed. One that terminates already is left
     /// to its kubelet: only a person may decide that a process on a node that does not answer is dead. One that a rule refuses is not taken:
-    /// force goes past budgets and webhooks, not past what the request did not allow, nor past its order.
+    /// force goes past budgets and webhooks, not past what the request did not allow, nor past its order. Nor is a virtual machine that is waited for.
     /// </summary>
     /// <param name="state">What is there.</param>
     /// <param name="now">The time.</param>
@@ -169,8 +169,8 @@ internal static class DrainBook
 
     private static IEnumerable<PodEntry> ToForce(DrainState state, DateTimeOffset now, bool passesStuck)
     {
-        var turn = PodSchedule.LowestOrder([.. state.Pods.Where(pod => !passesStuck || pod is { Denied: null, Stuck: null })], state.MachineOrder);
-        return state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null } && pod.Order == turn && (state.IsForced || pod.Deadline <= now));
+        var turn = PodSchedule.LowestOrder([.. state.Pods.Where(pod => !passesStuck || pod is { Denied: null, Stuck: null, IsSpared: false })], state.MachineOrder);
+        return state.Pods.Where(pod => pod is { HoldsDrain: true, IsLeaving: false, Denied: null, IsSpared: false } && pod.Order == turn && (state.IsForced || pod.Deadline <= now));
     }
 
     // A cordoned node gets no pods but those that tolerate it. Each that is evicted makes the next: the third time and from then on it waits.

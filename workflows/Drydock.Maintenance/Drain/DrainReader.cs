@@ -91,6 +91,7 @@ internal sealed class DrainReader(ICluster cluster, TimeProvider clock, AwaitPod
             LeavingSince = pod.Pod.DeletionRequestedAt,
             Owner = pod.Pod.Controller is { } owner ? $"{owner.Kind.ToLowerInvariant()}/{pod.Pod.Ref.Namespace}/{owner.Name}" : null,
             IsLauncher = pod.Pod.IsVirtLauncher,
+            IsOfMachine = pod.Pod.IsVirtLauncher || pod.Pod.IsHotplugVolume,
             Order = pod.Decision.Order,
             Waits = waits,
             Denied = isDenied ? pod.Decision.Rule : null,

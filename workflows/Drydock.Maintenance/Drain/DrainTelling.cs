@@ -82,6 +82,7 @@ internal static class DrainTelling
     private static Blocker? BlockerOf(PodEntry pod, DateTimeOffset now, DateTimeOffset? deadline) => pod switch
     {
         { Denied: not null } => New(pod, Answers.Denied, $"pod/{pod.Ns}/{pod.Name}", pod.Message, now, deadline),
+        { IsSpared: true } => New(pod, Answers.AwaitCompletion, $"pod/{pod.Ns}/{pod.Name}", pod.Message, now, deadline) with { NextStep = Answers.WhileMachineRuns },
         { Waits: true } => New(pod, Answers.AwaitCompletion, $"pod/{pod.Ns}/{pod.Name}", pod.Message, now, deadline),
         { Stuck: { } why } => New(pod, Answers.StuckTerminating, $"pod/{pod.Ns}/{pod.Name}", why, pod.LeavingSince ?? now, deadline),
         { HeldBy: { } kind } when Answers.IsBlocker(kind) => New(pod, kind, pod.Object ?? Default(pod), pod.Message, now, deadline),

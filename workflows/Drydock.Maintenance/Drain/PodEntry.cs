@@ -39,6 +39,10 @@ internal sealed record PodEntry(string Ns, string Name, string Uid)
     /// <summary>The launcher pod that a virtual machine left behind: counted with the machines, not with the pods.</summary>
     public bool IsLauncher { get; init; }
 
+    /// <summary>A virtual machine runs in it, or has a volume by it; false in what was stored before this was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsOfMachine { get; init; }
+
     /// <summary>When the policy decides about this pod alone, or null.</summary>
     public DateTimeOffset? Deadline { get; init; }
 
@@ -88,6 +92,12 @@ internal sealed record PodEntry(string Ns, string Name, string Uid)
     [JsonIgnore]
     public bool IsOpen => this is { HoldsDrain: true, IsLeaving: false, Denied: null, Waits: false };
 
+    /// <summary>
+    /// Force does not delete it: a virtual machine that is waited for would go down past its own ladder, which alone starts it again.
+    /// </summary>
+    [JsonIgnore]
+    public bool IsSpared => this is { Waits: true, IsOfMachine: true };
+
     /// <summary>The node is not empty while it is there.</summary>
     [JsonIgnore]
     public bool HoldsDrain => this is { GoneAt: null, IsReleased: false };
@@ -110,6 +120,7 @@ internal sealed record PodEntry(string Ns, string Name, string Uid)
         Waits = read.Waits,
         Order = read.Order,
         IsLauncher = read.IsLauncher,
+        IsOfMachine = read.IsOfMachine,
         IsReleased = false,
         LeavingSince = read.LeavingSince ?? LeavingSince,
         IsLeaving = IsLeaving || read.IsLeaving,

@@ -91,8 +91,15 @@ public static class PodRules
     {
         (DrainBehavior.Skip, _) => Answer(facts, PodVerdict.Keep, "drain-rule", $"{Named(facts.Rule!)} leaves it where it is."),
         (DrainBehavior.WaitForCompletion, false) => Answer(
-            facts, PodVerdict.AwaitCompletion, "drain-rule", $"{Named(facts.Rule!)} waits until it has finished by itself{(policy.OnTimeout == DeadlinePolicy.Force ? "; at the deadline it is deleted (on-timeout: Force)" : "")}."),
+            facts, PodVerdict.AwaitCompletion, "drain-rule", $"{Named(facts.Rule!)} waits until it has finished by itself{AtDeadline(facts.Pod, policy)}."),
         _ => null,
+    };
+
+    private static string AtDeadline(PodSnapshot pod, DrainPolicy policy) => (policy.OnTimeout, pod.IsVirtLauncher || pod.IsHotplugVolume) switch
+    {
+        (DeadlinePolicy.Force, true) => "; it is not deleted by force, which would end its virtual machine: if that runs on the drain fails",
+        (DeadlinePolicy.Force, false) => "; at the deadline it is deleted (on-timeout: Force)",
+        _ => "",
     };
 
     private static PodDecision? LeaveFinished(PodFacts facts, DrainPolicy policy, DateTimeOffset now) =>

@@ -81,6 +81,18 @@ public sealed partial class DrainBookTests
     }
 
     [Fact]
+    public void A_machine_whose_end_is_waited_for_is_not_deleted_by_force_and_keeps_none_of_a_higher_order()
+    {
+        var machine = Pod(0) with { Waits = true, IsLauncher = true, IsOfMachine = true, Deadline = Now };
+        var state = new DrainState { IsForced = true, Pods = [machine, Pod(1) with { Order = 10 }] };
+
+        DrainBook.Forced(state, Now).Single().Single().Uid.ShouldBe("u1");
+        DrainBook.Forced(state with { IsForced = false }, Now).ShouldBeEmpty("nor when its own time is over");
+        DrainBook.IsGoing(state with { Pods = [machine] }, Now, waitsForTries: true).ShouldBeFalse();
+        DrainBook.Forced(state with { Pods = [machine with { IsOfMachine = false }] }, Now).ShouldHaveSingleItem("a drain that began before this goes on as it did");
+    }
+
+    [Fact]
     public void A_machine_is_waited_for_when_force_ends_if_somebody_moves_it_and_not_for_ever()
     {
         var state = new DrainState { IsForced = true, Launchers = 1, Vms = [new("vms", "db")] };
