@@ -8,6 +8,9 @@ namespace Drydock.Maintenance;
 /// <content>The drain: the pods, and each virtual machine that has to leave.</content>
 internal sealed partial class MaintenanceChildren
 {
+    /// <summary>A move that fails again and again is begun no more often than that.</summary>
+    private static readonly TimeSpan MoveSeldom = TimeSpan.FromMinutes(1);
+
     public void StartDrain(DateTimeOffset deadline, IEnumerable<ObjectRef> vms, bool keepsEmpty, MaintenancePolicy? policy, bool inOrder)
     {
         (_deadline, _drainSince) = (new SteeredDeadline(deadline, progress.Suspension?.Since), context.Now());
@@ -90,25 +93,61 @@ internal sealed partial class MaintenanceChildren
     {
         if (!_moving.ContainsKey(vm))
         {
-            // One that comes when the node was empty already has a time of its own, and being late fails nothing: somebody may be at work on the node.
-            var life = _lives[vm] = _lives.GetValueOrDefault(vm) + 1;
-            var isLater = _drained is { IsCompleted: true };
-            var isOver = life > 1 && !_deadline.IsSuspended && _deadline.Deadline <= context.Now();
-            var deadline = isLater || isOver ? context.Now() + request.Drain.Timeout : _deadline.Deadline;
-            var onTimeout = isLater && request.Drain.OnTimeout == DeadlinePolicy.Fail ? DeadlinePolicy.Wait : request.Drain.OnTimeout;
-            _moving[vm] = context.CallSubOrchestratorAsync<MoveVmResult>(
-                Orchestrations.MoveVm,
-                new MoveVmInput(
-                    request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, onTimeout,
-                    new MoveVmState { SuspendedAt = _deadline.SuspendedAt })
-                {
-                    AtOnce = request.Drain.MaxParallelEvictions,
-                    FailsNothing = isLater,
-                    EndsPromptly = true,
-                    ForceEndsAfter = isLater ? null : request.Drain.Timeout,
-                },
-                new TaskOptions().WithInstanceId(InstanceIds.Vm(context.InstanceId, vm, life)));
+            _moving[vm] = MoveAsync(vm);
         }
+    }
+
+    /// <summary>
+    /// What became of it. A move that ended before its time, be it that somebody ended it or that it failed, fails the drain; one of a machine that
+    /// came when the node was empty already is begun again: somebody may be at work on the node, or it is down.
+    /// </summary>
+    private async Task<MoveVmResult> MoveAsync(ObjectRef vm)
+    {
+        var isLater = _drained is { IsCompleted: true };
+        while (true)
+        {
+            var life = _lives[vm] = _lives.GetValueOrDefault(vm) + 1;
+            var (since, id) = (context.Now(), InstanceIds.Vm(context.InstanceId, vm, life));
+            string why;
+            try
+            {
+                return await context.CallSubOrchestratorAsync<MoveVmResult>(Orchestrations.MoveVm, MoveOf(vm, life, isLater), new TaskOptions().WithInstanceId(id));
+            }
+            catch (TaskFailedException failure)
+            {
+                why = failure.Sentence().TrimEnd('.');
+            }
+
+            if (isLater && !_isStopped)
+            {
+                progress.MoveUnkept(vm, why, id);
+                if (context.Now() - since < MoveSeldom)
+                {
+                    await context.CreateTimer(since + MoveSeldom, CancellationToken.None);
+                }
+            }
+
+            if (!isLater || _isStopped)
+            {
+                return new MoveVmResult(new VmResult(vm, VmOutcome.StillThere, 0, $"What moved it ended before its time: {why}."), IsFailure: !isLater);
+            }
+        }
+    }
+
+    // One that comes when the node was empty already has a time of its own, and being late fails nothing: somebody may be at work on the node.
+    private MoveVmInput MoveOf(ObjectRef vm, int life, bool isLater)
+    {
+        var isOver = life > 1 && !_deadline.IsSuspended && _deadline.Deadline <= context.Now();
+        var deadline = isLater || isOver ? context.Now() + request.Drain.Timeout : _deadline.Deadline;
+        var onTimeout = isLater && request.Drain.OnTimeout == DeadlinePolicy.Fail ? DeadlinePolicy.Wait : request.Drain.OnTimeout;
+        return new MoveVmInput(
+            request.Node, holder, vm, _vmPolicy, request.Drain.GracePeriod, deadline, onTimeout, new MoveVmState { SuspendedAt = _deadline.SuspendedAt })
+        {
+            AtOnce = request.Drain.MaxParallelEvictions,
+            FailsNothing = isLater,
+            EndsPromptly = true,
+            ForceEndsAfter = isLater ? null : request.Drain.Timeout,
+        };
     }
 
     private async Task BookVmsAsync()

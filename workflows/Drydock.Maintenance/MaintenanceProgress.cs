@@ -1,3 +1,5 @@
+using Drydock.Kubernetes;
+
 namespace Drydock.Maintenance;
 
 /// <summary>The custom status of a maintenance: each change of it is told.</summary>
@@ -133,6 +135,9 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     /// <summary>Nobody keeps the marks on the node any more, for that reason, until the part that does so is started again.</summary>
     public void MarksUnkept(string why) =>
         Unkept("marks-unkept", $"What keeps the marks on node {node}", why, $"node/{node}", InstanceIds.Hold(context.InstanceId));
+
+    /// <summary>Nobody moves that machine any more, for that reason, until the part that does so is started again.</summary>
+    public void MoveUnkept(ObjectRef vm, string why, string part) => Unkept("move-unkept", $"What moves virtual machine {vm}", why, $"virtualmachineinstance/{vm}", part);
 
     /// <summary>Something new in the same step.</summary>
     public void Say(string message)
