@@ -17,7 +17,9 @@ public sealed partial class VmLadderTests
         var others = Migration(phase, Now - TimeSpan.FromHours(9)) with { IsOthers = true };
         var external = OnNode() with { Instance = OnNode().Instance! with { Strategy = "External", EvacuationNode = Node }, Migration = others };
 
-        Decide(external, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("migration-of-others");
+        var told = Decide(external, Asked).ShouldBeOfType<VmStep.Wait>();
+        told.Blocker.ShouldBe("migration-of-others");
+        told.NextStep.ShouldNotBeNull().ShouldEndWith($": kubectl delete virtualmachineinstancemigration -n {external.Launcher!.Pod.Namespace} {others.Name}");
         Decide(external with { Migration = others with { Phase = "Failed", TargetNode = "node-2" } }, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("vm-external");
         Decide(external with { Migration = others with { IsBeingDeleted = true } }, Asked).ShouldBeOfType<VmStep.Wait>().Blocker.ShouldBe("migration-of-others");
     }

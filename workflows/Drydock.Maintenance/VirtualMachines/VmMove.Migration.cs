@@ -79,7 +79,7 @@ internal sealed partial class VmMove
             ? Wait(VmProgress.Migrating, message, migration.Since + patience, stopped)
             : Wait(
                 VmProgress.Blocked, $"{message} It takes longer than {Spoken.Of(patience)}, and is not ours to end.", null, stopped, "migration-of-others",
-                $"See it through, or end it by hand: kubectl delete virtualmachineinstancemigration {migration.Name}.");
+                $"See it through, or end it by hand: kubectl delete virtualmachineinstancemigration{(seen.Launcher is { } launcher ? $" -n {launcher.Pod.Namespace}" : "")} {migration.Name}");
     }
 
     /// <summary>Its migrations did not succeed as often as the policy allows: from now on at long intervals.</summary>
