@@ -25,10 +25,11 @@ public abstract partial class ClusterConformance : IAsyncLifetime
           - deployment: shop/web
             replicas: 2
             on: [node-1, node-1]
-            terminateAfter: 30s
+            terminateAfter: 300s
           - deployment: shop/api
             replicas: 2
             on: [node-1, node-1]
+            startAfter: 60s
           - deployment: shop/never
             on: node-1
           - deployment: shop/free
@@ -225,7 +226,7 @@ public abstract partial class ClusterConformance : IAsyncLifetime
 
     private static async Task<string> NextAsync(IAsyncEnumerator<string> names)
     {
-        (await names.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Token)).ShouldBeTrue();
+        (await names.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Token)).ShouldBeTrue();
         return names.Current;
     }
 

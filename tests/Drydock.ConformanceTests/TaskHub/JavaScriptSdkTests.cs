@@ -35,7 +35,7 @@ public sealed partial class JavaScriptSdkTests(JavaScriptRun run) : IClassFixtur
 /// <summary>One run of all scenarios.</summary>
 public sealed class JavaScriptRun : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(150);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(400);
     private readonly Dictionary<string, string?> _results = new(StringComparer.Ordinal);
 
     /// <summary>How each scenario went: null, or what went wrong.</summary>

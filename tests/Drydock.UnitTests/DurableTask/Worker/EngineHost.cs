@@ -74,7 +74,7 @@ internal sealed class EngineHost : IAsyncDisposable
     /// <summary>Waits for the end of an orchestration, but not forever.</summary>
     public async Task<OrchestrationMetadata> EndOfAsync(string id)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         return await Client.WaitForInstanceCompletionAsync(id, getInputsAndOutputs: true, limit.Token);
     }
 
