@@ -81,7 +81,7 @@ internal sealed class DemoRun(DemoOptions options, IOutput output, Terminal term
     /// <summary>Migrations long enough that a server that was killed during the eviction is back before they end, on a slow machine too.</summary>
     private static Scenario WithTimeToCrash(Scenario scenario) => scenario with
     {
-        VirtualMachines = [.. scenario.VirtualMachines.Select(vm => vm with { Copy = TimeSpan.FromSeconds(Math.Max(vm.Copy.TotalSeconds, 12)) })],
+        VirtualMachines = [.. scenario.VirtualMachines.Select(vm => vm with { Copy = TimeSpan.FromSeconds(Math.Max(vm.Copy.TotalSeconds, 20)) })],
     };
 
     private MaintenanceCreate Request()

@@ -124,7 +124,7 @@ public sealed class ResourceTests : IAsyncLifetime
     {
         await ServeAsync();
         await ApplyAsync(
-            "MaintenanceWindow", "nightly", "cron: 0 2 1 1 *, duration: 3h, rollout: {nodes: [node-1], maintenance: {hooks: {afterDrain: [{kind: Job, manifest: {metadata: {namespace: ops}}}]}}}");
+            "MaintenanceWindow", "nightly", $"cron: {FarDate.Cron}, duration: 3h, " + "rollout: {nodes: [node-1], maintenance: {hooks: {afterDrain: [{kind: Job, manifest: {metadata: {namespace: ops}}}]}}}");
 
         var status = await UntilAsync("nightly", static status => status["phase"]?.ToString() == "Invalid", "mwi");
 
@@ -156,13 +156,13 @@ public sealed class ResourceTests : IAsyncLifetime
     public async Task A_window_says_when_it_opens_next_follows_its_spec_and_ends_with_its_object()
     {
         await ServeAsync();
-        await ApplyAsync("MaintenanceWindow", "nightly", "cron: 0 2 1 1 *, duration: 3h, rollout: {selector: kubernetes.io/os=linux}");
+        await ApplyAsync("MaintenanceWindow", "nightly", $"cron: {FarDate.Cron}, duration: 3h, rollout: {{selector: kubernetes.io/os=linux}}");
         var first = await UntilAsync("nightly", static status => status["nextOpenings"] is not null, "mwi");
-        await ApplyAsync("MaintenanceWindow", "nightly", "cron: 0 4 1 1 *, duration: 3h, timeZone: Europe/Berlin, rollout: {selector: kubernetes.io/os=linux}");
+        await ApplyAsync("MaintenanceWindow", "nightly", $"cron: 0 4 1 {FarDate.Month} *, duration: 3h, timeZone: Africa/Lagos, rollout: {{selector: kubernetes.io/os=linux}}");
         var second = await UntilAsync(
-            "nightly", static status => status["nextOpenings"]?[0]?["from"]?.ToString().EndsWith("-01-01T03:00:00Z", StringComparison.Ordinal) == true, "mwi");
+            "nightly", static status => status["nextOpenings"]?[0]?["from"]?.ToString().EndsWith($"-{FarDate.Month:00}-01T03:00:00Z", StringComparison.Ordinal) == true, "mwi");
 
-        first["nextOpenings"]![0]!["from"]!.ToString().ShouldEndWith("-01-01T02:00:00Z");
+        first["nextOpenings"]![0]!["from"]!.ToString().ShouldEndWith($"-{FarDate.Month:00}-01T02:00:00Z");
         second["observedGeneration"]!.GetValue<int>().ShouldBe(2);
         await _kubectl.RunAsync("delete", "mwi", "nightly", "--timeout=60s");
     }

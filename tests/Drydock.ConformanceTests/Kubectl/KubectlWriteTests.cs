@@ -50,7 +50,7 @@ public sealed class KubectlWriteTests(KubectlCluster cluster) : IClassFixture<Ku
             "---\n{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: metrics, namespace: monitoring}, "
             + "spec: {maxUnavailable: 0, selector: {matchLabels: {app: metrics}}}}", "apply");
 
-        var drained = await cluster.TryAsync(null, "drain", "node-1", "--ignore-daemonsets", "--pod-selector=app=metrics", "--timeout=2s");
+        var drained = await cluster.TryAsync(null, "drain", "node-1", "--ignore-daemonsets", "--pod-selector=app=metrics", "--timeout=7s");
         await cluster.RunAsync("uncordon", "node-1");
 
         drained.Code.ShouldBe(1);

@@ -7,7 +7,7 @@ namespace Drydock.ConformanceTests.TaskHub;
 /// <summary>A worker whose every answer the test gives by hand.</summary>
 internal sealed class HandWorker : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly ITaskHub _hub;
     private readonly CancellationTokenSource _stop = new();
     private readonly Channel<WorkItem> _items = Channel.CreateUnbounded<WorkItem>();

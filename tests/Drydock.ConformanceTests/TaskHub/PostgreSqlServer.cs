@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Drydock.DurableTask.TaskHub;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -39,7 +37,7 @@ internal sealed class PostgreSqlServer : IDisposable
     {
         var folder = Path.Combine(Path.GetTempPath(), "drydock-pg-" + Guid.NewGuid().ToString("N"));
         Directory.CreateDirectory(folder);
-        var server = new PostgreSqlServer(folder, Programs(), FreePort());
+        var server = new PostgreSqlServer(folder, Programs(), Ports.Free());
         var passwordFile = Path.Combine(folder, "password");
         File.WriteAllText(passwordFile, Password);
         if (Environment.IsPrivilegedProcess)
@@ -47,7 +45,7 @@ internal sealed class PostgreSqlServer : IDisposable
             Run("chown", ["-R", "postgres", folder]);
         }
 
-        server.Program("initdb", "-D", server.Data, "-U", "drydock", "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8", "--locale=C", "--no-instructions");
+        server.Program("initdb", "-D", server.Data, "-U", "drydock", "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8", "--locale=C", "--no-instructions", "--no-sync");
         File.AppendAllText(
             Path.Combine(server.Data, "postgresql.conf"),
             string.Create(
@@ -147,13 +145,6 @@ internal sealed class PostgreSqlServer : IDisposable
         Directory.Exists("/usr/lib/postgresql")
             ? Directory.GetDirectories("/usr/lib/postgresql").Select(folder => Path.Combine(folder, "bin")).Where(folder => File.Exists(Path.Combine(folder, "initdb"))).Order().Last()
             : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').First(folder => File.Exists(Path.Combine(folder, "initdb")));
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }
 
 /// <summary>

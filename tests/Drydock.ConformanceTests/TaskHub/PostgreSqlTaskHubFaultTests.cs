@@ -20,8 +20,8 @@ public sealed class PostgreSqlTaskHubFaultTests
     {
         const int count = 40;
         var address = PostgreSqlServer.Shared.NewDatabase();
-        await using var one = await PostgreSqlHubs.OpenAsync(address);
-        await using var other = await PostgreSqlHubs.OpenAsync(address);
+        await using var one = await PatientAsync(address);
+        await using var other = await PatientAsync(address);
         using var stop = new CancellationTokenSource();
         ReplicaLoad[] loads = [new(one, stop.Token), new(other, stop.Token)];
 
@@ -65,7 +65,7 @@ public sealed class PostgreSqlTaskHubFaultTests
     {
         var address = PostgreSqlServer.Shared.NewDatabase();
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
-        await using var hub = await PostgreSqlHubs.OpenAsync(address, clock);
+        await using var hub = await PatientAsync(address, clock);
         await using var worker = new HandWorker(hub);
         await StartAsync(hub, "a");
         var (_, token) = await worker.TurnAsync();
@@ -91,7 +91,7 @@ public sealed class PostgreSqlTaskHubFaultTests
         var address = PostgreSqlServer.Shared.NewDatabase();
         var clock = new FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
         var cut = new CutBeforeCommit(address);
-        await using var hub = await PostgreSqlHubs.OpenAsync(address, clock, options => options.CrashPoints = cut);
+        await using var hub = await PatientAsync(address, clock, cut);
         await using var worker = new HandWorker(hub);
         await StartAsync(hub, "a");
         var call = Act.Schedule(0, "Work");
@@ -125,8 +125,8 @@ public sealed class PostgreSqlTaskHubFaultTests
     public async Task A_watch_is_told_what_another_process_changed_while_it_could_not_be_heard()
     {
         var address = PostgreSqlServer.Shared.NewDatabase();
-        await using var one = await PostgreSqlHubs.OpenAsync(address);
-        await using var other = await PostgreSqlHubs.OpenAsync(address);
+        await using var one = await PatientAsync(address);
+        await using var other = await PatientAsync(address);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         await using var changes = other.WatchInstancesAsync(stop.Token).GetAsyncEnumerator(stop.Token);
         for (var round = 0; round < 10; round++)
@@ -283,6 +283,10 @@ public sealed class PostgreSqlTaskHubFaultTests
 
     private static Task PauseAsync(int milliseconds, CancellationToken cancellationToken) =>
         Task.Delay(TimeSpan.FromMilliseconds(milliseconds), TimeProvider.System, cancellationToken);
+
+    /// <summary>One that waits for a lost connection as long as the test does: how soon it is back depends on the machine.</summary>
+    private static Task<PostgreSqlTaskHub> PatientAsync(string address, TimeProvider? clock = null, ICrashPoints? crashPoints = null) =>
+        PostgreSqlHubs.OpenAsync(address, clock, options => (options.Patience, options.CrashPoints) = (Patience, crashPoints ?? options.CrashPoints));
 
     private static async Task ReadyAsync(PostgreSqlTaskHub hub)
     {

@@ -188,7 +188,7 @@ public sealed class TaskHubServerTests
     public async Task A_wait_outlives_the_server_it_was_begun_on()
     {
         var folder = new HubFolder().Create();
-        var address = new IPEndPoint(IPAddress.Loopback, FreePort());
+        var address = new IPEndPoint(IPAddress.Loopback, Ports.Free());
         using var hub = new RemoteTaskHub(
             new RemoteTaskHubOptions { Address = TaskHubAddress.Parse(address.ToString()) }, TimeProvider.System, NullLogger<RemoteTaskHub>.Instance);
         Task<GetInstanceResponse> wait;
@@ -290,13 +290,6 @@ public sealed class TaskHubServerTests
 
     // The feed has told that it listens once a call that was sent after it has come back.
     private static Task ListeningAsync(RemoteTaskHub hub) => hub.HelloAsync(Token);
-
-    private static int FreePort()
-    {
-        using var probe = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 
     private static async Task<IAsyncDisposable> OpenAsync(HubFolder folder, IPEndPoint address)
     {

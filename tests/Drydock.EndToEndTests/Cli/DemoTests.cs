@@ -47,7 +47,7 @@ public sealed class DemoTests : IDisposable
 
         await demo.KillAsync();
 
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         await server.WaitForExitAsync(patience.Token);
         server.HasExited.ShouldBeTrue();
     }

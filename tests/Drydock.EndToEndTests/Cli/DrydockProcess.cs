@@ -8,7 +8,7 @@ namespace Drydock.EndToEndTests.Cli;
 /// <summary>The real program in a process of its own, with what it wrote.</summary>
 internal sealed class DrydockProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();

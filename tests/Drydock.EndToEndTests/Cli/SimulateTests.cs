@@ -109,12 +109,13 @@ public sealed class SimulateTests : IDisposable
         long.Parse((await MakeAsync(cluster, name)).Text("metadata", "resourceVersion")!);
 
     // When an object was made, by the cluster's time, and between which moments of ours.
-    private static async Task<(TimeSpan Before, DateTimeOffset Made, TimeSpan After)> TimeAsync(Running cluster, string name)
+    private static async Task<(DateTimeOffset Before, DateTimeOffset Made, DateTimeOffset After)> TimeAsync(Running cluster, string name)
     {
-        var before = Stopwatch.GetElapsedTime(0);
+        // The clock that the cluster goes by, so that one that is set meanwhile is set for both.
+        var before = TimeProvider.System.GetUtcNow();
         var made = DateTimeOffset.Parse((await MakeAsync(cluster, name)).Text("metadata", "creationTimestamp")!);
 
-        return (before, made, Stopwatch.GetElapsedTime(0));
+        return (before, made, TimeProvider.System.GetUtcNow());
     }
 
     private static async Task<JsonNode?> MakeAsync(Running cluster, string name)

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Drydock.Api;
@@ -93,7 +91,7 @@ public sealed class HubElsewhereTests
     public async Task Another_program_reaches_the_hubs_that_a_server_lends()
     {
         await using var cluster = await LiveCluster.StartAsync("healthy");
-        var port = FreePort();
+        var port = Ports.Free();
         await using var server = cluster.Start(
             [.. Arguments($"Data Source={Path.Combine(cluster.Folder, "lent.db")}"), "--hub-listen", $"127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}"]);
         using var http = new HttpClient { BaseAddress = new Uri(await ToldAsync(server, "url")) };
@@ -125,13 +123,6 @@ public sealed class HubElsewhereTests
         new RemoteTaskHubOptions { Address = new TaskHubAddress(new Uri($"http://127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}")) { TaskHub = taskHub } },
         TimeProvider.System,
         NullLogger<RemoteTaskHub>.Instance);
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     [Fact]
     public async Task A_hub_that_is_not_there_is_told_in_a_sentence()

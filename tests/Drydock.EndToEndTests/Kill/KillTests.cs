@@ -74,13 +74,26 @@ public sealed class KillTests
 
         // The clock of the moment starts with the first call that changes something, or the process would mostly die while it loads;
         // the moments lie within the time that an undisturbed maintenance takes.
-        var changing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        cluster.Cluster.Api.Intercept = request =>
-        {
-            _ = request.IsChange && changing.TrySetResult();
-            return Task.CompletedTask;
-        };
         var moment = TimeSpan.FromMilliseconds(new Random(seed).Next(0, 2000));
+        var changing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var dead = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var since = 0L;
+        cluster.Cluster.Api.Intercept = async request =>
+        {
+            if (!request.IsChange)
+            {
+                return;
+            }
+
+            Interlocked.CompareExchange(ref since, TimeProvider.System.GetTimestamp(), 0);
+            changing.TrySetResult();
+            if (!request.IsDone && TimeProvider.System.GetElapsedTime(Volatile.Read(ref since)) > moment)
+            {
+                // It does nothing more from that moment on, however late the kill comes.
+                await dead.Task;
+                throw new OperationCanceledException("The client is dead before its request is carried out.");
+            }
+        };
         string told;
         await using (var first = cluster.Start(["maintain", cluster.Node, "-o", "json", .. Options]))
         {
@@ -90,6 +103,9 @@ public sealed class KillTests
             (await first.WaitForExitAsync()).ShouldBe(137, $"It was over before it could be killed after {moment}.");
             told = first.Output;
         }
+
+        cluster.Cluster.Api.Intercept = null;
+        dead.SetResult();
 
         var (code, output, error) = await cluster.RunAsync(["maintain", cluster.Node, "-o", "json", "--yes"]);
 

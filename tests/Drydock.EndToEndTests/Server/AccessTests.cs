@@ -112,7 +112,7 @@ public sealed class AccessTests : IAsyncLifetime
         await As("operator").CancelMaintenanceAsync(real.Id, "wrong node", Token);
 
         real.RequestedBy.ShouldBe("operator");
-        (await viewer.GetHistoryAsync(real.Id, Token)).ShouldContain(static line => line.Kind == "started" && line.Data!.Contains("\"RequestedFrom\":\"127.0.0.1\"", StringComparison.OrdinalIgnoreCase));
+        (await HistoryAsync(viewer, real.Id)).ShouldContain(static line => line.Kind == "started" && line.Data!.Contains("\"RequestedFrom\":\"127.0.0.1\"", StringComparison.OrdinalIgnoreCase));
         var audit = _log.All.Where(static line => line.StartsWith("Audit:", StringComparison.Ordinal)).ToList();
         audit.ShouldContain(line => line.Contains("operator from 127.0.0.1 asked POST /api/v1/maintenances") && line.Contains("'fan 2 is loud'") && line.Contains(": 201"));
         audit.ShouldContain(line => line.Contains($"viewer from 127.0.0.1 asked POST /api/v1/maintenances/{real.Id}/cancel") && line.Contains(": 403"));
@@ -189,13 +189,16 @@ public sealed class AccessTests : IAsyncLifetime
     public async Task Tokens_are_reviewed_once_and_not_at_every_request()
     {
         var api = As("viewer");
+        var since = TimeProvider.System.GetTimestamp();
         for (var i = 0; i < 10; i++)
         {
             await api.ListMaintenancesAsync(null, onlyRunning: false, null, Token);
         }
 
-        _harbour.Cluster.Api.RequestLog.Of("create", "tokenreviews.authentication.k8s.io").Count.ShouldBe(1);
-        _harbour.Cluster.Api.RequestLog.Of("create", "subjectaccessreviews.authorization.k8s.io").Count.ShouldBe(1);
+        // An answer is believed for ten seconds, which are over sooner than ten requests on a machine that stands still meanwhile.
+        var atMost = 1 + (int)(TimeProvider.System.GetElapsedTime(since) / TimeSpan.FromSeconds(10));
+        _harbour.Cluster.Api.RequestLog.Of("create", "tokenreviews.authentication.k8s.io").Count.ShouldBeInRange(1, atMost);
+        _harbour.Cluster.Api.RequestLog.Of("create", "subjectaccessreviews.authorization.k8s.io").Count.ShouldBeInRange(1, atMost);
     }
 
     [Fact]
@@ -213,11 +216,9 @@ public sealed class AccessTests : IAsyncLifetime
     {
         await using var small = await Harbour.OpenAsync(Token, configure: static options => options with { Access = new AccessOptions { Mode = AccessMode.Kubernetes, RequestsPerSecond = 1 } });
         small.Cluster.Api.Access.AddToken("greedy", "greedy");
-        var answers = new List<HttpResponseMessage>();
-        for (var i = 0; i < 12; i++)
-        {
-            answers.Add(await SendAsync(small.Http, "greedy", "api/v1/maintenances"));
-        }
+
+        // Together: one after the other, a slow machine could be as slow as it may.
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => SendAsync(small.Http, "greedy", "api/v1/maintenances")));
 
         var refused = answers.Where(static answer => answer.StatusCode == HttpStatusCode.TooManyRequests).ToList();
         refused.ShouldNotBeEmpty();
@@ -252,6 +253,18 @@ public sealed class AccessTests : IAsyncLifetime
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         http.DefaultRequestHeaders.Add(DrydockApiClient.UserHeader, "somebody-else");
         return new DrydockApiClient(http);
+    }
+
+    /// <summary>The history, once there is one: it is empty until the first turn is committed.</summary>
+    private async Task<IReadOnlyList<HistoryEventView>> HistoryAsync(DrydockApiClient api, string id)
+    {
+        IReadOnlyList<HistoryEventView> history;
+        while ((history = await api.GetHistoryAsync(id, Token)).Count == 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Token);
+        }
+
+        return history;
     }
 
     private async Task<HttpResponseMessage> SendAsync(HttpClient http, string token, string path)

@@ -108,7 +108,7 @@ public sealed class DocumentTests : IAsyncLifetime
     {
         var held = await _harbour.Api.CreateMaintenanceAsync(new MaintenanceCreate { Node = "node-1", Action = "Hold" }, null, Token);
         var rollout = await _harbour.Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["node-1"] }, null, Token);
-        await _harbour.Api.CreateWindowAsync(new WindowCreate { Name = "yearly", Cron = "0 2 1 1 *", Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-3"] } }, Token);
+        await _harbour.Api.CreateWindowAsync(new WindowCreate { Name = "yearly", Cron = FarDate.Cron, Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-3"] } }, Token);
         var vm = (await _harbour.Api.ListVirtualMachinesAsync(null, null, Token))[0];
         foreach (var (name, method, path, operation) in (await OperationsAsync()).Where(static each => each.Method != HttpMethod.Get && !each.Path.Contains("/callbacks/", StringComparison.Ordinal)))
         {

@@ -53,7 +53,7 @@ internal sealed class Harbour : IAsyncDisposable
 
     /// <summary>A token for one test: it ends with the run, or when the test hangs.</summary>
     public static CancellationToken Deadline() => CancellationTokenSource.CreateLinkedTokenSource(
-        TestContext.Current.CancellationToken, new CancellationTokenSource(TimeSpan.FromMinutes(2), TimeProvider.System).Token).Token;
+        TestContext.Current.CancellationToken, new CancellationTokenSource(TimeSpan.FromMinutes(5), TimeProvider.System).Token).Token;
 
     /// <summary>A cluster and a server, both up.</summary>
     public static async Task<Harbour> OpenAsync(

@@ -72,7 +72,7 @@ public sealed class NodeMaintenanceTests
     {
         await using var harbour = await Harbour.OpenAsync(Token);
         await CreateAsync(harbour);
-        await harbour.UntilAsync(Resource, static nm => Phase(nm) == "Running", Token);
+        await harbour.UntilAsync(Resource, static nm => Phase(nm) is "Running" or "Succeeded", Token);
 
         await harbour.StopServerAsync();
         await harbour.Kubernetes.DeleteAsync(Resource, Token);

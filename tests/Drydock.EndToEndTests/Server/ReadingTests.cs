@@ -231,7 +231,7 @@ public sealed class ReadingTests : IAsyncLifetime
     {
         for (var index = 0; index < 3; index++)
         {
-            await _harbour.Api.CreateWindowAsync(new WindowCreate { Name = $"w{index}", Cron = "0 2 1 1 *", Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-1"] } }, Token);
+            await _harbour.Api.CreateWindowAsync(new WindowCreate { Name = $"w{index}", Cron = FarDate.Cron, Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-1"] } }, Token);
             await _harbour.Api.CreateRolloutAsync(new RolloutCreate { Nodes = ["node-3"], Maintenance = new MaintenanceSettings { Approval = new ApprovalSettings { Gates = ["Start"] } } }, $"key-{index}", Token);
         }
 

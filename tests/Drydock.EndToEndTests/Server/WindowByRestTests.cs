@@ -18,7 +18,7 @@ public sealed class WindowByRestTests : IAsyncLifetime
     [Fact]
     public async Task A_window_that_is_set_up_right_after_it_was_removed_stays()
     {
-        var create = new WindowCreate { Name = "yearly", Cron = "0 2 1 1 *", Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-1"] } };
+        var create = new WindowCreate { Name = "yearly", Cron = FarDate.Cron, Duration = "1h", Rollout = new RolloutCreate { Nodes = ["node-1"] } };
         await _harbour.Api.CreateWindowAsync(create, Token);
         for (var i = 0; i < 5; i++)
         {
@@ -48,7 +48,7 @@ public sealed class WindowByRestTests : IAsyncLifetime
         await _harbour.UntilAsync(node, static one => one!["spec"]!["unschedulable"] is not null, Token);
 
         await _harbour.Api.DeleteWindowAsync("always", "the fans are not here", Token);
-        var tooEarly = await Record.ExceptionAsync(() => _harbour.Api.CreateWindowAsync(create with { Cron = "0 2 1 1 *" }, Token));
+        var tooEarly = await Record.ExceptionAsync(() => _harbour.Api.CreateWindowAsync(create with { Cron = FarDate.Cron }, Token));
 
         // It may be gone by then, or not: but it never answers with the window that goes.
         (tooEarly as ApiProblemException)?.Problem.Detail.ShouldContain("is being removed");

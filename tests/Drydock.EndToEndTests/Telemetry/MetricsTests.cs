@@ -46,8 +46,8 @@ public sealed class MetricsTests
     private async Task UntilAsync(Harbour harbour, Func<string, bool> holds)
     {
         var metrics = "";
-        var until = TimeProvider.System.GetUtcNow() + TimeSpan.FromMinutes(1);
-        while (!holds(metrics) && TimeProvider.System.GetUtcNow() < until)
+        var since = TimeProvider.System.GetTimestamp();
+        while (!holds(metrics) && TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromMinutes(1))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Token);
             metrics = await harbour.Http.GetStringAsync("metrics", Token);
