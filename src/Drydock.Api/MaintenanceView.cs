@@ -18,7 +18,7 @@ public enum MaintenanceState
     /// <summary>A cancel was received; everything is being put back.</summary>
     Cancelling,
 
-    /// <summary>The lease is somebody else's: nothing is changed until it is ours again.</summary>
+    /// <summary>The lease is somebody else's: nothing is changed until it is ours again. While it is being cancelled it stays <see cref="Cancelling"/>.</summary>
     LeaseLost,
 
     /// <summary>Somebody suspended it: nothing new is begun until it is resumed, and no deadline passes.</summary>
@@ -190,7 +190,7 @@ public sealed record VmView(string Namespace, string Name, string Progress, stri
     /// <summary>When the next rung of the ladder is taken, or null.</summary>
     public DateTimeOffset? Deadline { get; init; }
 
-    /// <summary>How it left, once that is known: Migrated, RestartedElsewhere, StaysDown, Stopped, AlreadyGone, StillThere, NotRunningAgain.</summary>
+    /// <summary>How it left, once that is known: Migrated, RestartedElsewhere, StaysDown, Stopped, AlreadyGone, StillThere, NotRunningAgain, Skipped.</summary>
     public string? Outcome { get; init; }
 
     /// <summary>Where it runs now, if that is known.</summary>

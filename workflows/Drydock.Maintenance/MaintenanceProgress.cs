@@ -19,7 +19,7 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     private LeaseLoss? _lost;
 
     /// <summary>That the lease is not ours now, and whose it is; null: it is ours.</summary>
-    public string? LeaseSentence => _lost?.Message(node);
+    public string? LeaseSentence => _lost?.Message(node, isPuttingBack: false);
 
     /// <summary>When the lease was not ours, and what ended before its time, for the report.</summary>
     public IEnumerable<PlanFinding> UnkeptFindings => _losses.Concat(_lost is { } lost ? [lost] : Array.Empty<LeaseLoss>()).TakeLast(MostLosses)
@@ -161,7 +161,8 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     private void Set(MaintenanceStatus status)
     {
         _status = status;
-        context.SetCustomStatus(_lost is null ? status : status with { Message = _lost.Message(node) });
+        var isPuttingBack = status.IsCancelling || status.Step == MaintenanceStep.Restore;
+        context.SetCustomStatus(_lost is null ? status : status with { Message = _lost.Message(node, isPuttingBack) });
     }
 
     /// <summary>A time during which the lease was not ours.</summary>
@@ -169,11 +170,12 @@ internal sealed class MaintenanceProgress(TaskOrchestrationContext context, stri
     {
         public DateTimeOffset? To { get; init; }
 
-        public string Message(string node) => UnconfirmedSince is { } since
+        public string Message(string node, bool isPuttingBack) => (UnconfirmedSince is { } since
             ? $"The lease of node {node} could not be renewed since {since:u}: nothing is changed until the API server answers again."
             : Holder is null
                 ? $"The lease of node {node} was deleted, and it is not ours again yet: nothing is changed until it is."
-                : $"The lease of node {node} is held by {Maintenance.Holder.Describe(Holder)}: nothing is changed until it is free. See that maintenance to its end, or cancel this one.";
+                : $"The lease of node {node} is held by {Maintenance.Holder.Describe(Holder)}: nothing is changed until it is free. See that maintenance to its end{(isPuttingBack ? "." : ", or cancel this one.")}")
+            + (isPuttingBack ? $" What cannot be put back within ten minutes is left to: drydock restore {node}" : "");
 
         public string Report(string node) => (UnconfirmedSince is { } since ? $"The lease of node {node} could not be renewed since {since:u}, which was told at {From:u}"
             : $"The lease of node {node} was held by {Maintenance.Holder.Describe(Holder)} from {From:u}")

@@ -95,8 +95,19 @@ internal sealed class MaintainRun(MaintainOptions options, IOutput output, Termi
         switch (options.Wish)
         {
             case MaintainWish.Cancel:
-                (await drydock.Maintenances.CancelAsync(id, Caller.Name, new MaintenanceCancelRequest(options.Request.Reason, options.Request.VirtualMachines?.OnCancel), cancellationToken)).ValueOrThrow();
-                output.Say("cancelling", "Cancelling: everything is being put back.");
+                var cancelled = await drydock.Maintenances.CancelAsync(
+                    id, Caller.Name, new MaintenanceCancelRequest(options.Request.Reason, options.Request.VirtualMachines?.OnCancel), cancellationToken);
+                if (!cancelled.IsOk && cancelled.Problem.Type == ProblemTypes.WrongState)
+                {
+                    // It ends by itself, and nobody else sees it to its end.
+                    output.Say("restoring", cancelled.Problem.Detail!);
+                }
+                else
+                {
+                    cancelled.ValueOrThrow();
+                    output.Say("cancelling", "Cancelling: everything is being put back.");
+                }
+
                 var code = await FollowAsync(drydock, id, cancellationToken);
                 return code == ExitCodes.Cancelled ? ExitCodes.Done : code;
             case MaintainWish.Complete:

@@ -45,6 +45,10 @@ internal sealed class ProgressLines(TimeProvider clock, TimeSpan? worthSaying = 
         {
             yield return ("state", $"{view.State}: {view.Message}");
         }
+        else if (view is { State: MaintenanceState.Cancelling, LeaseLostAt: not null } && _last?.LeaseLostAt is null)
+        {
+            yield return ("state", $"{MaintenanceState.LeaseLost}: {view.Message}");
+        }
 
         foreach (var steer in view.Steers.Where(steer => steer.Kind != "Suspend" && _last is not null && !_last.Steers.Contains(steer)))
         {
@@ -134,6 +138,7 @@ internal sealed class ProgressLines(TimeProvider clock, TimeSpan? worthSaying = 
         "AlreadyGone" => "gone before anything was done",
         "StillThere" => "STILL ON THE NODE",
         "NotRunningAgain" => "left but NOT RUNNING AGAIN",
+        "Skipped" => "left on the node, as the policy says",
         _ => outcome,
     };
 

@@ -19,7 +19,7 @@ internal static class CancelVerb
         var watch = new Option<bool>("--watch", "-w") { Description = "Follow it until everything is put back." };
         var verb = new Verb(
             "cancel",
-            "Stop a maintenance and put everything back. Returns when the wish is durable; --watch waits until it is done.",
+            "Stop a maintenance and put everything back. Returns when the wish is durable; --watch waits until it is done. One that puts the node back already is refused: there is nothing left to cancel.",
             "drydock cancel m-1a2b3c --watch --reason 'wrong node'") { id, reason, migrations, watch };
         return ServerVerb.Create(terminal, verb, async (call, cancellationToken) =>
         {

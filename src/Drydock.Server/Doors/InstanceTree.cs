@@ -37,8 +37,10 @@ internal sealed record InstanceTree(OrchestrationMetadata Root, IReadOnlyList<Or
         return root is { Name: Orchestrations.Maintenance } ? new InstanceTree(root, children) : null;
     }
 
-    /// <summary>The children of a name whose custom status can be read.</summary>
-    public IEnumerable<TStatus> Statuses<TStatus>(string orchestration)
+    /// <summary>What the children of a name say of themselves, where that can be read.</summary>
+    /// <param name="orchestration">The name.</param>
+    /// <param name="onlyUnderWay">Not of those that are over.</param>
+    public IEnumerable<TStatus> Statuses<TStatus>(string orchestration, bool onlyUnderWay)
         where TStatus : class =>
-        Children.Where(child => child.Name == orchestration).Select(static child => child.ReadCustomStatusAs<TStatus>()).OfType<TStatus>();
+        Children.Where(child => child.Name == orchestration && !(onlyUnderWay && child.IsCompleted)).Select(static child => child.ReadCustomStatusAs<TStatus>()).OfType<TStatus>();
 }

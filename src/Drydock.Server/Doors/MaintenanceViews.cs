@@ -14,12 +14,8 @@ internal static class MaintenanceViews
     public static MaintenanceView View(InstanceTree tree, bool withPods)
     {
         var (root, request, status, report) = (tree.Root, tree.Request, tree.Status, tree.Report);
-        var drain = tree.Statuses<DrainStatus>(Orchestrations.Drain).FirstOrDefault();
-        List<VmStatus> vms =
-        [
-            .. tree.Statuses<VmStatus>(Orchestrations.MoveVm),
-            .. tree.Statuses<RestoreStatus>(Orchestrations.Restore).SelectMany(static restore => restore.VirtualMachines),
-        ];
+        var drain = Drain(tree);
+        var vms = Vms(tree, onlyUnderWay: false);
         var state = State(root, status, report);
         var isOver = root.IsCompleted;
         return new MaintenanceView(
@@ -42,7 +38,7 @@ internal static class MaintenanceViews
             Steers = [.. (status?.Steers ?? []).Select(static steer => new SteerView(steer.Kind.ToString(), steer.By, steer.Reason, steer.At) { From = steer.From, To = steer.To })],
             Pods = Count(status, drain, report),
             Vms = Vms(isOver ? vms : [.. InOrder(drain), .. vms], report),
-            Blockers = isOver ? [] : Blockers(drain, vms),
+            Blockers = isOver ? [] : Blockers(tree, drain),
             Findings = [.. (report?.Findings ?? []).Select(View)],
             LeftBehind = LeftBehind(tree, state),
             Report = report is null ? null : View(report, withPods),
@@ -91,8 +87,8 @@ internal static class MaintenanceViews
         },
         _ => status switch
         {
-            { IsLeaseLost: true } => MaintenanceState.LeaseLost,
             { IsCancelling: true } => MaintenanceState.Cancelling,
+            { IsLeaseLost: true } => MaintenanceState.LeaseLost,
             { Suspension: not null } => MaintenanceState.Suspended,
             { AwaitsApproval: not null } => MaintenanceState.AwaitingApproval,
             { IsHolding: true } => MaintenanceState.Holding,
@@ -118,6 +114,26 @@ internal static class MaintenanceViews
         _ => [],
     };
 
+    // What it told last goes with it: when it is over nothing is tried any more, and its output has what became of the pods.
+    private static DrainStatus? Drain(InstanceTree tree)
+    {
+        if (tree.Children.FirstOrDefault(static child => child.Name == Orchestrations.Drain) is not { } drain)
+        {
+            return null;
+        }
+
+        var told = drain.ReadCustomStatusAs<DrainStatus>();
+        if (!drain.IsCompleted)
+        {
+            return told;
+        }
+
+        var pods = drain.RuntimeStatus == OrchestrationRuntimeStatus.Completed ? DrainPods.ReadEnd(drain.SerializedOutput)?.Where(static pod => !pod.IsLauncher).ToList() : null;
+        return pods is not null ? new DrainStatus(pods.Count, pods.Count(static pod => pod.IsGone))
+            : told is not null ? new DrainStatus(told.Total, told.Gone)
+            : null;
+    }
+
     private static PodCounts Count(MaintenanceStatus? status, DrainStatus? drain, MaintenanceReport? report)
     {
         // The launcher pods that migrated machines leave behind belong to the machines.
@@ -126,6 +142,12 @@ internal static class MaintenanceViews
         var gone = left?.Count(static pod => pod.IsGone) ?? drain?.Gone ?? 0;
         return new PodCounts(status?.PodsTotal ?? 0, toEvict, gone, report is null ? drain?.Terminating ?? 0 : 0);
     }
+
+    private static List<VmStatus> Vms(InstanceTree tree, bool onlyUnderWay) =>
+    [
+        .. tree.Statuses<VmStatus>(Orchestrations.MoveVm, onlyUnderWay),
+        .. tree.Statuses<RestoreStatus>(Orchestrations.Restore, onlyUnderWay).SelectMany(static restore => restore.VirtualMachines),
+    ];
 
     private static IEnumerable<VmStatus> InOrder(DrainStatus? drain) => (drain?.MachinesInOrder ?? []).Select(vm => new VmStatus(
         vm, VmProgress.Waiting, $"Its turn comes when all of order {drain!.OrderInHand}{(drain.OrderInHand == 0 ? ", which is what no rule gives another," : "")} has left the node."));
@@ -147,7 +169,7 @@ internal static class MaintenanceViews
         foreach (var result in report?.VirtualMachines ?? [])
         {
             var vmi = result.Vmi;
-            var progress = result.Outcome == VmOutcome.StillThere ? VmProgress.Blocked : VmProgress.Gone;
+            var progress = result.Outcome is VmOutcome.StillThere or VmOutcome.Skipped ? VmProgress.Blocked : VmProgress.Gone;
             var before = views.GetValueOrDefault(vmi.ToString()) ?? new VmView(vmi.Namespace, vmi.Name, "", "");
             views[vmi.ToString()] = before with
             {
@@ -165,9 +187,10 @@ internal static class MaintenanceViews
         return [.. views.Values.OrderBy(static vm => vm.Namespace, StringComparer.Ordinal).ThenBy(static vm => vm.Name, StringComparer.Ordinal)];
     }
 
-    private static List<BlockerView> Blockers(DrainStatus? drain, List<VmStatus> vms) =>
+    // What a part that is over was held up by holds nothing up.
+    private static List<BlockerView> Blockers(InstanceTree tree, DrainStatus? drain) =>
         [.. (drain?.Blockers ?? [])
-            .Concat(vms.Select(static vm => vm.Blocker).OfType<Blocker>())
+            .Concat(Vms(tree, onlyUnderWay: true).Select(static vm => vm.Blocker).OfType<Blocker>())
             .OrderBy(static blocker => blocker.Since)
             .Take(MostBlockers)
             .Select(static blocker => new BlockerView(

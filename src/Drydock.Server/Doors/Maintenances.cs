@@ -152,14 +152,21 @@ public sealed class Maintenances : IDisposable
             return Problems.Invalid(reader.Errors);
         }
 
-        if (await FindAsync(id, cancellationToken) is not { } view)
+        if (await InstanceTree.ReadAsync(_client, id, cancellationToken) is not { } tree)
         {
             return Problems.NotFound("maintenance", id);
         }
 
+        var view = MaintenanceViews.View(tree, withPods: true);
         if (view.IsOver)
         {
             return Problems.WrongState(id, $"Maintenance {id} is over already: {view.State}. {view.Message}");
+        }
+
+        if (tree.Status is { Step: MaintenanceStep.Restore, IsCancelling: false })
+        {
+            return Problems.WrongState(
+                id, $"Maintenance {id} is putting back what was changed already, and a cancel changes nothing of that. If the node is still cordoned when it is over: drydock restore {view.Node}");
         }
 
         await _client.RaiseEventAsync(id, MaintenanceEvents.Cancel, new Cancel(by.Name, request.Reason, migrations) { RequestedFrom = by.Address }, cancellationToken);
@@ -181,9 +188,9 @@ public sealed class Maintenances : IDisposable
             return Problems.NotFound("maintenance", id);
         }
 
-        // Said while it is suspended, it counts once it is resumed.
+        // Said while it is suspended, it counts once it is resumed; and while the lease is lost the wait goes on, with its deadline.
         var view = MaintenanceViews.View(tree, withPods: true);
-        if (view.State != MaintenanceState.Holding && !(view.State == MaintenanceState.Suspended && tree.Status is { IsHolding: true }))
+        if (view.IsOver || tree.Status is not { IsHolding: true, IsCancelling: false })
         {
             return Problems.WrongState(id, $"Maintenance {id} is not holding its node: {view.State}. {view.Message}");
         }
@@ -229,7 +236,7 @@ public sealed class Maintenances : IDisposable
         }
 
         var view = MaintenanceViews.View(tree, withPods: true);
-        if (view.State is not (MaintenanceState.AwaitingApproval or MaintenanceState.Suspended) || tree.Status?.AwaitsApproval is not { } gate)
+        if (view.IsOver || tree.Status is not { AwaitsApproval: { } gate, IsCancelling: false })
         {
             return Problems.WrongState(id, $"Maintenance {id} does not wait for an approval: {view.State}. {view.Message}");
         }

@@ -98,7 +98,7 @@ internal static class NoticeRules
                 view, $"{what}-{steer.At.UtcTicks}", NoticeKind.Steered, steer.At, $"maintenance was {what}", $"By {steer.By}: {steer.Reason ?? "no reason was given."}\n{next}");
         }
 
-        if (view.State == MaintenanceState.LeaseLost)
+        if (view.State == MaintenanceState.LeaseLost || view.LeaseLostAt is not null)
         {
             // Without a time it was lost under a version that kept none.
             var which = view.LeaseLostAt is { } lost ? $"{lost.UtcTicks}" : view.Step;
@@ -113,8 +113,10 @@ internal static class NoticeRules
 
         if (view.State == MaintenanceState.Holding)
         {
+            // The action is one; of hooks there may be several.
+            var which = view.Step == nameof(MaintenanceStep.Hook) ? view.AwaitsComplete ?? view.Step : view.Step;
             yield return Make(
-                view, $"complete-{view.Step}", NoticeKind.NeedsPerson, since, "maintenance waits until it is completed", $"{view.Message}\nGo on: drydock complete {view.Id}");
+                view, $"complete-{which}", NoticeKind.NeedsPerson, since, "maintenance waits until it is completed", $"{view.Message}\nGo on: drydock complete {view.Id}");
         }
     }
 

@@ -61,6 +61,22 @@ public sealed class ProgressLinesTests
     }
 
     [Fact]
+    public void A_lease_that_is_lost_while_it_is_being_cancelled_is_said_once()
+    {
+        var lines = new ProgressLines(_clock);
+        var cancelling = _view with { State = MaintenanceState.Cancelling, Step = "Restore", Message = "Cancelled by ann." };
+        lines.Next(cancelling).ShouldContain(static line => line.Contains("Cancelling: Cancelled by ann."));
+        var lost = cancelling with { LeaseLostAt = Start, Message = "The lease is lost." };
+
+        lines.Next(lost).Single().ShouldEndWith("state     LeaseLost: The lease is lost.");
+        lines.Next(lost).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_machine_that_was_left_on_the_node_is_told_so() => ProgressLines.VmText(
+        new VmView("vms", "db", "Blocked", "") { Outcome = "Skipped" }).ShouldBe("left on the node, as the policy says");
+
+    [Fact]
     public void A_blocker_is_said_once_when_it_lasted_and_once_when_it_went()
     {
         var lines = new ProgressLines(_clock);

@@ -150,6 +150,41 @@ public sealed class SteeringDoorTests : IAsyncLifetime
         Engine.Raised.Select(static raised => raised.Name).ShouldBe([MaintenanceEvents.Complete, MaintenanceEvents.Approval(ApprovalGate.Start)]);
     }
 
+    [Fact]
+    public async Task What_was_waited_for_may_be_said_while_the_lease_is_lost_but_not_once_it_is_being_cancelled()
+    {
+        var held = new MaintenanceStatus("worker-a", MaintenanceStep.Action, "held") { IsHolding = true };
+        var gate = new MaintenanceStatus("worker-a", MaintenanceStep.Approve, "waiting") { AwaitsApproval = ApprovalGate.Action };
+        var id = await BeginAsync(held with { IsCancelling = true });
+        await RefusedAsync(() => Api.CompleteMaintenanceAsync(id, skipHealth: false, Token));
+        Engine.Set(id, gate with { IsCancelling = true });
+        await RefusedAsync(() => Api.ApproveMaintenanceAsync(id, null, Token));
+        Engine.Raised.ShouldBeEmpty();
+
+        Engine.Set(id, held with { IsLeaseLost = true });
+        await Api.CompleteMaintenanceAsync(id, skipHealth: false, Token);
+        Engine.Set(id, gate with { IsLeaseLost = true });
+        await Api.ApproveMaintenanceAsync(id, null, Token);
+        await Api.RejectMaintenanceAsync(id, null, Token);
+
+        Engine.Raised.Select(static raised => raised.Name).ShouldBe(
+            [MaintenanceEvents.Complete, MaintenanceEvents.Approval(ApprovalGate.Action), MaintenanceEvents.Approval(ApprovalGate.Action)]);
+    }
+
+    [Fact]
+    public async Task A_cancel_that_comes_when_all_is_being_put_back_is_refused_unless_it_repeats_one()
+    {
+        var id = await BeginAsync(new MaintenanceStatus("worker-a", MaintenanceStep.Restore, "back"));
+
+        (await RefusedAsync(() => Api.CancelMaintenanceAsync(id, null, Token))).ShouldBe(
+            $"Maintenance {id} is putting back what was changed already, and a cancel changes nothing of that. If the node is still cordoned when it is over: drydock restore worker-a");
+        Engine.Raised.ShouldBeEmpty();
+        Engine.Set(id, new MaintenanceStatus("worker-a", MaintenanceStep.Restore, "back") { IsCancelling = true });
+        await Api.CancelMaintenanceAsync(id, null, Token);
+
+        Engine.Raised.ShouldHaveSingleItem().Name.ShouldBe(MaintenanceEvents.Cancel);
+    }
+
     private static MaintenanceStatus Draining() => new("worker-a", MaintenanceStep.Drain, "draining") { Deadline = Deadline };
 
     private async Task<string> BeginAsync(MaintenanceStatus status)

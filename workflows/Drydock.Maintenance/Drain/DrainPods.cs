@@ -11,8 +11,8 @@ namespace Drydock.Maintenance;
 public sealed record DrainAnswer(string Activity, string? Input, string? Result, DateTimeOffset At);
 
 /// <summary>
-/// All pods of a drain under way. Its custom status has room for the longest blockers only (design D13); the answers of its activities
-/// have them all.
+/// All pods of a drain, under way or over. Its custom status has room for the longest blockers only (design D13); the answers of its
+/// activities have them all, and so has its output.
 /// </summary>
 public static class DrainPods
 {
@@ -44,4 +44,8 @@ public static class DrainPods
 
         return [.. state.Pods.Select(DrainTelling.ResultOf)];
     }
+
+    /// <summary>The pods as the drain knew them when it ended; null if it was ended by a fault or by force.</summary>
+    /// <param name="output">Its output, as JSON.</param>
+    public static IReadOnlyList<PodResult>? ReadEnd(string? output) => output is null ? null : JsonSerializer.Deserialize<DrainResult>(output, Json)?.Pods;
 }

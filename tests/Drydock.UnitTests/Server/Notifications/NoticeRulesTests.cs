@@ -123,6 +123,20 @@ public sealed class NoticeRulesTests
         (Lost(-5).Id, Lost(-5).At).ShouldBe((Lost(-5).Id, Now.AddMinutes(-5)));
     }
 
+    [Fact]
+    public void Each_hold_is_told_once()
+    {
+        string Told(string step, string key) => NoticeRules.Of(Running with { State = MaintenanceState.Holding, Step = step, AwaitsComplete = key }, Now, Quarter)
+            .Single(static notice => notice.Kind == NoticeKind.NeedsPerson).Id;
+
+        new[] { Told("Hook", "before-drain-1"), Told("Hook", "after-drain-1"), Told("Action", "action") }.ShouldBe(
+            ["notice-m-1~complete-before-drain-1", "notice-m-1~complete-after-drain-1", "notice-m-1~complete-Action"]);
+    }
+
+    [Fact]
+    public void A_lease_that_is_lost_during_a_cancel_is_told_too() =>
+        Kinds(Running with { State = MaintenanceState.Cancelling, LeaseLostAt = Now }).ShouldContain(NoticeKind.LeaseLost);
+
     private static List<NoticeKind> Kinds(MaintenanceView view) => [.. NoticeRules.Of(view, Now, Quarter).Select(static notice => notice.Kind)];
 
     private static BlockerView Blocker(string pod, string? budget, int minutes) =>
