@@ -28,6 +28,10 @@ internal sealed record ActResult(Verdict Verdict, string? Message = null)
     /// <summary>Stable name of why it was refused, where somebody decides by it; else null.</summary>
     public string? Kind { get; init; }
 
+    /// <summary>What to do about a refusal, where that is known; else null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? NextStep { get; init; }
+
     /// <summary>Of an evacuation that was withdrawn: the migration that KubeVirt had made for it by then, if that has not ended.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public VirtualMachines.ObservedMigration? Made { get; init; }

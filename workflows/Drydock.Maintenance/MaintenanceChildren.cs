@@ -114,8 +114,8 @@ internal sealed partial class MaintenanceChildren(
     public bool KeepsMarks { private get; set; }
 
     /// <summary>Sees to it from now on that the marks stay on the node.</summary>
-    public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours) => _hold.Start(
-        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours) { LooksForNew = request.Remediation != RemediationPolicy.LabelOnly });
+    public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours, string? uid) => _hold.Start(
+        new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours) { LooksForNew = request.Remediation != RemediationPolicy.LabelOnly, Uid = uid });
 
     /// <summary>Reminds people until it is ended; never, if the span is zero.</summary>
     public void StartReminder(string what, string reason, string message, TimeSpan every)
@@ -270,7 +270,10 @@ internal sealed partial class MaintenanceChildren(
         {
             if (one.Vm == vm.Vmi)
             {
-                return vm with { IsRestored = one.IsRunning, Node = one.Node ?? vm.Node, Message = $"{vm.Message} {one.Message}" };
+                return vm with
+                {
+                    IsRestored = one is { IsRunning: true, IsUnwanted: false }, IsUnwanted = one.IsUnwanted, Node = one.Node ?? vm.Node, Message = $"{vm.Message} {one.Message}",
+                };
             }
         }
 

@@ -103,4 +103,8 @@ public sealed record VmResult(ObjectRef Vmi, VmOutcome Outcome, int Attempts, st
 
     /// <summary>It was started again with its original run strategy.</summary>
     public bool IsRestored { get; init; }
+
+    /// <summary>It was not started again since it was deleted, or stopped by somebody else, meanwhile.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsUnwanted { get; init; }
 }

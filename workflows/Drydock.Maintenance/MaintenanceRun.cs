@@ -268,7 +268,7 @@ internal sealed class MaintenanceRun
         {
             await RecordAsync("FailedMaintenance", "Failed a node maintenance", isWarning: true);
         }
-        else if (result.LeftBehind.Count == 0)
+        else if (result is { LeftBehind.Count: 0, IsUncordoned: not false })
         {
             await RecordAsync("UncordonNode", "Uncordon a node", isWarning: false);
         }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
 using Drydock.Maintenance.VirtualMachines;
@@ -99,6 +100,10 @@ public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, I
     /// <summary>The node was to stay as it was during its maintenance and did not: <see cref="LeftBehind"/> says what is missing.</summary>
     public bool IsUnkept { get; init; }
 
+    /// <summary>The node, which was cordoned for its maintenance and not before, takes pods again; null: not told, as in what was stored before it was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool? IsUncordoned { get; init; }
+
     /// <summary>What was put back otherwise than by its mark, or left because somebody else changed it, one sentence each.</summary>
     public IReadOnlyList<string> Kept { get; init; } = [];
 
@@ -108,7 +113,12 @@ public sealed record RestoreResult(bool IsRefused, IReadOnlyList<string> Done, I
 
 /// <summary>A virtual machine that was started again.</summary>
 /// <param name="Vm">Which.</param>
-/// <param name="IsRunning">It runs, or was never down.</param>
+/// <param name="IsRunning">It runs, was never down, or is not to run.</param>
 /// <param name="Node">Where, if that is known.</param>
 /// <param name="Message">One sentence.</param>
-public sealed record RestoredVm(ObjectRef Vm, bool IsRunning, string? Node, string Message);
+public sealed record RestoredVm(ObjectRef Vm, bool IsRunning, string? Node, string Message)
+{
+    /// <summary>It was deleted, or stopped by somebody else, meanwhile: it is not to run.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsUnwanted { get; init; }
+}

@@ -86,8 +86,13 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             .. held.Select(vm => RestoreVmAsync(context, input, vm, ledger: null)),
             .. input.Stopped.Where(stopped => !held.Contains(stopped.Vm)).Select(stopped => RestoreVmAsync(context, input, stopped.Vm, stopped.Ledger)),
         ]);
-        return new RestoreResult(false, _done, _leftBehind) { Kept = _kept, IsUnkept = _isUnkept, VirtualMachines = [.. machines] };
+        return new RestoreResult(false, _done, _leftBehind)
+        {
+            Kept = _kept, IsUnkept = _isUnkept, VirtualMachines = [.. machines], IsUncordoned = !input.KeepNode && WasSchedulable(input.Ledger) && _leftBehind.Count == 0,
+        };
     }
+
+    private static bool WasSchedulable(string? ledger) => ledger is not null && LedgerJson.Read<NodePrior>(ledger) is { Unschedulable: false };
 
     private async Task<IReadOnlyList<ObjectRef>> HeldAsync(TaskOrchestrationContext context, RestoreRequest input)
     {
@@ -129,7 +134,10 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         var undone = await StartAsync(context, new UndoInput(input.Node, input.Holder, input.UnderLease, vm) { Ledger = ledger });
         if (undone is not { Verdict: Verdict.Done, WaitsToRun: true })
         {
-            return new RestoredVm(vm, undone is { Verdict: Verdict.Done, Problem: null }, null, undone.Problem ?? undone.Done ?? "It was not marked.");
+            return new RestoredVm(vm, undone is { Verdict: Verdict.Done, Problem: null }, null, undone.Problem ?? undone.Unwanted ?? undone.Done ?? "It was not marked.")
+            {
+                IsUnwanted = undone.Unwanted is not null,
+            };
         }
 
         var since = context.Now();
@@ -151,7 +159,7 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
         }
 
         return seen.IsRunning ? new RestoredVm(vm, true, seen.Node, "It runs again.")
-            : seen.Unwanted is { } unwanted ? new RestoredVm(vm, true, null, unwanted)
+            : seen.Unwanted is { } unwanted ? new RestoredVm(vm, true, null, unwanted) { IsUnwanted = true }
             : new RestoredVm(vm, false, null, $"It was started again and is not Running after {Spoken.Of(input.RestartTimeout)}: {seen.Reason}");
     }
 

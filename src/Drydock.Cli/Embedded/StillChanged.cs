@@ -1,5 +1,6 @@
 using Drydock.Api;
 using Drydock.Kubernetes;
+using Drydock.Maintenance;
 
 namespace Drydock.Cli.Embedded;
 
@@ -30,9 +31,7 @@ internal static class StillChanged
         if (snapshot is { Mark: { } mark })
         {
             sentences.Add($"Node {node} is {(snapshot.Unschedulable ? "cordoned" : "schedulable")} and marked as held by {mark.HeldBy}.");
-            sentences.AddRange(
-                from vm in await cluster.ListMarkedVmsAsync(mark.HeldBy, cancellationToken)
-                select $"Virtual machine {vm.Ref} is marked: it was stopped and waits to be started again.");
+            sentences.AddRange((await cluster.ListMarkedVmsAsync(mark.HeldBy, cancellationToken)).Select(MarkedVms.Describe));
         }
 
         if (await cluster.GetLeaseAsync(node, cancellationToken) is { Holder: { } holder, ExpiresAt: { } expires } && snapshot?.Mark?.HeldBy == holder)

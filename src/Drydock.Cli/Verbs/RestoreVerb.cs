@@ -23,20 +23,9 @@ internal static class RestoreVerb
             await using var cluster = KubernetesCluster.Open(
                 CommonOptions.Connection(parsed.GetValue(kubeconfig), parsed.GetValue(context)), terminal.Clock);
             var result = await new NodeRestore(cluster, cluster, terminal.Clock).RestoreAsync(name, parsed.GetValue(running), cancellationToken);
-            if (result is { IsRefused: true, IsNodeGone: true })
-            {
-                throw new CommandFailedException(
-                    ExitCodes.BadInput,
-                    $"The cluster has no node '{name}', and nothing carries a mark of a maintenance of it.",
-                    "List them with 'kubectl get nodes'.");
-            }
-
             if (result.IsRefused)
             {
-                throw new CommandFailedException(
-                    ExitCodes.Refused,
-                    $"The maintenance that holds node {name} is still running; nothing was changed.",
-                    "Cancel it where it runs; if it was ended there by force, or its server is lost, say --even-if-running.");
+                throw Refusal(name, result);
             }
 
             terminal.Paper(parsed.GetValue(output)).Document(result, Lines(name, result));
@@ -44,6 +33,15 @@ internal static class RestoreVerb
         });
         return verb;
     }
+
+    /// <summary>Why nothing was put back, and what to do.</summary>
+    internal static CommandFailedException Refusal(string node, RestoreResult result) => result.IsNodeGone
+        ? new CommandFailedException(
+            ExitCodes.BadInput, $"The cluster has no node '{node}', and nothing carries a mark of a maintenance of it.", "List them with 'kubectl get nodes'.")
+        : new CommandFailedException(
+            ExitCodes.Refused,
+            $"{result.LeftBehind[0]} Nothing was changed.",
+            "Cancel it where it runs; if it was ended there by force, or its server is lost, say --even-if-running.");
 
     private static IEnumerable<string> Lines(string node, RestoreResult result)
     {

@@ -30,6 +30,8 @@ internal static class NodeConditionRules
         (_, null or { IsLeaseLost: true }) => null,
         (_, { IsCancelling: true } or { Step: MaintenanceStep.Restore }) => All(null, null, null, "The node is being put back."),
         (_, { IsHolding: true } or { Step: MaintenanceStep.Action or MaintenanceStep.Health }) => All(null, "All that had to leave has left.", null, "The node is under maintenance."),
+        (_, { Step: MaintenanceStep.Approve, Steps: var steps }) when steps.Any(static step => step.Step == MaintenanceStep.Drain) =>
+            All(null, "All that had to leave has left.", null, "The node is under maintenance, which waits for an approval."),
         (_, { Step: MaintenanceStep.Approve }) => All("Its maintenance waits for an approval.", null, null, null),
         (_, { Step: MaintenanceStep.Mark or MaintenanceStep.Drain }) => All("It is drained for its maintenance.", null, "Pods are evicted and virtual machines moved.", null),
         _ => null,

@@ -98,6 +98,23 @@ public sealed class EndedByForceTests
         await NothingIsLeftAsync(world);
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_restore_by_hand_leaves_the_Job_whose_logs_the_report_has_promised()
+    {
+        const string Fails = """{"spec":{"backoffLimit":0,"template":{"metadata":{"annotations":{"fake-kubelet/complete-after":"1","fake-kubelet/exit-code":"3"}},"spec":{"restartPolicy":"Never","tolerations":[{"operator":"Exists"}],"containers":[{"name":"c","image":"i","command":["true"]}]}}}}""";
+        await using var world = await World.StartAsync("healthy");
+        var report = await world.MaintainAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Job, ActionOptions = new ActionOptions { Job = new JobTemplate("default", Fails) }, OnFailure = FailurePolicy.KeepCordoned,
+        });
+
+        var restored = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+
+        report.Message.ShouldContain("Its logs are kept for a day: kubectl logs");
+        (restored.IsRefused, restored.LeftBehind.Count, restored.Done.Count).ShouldBe((false, 0, 1));
+        world.Cluster.Store.List(ResourceTypes.Jobs).ShouldHaveSingleItem();
+    }
+
     /// <summary>Begins a maintenance with everything in it and ends it at the hub just when that was done; every request after that goes through here.</summary>
     private static async Task EndAtAsync(World world, string stage, bool recursive, Func<InterceptedRequest, Task>? afterwards = null)
     {

@@ -154,6 +154,26 @@ public sealed class LeaseTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task While_it_is_lost_during_a_cancel_nobody_is_told_to_cancel_but_what_becomes_of_the_node()
+    {
+        await using var world = await World.StartAsync(Slow);
+        await InTheMiddleAsync(world, world.Request());
+        Take(world, "drydock/other/m9");
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var status = (await world.StatusAsync<MaintenanceStatus>())!;
+        var report = await world.EndAsync();
+
+        (status.IsCancelling, status.IsLeaseLost).ShouldBe((true, true));
+        status.Message.ShouldBe(
+            "The lease of node node-1 is held by maintenance m9: nothing is changed until it is free. See that maintenance to its end."
+            + " What cannot be put back within ten minutes is left to: drydock restore node-1");
+        report.LeftBehind.ShouldContain("Node node-1 was not put back: The lease of node node-1 is held by maintenance m9. Try: drydock restore node-1");
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_lease_whose_answer_was_lost_is_given_up_when_the_maintenance_is_refused_for_it()
     {
         await using var world = await World.StartAsync(Slow);
@@ -173,10 +193,23 @@ public sealed class LeaseTests
         Holder(world).ShouldBeNull();
     }
 
-    [Fact(Timeout = World.Timeout)]
-    public async Task A_node_that_is_deleted_and_comes_back_under_its_name_is_ours_again_and_its_machines_run_in_the_end()
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_node_that_is_deleted_and_comes_back_under_its_name_is_ours_again_and_its_machines_run_in_the_end(bool wasCordoned)
     {
         await using var world = await World.StartAsync("vm-not-migratable");
+        if (wasCordoned)
+        {
+            // What was so of the node before is no business of the next one.
+            world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", static before =>
+            {
+                before["spec"]!["unschedulable"] = true;
+                before["metadata"]!["annotations"] = new JsonObject { ["cluster-autoscaler.kubernetes.io/scale-down-disabled"] = "true" };
+                return true;
+            });
+        }
+
         var request = world.Request();
         await world.BeginAsync(request with
         {
@@ -201,7 +234,10 @@ public sealed class LeaseTests
         (again.Unschedulable, again.Mark?.HeldBy, lease).ShouldBe((true, "drydock/hub/m1", "drydock/hub/m1"));
         report.Outcome.ShouldBe(MaintenanceOutcome.Completed, report.Message);
         world.Cluster.Store.List(KubeVirtTypes.Instances).ShouldAllBe(vmi => vmi.InstancePhase() == "Running");
-        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeFalse();
+        var end = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        (end.Unschedulable, end.Mark, end.Annotations.ContainsKey("cluster-autoscaler.kubernetes.io/scale-down-disabled")).ShouldBe((false, null, false));
+        report.Findings.Where(static finding => finding.Kind == "marks-reasserted").ShouldHaveSingleItem().Message.ShouldBe(
+            "Node node-1 was deleted during its maintenance, and is another one of that name now: it was cordoned and marked too.");
     }
 
     [Theory(Timeout = World.Timeout)]

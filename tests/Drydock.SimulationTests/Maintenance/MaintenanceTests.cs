@@ -1,5 +1,6 @@
 using Drydock.Maintenance;
 using Drydock.Simulator.Scenarios;
+using Drydock.Simulator.Store;
 using Shouldly;
 using Xunit;
 
@@ -51,7 +52,44 @@ public sealed class MaintenanceTests
         var node = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
         node.Mark.ShouldBeNull();
         node.Taints.ShouldNotContain(taint => taint.Key == "medik8s.io/drain");
+        Uncordons(world).ShouldBe(0);
     }
+
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(false, 0)]
+    [InlineData(true, 1)]
+    public async Task An_uncordon_is_recorded_on_the_node_only_where_it_was_cordoned(bool isMarked, int events)
+    {
+        await using var world = await World.StartAsync("healthy");
+        var wasHeard = false;
+        world.Api.Intercept = async request =>
+        {
+            if (request is not { Resource: "nodes", Verb: "patch" } || request.IsDone != isMarked)
+            {
+                return;
+            }
+
+            if (!wasHeard)
+            {
+                wasHeard = true;
+                await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, Person, CancellationToken.None);
+            }
+
+            if (!isMarked)
+            {
+                throw new ApiException(403, "Forbidden", "no");
+            }
+        };
+
+        var report = await world.MaintainAsync();
+
+        wasHeard.ShouldBeTrue();
+        report.Outcome.ShouldBe(MaintenanceOutcome.Cancelled, report.Message);
+        Uncordons(world).ShouldBe(events);
+    }
+
+    private static int Uncordons(World world) => world.Cluster.Store.List(ResourceTypes.Events)
+        .Where(static found => (string?)found["reason"] == "UncordonNode").Sum(static found => (int?)found["count"] ?? 1);
 
     [Theory(Timeout = World.Timeout)]
     [InlineData("Always")]

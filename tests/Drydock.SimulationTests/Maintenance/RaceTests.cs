@@ -228,6 +228,20 @@ public sealed class RaceTests
     }
 
     [Fact(Timeout = World.Timeout)]
+    public async Task One_that_has_waited_in_vain_for_another_control_plane_node_says_what_brings_that_back()
+    {
+        await using var world = await World.StartAsync(ControlPlane);
+        await world.BeginAsync(Request(world, "cp-3") with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        var report = await world.MaintainAsync(Request(world, "cp-1") with { LeaseWait = TimeSpan.FromMinutes(10) }, "m2");
+
+        report.Outcome.ShouldBe(MaintenanceOutcome.Refused);
+        var busy = report.Findings.Where(static finding => finding is { Kind: "control-plane-busy", Severity: FindingSeverity.Refuses }).ShouldHaveSingleItem();
+        busy.NextStep.ShouldBe("See maintenance m1 to its end; if it is over: drydock restore cp-3");
+    }
+
+    [Fact(Timeout = World.Timeout)]
     public async Task A_rollout_takes_control_plane_nodes_one_after_the_other_also_when_somebody_is_faster()
     {
         await using var world = await World.StartAsync(ControlPlane);

@@ -67,6 +67,7 @@ public sealed class VirtualMachineCallTests
         var report = await CallAsync(world, VmCall.Start);
 
         (report.End, report.Message.Contains("was stopped by maintenance m1")).ShouldBe((VmCallEnd.Refused, true), report.Message);
+        report.Message.ShouldEndWith("; if it is over: drydock restore node-1");
         Uid(world).ShouldBeNull();
     }
 

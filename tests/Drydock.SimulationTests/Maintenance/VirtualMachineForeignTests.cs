@@ -249,6 +249,42 @@ public sealed class VirtualMachineForeignTests
         Vmi(world, "one")!["status"]!["nodeName"]!.ToString().ShouldBe("node-1");
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true, " Its VirtualMachine was deleted meanwhile.")]
+    [InlineData(false, " Virtual machine vms/one: somebody changed its run strategy meanwhile; left as it is.")]
+    public async Task One_that_we_stopped_and_its_owner_deletes_or_halts_is_no_failure_and_is_not_told_as_started_again(bool isDeleted, string message)
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable", RunStrategy = "Manual" }));
+        await world.Kubernetes.CallVmAsync(new ObjectRef("vms", "one"), VmCall.Start, null, CancellationToken.None);
+        await world.RunUntilAsync(() => Vmi(world, "one")?.InstancePhase() == "Running");
+        await world.BeginAsync(Request(world, Quick with { OnNotMigratable = StuckVmPolicy.ShutDown }) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        Vmi(world, "one").ShouldBeNull();
+
+        if (isDeleted)
+        {
+            world.Cluster.Store.Delete(KubeVirtTypes.VirtualMachines, "vms", "one", new Deletion());
+        }
+        else
+        {
+            world.Cluster.Store.Update(KubeVirtTypes.VirtualMachines, "vms", "one", static vm =>
+            {
+                vm["spec"]!["runStrategy"] = "Halted";
+                return true;
+            });
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+        var vm = report.VirtualMachines.ShouldHaveSingleItem();
+        (vm.Outcome, vm.IsRestored, vm.IsUnwanted).ShouldBe((VmOutcome.Stopped, false, true), vm.Message);
+        vm.Message.ShouldEndWith(message);
+        Vmi(world, "one").ShouldBeNull();
+    }
+
     /// <summary>A launcher pod of machine "one" on node-1, which runs elsewhere: as one that does not end after a migration.</summary>
     private static void LeaveLauncher(World world)
     {

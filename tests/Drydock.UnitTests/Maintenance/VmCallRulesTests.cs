@@ -87,6 +87,13 @@ public sealed class VmCallRulesTests
         report.Message.ShouldContain("which starts it again with its run strategy");
     }
 
+    [Theory]
+    [InlineData("node-1", "Cancel that, or wait for it; if it is over: drydock restore node-1")]
+    [InlineData(null, "Cancel that, or wait for it.")]
+    public void A_mark_that_a_maintenance_left_behind_goes_by_a_restore_of_its_node(string? node, string next) =>
+        VmCallRules.WithoutCall(new VmCallRequest(Vm, VmCall.Start), Reading("Halted", null) with { HeldBy = "drydock/hub/m-1", StoppedFor = node })!
+            .Message.ShouldEndWith($" run strategy. {next}");
+
     [Fact]
     public void Both_keys_are_refused_as_KubeVirt_refuses_them() =>
         VmCallRules.WithoutCall(new VmCallRequest(Vm, VmCall.Start), Reading("Always", null) with { HasBothKeys = true })!
@@ -119,10 +126,10 @@ public sealed class VmCallRulesTests
 
     [Theory]
     [InlineData(VmCall.Migrate, "Running", false, null)]
-    [InlineData(VmCall.Stop, "Running", false, "is about to be shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Migrate it, cancel that, or wait for it.")]
-    [InlineData(VmCall.Restart, "Running", false, "is about to be shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Migrate it, cancel that, or wait for it.")]
-    [InlineData(VmCall.Migrate, "Running", true, "is being shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Cancel that, or wait for it.")]
-    [InlineData(VmCall.Start, null, false, "was shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Cancel that, or wait for it.")]
+    [InlineData(VmCall.Stop, "Running", false, "is about to be shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Migrate it, cancel that, or wait for it; if it is over: drydock restore node-1")]
+    [InlineData(VmCall.Restart, "Running", false, "is about to be shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Migrate it, cancel that, or wait for it; if it is over: drydock restore node-1")]
+    [InlineData(VmCall.Migrate, "Running", true, "is being shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Cancel that, or wait for it; if it is over: drydock restore node-1")]
+    [InlineData(VmCall.Start, null, false, "was shut down by maintenance m-1, which empties node node-1 and starts it again elsewhere. Cancel that, or wait for it; if it is over: drydock restore node-1")]
     public void A_machine_that_a_drain_is_to_shut_down_may_still_leave_by_itself(VmCall call, string? phase, bool isLeaving, string? sentence)
     {
         var report = VmCallRules.WithoutCall(

@@ -26,6 +26,12 @@ public sealed class NodeConditionRulesTests
     public void Each_step_has_its_conditions(MaintenanceStep step, string expected) => True(new MaintenanceStatus("node-1", step, "")).ShouldBe(expected.Split(' '));
 
     [Fact]
+    public void At_a_gate_after_the_drain_the_node_is_empty_and_out_of_service() => True(new MaintenanceStatus("node-1", MaintenanceStep.Approve, "")
+    {
+        Steps = [new StepTime(MaintenanceStep.Drain, default, default), new StepTime(MaintenanceStep.Hook, default, default)],
+    }).ShouldBe(["Drained", "MaintenanceInProgress"]);
+
+    [Fact]
     public void While_the_lease_is_somebody_elses_or_not_ours_yet_nothing_is_said()
     {
         NodeConditionRules.Of(false, null).ShouldBeNull();

@@ -32,6 +32,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     /// <summary>The mark on every node.</summary>
     public HoldMark? Mark { get; set; }
 
+    /// <summary>The virtual machines that are marked; null: nobody asks.</summary>
+    public IReadOnlyList<VmSnapshot>? MarkedVms { get; init; }
+
     /// <summary>What comes of a renewal.</summary>
     public LeaseOutcome? Renewed { get; set; }
 
@@ -102,7 +105,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public Task<VmSnapshot?> GetVmAsync(ObjectRef vm, CancellationToken cancellationToken) => throw Unexpected();
 
-    public Task<IReadOnlyList<VmSnapshot>> ListMarkedVmsAsync(string? heldBy, CancellationToken cancellationToken) => throw Unexpected();
+    public Task<IReadOnlyList<VmSnapshot>> ListMarkedVmsAsync(string? heldBy, CancellationToken cancellationToken) =>
+        MarkedVms is { } marked ? Task.FromResult(marked) : throw Unexpected();
 
     public Task<IReadOnlyList<MigrationSnapshot>> ListMigrationsAsync(ObjectRef? vmi, CancellationToken cancellationToken) => throw Unexpected();
 

@@ -21,6 +21,9 @@ internal static class ControlPlane
     /// <summary>Kind of the refusal that another maintenance is about to take out a control-plane node: it passes within a minute.</summary>
     public const string Deciding = "control-plane-deciding";
 
+    /// <summary>What to do where nothing else is known of the node that is out.</summary>
+    public const string WaitUntilBack = "Wait until it is back.";
+
     private const string EtcdNamespace = "openshift-etcd";
 
     /// <summary>What forbids it, or null: also for a node that is none of the control plane.</summary>
@@ -51,13 +54,21 @@ internal static class ControlPlane
     internal static ControlPlaneProblem? OtherOut(NodeSnapshot node, IEnumerable<NodeSnapshot> controlPlane)
     {
         var other = controlPlane.FirstOrDefault(other => other.Name != node.Name && (other.Mark is not null || other.Unschedulable || !other.IsReady));
-        return other is null
-            ? null
-            : new(
-                Busy,
-                $"Control-plane node {other.Name} is {(other.Mark is { } mark ? $"under maintenance by {Holder.Describe(mark.HeldBy)}" : other.Unschedulable ? "cordoned" : "not Ready")}: never two at once.",
-                $"node/{other.Name}",
-                "Wait until it is back.");
+        if (other is null)
+        {
+            return null;
+        }
+
+        // A mark may be one that was left behind: waiting brings that node back no more than one that somebody has cordoned.
+        var (why, next) = other switch
+        {
+            { Mark: { } mark } => ($"under maintenance by {Holder.Describe(mark.HeldBy)}", $"See {Holder.Describe(mark.HeldBy)} to its end; if it is over: drydock restore {other.Name}"),
+            { Unschedulable: true } when other.Taints.Any(static taint => taint.Key == NodePrior.DrainTaint) =>
+                ("cordoned", "The Node Maintenance Operator holds it: delete its NodeMaintenance when it is fit (kubectl get nodemaintenances)."),
+            { Unschedulable: true } => ("cordoned", $"When it is fit: kubectl uncordon {other.Name}"),
+            _ => ("not Ready", WaitUntilBack),
+        };
+        return new(Busy, $"Control-plane node {other.Name} is {why}: never two at once.", $"node/{other.Name}", next);
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Rollouts;
 
@@ -13,6 +14,10 @@ internal sealed record HoldNodeInput(string Node, string Holder, string Maintena
 {
     /// <summary>Objects of that kind that come up later are held too; false in what was stored before they were looked for.</summary>
     public bool LooksForNew { get; init; }
+
+    /// <summary>The uid of the node that was marked; null in what was stored before it was kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? Uid { get; init; }
 
     /// <summary>What was put back in earlier generations, one sentence each.</summary>
     public IReadOnlyList<string> Reasserted { get; init; } = [];
@@ -69,7 +74,11 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
 
             if (seen.Missing.Count > 0)
             {
-                input = await ReassertAsync(context, input, seen.Missing, end);
+                input = await ReassertAsync(context, input, seen, end);
+            }
+            else if (seen.Another is { } another)
+            {
+                input = input with { Uid = another.Uid, Prior = another.Prior };
             }
         }
 
@@ -88,6 +97,7 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
         var look = new AwaitMarksInput(input.Node, input.Holder, input.Prior, input.Cursor, context.Now() + TimeSpan.FromMinutes(1))
         {
             Maintenance = input.Maintenance,
+            Uid = input.Uid,
         };
         try
         {
@@ -115,19 +125,22 @@ internal sealed class HoldNodeOrchestrator : TaskOrchestrator<HoldNodeInput, IRe
     }
 
     private async Task<HoldNodeInput> ReassertAsync(
-        TaskOrchestrationContext context, HoldNodeInput input, IReadOnlyList<string> missing, Task end)
+        TaskOrchestrationContext context, HoldNodeInput input, MarksSeen seen, Task end)
     {
-        if (await TryAsync(context, Activities.ReassertNode, input.Holder, new MarkNodeInput(input.Node, input.Holder, input.Prior)) is null or { Kind: ReassertNodeActivity.IsGone })
+        var prior = seen.Another?.Prior ?? input.Prior;
+        if (await TryAsync(context, Activities.ReassertNode, input.Holder, new MarkNodeInput(input.Node, input.Holder, prior)) is null or { Kind: ReassertNodeActivity.IsGone })
         {
             await PauseAsync(context, end);
             return input;
         }
 
-        var sentence = $"Somebody took {string.Join(", ", missing)} off node {input.Node} during its maintenance; it was put back.";
+        var sentence = seen.Another is null
+            ? $"Somebody took {string.Join(", ", seen.Missing)} off node {input.Node} during its maintenance; it was put back."
+            : $"Node {input.Node} was deleted during its maintenance, and is another one of that name now: it was cordoned and marked too.";
         await context.CallActivityAsync<bool>(
             Activities.RecordEvent,
             new NodeEvent(input.Node, null, IsWarning: true, "MaintenanceReasserted", sentence, input.Maintenance));
-        return input.Told(sentence);
+        return (seen.Another is { } another ? input with { Uid = another.Uid, Prior = prior } : input).Told(sentence);
     }
 
     // The maintenance goes on without: the lease may be lost for a while, the API server away.

@@ -258,8 +258,9 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
 
     // The log of one that is over may still be wanted.
     private static bool IsToEnd(JobSnapshot job, string? holder) =>
-        job.Annotations.GetValueOrDefault(Actions.JobManifest.MaintenanceAnnotation) is { } maintenance
-        && (holder is null || (maintenance == Holder.InstanceOf(holder) && job is { IsComplete: false, Failure: null }));
+        job is { IsComplete: false, Failure: null }
+        && job.Annotations.GetValueOrDefault(Actions.JobManifest.MaintenanceAnnotation) is { } maintenance
+        && (holder is null || maintenance == Holder.InstanceOf(holder));
 
     private async Task<bool> ReleaseAsync(NeighbourSnapshot found, string node, string? holder, CancellationToken cancellationToken)
     {

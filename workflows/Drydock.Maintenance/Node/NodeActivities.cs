@@ -128,7 +128,7 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
 
             if (await ControlPlane.ProblemAsync(cluster, node, cancellationToken) is { } problem)
             {
-                return new(Verdict.Refused, problem.Message) { Kind = problem.Kind };
+                return new(Verdict.Refused, problem.Message) { Kind = problem.Kind, NextStep = problem.NextStep };
             }
 
             if (await guard.CheckAsync(cancellationToken) is { Verdict: not Verdict.Done } no)
@@ -157,7 +157,7 @@ internal sealed class MarkNodeActivity(ICluster cluster, TimeProvider clock) : C
         }
 
         await new NodeUndo(cluster).UnmarkNodeAsync(input.Node, input.Holder, ledger: null, cancellationToken);
-        return new(Verdict.Refused, other.Message) { Kind = other.Kind };
+        return new(Verdict.Refused, other.Message) { Kind = other.Kind, NextStep = other.NextStep };
     }
 }
 

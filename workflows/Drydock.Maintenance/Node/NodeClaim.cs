@@ -128,7 +128,7 @@ internal sealed class NodeClaim(
             if (!passes || context.Now() >= (marked.Kind == ControlPlane.Busy ? _waitsUntil : giveUpAt))
             {
                 return marked.Kind is ControlPlane.Deciding or ControlPlane.Busy
-                    ? Refused(ControlPlane.Busy, marked.Message!, null, "Wait until it is back.")
+                    ? Refused(ControlPlane.Busy, marked.Message!, null, marked.NextStep ?? ControlPlane.WaitUntilBack)
                     : new MaintenanceEnd(MaintenanceOutcome.Failed, marked.Message ?? $"Node {request.Node} could not be marked.");
             }
 
@@ -188,7 +188,7 @@ internal sealed class NodeClaim(
             children.Note(held is { Verdict: Verdict.Done, Message: { } gone } ? [gone] : []);
         }
 
-        children.StartHold(prior, _neighbours);
+        children.StartHold(prior, _neighbours, Reading!.Uid);
         return null;
     }
 

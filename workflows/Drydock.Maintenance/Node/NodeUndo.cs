@@ -53,6 +53,10 @@ internal sealed record UndoResult(Verdict Verdict, string? Done, string? Problem
     /// <summary>It cannot be put back now and can later, for <see cref="Problem"/>: that as a stable kind of blocker; or null.</summary>
     public string? Busy { get; init; }
 
+    /// <summary>Why a virtual machine is down and not to run any more, one sentence; null: it is, or runs.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? Unwanted { get; init; }
+
     /// <summary>A virtual machine whose guest still shuts down.</summary>
     public const string ShuttingDown = "vm-shutting-down";
 
@@ -160,7 +164,10 @@ internal sealed class NodeUndo(ICluster cluster)
             if ((vm?.Mark?.Prior ?? (vm is null ? null : ledger)) is not { } text)
             {
                 // It was marked when it was listed: this may be a rerun, after a crash between the start and the checkpoint of it.
-                return new(Verdict.Done, null, null, vm is { Mark: null } && await IsOnItsWayAsync(vm, cancellationToken));
+                return new(Verdict.Done, null, null, vm is { Mark: null } && await IsOnItsWayAsync(vm, cancellationToken))
+                {
+                    Unwanted = vm is null ? "Its VirtualMachine was deleted meanwhile." : null,
+                };
             }
 
             if (LedgerJson.Read<VmPrior>(text) is not { } prior)
@@ -195,17 +202,19 @@ internal sealed class NodeUndo(ICluster cluster)
                 return IsForNow(no) ? Busy(UndoResult.StartRefused, why) : new(Verdict.Refused, null, why);
             }
 
+            var unwanted = step.IsUnwanted ? step.Sentence(name, prior) : null;
             if (vm!.Mark is null)
             {
                 return new(Verdict.Done, step.Sentence(name, prior), null, step.WaitsToRun)
                 {
+                    Unwanted = unwanted,
                     Kept = $"Virtual machine {name}: somebody had taken our mark off it, so that it was put back by the ledger of the maintenance.",
                 };
             }
 
             if (await UnmarkVmAsync(name, vm.Mark.HeldBy, cancellationToken))
             {
-                return new(Verdict.Done, step.Sentence(name, prior), null, step.WaitsToRun);
+                return new(Verdict.Done, step.Sentence(name, prior), null, step.WaitsToRun) { Unwanted = unwanted };
             }
         }
 

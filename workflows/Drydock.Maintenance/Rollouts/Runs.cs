@@ -38,13 +38,13 @@ internal sealed class RunNodeOrchestrator : TaskOrchestrator<RunNodeInput, strin
         return done.Message;
     }
 
-    // A virtual machine that does not run where it was restarted counts against the failure budget too.
+    // A virtual machine that does not run where it was restarted counts against the failure budget too, unless somebody wants it down.
     private static async Task<NodeDone> DoneAsync(TaskOrchestrationContext context, RunNodeInput input, Task<MaintenanceReport> running)
     {
         try
         {
             var report = await running;
-            var down = report.VirtualMachines.FirstOrDefault(vm => vm is { Outcome: VmOutcome.NotRunningAgain or VmOutcome.Stopped, IsRestored: false });
+            var down = report.VirtualMachines.FirstOrDefault(vm => vm is { Outcome: VmOutcome.NotRunningAgain or VmOutcome.Stopped, IsRestored: false, IsUnwanted: false });
             return report.Outcome == MaintenanceOutcome.Completed && down is not null
                 ? new(report.Node, input.InstanceId, MaintenanceOutcome.Failed, $"{report.Message} But virtual machine {down.Vmi}: {down.Message}")
                 : new(report.Node, input.InstanceId, report.Outcome, report.Message, report.IsHeldByOther());

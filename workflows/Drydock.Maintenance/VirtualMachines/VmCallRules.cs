@@ -19,7 +19,7 @@ internal static class VmCallRules
                 Told(VmCallEnd.Refused, before, $"Virtual machine {vm} {refused}"),
             { HeldBy: { } holder, EvictedFrom: null } => Told(
                 VmCallEnd.Refused, before,
-                $"Virtual machine {vm} was stopped by {Holder.Describe(holder)}, which starts it again with its run strategy. Cancel that, or wait for it."),
+                $"Virtual machine {vm} was stopped by {Holder.Describe(holder)}, which starts it again with its run strategy. {WaitFor(before.StoppedFor)}"),
             { IsStopping: true, StartsAgain: false } when request.Call == VmCall.Start => Told(
                 VmCallEnd.Refused, before, $"Virtual machine {vm} is still being stopped. When it is down: drydock vm start {vm}"),
             _ => Already(request, before) is { } already ? Told(VmCallEnd.Already, before, already) : null,
@@ -92,11 +92,14 @@ internal static class VmCallRules
     // As long as it runs it may leave by itself: whoever waits for it is glad of that.
     private static string? OfEvicted(VmCall call, VmReading before, string who) => before switch
     {
-        { IsAlive: false } => $"was shut down by {who}. Cancel that, or wait for it.",
-        { IsLeaving: true } or { IsStopping: true } => $"is being shut down by {who}. Cancel that, or wait for it.",
+        { IsAlive: false } => $"was shut down by {who}. {WaitFor(before.EvictedFrom)}",
+        { IsLeaving: true } or { IsStopping: true } => $"is being shut down by {who}. {WaitFor(before.EvictedFrom)}",
         _ when call == VmCall.Migrate => null,
-        _ => $"is about to be shut down by {who}. Migrate it, cancel that, or wait for it.",
+        _ => $"is about to be shut down by {who}. {WaitFor(before.EvictedFrom, "Migrate it, cancel")}",
     };
+
+    // The mark stays where a maintenance ended and could not put the machine back, was ended by force, or is lost with its hub.
+    private static string WaitFor(string? node, string cancel = "Cancel") => $"{cancel} that, or wait for it{(node is null ? "." : $"; if it is over: drydock restore {node}")}";
 
     private static string? Already(VmCallRequest request, VmReading before) => (request.Call, before) switch
     {

@@ -92,6 +92,10 @@ internal sealed record VmReading
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public string? EvictedFrom { get; init; }
 
+    /// <summary>The node whose maintenance stopped it; null: none did, or the mark does not say, or it was read before that was told.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? StoppedFor { get; init; }
+
     /// <summary>Its launcher pod goes: its guest is being shut down.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsLeaving { get; init; }
@@ -121,7 +125,8 @@ internal sealed record VmReading
         var vmi = await cluster.GetVmiAsync(name, cancellationToken);
         var newest = await cluster.ListMigrationsAsync(name, cancellationToken) is [var first, ..] ? first : null;
         var strategy = Planning.VmForecasts.RunStrategyOf(vm);
-        var evicted = vm.Mark is { } mark && LedgerJson.Read<VmPrior>(mark.Prior) is { IsEvicted: true } prior ? prior : null;
+        var prior = vm.Mark is { } mark ? LedgerJson.Read<VmPrior>(mark.Prior) : null;
+        var evicted = prior is { IsEvicted: true } ? prior : null;
         return new VmReading
         {
             Exists = true,
@@ -133,6 +138,7 @@ internal sealed record VmReading
             HasRequests = vm.HasStateChangeRequests,
             HeldBy = vm.Mark?.HeldBy,
             EvictedFrom = evicted?.Node,
+            StoppedFor = prior is { IsEvicted: false } ? prior.Node : null,
             IsLeaving = evicted is not null && vmi is not null && (await cluster.ListLaunchersAsync(vmi.Ref, vmi.Uid, cancellationToken))
                 .Any(pod => pod is { IsFinished: false, DeletionRequestedAt: not null } && pod.Node == vmi.Node),
             Status = vm.PrintableStatus,

@@ -27,10 +27,10 @@ internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
     public VmUndoStep NextUndo(VmSnapshot vm, VmiSnapshot? vmi, bool isLeaving = false)
     {
         var isAlive = vmi is not null && vmi.Phase is not ("Succeeded" or "Failed");
-        if (VmForecasts.RunStrategyOf(vm) != StrategyName && (IsEvicted || !WasLeftByOurStop(vm)))
+        if (VmForecasts.RunStrategyOf(vm) is var strategy && strategy != StrategyName && (IsEvicted || !WasLeftByOurStop(vm)))
         {
             // Somebody gave it another strategy since: theirs holds.
-            return new(null, false, false, WasChanged: true);
+            return new(null, false, false, WasChanged: true) { IsUnwanted = strategy == "Halted" || (!isAlive && strategy != "Always") };
         }
 
         var isGoingDown = isAlive && (vmi!.IsBeingDeleted || vm.Running is false || isLeaving);
@@ -70,6 +70,9 @@ internal sealed record VmPrior(string Node, string? RunStrategy, bool? Running)
 /// <param name="IsBusy">A call is still on its way: try again later.</param>
 internal sealed record VmUndoStep(string? RunStrategy, bool Start, bool WaitsToRun, bool WasChanged = false, bool IsBusy = false)
 {
+    /// <summary>As somebody changed it, nothing starts it again.</summary>
+    public bool IsUnwanted { get; init; }
+
     /// <summary>What was done, for people.</summary>
     public string Sentence(ObjectRef vm, VmPrior prior) => WasChanged
         ? $"Virtual machine {vm}: somebody changed its run strategy meanwhile; left as it is."

@@ -183,6 +183,18 @@ public sealed class SafetyTests
         ControlPlane.OtherOut(Node() with { Unschedulable = true }, [Node()]).ShouldBeNull();
     }
 
+    [Fact]
+    public void What_brings_a_control_plane_node_back_depends_on_why_it_is_out()
+    {
+        string Next(NodeSnapshot other) => ControlPlane.OtherOut(Node(), [Node(), other])!.NextStep;
+        var cordoned = Ready("c") with { Unschedulable = true };
+
+        Next(cordoned with { Mark = new HoldMark("drydock/h/m-b", "{}") }).ShouldBe("See maintenance m-b to its end; if it is over: drydock restore c");
+        Next(cordoned).ShouldBe("When it is fit: kubectl uncordon c");
+        Next(cordoned with { Taints = [new NodeTaint(NodePrior.DrainTaint, null, "NoSchedule")] }).ShouldStartWith("The Node Maintenance Operator holds it");
+        Next(Node() with { Name = "d" }).ShouldBe("Wait until it is back.");
+    }
+
     [Theory]
     [InlineData("", null)]
     [InlineData("a b c", null)]
