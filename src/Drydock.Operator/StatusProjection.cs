@@ -40,6 +40,12 @@ internal static class StatusProjection
             return counted with { Phase = NodeMaintenancePhases.Succeeded, DrainProgress = 100, LastError = Steered(status), PendingPods = [] };
         }
 
+        // The node is empty: what held its drain up holds nothing up any more.
+        if (status is { Step: MaintenanceStep.Health, IsCancelling: false })
+        {
+            counted = counted with { DrainProgress = 100, LastError = Steered(status), PendingPods = [] };
+        }
+
         // On the way back (a deletion) the phase stays what it was: nothing in the operator's vocabulary says "being restored".
         if (status is { Step: MaintenanceStep.Health or MaintenanceStep.Restore or MaintenanceStep.Done } or { IsCancelling: true })
         {

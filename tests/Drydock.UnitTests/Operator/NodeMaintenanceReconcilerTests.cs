@@ -90,6 +90,12 @@ public sealed partial class NodeMaintenanceReconcilerTests : IAsyncDisposable
         var status = _resources[Name]!.Status;
         (status.Phase, status.DrainProgress, status.LastError).ShouldBe(("Running", 75, "the budget says no"));
         status.PendingPods.ShouldHaveSingleItem().Name.ShouldBe("web");
+
+        Progress(MaintenanceStep.Health);
+        await ReconcileAsync(1);
+
+        var after = _resources[Name]!.Status;
+        (after.Phase, after.DrainProgress, after.LastError, after.PendingPods.Count).ShouldBe(("Running", 100, null, 0), "the drain is over");
     }
 
     [Fact]
