@@ -94,7 +94,8 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
             FetchInputsAndOutputs: true);
         await foreach (var instance in client.GetAllInstancesAsync(running).WithCancellation(cancellationToken))
         {
-            if (instance.Name == Orchestration && RequestedBy(instance) is { } by && by.StartsWith(Prefix, StringComparison.Ordinal) && !known.Contains(by))
+            if (instance.Name == Orchestration && RequestedBy(instance) is { } by && by.StartsWith(Prefix, StringComparison.Ordinal)
+                && !known.Contains(by) && await IsGoneAsync(by, cancellationToken))
             {
                 await EndAsync(instance, by, cancellationToken);
             }
@@ -151,6 +152,10 @@ internal abstract class ResourceReconciler<T>(IDrydockResources resources, Durab
     }
 
     private string Prefix => Kind.ToLowerInvariant() + "/";
+
+    // The list of a type that is not served is empty too, such as while its definition is replaced: gone is what the server says is gone.
+    private async Task<bool> IsGoneAsync(string by, CancellationToken cancellationToken) =>
+        await resources.GetAsync(Type, by[Prefix.Length..].Split('/')[0], cancellationToken) is not { } found || By(found) != by;
 
     private async Task<ReconcileResult> DeleteAsync(
         DrydockResource resource, DateTimeOffset since, OrchestrationMetadata? instance, CancellationToken cancellationToken)
