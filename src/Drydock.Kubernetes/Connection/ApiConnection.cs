@@ -15,13 +15,23 @@ internal static class ApiConnection
             return new ApiClient(inMemory, address, credentials: null, connection.RequestTimeout, clock, owner: null);
         }
 
-        var config = Kubeconfig.Read(connection);
+        var (config, impersonation) = Kubeconfig.Read(connection);
 
         // Each request has its own time-out, by the injected clock; a watch has none.
         config.HttpClientTimeout = Timeout.InfiniteTimeSpan;
+
+        // A machine that lost its power answers nothing and closes nothing, and every request would go the same way for minutes.
+        config.FirstMessageHandlerSetup += connections =>
+            (connections.KeepAlivePingPolicy, connections.KeepAlivePingDelay, connections.KeepAlivePingTimeout) =
+            (HttpKeepAlivePingPolicy.WithActiveRequests, connection.PingDelay, connection.PingTimeout);
         try
         {
             var kubernetes = new k8s.Kubernetes(config);
+            foreach (var (name, value) in impersonation)
+            {
+                kubernetes.HttpClient.DefaultRequestHeaders.TryAddWithoutValidation(name, value);
+            }
+
             return new ApiClient(
                 kubernetes.HttpClient, kubernetes.BaseUri, kubernetes.Credentials, connection.RequestTimeout, clock, kubernetes);
         }

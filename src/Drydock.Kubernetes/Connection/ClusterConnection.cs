@@ -24,6 +24,15 @@ public sealed record ClusterConnection
     /// <summary>How long one request may take; watches are bounded otherwise. The default is 30 s.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// How long a connection on which something is awaited may be silent before it is asked for a sign of life. The default, 15 s, and what
+    /// <see cref="PingTimeout"/> adds are less than <see cref="RequestTimeout"/>: what comes after the first lost request goes another way.
+    /// </summary>
+    internal TimeSpan PingDelay { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long that may take before the connection is given up. The default is 10 s.</summary>
+    internal TimeSpan PingTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Where the maintenance leases lie. The default, <c>medik8s-leases</c>, is shared with the medik8s operators.</summary>
     public string LeaseNamespace { get; init; } = "medik8s-leases";
 

@@ -7,11 +7,11 @@ namespace Drydock.Kubernetes;
 /// <summary>Reads what the connection names and says in one sentence what is wrong with it.</summary>
 internal static class Kubeconfig
 {
-    public static KubernetesClientConfiguration Read(ClusterConnection connection)
+    public static ReadKubeconfig Read(ClusterConnection connection)
     {
         if (connection.KubeconfigText is { } text)
         {
-            return Build(connection, "The given kubeconfig", () => LoadText(text));
+            return Build(connection, "The given kubeconfig", () => LoadText(text), () => [new(null, text)]);
         }
 
         if (connection.KubeconfigPath is { } path)
@@ -34,7 +34,7 @@ internal static class Kubeconfig
         return !File.Exists(home) && KubernetesClientConfiguration.IsInCluster() ? InCluster() : FromFiles(connection, [home]);
     }
 
-    private static KubernetesClientConfiguration FromFiles(ClusterConnection connection, string[] paths)
+    private static ReadKubeconfig FromFiles(ClusterConnection connection, string[] paths)
     {
         // As kubectl does: of several files, those that are not there are passed over.
         var present = paths.Where(File.Exists).ToArray();
@@ -45,7 +45,8 @@ internal static class Kubeconfig
         }
 
         return Build(connection, $"The kubeconfig '{all}'", () => Merge(
-            [.. present.Select(path => KubernetesClientConfiguration.LoadKubeConfig(new FileInfo(path), useRelativePaths: true))]));
+            [.. present.Select(path => KubernetesClientConfiguration.LoadKubeConfig(new FileInfo(path), useRelativePaths: true))]),
+            () => [.. present.Select(path => new KubeconfigSource(new FileInfo(path).DirectoryName, File.ReadAllText(path)))]);
     }
 
     /// <summary>As kubectl does: the first file that says something wins.</summary>
@@ -69,11 +70,11 @@ internal static class Kubeconfig
         return KubernetesClientConfiguration.LoadKubeConfig(stream);
     }
 
-    private static KubernetesClientConfiguration InCluster()
+    private static ReadKubeconfig InCluster()
     {
         try
         {
-            return KubernetesClientConfiguration.InClusterConfig();
+            return new(KubernetesClientConfiguration.InClusterConfig(), []);
         }
         catch (Exception exception)
         {
@@ -82,12 +83,14 @@ internal static class Kubeconfig
         }
     }
 
-    private static KubernetesClientConfiguration Build(ClusterConnection connection, string what, Func<K8SConfiguration> load)
+    private static ReadKubeconfig Build(
+        ClusterConnection connection, string what, Func<K8SConfiguration> load, Func<IReadOnlyList<KubeconfigSource>> read)
     {
         K8SConfiguration config;
+        IReadOnlyList<KubeconfigSource> sources;
         try
         {
-            config = load() ?? new K8SConfiguration();
+            (config, sources) = (load() ?? new K8SConfiguration(), read());
         }
         catch (Exception exception)
         {
@@ -95,13 +98,16 @@ internal static class Kubeconfig
         }
 
         CheckContext(connection, what, config);
+        var context = config.Contexts.First(one => one.Name == (connection.Context ?? config.CurrentContext)).ContextDetails;
+        var extras = new KubeconfigExtras(sources, context?.Cluster ?? "", context?.User);
         AllowNoCredentials(config);
         try
         {
-            return KubernetesClientConfiguration.BuildConfigFromConfigObject(
+            var built = KubernetesClientConfiguration.BuildConfigFromConfigObject(
                 config, connection.Context, connection.Address?.GetLeftPart(UriPartial.Authority));
+            return extras.ApplyTo(built, what);
         }
-        catch (Exception exception)
+        catch (Exception exception) when (exception is not ClusterConnectionException)
         {
             throw new ClusterConnectionException($"{what} cannot be used: {OneLine(exception.GetBaseException().Message)}", exception);
         }

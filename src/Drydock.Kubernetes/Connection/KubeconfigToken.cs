@@ -9,7 +9,12 @@ public static class KubeconfigToken
     /// <exception cref="ClusterConnectionException">The kubeconfig cannot be used.</exception>
     public static async Task<string?> ReadAsync(ClusterConnection connection, CancellationToken cancellationToken)
     {
-        var config = Kubeconfig.Read(connection);
+        var (config, impersonation) = Kubeconfig.Read(connection);
+        if (impersonation is [var (_, other), ..])
+        {
+            throw new ClusterConnectionException($"The kubeconfig acts as {other}, which its token does not say: whoever sees that token takes the caller for the user that logs in.");
+        }
+
         if (config.AccessToken is { Length: > 0 } written)
         {
             return written;
