@@ -124,6 +124,12 @@ public interface ICluster
     /// <summary>The migrations of one instance, newest first; all of the cluster if null.</summary>
     Task<IReadOnlyList<MigrationSnapshot>> ListMigrationsAsync(ObjectRef? vmi, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The migrations of the cluster that have not finished, as the watch last told them, or null while no watch is open. Good for telling who
+    /// takes KubeVirt's slots: a cluster keeps thousands of finished ones, and every list has them all. Proves nothing.
+    /// </summary>
+    IReadOnlyList<MigrationSnapshot>? WatchedMigrations { get; }
+
     /// <summary>Writes or removes (null) the mark of a virtual machine if its resource version is still that of the snapshot.</summary>
     /// <returns>The machine after the change, or null if it changed meanwhile.</returns>
     Task<VmSnapshot?> MarkVmAsync(VmSnapshot vm, HoldMark? mark, CancellationToken cancellationToken);
@@ -194,11 +200,16 @@ public interface ICluster
     /// <returns>The cursor for the next wait.</returns>
     Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);
 
+    /// <summary>The same for who waits that a budget allows more: pods do not end it, but for those of virtual machines.</summary>
+    /// <returns>The cursor for the next wait, of any kind.</returns>
+    Task<string> WaitForBudgetChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);
+
     /// <summary>
-    /// The same for who waits for a virtual machine of the node: pods of other workloads do not end it. A node that loses hundreds of pods
-    /// would else wake each of its machines for each of them.
+    /// The same for who waits for a virtual machine of the node: neither pods of other workloads end it nor budgets that cover no machine of
+    /// the node, and what happens elsewhere does half a second later, all of that time together. A node that loses hundreds of pods, or a
+    /// cluster in which something begins at every moment, would else wake each machine for each of them.
     /// </summary>
-    /// <returns>The cursor for the next wait, of either kind.</returns>
+    /// <returns>The cursor for the next wait, of any kind.</returns>
     Task<string> WaitForMachineChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken);
 
     /// <summary>How much is under way, so that a test knows when time may jump.</summary>
@@ -224,7 +235,7 @@ public sealed record ClusterCounts(int RequestsInFlight, int ParkedWaits)
 
 /// <summary>One watch.</summary>
 /// <param name="Resource">Such as <c>nodes</c>.</param>
-/// <param name="HeardAt">When the server last said something: a list, an event, a bookmark (each minute, from a real server).</param>
+/// <param name="HeardAt">When the server last said something: a list, an event, a bookmark, or that it opened the watch.</param>
 /// <param name="Broken">Why it broke, while it is being taken up again; else null.</param>
 public sealed record WatchState(string Resource, DateTimeOffset HeardAt, string? Broken);
 

@@ -15,6 +15,9 @@ public interface INeighbours
     /// <summary>Which of these kinds are served and may not be listed by the caller: the permissions that it lacks.</summary>
     Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
 
+    /// <summary>Which of these kinds are served, and only in versions whose objects are not read here: the lists of such a kind are empty.</summary>
+    Task<IReadOnlyList<UnknownVersions>> FindUnknownVersionsAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken);
+
     /// <summary>What the account lacks to change objects of these kinds in these namespaces; an empty one for kinds of the cluster.</summary>
     Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken);
 
@@ -53,6 +56,11 @@ public interface INeighbours
     /// </summary>
     Task<string?> FindNodeMaintenanceOperatorAsync(CancellationToken cancellationToken);
 }
+
+/// <summary>A kind of which no version is known.</summary>
+/// <param name="Resource">Such as <c>machines.cluster.x-k8s.io</c>.</param>
+/// <param name="Served">The versions that are served.</param>
+public sealed record UnknownVersions(string Resource, IReadOnlyList<string> Served);
 
 /// <summary>The kinds of objects around a node. Serialised by name.</summary>
 public enum NeighbourKind

@@ -8,7 +8,7 @@ public sealed partial class KubernetesCluster
 {
     /// <inheritdoc/>
     public async Task<KubeVirtSnapshot?> GetKubeVirtAsync(CancellationToken cancellationToken) =>
-        (await _api.ListAllAsync(Resource.KubeVirts, selector: null, cancellationToken)).Select(KubeVirtSnapshots.KubeVirt).FirstOrDefault();
+        (await _api.ListAllAsync(Resource.KubeVirts, selector: null, KubeVirtSnapshots.KubeVirt, cancellationToken)).FirstOrDefault();
 
     /// <inheritdoc/>
     public async Task<VmiSnapshot?> GetVmiAsync(ObjectRef vmi, CancellationToken cancellationToken) =>
@@ -18,13 +18,13 @@ public sealed partial class KubernetesCluster
     public async Task<IReadOnlyList<VmiSnapshot>> ListVmisOnNodeAsync(string node, CancellationToken cancellationToken)
     {
         // KubeVirt keeps the label equal to status.nodeName; a CRD cannot be selected by a status field.
-        var vmis = await _api.ListAllAsync(Resource.Vmis, Selectors.Label("kubevirt.io/nodeName", node), cancellationToken);
-        return InOrder(vmis.Select(KubeVirtSnapshots.Vmi).Where(vmi => vmi.Node == node), vmi => vmi.Ref);
+        var vmis = await _api.ListAllAsync(Resource.Vmis, Selectors.Label("kubevirt.io/nodeName", node), KubeVirtSnapshots.Vmi, cancellationToken);
+        return InOrder(vmis.Where(vmi => vmi.Node == node), vmi => vmi.Ref);
     }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<VmiSnapshot>> ListVmisAsync(CancellationToken cancellationToken) =>
-        InOrder((await _api.ListAllAsync(Resource.Vmis, selector: null, cancellationToken)).Select(KubeVirtSnapshots.Vmi), vmi => vmi.Ref);
+        InOrder(await _api.ListAllAsync(Resource.Vmis, selector: null, KubeVirtSnapshots.Vmi, cancellationToken), vmi => vmi.Ref);
 
     /// <inheritdoc/>
     public async Task<int?> FindVmiReplicasAsync(ObjectRef replicaSet, CancellationToken cancellationToken)
@@ -43,28 +43,28 @@ public sealed partial class KubernetesCluster
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<VmSnapshot>> ListVmsAsync(CancellationToken cancellationToken) =>
-        InOrder((await _api.ListAllAsync(Resource.Vms, selector: null, cancellationToken)).Select(KubeVirtSnapshots.Vm), vm => vm.Ref);
+        InOrder(await _api.ListAllAsync(Resource.Vms, selector: null, KubeVirtSnapshots.Vm, cancellationToken), vm => vm.Ref);
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<PodSnapshot>> ListLaunchersAsync(ObjectRef vmi, string uid, CancellationToken cancellationToken)
     {
-        var pods = await _api.ListAsync(Resource.Pods, vmi.Namespace, Selectors.Label("kubevirt.io/created-by", uid), cancellationToken);
-        return InOrder((pods?.Items ?? []).Select(PodSnapshots.From), pod => pod.Ref);
+        var launchers = Selectors.Label("kubevirt.io/created-by", uid);
+        return InOrder((await _api.ListAsync(Resource.Pods, vmi.Namespace, launchers, PodSnapshots.From, cancellationToken))?.Items ?? [], pod => pod.Ref);
     }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<PodSnapshot>> ListLaunchersOnNodeAsync(string node, CancellationToken cancellationToken)
     {
         var pods = await _api.ListAllAsync(
-            Resource.Pods, $"{Selectors.OnNode(node)}&{Selectors.Label("kubevirt.io", "virt-launcher")}", cancellationToken);
-        return InOrder(pods.Select(PodSnapshots.From), pod => pod.Ref);
+            Resource.Pods, $"{Selectors.OnNode(node)}&{Selectors.Label("kubevirt.io", "virt-launcher")}", PodSnapshots.From, cancellationToken);
+        return InOrder(pods, pod => pod.Ref);
     }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<EventSnapshot>> ListEventsAsync(string @namespace, string uid, CancellationToken cancellationToken)
     {
-        var events = await _api.ListAsync(Resource.Events, @namespace, Selectors.About(uid), cancellationToken);
-        return [.. (events?.Items ?? []).Select(KubeVirtSnapshots.Event).OrderByDescending(one => one.At)];
+        var events = await _api.ListAsync(Resource.Events, @namespace, Selectors.About(uid), KubeVirtSnapshots.Event, cancellationToken);
+        return [.. (events?.Items ?? []).OrderByDescending(one => one.At)];
     }
 
     /// <inheritdoc/>
@@ -79,14 +79,12 @@ public sealed partial class KubernetesCluster
     public async Task<IReadOnlyList<MigrationSnapshot>> ListMigrationsAsync(ObjectRef? vmi, CancellationToken cancellationToken)
     {
         var selector = vmi is { Name.Length: <= Selectors.LongestLabel } named ? Selectors.Label("kubevirt.io/vmi-name", named.Name) : null;
-        var found = await _api.ListAsync(Resource.Migrations, vmi?.Namespace, selector, cancellationToken);
-        return
-        [
-            .. (found?.Items ?? []).Select(KubeVirtSnapshots.Migration).Where(migration => vmi is null || migration.Vmi == vmi)
-                .OrderByDescending(migration => migration.CreatedAt).ThenBy(migration => migration.IsFinished)
-                .ThenBy(migration => migration.Ref.Name, StringComparer.Ordinal),
-        ];
+        var found = await _api.ListAsync(Resource.Migrations, vmi?.Namespace, selector, KubeVirtSnapshots.Migration, cancellationToken);
+        return NewestFirst((found?.Items ?? []).Where(migration => vmi is null || migration.Vmi == vmi));
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MigrationSnapshot>? WatchedMigrations => _changes.Migrations is { } migrations ? NewestFirst(migrations) : null;
 
     /// <inheritdoc/>
     public Task<VmSnapshot?> MarkVmAsync(VmSnapshot vm, HoldMark? mark, CancellationToken cancellationToken) =>
@@ -115,4 +113,10 @@ public sealed partial class KubernetesCluster
     /// <inheritdoc/>
     public Task DeleteMigrationAsync(ObjectRef migration, string uid, CancellationToken cancellationToken) =>
         _vms.DeleteMigrationAsync(migration, uid, cancellationToken);
+
+    private static IReadOnlyList<MigrationSnapshot> NewestFirst(IEnumerable<MigrationSnapshot> migrations) =>
+    [
+        .. migrations.OrderByDescending(migration => migration.CreatedAt).ThenBy(migration => migration.IsFinished)
+            .ThenBy(migration => migration.Ref.Name, StringComparer.Ordinal),
+    ];
 }

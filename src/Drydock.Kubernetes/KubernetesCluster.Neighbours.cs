@@ -14,43 +14,69 @@ public sealed partial class KubernetesCluster
     /// <inheritdoc/>
     public async Task<IReadOnlyList<NeighbourSnapshot>> ListNeighboursAsync(NeighbourKind kind, CancellationToken cancellationToken)
     {
-        var resource = NeighbourSnapshots.ResourceOf(kind);
-        try
+        foreach (var resource in NeighbourSnapshots.ResourcesOf(kind))
         {
-            var found = await _api.ListAllAsync(resource, selector: null, cancellationToken);
-            return InOrder(found.Select(json => NeighbourSnapshots.From(kind, json)), neighbour => neighbour.Ref);
-        }
-        catch (ClusterException refusal) when (refusal.Kind == ClusterErrorKind.Forbidden)
-        {
-            // RBAC answers before the API server looks whether the kind exists: without it, the ordinary answer of a cluster without machines.
-            if (!await IsServedAsync(resource, cancellationToken))
+            try
             {
-                return [];
+                if (await _api.ListAsync(resource, @namespace: null, selector: null, json => NeighbourSnapshots.From(kind, json), cancellationToken) is { } found)
+                {
+                    return InOrder(found.Items, neighbour => neighbour.Ref);
+                }
             }
-
-            throw;
+            catch (ClusterException refusal) when (refusal.Kind == ClusterErrorKind.Forbidden)
+            {
+                // RBAC answers before the API server looks whether the kind exists: without it, the ordinary answer of a cluster without machines.
+                if (await IsServedAsync(resource, cancellationToken))
+                {
+                    throw;
+                }
+            }
         }
+
+        return [];
     }
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken)
     {
-        var rules = kinds.Select(NeighbourSnapshots.ResourceOf).ToDictionary(resource => new AccessRule("list", resource.Group, resource.Plural));
+        var rules = kinds.ToDictionary(static kind => RuleOf("list", NeighbourSnapshots.ResourcesOf(kind)[0], ""));
         var missing = await GetMissingAccessAsync([.. rules.Keys], cancellationToken);
-        var served = await Task.WhenAll(missing.Select(rule => IsServedAsync(rules[rule], cancellationToken)));
-        return [.. missing.Where((_, index) => served[index])];
+        var served = await Task.WhenAll(missing.Select(rule => FindServedAsync(rules[rule], cancellationToken)));
+        return [.. missing.Where((_, index) => served[index] is not null)];
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<UnknownVersions>> FindUnknownVersionsAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken)
+    {
+        var answer = await _api.SendAsync(new ApiCall("get", Resource.Groups), cancellationToken);
+        if (!answer.IsSuccess)
+        {
+            return answer.Code is 403 or 404 ? [] : throw ApiErrors.From(answer);
+        }
+
+        var groups = answer.Body.At("groups").Items().ToLookup(
+            static group => group.Text("name"), static group => group.At("versions").Items().Select(static version => version.Text("version") ?? "").ToList());
+        return
+        [
+            .. from kind in kinds
+               let known = NeighbourSnapshots.ResourcesOf(kind)
+               from versions in groups[known[0].Group]
+               where !known.Any(resource => versions.Contains(resource.GroupVersion, StringComparer.Ordinal))
+               select new UnknownVersions(known[0].Describe(null), versions),
+        ];
     }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken) =>
-        GetMissingAccessAsync([.. held.Select(static one => PatchOf(NeighbourSnapshots.ResourceOf(one.Kind), one.Namespace)).Distinct()], cancellationToken);
+        GetMissingAccessAsync([.. held.Select(static one => RuleOf("patch", NeighbourSnapshots.ResourcesOf(one.Kind)[0], one.Namespace)).Distinct()], cancellationToken);
 
-    private static AccessRule PatchOf(Resource resource, string @namespace) =>
-        new("patch", resource.Group, resource.Plural, Namespace: @namespace.Length == 0 ? null : @namespace);
+    // Permissions are given for a kind in all its versions.
+    private static AccessRule RuleOf(string verb, Resource resource, string @namespace) =>
+        new(verb, resource.Group, resource.Plural, Namespace: @namespace.Length == 0 ? null : @namespace);
 
     /// <inheritdoc/>
     public async Task<NeighbourSnapshot?> GetNeighbourAsync(NeighbourKind kind, ObjectRef name, CancellationToken cancellationToken) =>
-        await _api.GetAsync(NeighbourSnapshots.ResourceOf(kind), NamespaceOf(name), name.Name, cancellationToken) is { } found
+        await _api.GetAsync(await ResourceOfAsync(kind, cancellationToken), NamespaceOf(name), name.Name, cancellationToken) is { } found
             ? NeighbourSnapshots.From(kind, found)
             : null;
 
@@ -78,7 +104,7 @@ public sealed partial class KubernetesCluster
         }
 
         var answer = await _api.SendAsync(
-            new ApiCall("patch", NeighbourSnapshots.ResourceOf(neighbour.Kind))
+            new ApiCall("patch", await ResourceOfAsync(neighbour.Kind, cancellationToken))
             {
                 Namespace = NamespaceOf(neighbour.Ref), Name = neighbour.Ref.Name, Body = patch.ToJsonString(),
             },
@@ -123,8 +149,7 @@ public sealed partial class KubernetesCluster
     public async Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(string? @namespace, string selector, CancellationToken cancellationToken)
     {
         var query = "labelSelector=" + Uri.EscapeDataString(selector);
-        var found = await _api.ListAsync(Resource.Pods, @namespace, query, cancellationToken);
-        return InOrder((found?.Items ?? []).Select(PodSnapshots.From), pod => pod.Ref);
+        return InOrder((await _api.ListAsync(Resource.Pods, @namespace, query, PodSnapshots.From, cancellationToken))?.Items ?? [], pod => pod.Ref);
     }
 
     /// <inheritdoc/>
@@ -132,11 +157,29 @@ public sealed partial class KubernetesCluster
     {
         var selector = "fieldSelector=" + Uri.EscapeDataString("metadata.name=" + OtherOperatorsLease);
         var now = _api.Clock.GetUtcNow();
-        return (await _api.ListAllAsync(Resource.Leases, selector, cancellationToken))
-            .Select(lease => (Lease: LeaseSnapshots.From(lease), Name: lease.Ref()))
+        return (await _api.ListAllAsync(Resource.Leases, selector, lease => (Lease: LeaseSnapshots.From(lease), Name: lease.Ref()), cancellationToken))
             .Where(found => found.Lease.Holder is not null && found.Lease.ExpiresAt > now)
             .Select(found => $"{found.Lease.Holder} (lease {found.Name})")
             .FirstOrDefault();
+    }
+
+    /// <summary>The kind in a version that is served; where none is, the answer tells it.</summary>
+    private async Task<Resource> ResourceOfAsync(NeighbourKind kind, CancellationToken cancellationToken) =>
+        NeighbourSnapshots.ResourcesOf(kind) is { Count: > 1 } known
+            ? await FindServedAsync(kind, cancellationToken) ?? known[0]
+            : NeighbourSnapshots.ResourcesOf(kind)[0];
+
+    private async Task<Resource?> FindServedAsync(NeighbourKind kind, CancellationToken cancellationToken)
+    {
+        foreach (var resource in NeighbourSnapshots.ResourcesOf(kind))
+        {
+            if (await IsServedAsync(resource, cancellationToken))
+            {
+                return resource;
+            }
+        }
+
+        return null;
     }
 
     private static string? NamespaceOf(ObjectRef name) => name.Namespace.Length == 0 ? null : name.Namespace;

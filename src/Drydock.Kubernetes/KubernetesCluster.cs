@@ -108,7 +108,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     /// <inheritdoc/>
     public async Task<IReadOnlyList<NodeSnapshot>> ListNodesAsync(CancellationToken cancellationToken) =>
     [
-        .. (await _api.ListAllAsync(Resource.Nodes, selector: null, cancellationToken)).Select(NodeSnapshots.From)
+        .. (await _api.ListAllAsync(Resource.Nodes, selector: null, NodeSnapshots.From, cancellationToken))
             .OrderBy(node => node.Name, StringComparer.Ordinal),
     ];
 
@@ -143,15 +143,15 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<PodSnapshot>> ListPodsOnNodeAsync(string node, CancellationToken cancellationToken) =>
-        InOrder((await _api.ListAllAsync(Resource.Pods, Selectors.OnNode(node), cancellationToken)).Select(PodSnapshots.From), pod => pod.Ref);
+        InOrder(await _api.ListAllAsync(Resource.Pods, Selectors.OnNode(node), PodSnapshots.From, cancellationToken), pod => pod.Ref);
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<PodSnapshot>> ListPodsAsync(CancellationToken cancellationToken) =>
-        InOrder((await _api.ListAllAsync(Resource.Pods, Selectors.Running, cancellationToken)).Select(PodSnapshots.From), pod => pod.Ref);
+        InOrder(await _api.ListAllAsync(Resource.Pods, Selectors.Running, PodSnapshots.From, cancellationToken), pod => pod.Ref);
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<PodSnapshot>> ListUnscheduledPodsAsync(string? @namespace, CancellationToken cancellationToken) => InOrder(
-        ((await _api.ListAsync(Resource.Pods, @namespace, Selectors.Unscheduled, cancellationToken))?.Items ?? []).Select(PodSnapshots.From), pod => pod.Ref);
+        (await _api.ListAsync(Resource.Pods, @namespace, Selectors.Unscheduled, PodSnapshots.From, cancellationToken))?.Items ?? [], pod => pod.Ref);
 
     /// <inheritdoc/>
     public async Task<IReadOnlyDictionary<string, string>> GetNamespaceLabelsAsync(string name, CancellationToken cancellationToken) =>
@@ -161,7 +161,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<VolumePlace>> ListVolumePlacesAsync(CancellationToken cancellationToken) =>
-        [.. (await _api.ListAllAsync(Resource.Volumes, selector: null, cancellationToken)).Select(VolumePlaces.From).OfType<VolumePlace>()];
+        [.. (await _api.ListAllAsync(Resource.Volumes, selector: null, VolumePlaces.From, cancellationToken)).OfType<VolumePlace>()];
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<VolumeAttachmentSnapshot>> ListVolumeAttachmentsAsync(
@@ -170,7 +170,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<BudgetSnapshot>> ListBudgetsAsync(CancellationToken cancellationToken) =>
-        InOrder((await _api.ListAllAsync(Resource.Budgets, selector: null, cancellationToken)).Select(BudgetSnapshots.From), budget => budget.Ref);
+        InOrder(await _api.ListAllAsync(Resource.Budgets, selector: null, BudgetSnapshots.From, cancellationToken), budget => budget.Ref);
 
     /// <inheritdoc/>
     public IReadOnlyList<BudgetSnapshot>? WatchedBudgets => _changes.Budgets;
@@ -222,11 +222,15 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
 
     /// <inheritdoc/>
     public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
-        _changes.WaitAsync(node, withPods: true, cursor, until, cancellationToken);
+        _changes.WaitAsync(node, WaitFor.Anything, cursor, until, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<string> WaitForBudgetChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
+        _changes.WaitAsync(node, WaitFor.Budgets, cursor, until, cancellationToken);
 
     /// <inheritdoc/>
     public Task<string> WaitForMachineChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
-        _changes.WaitAsync(node, withPods: false, cursor, until, cancellationToken);
+        _changes.WaitAsync(node, WaitFor.Machines, cursor, until, cancellationToken);
 
     /// <summary>Ends the watches and closes the connection.</summary>
     public async ValueTask DisposeAsync()

@@ -64,6 +64,10 @@ internal sealed class Wakeups
         Open(node, cluster.WaitForChangeAsync, cursor, until);
 
     /// <summary>The same, but pods that are not those of virtual machines do not end it.</summary>
+    public Waiting OpenForBudget(ICluster cluster, string node, string? cursor, DateTimeOffset until) =>
+        Open(node, cluster.WaitForBudgetChangeAsync, cursor, until);
+
+    /// <summary>The same, but what has nothing to do with the machines of the node does not end it, or not at once.</summary>
     public Waiting OpenForMachine(ICluster cluster, string node, string? cursor, DateTimeOffset until) =>
         Open(node, cluster.WaitForMachineChangeAsync, cursor, until);
 
@@ -132,6 +136,14 @@ internal sealed class Waiting(
 
     /// <summary>It is time to return what there is.</summary>
     public bool IsOver => woken.IsCancellationRequested || clock.GetUtcNow() >= until;
+
+    /// <summary>Returns after that time, or when the wait is cut short.</summary>
+    public async Task SleepAsync(TimeSpan time, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, woken);
+        await Task.WhenAny(Task.Delay(time, clock, either.Token));
+        cancellationToken.ThrowIfCancellationRequested();
+    }
 
     /// <summary>Returns at a change, when the wait is over, or at <paramref name="atTheLatest"/>.</summary>
     public async Task NextAsync(DateTimeOffset? atTheLatest, CancellationToken cancellationToken)

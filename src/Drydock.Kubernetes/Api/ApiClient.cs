@@ -95,11 +95,13 @@ internal sealed class ApiClient(
 
     /// <summary>
     /// All objects that match, read in pages of one consistent state, or null if the type is not served. That is believed only of types that
-    /// a cluster may be without: every API server has pods, and one that answers 404 for them is not there yet.
+    /// a cluster may be without: every API server has pods, and one that answers 404 for them is not there yet. Of each page only what
+    /// <paramref name="read"/> makes of its objects is kept: a large cluster has gigabytes of JSON.
     /// </summary>
-    public async Task<ApiList?> ListAsync(Resource resource, string? @namespace, string? selector, CancellationToken cancellationToken)
+    public async Task<ApiList<T>?> ListAsync<T>(
+        Resource resource, string? @namespace, string? selector, Func<JsonElement, T> read, CancellationToken cancellationToken)
     {
-        var items = new List<JsonElement>();
+        var items = new List<T>();
         var limit = PageSize;
         string? next = null;
         while (true)
@@ -124,10 +126,10 @@ internal sealed class ApiClient(
             }
 
             var page = answer.IsSuccess ? answer.Body : throw ApiErrors.From(answer);
-            items.AddRange(page.At("items").Items());
+            items.AddRange(page.At("items").Items().Select(read));
             if (page.Text("metadata", "continue") is not { Length: > 0 } token)
             {
-                return new ApiList(items, page.ResourceVersion());
+                return new ApiList<T>(items, page.ResourceVersion());
             }
 
             next = "continue=" + Uri.EscapeDataString(token);
@@ -135,8 +137,9 @@ internal sealed class ApiClient(
     }
 
     /// <summary>All objects of the cluster that match; none if the type is not served.</summary>
-    public async Task<IReadOnlyList<JsonElement>> ListAllAsync(Resource resource, string? selector, CancellationToken cancellationToken) =>
-        (await ListAsync(resource, @namespace: null, selector, cancellationToken))?.Items ?? [];
+    public async Task<IReadOnlyList<T>> ListAllAsync<T>(
+        Resource resource, string? selector, Func<JsonElement, T> read, CancellationToken cancellationToken) =>
+        (await ListAsync(resource, @namespace: null, selector, read, cancellationToken))?.Items ?? [];
 
     /// <summary>Opens a watch; the caller reads it line by line. Counted as a request only until it is open.</summary>
     /// <exception cref="ClusterException">It was not opened.</exception>
@@ -251,4 +254,5 @@ internal sealed class ApiClient(
 }
 
 /// <summary>A list and the state it shows.</summary>
-internal sealed record ApiList(IReadOnlyList<JsonElement> Items, string ResourceVersion);
+/// <typeparam name="T">What was made of each object.</typeparam>
+internal sealed record ApiList<T>(IReadOnlyList<T> Items, string ResourceVersion);

@@ -26,6 +26,8 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource OpenShiftHealthChecks = new("machine.openshift.io", "v1beta1", "machinehealthchecks");
     public static readonly Resource ClusterMachines = new("cluster.x-k8s.io", "v1beta1", "machines");
     public static readonly Resource ClusterHealthChecks = new("cluster.x-k8s.io", "v1beta1", "machinehealthchecks");
+    public static readonly Resource LaterClusterMachines = ClusterMachines with { GroupVersion = "v1beta2" };
+    public static readonly Resource LaterClusterHealthChecks = ClusterHealthChecks with { GroupVersion = "v1beta2" };
     public static readonly Resource KubeVirts = new("kubevirt.io", "v1", "kubevirts");
     public static readonly Resource Vms = new("kubevirt.io", "v1", "virtualmachines");
     public static readonly Resource Vmis = new("kubevirt.io", "v1", "virtualmachineinstances");
@@ -37,6 +39,7 @@ internal sealed record Resource(string Group, string GroupVersion, string Plural
     public static readonly Resource ValidatingWebhooks = new("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
     public static readonly Resource ClusterVersions = new("config.openshift.io", "v1", "clusterversions");
     public static readonly Resource Version = new("", "version", "") { FixedPath = "/version" };
+    public static readonly Resource Groups = new("", "", "") { FixedPath = "/apis" };
     public static readonly Resource SimulatedFaults = new("", "", "") { FixedPath = "/simulator/faults" };
     public static readonly Resource Rollouts = new("drydock.dev", "v1alpha1", "maintenancerollouts");
     public static readonly Resource Windows = new("drydock.dev", "v1alpha1", "maintenancewindows");

@@ -119,8 +119,8 @@ internal sealed class Evictions(ApiClient api)
         }
 
         // What is missing to the budget may be a pod that no node takes: then that is what somebody must look at.
-        var waiting = await api.ListAsync(Resource.Pods, budget.Ref.Namespace, Selectors.Unscheduled, cancellationToken);
-        var refused = (waiting?.Items ?? []).Select(PodSnapshots.From).FirstOrDefault(other => other.UnschedulableMessage is not null && budget.Covers(other));
+        var waiting = await api.ListAsync(Resource.Pods, budget.Ref.Namespace, Selectors.Unscheduled, PodSnapshots.From, cancellationToken);
+        var refused = (waiting?.Items ?? []).FirstOrDefault(other => other.UnschedulableMessage is not null && budget.Covers(other));
         return refused is null
             ? outcome
             : outcome with { Message = $"{outcome.Message}; pod {refused.Ref} is not scheduled: {refused.UnschedulableMessage}" };
@@ -130,7 +130,7 @@ internal sealed class Evictions(ApiClient api)
     {
         try
         {
-            var budgets = await api.ListAsync(Resource.Budgets, pod.Pod.Namespace, selector: null, cancellationToken);
+            var budgets = await api.ListAsync(Resource.Budgets, pod.Pod.Namespace, selector: null, BudgetSnapshots.From, cancellationToken);
             var found = await api.GetAsync(Resource.Pods, pod.Pod.Namespace, pod.Pod.Name, cancellationToken);
             if (budgets is null || found is not { } json)
             {
@@ -138,7 +138,7 @@ internal sealed class Evictions(ApiClient api)
             }
 
             var snapshot = PodSnapshots.From(json);
-            var covering = budgets.Items.Select(BudgetSnapshots.From).Where(budget => budget.Covers(snapshot))
+            var covering = budgets.Items.Where(budget => budget.Covers(snapshot))
                 .Select(budget => $"poddisruptionbudget/{budget.Ref}");
             return outcome with { Object = string.Join(", ", covering) };
         }

@@ -14,7 +14,7 @@ internal sealed class DrydockResources(ApiClient api, ILogger<DrydockResources> 
 
     public async Task<IReadOnlyList<DrydockResource>> ListAsync(DrydockKind kind, CancellationToken cancellationToken) =>
     [
-        .. (await api.ListAllAsync(TypeOf(kind), selector: null, cancellationToken)).Select(found => Read(kind, found))
+        .. (await api.ListAllAsync(TypeOf(kind), selector: null, found => Read(kind, found), cancellationToken))
             .OrderBy(resource => resource.Name, StringComparer.Ordinal),
     ];
 

@@ -14,7 +14,7 @@ internal sealed class NodeMaintenances(ApiClient api, NodeEvents events, ILogger
 {
     public async Task<IReadOnlyList<NodeMaintenanceSnapshot>> ListAsync(CancellationToken cancellationToken) =>
     [
-        .. (await api.ListAllAsync(Resource.NodeMaintenances, selector: null, cancellationToken)).Select(NodeMaintenanceJson.Read)
+        .. (await api.ListAllAsync(Resource.NodeMaintenances, selector: null, NodeMaintenanceJson.Read, cancellationToken))
             .OrderBy(resource => resource.Name, StringComparer.Ordinal),
     ];
 

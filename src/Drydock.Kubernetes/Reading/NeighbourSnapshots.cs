@@ -6,14 +6,15 @@ namespace Drydock.Kubernetes.Reading;
 /// <summary>The objects around a node: only the fields that decide something.</summary>
 internal static class NeighbourSnapshots
 {
-    public static Resource ResourceOf(NeighbourKind kind) => kind switch
+    /// <summary>The kind in each version that has the fields which are read here; a cluster serves one of them or more.</summary>
+    public static IReadOnlyList<Resource> ResourcesOf(NeighbourKind kind) => kind switch
     {
-        NeighbourKind.BareMetalHost => Resource.BareMetalHosts,
-        NeighbourKind.NodeHealthCheck => Resource.NodeHealthChecks,
-        NeighbourKind.OpenShiftMachine => Resource.OpenShiftMachines,
-        NeighbourKind.OpenShiftHealthCheck => Resource.OpenShiftHealthChecks,
-        NeighbourKind.ClusterMachine => Resource.ClusterMachines,
-        NeighbourKind.ClusterHealthCheck => Resource.ClusterHealthChecks,
+        NeighbourKind.BareMetalHost => [Resource.BareMetalHosts],
+        NeighbourKind.NodeHealthCheck => [Resource.NodeHealthChecks],
+        NeighbourKind.OpenShiftMachine => [Resource.OpenShiftMachines],
+        NeighbourKind.OpenShiftHealthCheck => [Resource.OpenShiftHealthChecks],
+        NeighbourKind.ClusterMachine => [Resource.ClusterMachines, Resource.LaterClusterMachines],
+        NeighbourKind.ClusterHealthCheck => [Resource.ClusterHealthChecks, Resource.LaterClusterHealthChecks],
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Not a kind of neighbour."),
     };
 

@@ -11,8 +11,8 @@ internal static class VolumeAttachments
         ApiClient api, string node, IReadOnlyList<PodSnapshot> stay, CancellationToken cancellationToken)
     {
         // spec.nodeName of a VolumeAttachment is no field that can be selected by.
-        var attached = (await api.ListAllAsync(Resource.VolumeAttachments, selector: null, cancellationToken))
-            .Select(From).Where(attachment => attachment.Node == node).OrderBy(attachment => attachment.Name, StringComparer.Ordinal).ToList();
+        var attached = (await api.ListAllAsync(Resource.VolumeAttachments, selector: null, From, cancellationToken))
+            .Where(attachment => attachment.Node == node).OrderBy(attachment => attachment.Name, StringComparer.Ordinal).ToList();
         if (attached.Count == 0)
         {
             return [];

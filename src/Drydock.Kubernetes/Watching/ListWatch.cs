@@ -6,10 +6,14 @@ using Microsoft.Extensions.Logging;
 namespace Drydock.Kubernetes.Watching;
 
 /// <summary>What a list-and-watch tells.</summary>
-internal interface IListWatchSink
+/// <typeparam name="T">What is kept of an object of a list.</typeparam>
+internal interface IListWatchSink<T>
 {
+    /// <summary>What is kept of an object of a list that is being read; that list may still break.</summary>
+    T Read(JsonElement item);
+
     /// <summary>All there is now; empty too if the type is not served.</summary>
-    void Listed(IReadOnlyList<JsonElement> items);
+    void Listed(IReadOnlyList<T> items);
 
     /// <summary>One object was added, changed or deleted.</summary>
     void Changed(WatchEvent change);
@@ -19,9 +23,9 @@ internal interface IListWatchSink
 /// Lists, then watches from there, for ever: a closed or dropped watch goes on where it was, an expired one lists again, a silent one is
 /// taken for dead. It never gives up; who stops it cancels it.
 /// </summary>
-internal sealed partial class ListWatch(ApiClient api, Resource resource, string? selector, IListWatchSink sink, ILogger logger)
+internal sealed partial class ListWatch<T>(ApiClient api, Resource resource, string? selector, IListWatchSink<T> sink, ILogger logger)
 {
-    /// <summary>The server ends the watch after this; a real one sends a bookmark every minute until then.</summary>
+    /// <summary>The server ends the watch after this. Most send a bookmark every minute until then; of a type that nobody touched some send none.</summary>
     private static readonly TimeSpan WatchTime = TimeSpan.FromMinutes(5);
 
     private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(150);
@@ -77,7 +81,7 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
 
     private async Task<bool> ListAsync(CancellationToken cancellationToken)
     {
-        var list = await api.ListAsync(resource, @namespace: null, selector, cancellationToken);
+        var list = await api.ListAsync(resource, @namespace: null, selector, sink.Read, cancellationToken);
         sink.Listed(list?.Items ?? []);
         api.Watches.Heard(this);
         _version = list?.ResourceVersion;
@@ -90,6 +94,8 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
         var query = $"watch=true&allowWatchBookmarks=true&timeoutSeconds={(int)WatchTime.TotalSeconds}&resourceVersion={_version}"
             + (selector is null ? "" : "&" + selector);
         using var watch = await api.OpenWatchAsync(new ApiCall("watch", resource) { Query = query }, cancellationToken);
+        api.Watches.Heard(this);
+        var since = api.Clock.GetTimestamp();
         using var silence = new CancellationTokenSource(LongestSilence, api.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
         var lines = 0;
@@ -122,6 +128,11 @@ internal sealed partial class ListWatch(ApiClient api, Resource resource, string
         finally
         {
             _isLive = false;
+            if (api.Clock.GetElapsedTime(since) >= LongestDelay)
+            {
+                // A server that opens watches and has nothing to tell is no failing one.
+                _failures = 0;
+            }
         }
 
         // A server that closes every watch at once must not be asked in a tight loop.

@@ -16,7 +16,7 @@ internal sealed class NamesWatch(ApiClient api, Resource resource, ILogger logge
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var names = new PendingNames();
-        var watch = new ListWatch(api, resource, selector: null, names, logger).RunAsync(stop.Token);
+        var watch = new ListWatch<string>(api, resource, selector: null, names, logger).RunAsync(stop.Token);
         try
         {
             await using var resync = api.Clock.CreateTimer(_ => names.AddAll(), state: null, Resync, Resync);
@@ -33,21 +33,23 @@ internal sealed class NamesWatch(ApiClient api, Resource resource, ILogger logge
     }
 
     /// <summary>Each name waits once, however often it changed.</summary>
-    private sealed class PendingNames : IListWatchSink
+    private sealed class PendingNames : IListWatchSink<string>
     {
         private readonly Lock _gate = new();
         private readonly HashSet<string> _known = new(StringComparer.Ordinal);
         private readonly HashSet<string> _pending = new(StringComparer.Ordinal);
         private readonly Channel<string> _queue = Channel.CreateUnbounded<string>();
 
-        public void Listed(IReadOnlyList<JsonElement> items)
+        public string Read(JsonElement item) => item.Name();
+
+        public void Listed(IReadOnlyList<string> items)
         {
             lock (_gate)
             {
                 // Those that are no longer there are told too: somebody may still hold something for them.
-                var names = items.Select(item => item.Name()).Concat(_known).ToHashSet(StringComparer.Ordinal);
+                var names = items.Concat(_known).ToHashSet(StringComparer.Ordinal);
                 _known.Clear();
-                _known.UnionWith(items.Select(item => item.Name()));
+                _known.UnionWith(items);
                 foreach (var name in names)
                 {
                     Add(name);

@@ -14,7 +14,7 @@ internal sealed class WatchHealth(TimeProvider clock)
     /// <summary>A watch of this kind runs from now on.</summary>
     public void Begin(object watch, Resource resource) => _watches[watch] = new WatchState(resource.Describe(null), clock.GetUtcNow(), null);
 
-    /// <summary>The server said something: a list, an event, a bookmark.</summary>
+    /// <summary>The server said something: a list, an event, a bookmark, or that the watch is open.</summary>
     public void Heard(object watch) => Update(watch, state => state with { HeardAt = clock.GetUtcNow(), Broken = null });
 
     /// <summary>It broke and is being taken up again.</summary>

@@ -9,7 +9,7 @@ namespace Drydock.Kubernetes.Watching;
 /// there before is unknown.
 /// </summary>
 internal sealed class WatchedObjects<T>(
-    Lock gate, Func<JsonElement, T> read, Action<T?, T?> changed, Action started, Action seen) : IListWatchSink
+    Lock gate, Func<JsonElement, T> read, Action<T?, T?> changed, Action started, Action seen) : IListWatchSink<KeyValuePair<ObjectRef, T>>
     where T : class
 {
     private Dictionary<ObjectRef, T>? _objects;
@@ -17,15 +17,23 @@ internal sealed class WatchedObjects<T>(
     /// <summary>What there is, as far as it was told. To be called under the gate.</summary>
     public IReadOnlyCollection<T> Values => _objects?.Values ?? (IReadOnlyCollection<T>)[];
 
-    public void Listed(IReadOnlyList<JsonElement> items)
+    public KeyValuePair<ObjectRef, T> Read(JsonElement item)
+    {
+        lock (gate)
+        {
+            return new(item.Ref(), read(item));
+        }
+    }
+
+    public void Listed(IReadOnlyList<KeyValuePair<ObjectRef, T>> items)
     {
         lock (gate)
         {
             var before = _objects;
             _objects = [];
-            foreach (var item in items)
+            foreach (var (name, after) in items)
             {
-                Set(item, before?.GetValueOrDefault(item.Ref()), tell: before is not null);
+                Set(name, before?.GetValueOrDefault(name), after, tell: before is not null);
             }
 
             foreach (var (_, gone) in (before ?? []).Where(pair => !_objects.ContainsKey(pair.Key)))
@@ -45,25 +53,25 @@ internal sealed class WatchedObjects<T>(
         lock (gate)
         {
             var objects = _objects ??= [];
-            var before = objects.GetValueOrDefault(change.Object.Ref());
+            var name = change.Object.Ref();
+            var before = objects.GetValueOrDefault(name);
             if (change.Type == "DELETED")
             {
-                objects.Remove(change.Object.Ref());
+                objects.Remove(name);
                 changed(before, null);
             }
             else
             {
-                Set(change.Object, before, tell: true);
+                Set(name, before, read(change.Object), tell: true);
             }
 
             seen();
         }
     }
 
-    private void Set(JsonElement item, T? before, bool tell)
+    private void Set(ObjectRef name, T? before, T after, bool tell)
     {
-        var after = read(item);
-        _objects![item.Ref()] = after;
+        _objects![name] = after;
         if (tell && !after.Equals(before))
         {
             changed(before, after);

@@ -13,8 +13,17 @@ internal sealed record Concern(bool Everyone, IReadOnlyCollection<string> Nodes)
     /// <summary>Pods alone changed, and none of them is that of a machine.</summary>
     public bool IsOfPodsOnly { get; init; }
 
+    /// <summary>A budget alone changed: who waits for a machine is concerned only by those that cover one of its <see cref="Nodes"/>.</summary>
+    public bool IsOfBudget { get; init; }
+
+    /// <summary>It may be anybody's, but hardly is that of a machine of another node than <see cref="Nodes"/>: who waits for one has time.</summary>
+    public bool IsElsewhere { get; init; }
+
     public static readonly Concern Nobody = new(Everyone: false, []);
     public static readonly Concern All = new(Everyone: true, []);
+
+    /// <summary>These nodes at once, and everyone in a while.</summary>
+    public static Concern Elsewhere(params IEnumerable<string?> nodes) => Of(nodes) with { Everyone = true, IsElsewhere = true };
 
     public static Concern Of(params IEnumerable<string?> nodes) =>
         new(Everyone: false, [.. nodes.Where(node => !string.IsNullOrEmpty(node)).Select(node => node!).Distinct(StringComparer.Ordinal)]);
@@ -47,7 +56,7 @@ internal sealed record NodeState(string Name, bool TakesPods, ulong Rest)
     /// <summary>A node's own maintenance wants every change; the others only that it takes pods again.</summary>
     public static Concern Concerns(NodeState? before, NodeState? after) =>
         before == after ? Concern.Nobody
-        : after is { TakesPods: true } && before is not { TakesPods: true } ? Concern.All
+        : after is { TakesPods: true } && before is not { TakesPods: true } ? Concern.Elsewhere(after.Name)
         : Concern.Of((after ?? before)!.Name);
 
     private static string Raw(JsonElement element) => element.ValueKind == JsonValueKind.Undefined ? "" : element.GetRawText();
@@ -60,6 +69,9 @@ internal sealed record NodeState(string Name, bool TakesPods, ulong Rest)
 /// <param name="Rest">What else.</param>
 internal sealed record PodState(bool IsLauncher, bool IsGoing, ulong Life, ulong Rest)
 {
+    /// <summary>The pod as it was seen, if it is that of a machine: whether a budget covers it can matter. It makes no difference between two states.</summary>
+    public PodSnapshot? Launcher { get; init; }
+
     public static PodState From(JsonElement pod)
     {
         var snapshot = PodSnapshots.From(pod);
@@ -79,8 +91,16 @@ internal sealed record PodState(bool IsLauncher, bool IsGoing, ulong Life, ulong
                 snapshot.IsReady ? "ready" : "",
                 pod.Text("metadata", "deletionTimestamp"),
                 snapshot.UnschedulableMessage is null ? "" : "unschedulable",
-            ]));
+            ]))
+        {
+            Launcher = snapshot.IsVirtLauncher ? snapshot : null,
+        };
     }
+
+    public bool Equals(PodState? other) =>
+        other is not null && (IsLauncher, IsGoing, Life, Rest) == (other.IsLauncher, other.IsGoing, other.Life, other.Rest);
+
+    public override int GetHashCode() => HashCode.Combine(IsLauncher, IsGoing, Life, Rest);
 
     /// <summary>Concerns its node; but that it begins to go, or is not ready while it goes, is no news: that it is gone will be.</summary>
     public static Concern Concerns(string node, PodState? before, PodState? after) =>
@@ -109,12 +129,15 @@ internal sealed record BudgetState(int Allowed, bool IsObserved, ulong Spec)
     }
 
     /// <summary>A budget that allows less wakes nobody: nothing can be done that could not be done before.</summary>
-    public static Concern Concerns(BudgetState? before, BudgetState? after) =>
+    /// <param name="before">What it was.</param>
+    /// <param name="after">What it is.</param>
+    /// <param name="machinesOn">The nodes with a machine whose pod it covers.</param>
+    public static Concern Concerns(BudgetState? before, BudgetState? after, IEnumerable<string> machinesOn) =>
         before is null || after is null
         || after.Spec != before.Spec
         || after.Allowed > before.Allowed
         || (after.IsObserved && !before.IsObserved)
-            ? Concern.All
+            ? Concern.Of(machinesOn) with { Everyone = true, IsOfBudget = true }
             : Concern.Nobody;
 }
 
@@ -151,13 +174,16 @@ internal sealed record VmiState(ObjectRef Ref, string? Node, bool IsUp, ulong Re
     /// <param name="seenOn">The nodes on which an instance of this name was seen: a machine that restarts elsewhere concerns the node it left.</param>
     public static Concern Concerns(VmiState? before, VmiState? after, IEnumerable<string> seenOn) =>
         before == after ? Concern.Nobody
-        : after is not null && (after.Node is null || (after.IsUp && before is not { IsUp: true })) ? Concern.All
+        : after is not null && (after.Node is null || (after.IsUp && before is not { IsUp: true })) ? Concern.Elsewhere([before?.Node, after?.Node, .. seenOn])
         : Concern.Of([before?.Node, after?.Node, .. seenOn]);
 }
 
 /// <summary>What of a migration can matter.</summary>
 internal sealed record MigrationState(ObjectRef Vmi, string? Source, string? Target, ulong Rest)
 {
+    /// <summary>The migration as it was seen, until it has finished. It makes no difference between two states.</summary>
+    public MigrationSnapshot? Snapshot { get; init; }
+
     public static MigrationState From(JsonElement migration)
     {
         var snapshot = KubeVirtSnapshots.Migration(migration);
@@ -172,8 +198,16 @@ internal sealed record MigrationState(ObjectRef Vmi, string? Source, string? Tar
                 snapshot.FailureReason,
                 snapshot.IsBeingDeleted ? "deleting" : "",
                 .. migration.Conditions().Select(condition => $"{condition.Type}={condition.Status}"),
-            ]));
+            ]))
+        {
+            Snapshot = snapshot.IsFinished ? null : snapshot,
+        };
     }
+
+    public bool Equals(MigrationState? other) =>
+        other is not null && (Vmi, Source, Target, Rest) == (other.Vmi, other.Source, other.Target, other.Rest);
+
+    public override int GetHashCode() => HashCode.Combine(Vmi, Source, Target, Rest);
 
     /// <summary>Concerns the nodes of the instance; everyone if none is known.</summary>
     public static Concern Concerns(MigrationState? before, MigrationState? after, IEnumerable<string> seenOn)
@@ -184,7 +218,7 @@ internal sealed record MigrationState(ObjectRef Vmi, string? Source, string? Tar
         }
 
         var nodes = Concern.Of([before?.Source, before?.Target, after?.Source, after?.Target, .. seenOn]);
-        return nodes.Nodes.Count == 0 ? Concern.All : nodes;
+        return nodes.Nodes.Count == 0 ? Concern.Elsewhere() : nodes;
     }
 }
 

@@ -11,7 +11,7 @@ internal sealed class Readiness(IServerHub hub, ICluster cluster, TimeProvider c
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
-    /// <summary>A watch is silent for a minute between two bookmarks, and is taken for dead after 150 s.</summary>
+    /// <summary>A watch that is silent for 150 s is taken for dead and opened again, which counts as heard.</summary>
     private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(200);
 
     private static readonly TimeSpan LongestBreak = TimeSpan.FromSeconds(30);

@@ -115,6 +115,74 @@ public sealed class AwaitVmTests
     }
 
     [Fact]
+    public async Task Between_two_looks_it_rests_longer_than_looking_takes_however_often_it_is_woken()
+    {
+        var looks = 0;
+        var cluster = QueueCluster.With((method, _) => method switch
+        {
+            nameof(ICluster.WaitForMachineChangeAsync) => Task.FromResult("cursor"),
+            nameof(ICluster.GetVmiAsync) => Look(),
+            nameof(ICluster.GetVmAsync) => Task.FromResult<VmSnapshot?>(null),
+            nameof(ICluster.GetKubeVirtAsync) => Task.FromResult<KubeVirtSnapshot?>(null),
+            nameof(ICluster.ListMigrationsAsync) => Task.FromResult<IReadOnlyList<MigrationSnapshot>>([]),
+            nameof(ICluster.ListLaunchersOnNodeAsync) => Task.FromResult<IReadOnlyList<PodSnapshot>>([]),
+            _ => null,
+        });
+        var activity = new AwaitVmActivity(cluster, _clock, new Wakeups(_clock, CancellationToken.None));
+        var since = _clock.GetUtcNow();
+        var known = (await activity.RunAsync(null!, new AwaitVmInput(Node, One, null, null, since))).Fingerprint();
+        (looks, since) = (0, _clock.GetUtcNow());
+
+        var seen = activity.RunAsync(null!, new AwaitVmInput(Node, One, known, "cursor", since.AddSeconds(10)));
+        while (!seen.IsCompleted)
+        {
+            _clock.Advance(TimeSpan.FromMilliseconds(10));
+            await Task.Yield();
+        }
+
+        await seen;
+        looks.ShouldBeLessThanOrEqualTo(34);
+
+        Task<VmiSnapshot?> Look()
+        {
+            looks++;
+            _clock.Advance(TimeSpan.FromMilliseconds(100));
+            return Task.FromResult<VmiSnapshot?>(Vmi(One));
+        }
+    }
+
+    [Fact]
+    public async Task Who_is_ahead_in_the_queue_is_taken_from_the_watch_and_only_the_migrations_of_the_machine_are_read()
+    {
+        var read = new List<ObjectRef?>();
+        var cluster = QueueCluster.With((method, args) => method switch
+        {
+            nameof(ICluster.GetVmiAsync) => Task.FromResult<VmiSnapshot?>(Vmi(One) with { EvacuationNode = Node }),
+            nameof(ICluster.GetVmAsync) => Task.FromResult<VmSnapshot?>(null),
+            nameof(ICluster.GetKubeVirtAsync) => Task.FromResult<KubeVirtSnapshot?>(new KubeVirtSnapshot(new("kubevirt", "kubevirt"), "LiveMigrate", 5, 1, "v1.9.0", false)),
+            "get_" + nameof(ICluster.WatchedMigrations) => (IReadOnlyList<MigrationSnapshot>)
+                [Migration("other", Two) with { Phase = "Running", SourceNode = Node }, Migration("stale", One) with { Phase = "Running", SourceNode = Node }],
+            nameof(ICluster.ListMigrationsAsync) => Read((ObjectRef?)args[0]),
+            nameof(ICluster.ListLaunchersOnNodeAsync) => Task.FromResult<IReadOnlyList<PodSnapshot>>([]),
+            _ => null,
+        });
+
+        var seen = await new VmObserver(cluster, _clock).ReadAsync(new AwaitVmInput(Node, One, null, null, _clock.GetUtcNow()), Token);
+
+        seen.Ahead.ShouldBe(["vms/two"]);
+        (seen.HasFreeSlot, seen.Migration?.Name, seen.Migration?.Phase).ShouldBe((false, "own", "Pending"));
+        read.ShouldBe([One]);
+
+        Task<IReadOnlyList<MigrationSnapshot>> Read(ObjectRef? vm)
+        {
+            read.Add(vm);
+            return Task.FromResult<IReadOnlyList<MigrationSnapshot>>([Migration("own", One) with { Phase = "Pending" }]);
+        }
+
+        MigrationSnapshot Migration(string name, ObjectRef vm) => new(new("vms", name), name, vm) { CreatedAt = _clock.GetUtcNow() };
+    }
+
+    [Fact]
     public async Task One_that_waits_for_its_turn_to_go_to_another_node_is_cut_short()
     {
         var turn = new TaskCompletionSource<LeaseOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -78,6 +78,8 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
 
     public IReadOnlyList<BudgetSnapshot>? WatchedBudgets => null;
 
+    public IReadOnlyList<MigrationSnapshot>? WatchedMigrations => null;
+
     public Task<IReadOnlyList<VmiSnapshot>> ListVmisOnNodeAsync(string node, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<VmiSnapshot>>([]);
 
@@ -155,6 +157,9 @@ internal sealed class StubCluster(params string[] nodes) : ICluster
     public Task ReleaseLeaseAsync(string node, string holder, CancellationToken cancellationToken) => throw Unexpected();
 
     public Task<string> WaitForChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
+        throw Unexpected();
+
+    public Task<string> WaitForBudgetChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>
         throw Unexpected();
 
     public Task<string> WaitForMachineChangeAsync(string node, string? cursor, DateTimeOffset until, CancellationToken cancellationToken) =>

@@ -14,6 +14,9 @@ internal sealed class StubNeighbours : INeighbours
     public Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
+    public Task<IReadOnlyList<UnknownVersions>> FindUnknownVersionsAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<UnknownVersions>>([]);
+
     public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 

@@ -64,12 +64,29 @@ public sealed class ActionPlanner(
     ];
 
     /// <summary>What may remediate the node while it is away and cannot be read, so that it is not paused.</summary>
-    internal async Task<IEnumerable<PlanFinding>> UnreadNeighboursAsync(MaintenanceRequest request, CancellationToken cancellationToken) =>
-        request.Remediation == RemediationPolicy.LabelOnly ? [] : (await neighbours.FindUnreadableAsync(Neighbourhood.Kinds, cancellationToken)).Select(rule => new PlanFinding(
+    internal async Task<IEnumerable<PlanFinding>> UnreadNeighboursAsync(MaintenanceRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Remediation == RemediationPolicy.LabelOnly)
+        {
+            return [];
+        }
+
+        var unreadable = await neighbours.FindUnreadableAsync(Neighbourhood.Kinds, cancellationToken);
+        var unknown = await neighbours.FindUnknownVersionsAsync(Neighbourhood.Kinds, cancellationToken);
+        return
+        [
+            .. unreadable.Select(rule => NotRead($"The account may not {rule}", $"Grant it the verb {rule.Verb} on {rule.Resource}, or pause them yourself.")),
+            .. unknown.Select(kind => NotRead(
+                $"The API server serves {kind.Resource} as {string.Join(", ", kind.Served)} alone, which this version of Drydock does not know",
+                "Update Drydock, or pause them yourself.")),
+        ];
+
+        PlanFinding NotRead(string why, string nextStep) => new(
             FindingSeverity.Notes,
             "remediation-not-read",
-            $"The account may not {rule}: whether one of them remediates node {request.Node} while it is away is not known, and none is paused.",
-            NextStep: $"Grant it the verb {rule.Verb} on {rule.Resource}, or pause them yourself."));
+            $"{why}: whether one of them remediates node {request.Node} while it is away is not known, and none is paused.",
+            NextStep: nextStep);
+    }
 
     /// <summary>What remediates the node and could not be paused: found out before the node is cordoned, not after.</summary>
     internal async Task<IEnumerable<PlanFinding>> UnheldNeighboursAsync(MaintenanceRequest request, NodeSnapshot node, CancellationToken cancellationToken)

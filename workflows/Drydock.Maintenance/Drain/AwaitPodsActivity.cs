@@ -82,7 +82,7 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Ev
         var took = TimeSpan.Zero;
         if (slots.SettlesIn(input.Held.Keys, clock.GetUtcNow()) is { } settles)
         {
-            await SleepAsync(settles, wait, cancellationToken);
+            await wait.SleepAsync(settles, cancellationToken);
         }
 
         while (true)
@@ -93,7 +93,7 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Ev
             await wait.NextAsync(firstGone + GatherFor, cancellationToken);
             if (input.GathersPods && firstGone is null && !isFirst && !wait.IsOver)
             {
-                var more = wakeups.OpenForMachine(cluster, input.Node, known, Earlier(clock.GetUtcNow() + GatherPodsFor, input.Until));
+                var more = wakeups.OpenForBudget(cluster, input.Node, known, Earlier(clock.GetUtcNow() + GatherPodsFor, input.Until));
                 await more.NextAsync(null, cancellationToken);
                 wait.GoOnFrom(more);
             }
@@ -118,24 +118,17 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Ev
         catch (ClusterException refusal) when (PodSchedule.Patience(refusal.RetryAfter) is { } patience)
         {
             // The next try comes as soon as this one is over: the server said when.
-            await SleepAsync(patience, wait, cancellationToken);
+            await wait.SleepAsync(patience, cancellationToken);
             throw;
         }
     }
 
     private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
 
-    private Task RestAsync(TimeSpan took, bool isIdle, Waiting wait, CancellationToken cancellationToken) =>
+    private static Task RestAsync(TimeSpan took, bool isIdle, Waiting wait, CancellationToken cancellationToken) =>
         took == TimeSpan.Zero ? Task.CompletedTask
-        : isIdle ? SleepAsync(RestOfIdle, wait, cancellationToken)
-        : SleepAsync(took * 2 < GatherFor ? took * 2 : GatherFor, wait, cancellationToken);
-
-    private async Task SleepAsync(TimeSpan time, Waiting wait, CancellationToken cancellationToken)
-    {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, wait.Woken);
-        await Task.WhenAny(Task.Delay(time, clock, either.Token));
-        cancellationToken.ThrowIfCancellationRequested();
-    }
+        : isIdle ? wait.SleepAsync(RestOfIdle, cancellationToken)
+        : wait.SleepAsync(took * 2 < GatherFor ? took * 2 : GatherFor, cancellationToken);
 
     // That a node is as empty as it was is no news: a held one would be told of whatever happens in the cluster.
     private static bool IsNews(AwaitPodsInput input, PodsSeen seen) =>

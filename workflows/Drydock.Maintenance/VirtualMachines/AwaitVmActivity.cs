@@ -44,20 +44,31 @@ internal sealed class AwaitVmActivity(ICluster cluster, TimeProvider clock, Wake
     // A slot that is free for a moment between two migrations is no news.
     private static readonly TimeSpan SlotMustStayFor = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(500);
+
     protected override async Task<VmObservation> RunAsync(AwaitVmInput input, CancellationToken cancellationToken)
     {
         var wait = wakeups.OpenForMachine(cluster, input.Node, input.Cursor, input.Until);
         var observer = new VmObserver(cluster, clock);
         DateTimeOffset? onlySlotSince = null;
+        var took = TimeSpan.Zero;
         while (true)
         {
+            // Whatever happens to one machine wakes all of the node, and each look asks for much: rest longer than looking takes.
+            if (took > TimeSpan.Zero)
+            {
+                await wait.SleepAsync(took * 2 < LongestRest ? took * 2 : LongestRest, cancellationToken);
+            }
+
             // Known is read against the cursor of the wait before: whatever changed since ends this wait at once.
             if (input.Known is not null)
             {
                 await wait.NextAsync(onlySlotSince + SlotMustStayFor, cancellationToken);
             }
 
+            var from = clock.GetTimestamp();
             var seen = await observer.ReadAsync(input, cancellationToken);
+            took = clock.GetElapsedTime(from);
             var now = clock.GetUtcNow();
             onlySlotSince = seen.DiffersForAMoment(input.Known) ? onlySlotSince ?? now : null;
             var isNews = seen.Fingerprint() != input.Known && (onlySlotSince is null || now - onlySlotSince >= SlotMustStayFor);

@@ -20,7 +20,7 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
     {
         var vmi = await cluster.GetVmiAsync(input.Vm, cancellationToken);
         var vm = await cluster.GetVmAsync(input.Vm, cancellationToken);
-        var migrations = await cluster.ListMigrationsAsync(null, cancellationToken);
+        var migrations = await MigrationsAsync(input.Vm, cancellationToken);
         var kubeVirt = await cluster.GetKubeVirtAsync(cancellationToken);
         var launcher = (await cluster.ListLaunchersOnNodeAsync(input.Node, cancellationToken))
             .FirstOrDefault(pod => pod is { IsFinished: false } && pod.Vmi == input.Vm);
@@ -41,6 +41,14 @@ internal sealed class VmObserver(ICluster cluster, TimeProvider clock)
         var asks = launcher is null ? PodPlacement.Anywhere : NodeFilters.AsksOf(launcher);
         observation = await WithTargetsAsync(observation, input, asks, migrations, kubeVirt, cancellationToken);
         return vmi is null ? observation : await WithReasonsAsync(observation, input, vmi, migrations, cancellationToken);
+    }
+
+    /// <summary>Those of the machine as they are, finished or not, and of others what is under way: a cluster keeps thousands that have finished.</summary>
+    private async Task<List<MigrationSnapshot>> MigrationsAsync(ObjectRef vm, CancellationToken cancellationToken)
+    {
+        var own = await cluster.ListMigrationsAsync(vm, cancellationToken);
+        var all = cluster.WatchedMigrations ?? await cluster.ListMigrationsAsync(null, cancellationToken);
+        return [.. own.Where(migration => migration.Vmi == vm), .. all.Where(migration => migration.Vmi != vm && !migration.IsFinished)];
     }
 
     private async Task<ObservedLauncher> LauncherOfAsync(PodSnapshot pod, string node, CancellationToken cancellationToken)

@@ -199,6 +199,25 @@ public sealed class ChangeFeedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task That_a_watch_was_opened_counts_as_heard_also_of_a_server_that_has_nothing_to_tell()
+    {
+        await SettleAsync();
+        var broken = _pods;
+        _pods = new PlayedWatch();
+
+        // As when the API server is restarted; the watch is open again after a moment, and nobody touches a pod or sends a bookmark.
+        broken.Break();
+        await UntilAsync(() => PodsWatch() is { Broken: not null });
+        await UntilAsync(() => PodsWatch() is { Broken: null }, advance: true);
+        var opened = PodsWatch().HeardAt;
+        _clock.Advance(TimeSpan.FromSeconds(150));
+        await UntilAsync(() => PodsWatch().HeardAt >= opened + TimeSpan.FromSeconds(150));
+
+        PodsWatch().Broken.ShouldBeNull();
+        WatchState PodsWatch() => _cluster.Counts.Watches.Single(watch => watch.Resource == "pods");
+    }
+
+    [Fact]
     public async Task Watches_end_when_nobody_waited_for_five_minutes()
     {
         await SettleAsync();

@@ -40,16 +40,16 @@ public sealed class WatchedStatesTests
     [InlineData("spec.minAvailable", "\"10%\"", "*")]
     [InlineData("metadata.generation", "9", "")]
     public void A_budget_concerns_everyone_when_it_may_allow_more(string path, string value, string concerns) =>
-        Of(BudgetState.Concerns(BudgetState.From(Recorded("budget")), BudgetState.From(Changed("budget", path, value)))).ShouldBe(concerns);
+        Of(BudgetState.Concerns(BudgetState.From(Recorded("budget")), BudgetState.From(Changed("budget", path, value)), [])).ShouldBe(concerns);
 
     [Fact]
     public void A_budget_that_comes_goes_or_is_caught_up_with_concerns_everyone()
     {
         var budget = BudgetState.From(Recorded("budget"));
 
-        Of(BudgetState.Concerns(null, budget)).ShouldBe("*");
-        Of(BudgetState.Concerns(budget, null)).ShouldBe("*");
-        Of(BudgetState.Concerns(BudgetState.From(Changed("budget", "metadata.generation", "9")), budget)).ShouldBe("*");
+        Of(BudgetState.Concerns(null, budget, [])).ShouldBe("*");
+        Of(BudgetState.Concerns(budget, null, [])).ShouldBe("*");
+        Of(BudgetState.Concerns(BudgetState.From(Changed("budget", "metadata.generation", "9")), budget, [])).ShouldBe("*");
     }
 
     [Theory]
