@@ -213,7 +213,7 @@ internal sealed class NodeMaintenanceReconciler(
         var undo = UndoIdOf(id);
         if (await client.GetInstanceAsync(undo, getInputsAndOutputs: true, cancellationToken) is not { } instance)
         {
-            var request = new RestoreRequest(resource.NodeName) { Holder = holder, EvenIfRunning = true };
+            var request = new RestoreRequest(resource.NodeName) { Holder = holder, EvenIfRunning = true, TellsToStay = true };
             await StartOnceAsync(Orchestrations.Restore, request, undo, replacesCompleted: false, cancellationToken);
             return false;
         }

@@ -147,6 +147,7 @@ internal sealed partial class MaintenanceChildren
             FailsNothing = isLater,
             EndsPromptly = true,
             ForceEndsAfter = isLater ? null : request.Drain.Timeout,
+            LeavesToRestore = true,
         };
     }
 

@@ -37,13 +37,29 @@ internal sealed partial class MaintenanceChildren
         return await cancel.EndAsync() ?? Failure;
     }
 
-    /// <summary>The work is over: waits for as long as the maintenance is suspended, unless somebody cancels it, whatever became of the children.</summary>
-    public async Task ResumedAsync(CancelWish cancel)
+    /// <summary>
+    /// The work is over: waits for as long as the maintenance is suspended, unless somebody cancels it, whatever became of the children, and tells
+    /// how it ended.
+    /// </summary>
+    /// <param name="cancel">Whether somebody wants it to stop.</param>
+    /// <param name="end">How the work ended.</param>
+    /// <param name="keeps">What keeps the lease and the marks is heard meanwhile, and started again.</param>
+    public async Task ResumedAsync(CancelWish cancel, MaintenanceEnd end, bool keeps)
     {
         await SteerAsync();
+        if (_steering.IsSuspended && !cancel.Said.IsCompleted)
+        {
+            progress.Say($"{(end.Outcome == MaintenanceOutcome.Completed ? "Its work is done." : end.Message)} It goes on to its end, and puts back what is to be put back, when it is resumed or cancelled.");
+        }
+
         while (_steering.IsSuspended && !cancel.Said.IsCompleted)
         {
-            await Task.WhenAny(cancel.Said, _steering.News);
+            await Task.WhenAny([cancel.Said, _steering.News, .. keeps ? Kept : []]);
+            if (keeps)
+            {
+                await BookKeptAsync();
+            }
+
             await SteerAsync();
         }
     }

@@ -57,14 +57,10 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>Waits for news of any child, or for one of these, and books it.</summary>
     public async Task NextAsync(params Task[] others)
     {
-        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. _lease.Tasks, .. KeepsMarks ? _hold.Tasks : []];
+        List<Task> awaited = [.. others, .. _moving.Values, _steering.News, .. Kept];
         awaited.AddRange(new Task?[] { _drainIsOver ? null : _drain, _drained is { IsCompleted: false } ? _drained : null, _vmsFound }.OfType<Task>());
         await Task.WhenAny(awaited);
-        await _lease.BookAsync();
-        if (KeepsMarks)
-        {
-            Note(await _hold.BookAsync() ?? []);
-        }
+        await BookKeptAsync();
 
         // One that left and was found again in the same turn is a new life of it.
         await BookVmsAsync();
@@ -207,6 +203,18 @@ internal sealed partial class MaintenanceChildren(
         }
     }
 
+    // What keeps the lease and the marks.
+    private IReadOnlyList<Task> Kept => [.. _lease.Tasks, .. KeepsMarks ? _hold.Tasks : []];
+
+    private async Task BookKeptAsync()
+    {
+        await _lease.BookAsync();
+        if (KeepsMarks)
+        {
+            Note(await _hold.BookAsync() ?? []);
+        }
+    }
+
     /// <summary>Waits for that and nothing else, booking the news of the lease meanwhile; whether it failed is its own matter.</summary>
     public async Task UnderLeaseAsync(Task awaited)
     {
@@ -235,6 +243,7 @@ internal sealed partial class MaintenanceChildren(
                 Ledger = ledger is null ? null : LedgerJson.Write(ledger),
                 Stopped = [.. _moved.Select(moved => moved.Stopped).OfType<StoppedVm>().DistinctBy(stopped => stopped.Vm)],
                 RestartTimeout = request.VirtualMachines.RestartTimeout,
+                Evacuated = _moved.Where(static moved => moved.IsStillAsked).Select(static moved => moved.Result.Vmi).Distinct().ToList() is { Count: > 0 } asked ? asked : null,
             },
             new TaskOptions().WithInstanceId(InstanceIds.Restore(context.InstanceId)));
         await UnderLeaseAsync(restoring);

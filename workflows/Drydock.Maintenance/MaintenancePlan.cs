@@ -60,6 +60,13 @@ public sealed record MaintenancePlan(string Node, DateTimeOffset At)
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool EndsPromptly { get; init; }
 
+    /// <summary>
+    /// What was read before a long wait for the lease is read again after it, and what keeps the lease and the marks is heard also while it is
+    /// suspended when its work has ended; false in what was stored before that: its history must replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StaysCurrent { get; init; }
+
     /// <summary>No finding refuses the maintenance.</summary>
     public bool CanStart => Findings.All(finding => finding.Severity != FindingSeverity.Refuses);
 }

@@ -53,7 +53,7 @@ internal sealed class MaintenanceRun
 
     public async Task<MaintenanceReport> RunAsync()
     {
-        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await PlanAgainAsync() ?? await NextAsync(() => _claim.AcquireLeaseAsync(_plan!.NodeUid));
+        var refused = await PlanAsync() ?? await NextAsync(() => ApproveAsync(ApprovalGate.Start)) ?? await PlanAgainAsync(hasLease: false) ?? await NextAsync(() => _claim.AcquireLeaseAsync(_plan!.NodeUid));
         if (refused is not null)
         {
             await _children.EndAllAsync(isCancel: false);
@@ -61,8 +61,16 @@ internal sealed class MaintenanceRun
         }
 
         _children.StartLease(_plan!.NodeUid, _request.LeaseDuration);
+        if (await PlanAgainAsync(hasLease: true) is { } changed)
+        {
+            await _children.EndAllAsync(isCancel: false);
+            await _children.EndLeaseAsync();
+            await _claim.ReleaseLeaseAsync();
+            return Report(changed, new RestoreResult(false, [], []));
+        }
+
         var end = await WorkAsync();
-        await _children.ResumedAsync(_cancel);
+        await _children.ResumedAsync(_cancel, end, _plan.StaysCurrent);
         if (end.Outcome == MaintenanceOutcome.Failed && _actions.MayBeDown)
         {
             end = end with { KeepNode = true };
@@ -124,18 +132,19 @@ internal sealed class MaintenanceRun
             : new MaintenanceEnd(MaintenanceOutcome.Refused, _plan.Findings.First(finding => finding.Severity == FindingSeverity.Refuses).Message);
     }
 
-    /// <summary>What was approved long after it was read may not be so any more.</summary>
-    private async Task<MaintenanceEnd?> PlanAgainAsync()
+    /// <summary>What was approved, or whose lease was free, long after it was read may not be so any more.</summary>
+    private async Task<MaintenanceEnd?> PlanAgainAsync(bool hasLease)
     {
-        if (_plan is not { GoesStale: true } approved || _context.Now() - approved.At <= StalePlan.Lasts)
+        if (_plan is not { } before || !(hasLease ? before.StaysCurrent : before.GoesStale) || _context.Now() - before.At <= StalePlan.Lasts)
         {
             return null;
         }
 
         var end = await PlanAsync();
-        _plan = StalePlan.Renewed(approved, _plan);
+        _plan = StalePlan.Renewed(before, _plan);
         return end is null or { Outcome: MaintenanceOutcome.Refused } && _plan.Findings.FirstOrDefault(static finding => finding.Severity == FindingSeverity.Refuses) is { } refusal
-            ? new MaintenanceEnd(MaintenanceOutcome.Refused, $"This has changed since the plan of {approved.At:u}, which was approved: {refusal.Message}")
+            ? new MaintenanceEnd(
+                MaintenanceOutcome.Refused, $"This has changed since the plan of {before.At:u}{(before.GoesStale ? ", which was approved" : "")}: {refusal.Message}")
             : end;
     }
 

@@ -95,6 +95,7 @@ public static class MaintenanceTasks
         Add(Activities.CallVm, static (cluster, _, _) => new CallVmActivity(cluster));
         Add(Activities.DeleteVmi, static (cluster, clock, _) => new DeleteVmiActivity(cluster, clock));
         Add(Activities.CancelEvacuation, static (cluster, clock, _) => new CancelEvacuationActivity(cluster, clock));
+        Add(Activities.TellToStay, static (cluster, clock, _) => new TellToStayActivity(cluster, clock));
         Add(Activities.DeleteMigration, static (cluster, clock, _) => new DeleteMigrationActivity(cluster, clock));
         Add(Activities.MarkVm, static (cluster, clock, _) => new MarkVmActivity(cluster, clock));
         Add(Activities.StopVm, static (cluster, clock, _) => new StopVmActivity(cluster, clock));

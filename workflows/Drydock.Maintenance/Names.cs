@@ -220,6 +220,7 @@ internal static class Activities
     public const string AwaitVm = "vm.observe";
     public const string EvictLauncher = "vm.evict-launcher";
     public const string CancelEvacuation = "vm.cancel-evacuation";
+    public const string TellToStay = "vm.tell-to-stay";
     public const string DeleteMigration = "vm.delete-migration";
     public const string MarkVm = "vm.mark";
     public const string StopVm = "vm.stop";

@@ -9,9 +9,9 @@ namespace Drydock.Maintenance;
 public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimeProvider clock)
 {
     /// <summary>
-    /// Undoes what a maintenance changed on the node, around it and on the virtual machines it stopped, as their marks say, and releases its
-    /// lease. Does nothing where there is no mark. Does not wait until the virtual machines run. Of a node that is gone, what was stopped and
-    /// held for it is put back all the same.
+    /// Undoes what a maintenance changed on the node, around it and on the virtual machines it stopped, as their marks say, tells those that it
+    /// asked to leave to stay, and releases its lease. Does nothing where there is no mark. Does not wait until the virtual machines run. Of a
+    /// node that is gone, what was stopped and held for it is put back all the same.
     /// </summary>
     /// <param name="node">The node.</param>
     /// <param name="evenIfRunning">Also if the maintenance that holds the node still renews its lease.</param>
@@ -24,40 +24,41 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         }
 
         var found = await cluster.GetNodeAsync(node, cancellationToken);
+        var holder = found?.Mark?.HeldBy ?? (await cluster.GetLeaseAsync(node, cancellationToken))?.Holder;
         var undo = new NodeUndo(cluster);
         List<UndoResult> results =
         [
             await TryAsync(() => undo.UnmarkNodeAsync(node, null, null, cancellationToken), node),
-            await new NeighbourUndo(neighbours).ReleaseAsync(node, null, mayBeUnread: false, endsJobs: true, isRetried: false, cancellationToken),
+            await new NeighbourUndo(neighbours).ReleaseAsync(
+                new NeighbourRelease(node, Holder: null) { EndsJobs = true, Maintenance = Holder.InstanceOf(holder) }, cancellationToken),
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {
             results.Add(await TryAsync(() => undo.RestoreVmAsync(vm, null, null, cancellationToken), node));
         }
 
-        List<string> done = [.. results.Select(result => result.Done).OfType<string>()];
-        if (await ReleaseLeaseAsync(node, found?.Mark?.HeldBy, cancellationToken) is { } released)
+        // On a node that somebody else has cordoned they may have been asked to leave by whoever did that.
+        if (found is { Mark: not null } or { Unschedulable: false })
         {
-            done.Add(released);
+            results.Add(await TryAsync(() => new Evacuations(cluster).WithdrawAsync(node, only: null, isRetried: false, cancellationToken), node));
+        }
+
+        List<string> done = [.. results.Select(result => result.Done).OfType<string>()];
+        if (Holder.InstanceOf(holder) is not null)
+        {
+            await cluster.ReleaseLeaseAsync(node, holder!, cancellationToken);
+
+            // A maintenance that was ended before it had marked the node is known by its lease alone.
+            if (found?.Mark is null)
+            {
+                done.Add($"Node {node}: the lease of {Holder.Describe(holder)} is given up.");
+            }
         }
 
         List<string> left = [.. results.Select(result => result.Problem).OfType<string>()];
         return found is null && done.Count + left.Count == 0
             ? new RestoreResult(true, [], [$"There is no node named {node}, and nothing carries a mark of a maintenance of it."]) { IsNodeGone = true }
             : new RestoreResult(false, done, left) { IsNodeGone = found is null };
-    }
-
-    // A maintenance that was ended before it had marked the node is known by its lease alone.
-    private async Task<string?> ReleaseLeaseAsync(string node, string? markedBy, CancellationToken cancellationToken)
-    {
-        var holder = markedBy ?? (await cluster.GetLeaseAsync(node, cancellationToken))?.Holder;
-        if (Holder.InstanceOf(holder) is null)
-        {
-            return null;
-        }
-
-        await cluster.ReleaseLeaseAsync(node, holder!, cancellationToken);
-        return markedBy is null ? $"Node {node}: the lease of {Holder.Describe(holder)} is given up." : null;
     }
 
     // What cannot be put back yet must keep nothing else as it is.

@@ -73,6 +73,7 @@ public sealed class PlanReader(ICluster cluster, TimeProvider clock, ActionPlann
                 || pods.Any(static pod => pod.Decision is { Verdict: PodVerdict.MoveVm, Order: not 0 }),
             SeesMachineBack = true,
             EndsPromptly = true,
+            StaysCurrent = true,
             Findings = [.. findings.OrderBy(finding => finding.Severity)],
         };
     }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Drydock.Kubernetes;
 using Drydock.Maintenance.Node;
 using Drydock.Maintenance.VirtualMachines;
@@ -29,6 +30,21 @@ public sealed record RestoreRequest(string Node)
     /// <summary>The virtual machines that were stopped, with what their marks say: for when somebody took those off.</summary>
     public IReadOnlyList<StoppedVm> Stopped { get; init; } = [];
 
+    /// <summary>Virtual machines on the node that were asked to leave it are told to stay; false in what was stored before that: its history must replay.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool TellsToStay { get; init; }
+
+    /// <summary>Only these are told to stay, whatever <see cref="TellsToStay"/> says: their moves could not; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public IReadOnlyList<ObjectRef>? Evacuated { get; init; }
+
+    /// <summary>
+    /// A node that is kept has its machine switched on and its jobs ended all the same: nobody else does. False in what was stored before that:
+    /// its history must replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsActions { get; init; }
+
     /// <summary>How long a virtual machine that was started again may take to be Running.</summary>
     public TimeSpan RestartTimeout { get; init; } = TimeSpan.FromMinutes(10);
 }
@@ -42,7 +58,7 @@ public sealed record StoppedVm(ObjectRef Vm, string Ledger);
 /// <remarks>
 /// The node first: a virtual machine that could not migrate may be able to run nowhere else.
 /// </remarks>
-internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, RestoreResult>
+internal sealed partial class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, RestoreResult>
 {
     private static readonly TimeSpan LeaseRetry = TimeSpan.FromSeconds(5);
 
@@ -68,10 +84,10 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             return new RestoreResult(true, [], [refusal]);
         }
 
+        var undo = new UndoInput(input.Node, input.Holder, input.UnderLease) { MayBeUnread = input.NeighboursMayBeUnread };
         if (!input.KeepNode)
         {
             // Remediation last: it must not find a node that is still being put back.
-            var undo = new UndoInput(input.Node, input.Holder, input.UnderLease) { MayBeUnread = input.NeighboursMayBeUnread };
             await UndoAsync(context, Activities.UnmarkNode, undo with { Ledger = input.Ledger }, $"node {input.Node}");
             await UndoAsync(context, Activities.ReleaseNeighbours, undo, $"what was held around node {input.Node}");
         }
@@ -80,12 +96,20 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
             await KeepAsync(context, new MarkNodeInput(input.Node, holder, prior));
         }
 
+        if (input is { KeepNode: true, EndsActions: true })
+        {
+            await UndoAsync(context, Activities.ReleaseNeighbours, undo with { KeepsPauses = true }, $"the machine of node {input.Node}, or a job on it,");
+        }
+
+        // After the uncordon: what answers for KubeVirt may run on this node.
+        var staying = TellToStayAsync(context, input);
         var held = await HeldAsync(context, input);
         var machines = await Task.WhenAll(
         [
             .. held.Select(vm => RestoreVmAsync(context, input, vm, ledger: null)),
             .. input.Stopped.Where(stopped => !held.Contains(stopped.Vm)).Select(stopped => RestoreVmAsync(context, input, stopped.Vm, stopped.Ledger)),
         ]);
+        await staying;
         return new RestoreResult(false, _done, _leftBehind)
         {
             Kept = _kept, IsUnkept = _isUnkept, VirtualMachines = [.. machines], IsUncordoned = !input.KeepNode && WasSchedulable(input.Ledger) && _leftBehind.Count == 0,
@@ -131,9 +155,15 @@ internal sealed class RestoreOrchestrator : TaskOrchestrator<RestoreRequest, Res
 
     private async Task<RestoredVm> RestoreVmAsync(TaskOrchestrationContext context, RestoreRequest input, ObjectRef vm, string? ledger)
     {
+        TellBegun(context, vm);
         var undone = await StartAsync(context, new UndoInput(input.Node, input.Holder, input.UnderLease, vm) { Ledger = ledger });
         if (undone is not { Verdict: Verdict.Done, WaitsToRun: true })
         {
+            if (undone.Verdict == Verdict.Done)
+            {
+                TellOver(context, vm);
+            }
+
             return new RestoredVm(vm, undone is { Verdict: Verdict.Done, Problem: null }, null, undone.Problem ?? undone.Unwanted ?? undone.Done ?? "It was not marked.")
             {
                 IsUnwanted = undone.Unwanted is not null,

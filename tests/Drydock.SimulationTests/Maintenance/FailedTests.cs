@@ -256,6 +256,38 @@ public sealed class FailedTests
         IsCordoned(world).ShouldBeFalse();
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task One_that_failed_while_it_was_suspended_says_so_and_keeps_its_lease_until_it_is_resumed()
+    {
+        await using var world = await World.StartAsync("healthy");
+        await world.BeginAsync(world.Request() with
+        {
+            Action = MaintenanceAction.Job, ActionOptions = new ActionOptions { Job = EndedByForceTests.NineHours, Timeout = TimeSpan.FromHours(12) },
+        });
+        await world.RunUntilAsync(() => world.Cluster.Store.List(ResourceTypes.Jobs).Any());
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Suspend, "ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        var job = world.Cluster.Store.List(ResourceTypes.Jobs).Single();
+        world.Cluster.Store.Delete(ResourceTypes.Jobs, "default", (string)job["metadata"]!["name"]!, new Deletion());
+        await world.RunForAsync(TimeSpan.FromMinutes(2));
+        var told = (await world.StatusAsync<MaintenanceStatus>())!.Message;
+        foreach (var part in (string[])[InstanceIds.Lease("m1"), InstanceIds.Hold("m1")])
+        {
+            await world.Client.TerminateInstanceAsync(part, CancellationToken.None);
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(90));
+        var running = await LeftRunningTests.RunningAsync(world);
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Steer, new Steer(SteerKind.Resume, "ann"), CancellationToken.None);
+        var report = await world.EndAsync();
+
+        told.ShouldEndWith(" It goes on to its end, and puts back what is to be put back, when it is resumed or cancelled.");
+        told.ShouldStartWith(report.Message);
+        running.ShouldBe(["m1", InstanceIds.Pods("m1"), InstanceIds.Lease("m1"), InstanceIds.Hold("m1")], ignoreOrder: true);
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Failed, true), report.Message);
+        report.Findings.ShouldNotContain(static finding => finding.Kind == "lease-lost");
+    }
+
     public static TheoryData<int, int> NotLetIn()
     {
         TheoryData<int, int> all = [];

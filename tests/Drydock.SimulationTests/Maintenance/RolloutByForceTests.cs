@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Drydock.DurableTask.Client;
+using Drydock.Kubernetes;
 using Drydock.Maintenance;
 using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Store;
@@ -115,6 +116,34 @@ public sealed class RolloutByForceTests
         world.Cluster.Store.List(ResourceTypes.Jobs).ShouldBeEmpty();
         await NothingIsLeftAsync(world, "r1");
     }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_that_is_left_cordoned_when_it_is_ended_by_force_in_its_time_off_has_its_machine_switched_on()
+    {
+        await using var world = await World.StartAsync(ActionTests.Hardware);
+        await RolloutTests.BeginAsync(world, new RolloutRequest(["node-1", "node-2"])
+        {
+            Template = world.Request() with
+            {
+                Action = MaintenanceAction.PowerCycle, ActionOptions = new ActionOptions { PowerOffFor = TimeSpan.FromHours(9) }, OnFailure = FailurePolicy.KeepCordoned,
+            },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(30));
+        var wasOn = (await HostAsync(world)).Power!.IsOn;
+
+        await world.Client.TerminateInstanceAsync("r1:node-1", new TerminateInstanceOptions("enough", Recursive: true), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(20));
+
+        var host = await HostAsync(world);
+        (wasOn, host.Power!.IsOn, host.Annotations.Keys.Any(static key => key.StartsWith("reboot.metal3.io/", StringComparison.Ordinal))).ShouldBe((false, true, false));
+        (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable.ShouldBeTrue();
+        (await world.Neighbours.ListNeighboursAsync(NeighbourKind.NodeHealthCheck, CancellationToken.None))[0].PauseRequests.ShouldHaveSingleItem();
+        (await world.StatusAsync<RolloutStatus>("r1"))!.Nodes.Single(node => node.Node == "node-1").Message
+            .ShouldEndWith("Node node-1 is still cordoned and marked, and what health checks were paused for it are so still; 'drydock restore node-1' puts it back.");
+    }
+
+    private static async Task<NeighbourSnapshot> HostAsync(World world) =>
+        (await world.Neighbours.ListNeighboursAsync(NeighbourKind.BareMetalHost, CancellationToken.None)).Single(static host => host.Ref.Name == "node-1");
 
     /// <summary>A rollout of node-1, which is drained and held, with a machine that was stopped for it.</summary>
     private static async Task BeginHeldAsync(World world, MaintenanceRequest template)

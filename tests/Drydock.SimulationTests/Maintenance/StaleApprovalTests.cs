@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Drydock.SimulationTests.Maintenance;
 
-/// <summary>An approval that took long approved a plan that may be wrong by now: it is read again before anything is changed.</summary>
+/// <summary>An approval, or a lease, that took long: the plan may be wrong by now, and is read again before anything is changed.</summary>
 [Collection(VirtualTimeTests.Name)]
 public sealed class StaleApprovalTests
 {
@@ -39,16 +39,56 @@ public sealed class StaleApprovalTests
         report.Findings.ShouldContain(static finding => finding.Kind == "held-by-operator");
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(30, true, "held-by-operator")]
+    [InlineData(30, false, "pod-unmanaged")]
+    [InlineData(5, false, null)]
+    public async Task What_refuses_when_a_lease_that_was_waited_for_long_is_free_ends_it_before_anything_is_changed(int minutes, bool isOperator, string? finding)
+    {
+        await using var world = await World.StartAsync("healthy");
+        var node = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        await world.Kubernetes.AcquireLeaseAsync("node-1", node.Uid, "node-maintenance", TimeSpan.FromMinutes(minutes), CancellationToken.None);
+        if (isOperator)
+        {
+            Change(world, static held =>
+            {
+                held["spec"]!["unschedulable"] = true;
+                held["spec"]!["taints"] = new JsonArray(new JsonObject { ["key"] = "medik8s.io/drain", ["effect"] = "NoSchedule" });
+            });
+        }
+
+        await world.BeginAsync(world.Request() with { LeaseWait = TimeSpan.FromHours(2) });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+        if (finding == "pod-unmanaged")
+        {
+            LaterPodsTests.Land(world, "late");
+        }
+
+        var report = await world.EndAsync();
+
+        (report.Outcome == MaintenanceOutcome.Refused).ShouldBe(finding is not null, report.Message);
+        report.Findings.Select(static one => one.Kind).Contains(finding ?? "plan-changed").ShouldBe(finding is not null);
+        if (finding is not null)
+        {
+            report.Message.ShouldStartWith("This has changed since the plan of 2026-01-02 03:00:00Z: ");
+            report.Steps.ShouldNotContain(static step => step.Step == MaintenanceStep.Mark);
+            (await world.Kubernetes.GetLeaseAsync("node-1", CancellationToken.None))?.Holder.ShouldBeNullOrEmpty();
+            (await LeftRunningTests.RunningAsync(world)).ShouldBeEmpty();
+        }
+    }
+
+    private static void Change(World world, Action<JsonObject> change) => world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", node =>
+    {
+        change(node);
+        return true;
+    });
+
     private static async Task<MaintenanceReport> ApprovedAfterAsync(int minutes, Action<JsonObject> change)
     {
         await using var world = await World.StartAsync("healthy");
         await world.BeginAsync(world.Request() with { Approval = new ApprovalPolicy { Gates = [ApprovalGate.Start] } });
         await world.RunForAsync(TimeSpan.FromMinutes(1));
-        world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", node =>
-        {
-            change(node);
-            return true;
-        });
+        Change(world, change);
         await world.RunForAsync(TimeSpan.FromMinutes(minutes - 1));
 
         await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Approval(ApprovalGate.Start), new Approval(true, "ann"), CancellationToken.None);

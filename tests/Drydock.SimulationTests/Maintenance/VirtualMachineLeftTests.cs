@@ -122,5 +122,57 @@ public sealed class VirtualMachineLeftTests
         (await world.HistoryEventsAsync(InstanceIds.Vm("m1", new ObjectRef("vms", "one")))).ShouldBeLessThan(500);
     }
 
+    [Theory(Timeout = World.Timeout)]
+    [InlineData(true, 30)]
+    [InlineData(false, 30)]
+    [InlineData(true, 180)]
+    public async Task A_virt_api_that_is_away_does_not_keep_the_node_out_and_is_asked_again_once_the_node_is_back(bool isCancel, int minutesAway)
+    {
+        await using var world = await World.StartAsync(NoRoom());
+        var request = Request(world);
+        await world.BeginAsync(isCancel ? request : request with { Drain = new DrainPolicy { Timeout = TimeSpan.FromMinutes(3), OnTimeout = DeadlinePolicy.Fail } });
+        await world.RunUntilAsync(() => Migrations(world, "one").Any(migration => (string?)migration["status"]?["phase"] == "Scheduling"));
+        var back = world.Time.GetUtcNow() + TimeSpan.FromMinutes(minutesAway);
+        world.Api.Intercept = seen => seen.Resource.EndsWith(".subresources.kubevirt.io", StringComparison.Ordinal) && !seen.IsDone && world.Time.GetUtcNow() < back
+            ? throw new ApiException(503, "ServiceUnavailable", "no endpoints available for service \"virt-api\"")
+            : Task.CompletedTask;
+        if (isCancel)
+        {
+            await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Cancel, new Cancel("ann", null), CancellationToken.None);
+        }
+
+        await world.RunForAsync(TimeSpan.FromMinutes(isCancel ? 4 : 7));
+        var isCordoned = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Unschedulable;
+        var told = (await world.StatusAsync<RestoreStatus>(InstanceIds.Restore("m1")))!.VirtualMachines.ShouldHaveSingleItem().Message;
+        var report = await world.EndAsync();
+
+        isCordoned.ShouldBeFalse("what answers for KubeVirt may run on it");
+        told.ShouldStartWith("It is told to stay: ");
+        report.Outcome.ShouldBe(isCancel ? MaintenanceOutcome.Cancelled : MaintenanceOutcome.Failed, report.Message);
+        report.LeftBehind.Count.ShouldBe(minutesAway == 30 ? 0 : 1);
+        report.VirtualMachines.ShouldHaveSingleItem().Message.ShouldContain("no endpoints available for service \"virt-api\"");
+        (Mark(world) is null).ShouldBe(minutesAway == 30);
+        Migrations(world, "one").ShouldAllBe(migration => minutesAway != 30 || IsOver(migration));
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_whose_start_nobody_answers_is_told_meanwhile()
+    {
+        await using var world = await World.StartAsync(Machines(Machine("one") with { NotMigratable = "HostDeviceNotLiveMigratable" }));
+        await world.BeginAsync(Request(world, new VirtualMachinePolicy { OnNotMigratable = StuckVmPolicy.ShutDown }) with { Action = MaintenanceAction.Hold });
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+        var back = world.Time.GetUtcNow() + TimeSpan.FromMinutes(30);
+        world.Api.Intercept = seen => seen is { IsChange: true, IsDone: false } && seen.Resource.StartsWith("virtualmachines.", StringComparison.Ordinal) && world.Time.GetUtcNow() < back
+            ? throw new ApiException(503, "ServiceUnavailable", "not now")
+            : Task.CompletedTask;
+        await world.Client.RaiseEventAsync("m1", MaintenanceEvents.Complete, new Complete("ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(5));
+        var told = (await world.StatusAsync<RestoreStatus>(InstanceIds.Restore("m1")))!.VirtualMachines.ShouldHaveSingleItem();
+        var report = await world.EndAsync();
+
+        (told.Vmi, told.Message).ShouldBe((new ObjectRef("vms", "one"), "It is put back as soon as KubeVirt answers, for two hours."));
+        (report.Outcome, report.IsRestored).ShouldBe((MaintenanceOutcome.Completed, true), report.Message);
+    }
+
     private static string? Mark(World world) => (string?)Vmi(world, "one")!["status"]!["evacuationNodeName"];
 }

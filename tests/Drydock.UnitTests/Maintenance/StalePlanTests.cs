@@ -11,7 +11,7 @@ public sealed class StalePlanTests
 
     private static readonly MaintenancePlan Approved = new("node-1", Then)
     {
-        NodeUid = "u", Policy = new MaintenancePolicy("p"), Steps = [new("drain", "Drain it.")], Findings = [new(FindingSeverity.Notes, "known", "Known.")],
+        NodeUid = "u", GoesStale = true, Policy = new MaintenancePolicy("p"), Steps = [new("drain", "Drain it.")], Findings = [new(FindingSeverity.Notes, "known", "Known.")],
     };
 
     private static readonly MaintenancePlan Now = new("node-1", Then.AddHours(1)) { NodeUid = "u", Findings = Approved.Findings };
@@ -34,6 +34,11 @@ public sealed class StalePlanTests
         renewed.Findings.Select(static finding => finding.Kind).ShouldBe(["known", "new", "plan-changed"]);
         renewed.Findings[^1].Message.ShouldBe("Since 2026-01-02 03:04:05Z, when the plan that was approved was read, this has come: New.");
     }
+
+    [Fact]
+    public void What_nobody_approved_is_not_called_so() =>
+        StalePlan.Renewed(Approved with { GoesStale = false }, Now with { Findings = [new(FindingSeverity.Blocks, "new", "New.")] }).Findings[^1].Message
+            .ShouldBe("Since 2026-01-02 03:04:05Z, when the plan was read, this has come: New.");
 
     [Fact]
     public void Another_node_of_that_name_was_not_approved() =>

@@ -18,6 +18,9 @@ internal static class JobManifest
     /// <summary>A finished job that nobody deleted goes after a day; until then its logs can be read.</summary>
     private const int KeptSeconds = 24 * 60 * 60;
 
+    /// <summary>So many hooks of one point are looked at: who reboots a node by one has a few.</summary>
+    private const int MostHooks = 5;
+
     /// <summary>
     /// Reboots from inside: enters the namespaces of the host's init and asks systemd. It looks at the boot ID first: a second pod, whoever
     /// starts it, finds another boot and does nothing.
@@ -38,6 +41,14 @@ internal static class JobManifest
         var readable = key.Length <= 30 ? key : key[..30].TrimEnd('-');
         return $"drydock-{readable}-{Convert.ToHexStringLower(hash.AsSpan(0, 6))}";
     }
+
+    /// <summary>
+    /// The jobs by which a maintenance may have been about to reboot its node, those of the built-in template: one that has no pod is found by its
+    /// name alone.
+    /// </summary>
+    public static IEnumerable<ObjectRef> ThatMayReboot(string maintenance) =>
+        Enumerable.Range(1, MostHooks).Select(static number => $"after-drain-{number}").Prepend("action")
+            .Select(key => new ObjectRef(BuiltInReboot.Namespace, NameOf(maintenance, key)));
 
     /// <summary>What is wrong with a template, or null.</summary>
     public static string? Problem(JobTemplate template)

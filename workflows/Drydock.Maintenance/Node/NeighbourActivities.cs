@@ -140,11 +140,41 @@ internal sealed class ReleaseNeighboursActivity(ICluster cluster, INeighbours ne
         var undo = new NeighbourUndo(neighbours);
         if (await input.RefusalAsync(cluster, clock, cancellationToken) is not { } refusal)
         {
-            return await undo.ReleaseAsync(input.Node, input.Holder, input.MayBeUnread, endsJobs: !input.UnderLease, isRetried: true, cancellationToken);
+            return await undo.ReleaseAsync(
+                new NeighbourRelease(input.Node, input.Holder)
+                {
+                    MayBeUnread = input.MayBeUnread,
+                    Maintenance = Holder.InstanceOf(input.Holder),
+                    EndsJobs = !input.UnderLease,
+                    KeepsPauses = input.KeepsPauses,
+                    IsRetried = true,
+                },
+                cancellationToken);
         }
 
         return await undo.HoldsAnythingAsync(input.Node, input.Holder!, input.MayBeUnread, cancellationToken) ? refusal : new UndoResult(Verdict.Done, null);
     }
+}
+
+/// <summary>What around a node is let go.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Holder">Whose marks count, or null: all.</param>
+internal sealed record NeighbourRelease(string Node, string? Holder)
+{
+    /// <summary>What may not be listed was not held either: no problem.</summary>
+    public bool MayBeUnread { get; init; }
+
+    /// <summary>Its jobs on the node are deleted too: a maintenance that lives ends its own, and keeps those that are over.</summary>
+    public bool EndsJobs { get; init; }
+
+    /// <summary>The maintenance whose jobs those are, also without a pod; null: it is not known.</summary>
+    public string? Maintenance { get; init; }
+
+    /// <summary>The node stays out of service, and nobody is to remediate it: only its machine and its jobs are let go.</summary>
+    public bool KeepsPauses { get; init; }
+
+    /// <summary>It is tried again after an exception: what another try may mend is thrown, after all else was let go.</summary>
+    public bool IsRetried { get; init; }
 }
 
 /// <summary>Undoes what stands around a node, from the marks alone.</summary>
@@ -156,20 +186,13 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
     /// Ends pauses and lets the machine go, where a maintenance of the node (of this holder, or any if null) wrote that. What refuses keeps
     /// nothing else held: it is the problem of the result.
     /// </summary>
-    /// <param name="node">The node.</param>
-    /// <param name="holder">Whose marks count, or null: all.</param>
-    /// <param name="mayBeUnread">What may not be listed was not held either: no problem.</param>
-    /// <param name="endsJobs">Its jobs on the node are deleted too: a maintenance that lives ends its own, and keeps those that are over.</param>
-    /// <param name="isRetried">It is tried again after an exception: what another try may mend is thrown, after all else was let go.</param>
-    /// <param name="cancellationToken">Ends it between two changes.</param>
-    /// <exception cref="ClusterException">Some refused, all named, and <paramref name="isRetried"/>.</exception>
-    public async Task<UndoResult> ReleaseAsync(
-        string node, string? holder, bool mayBeUnread, bool endsJobs, bool isRetried, CancellationToken cancellationToken)
+    /// <exception cref="ClusterException">Some refused, all named, and it is tried again.</exception>
+    public async Task<UndoResult> ReleaseAsync(NeighbourRelease wish, CancellationToken cancellationToken)
     {
-        var release = new Release();
-        foreach (var kind in Held)
+        var (release, node, holder) = (new Release(), wish.Node, wish.Holder);
+        foreach (var kind in wish.KeepsPauses ? [] : Held)
         {
-            foreach (var found in await release.ListAsync(() => ListAsync(kind, mayBeUnread ? null : release.Unread, cancellationToken)))
+            foreach (var found in await release.ListAsync(() => ListAsync(kind, wish.MayBeUnread ? null : release.Unread, cancellationToken)))
             {
                 var held = new HeldNeighbour(found.Kind, found.Ref).ToString();
                 await release.TryAsync(held, async () => await ReleaseAsync(found, node, holder, cancellationToken) ? held : null);
@@ -185,12 +208,12 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
                 async () => await Actions.PowerOnActivity.ReleaseAsync(neighbours, new Actions.PowerInput(node, holder, host.Ref), cancellationToken) ? $"{held}, which is switched on" : null);
         }
 
-        if (endsJobs)
+        if (wish.EndsJobs)
         {
-            await EndJobsAsync(release, node, holder, cancellationToken);
+            await EndJobsAsync(release, wish, cancellationToken);
         }
 
-        if (isRetried)
+        if (wish.IsRetried)
         {
             release.ThrowIfAnotherTryMayMend();
         }
@@ -198,7 +221,7 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
         return release.ResultFor(node);
     }
 
-    /// <summary>Whether <see cref="ReleaseAsync(string, string?, bool, bool, bool, CancellationToken)"/> would change anything, or that is not known.</summary>
+    /// <summary>Whether <see cref="ReleaseAsync(NeighbourRelease, CancellationToken)"/> would change anything, or that is not known.</summary>
     public async Task<bool> HoldsAnythingAsync(string node, string holder, bool mayBeUnread, CancellationToken cancellationToken)
     {
         List<string> unread = [];
@@ -237,15 +260,17 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
     }
 
     // A maintenance ends its jobs itself. Where it was ended by force, or its hub is lost, they are found by their pods on the node: a reboot
-    // that waits its turn would come when the node is in use. Whoever restores a node by hand has made sure that no maintenance runs on it.
-    private async Task EndJobsAsync(Release release, string node, string? holder, CancellationToken cancellationToken)
+    // that waits its turn would come when the node is in use. So would one whose pod was refused so far: it is found by its name. Whoever
+    // restores a node by hand has made sure that no maintenance runs on it.
+    private async Task EndJobsAsync(Release release, NeighbourRelease wish, CancellationToken cancellationToken)
     {
-        var pods = (await release.ListAsync(() => neighbours.ListPodsAsync(@namespace: null, Actions.JobManifest.Label, cancellationToken))).Where(pod => pod.Node == node);
-        foreach (var name in pods.Select(pod => new ObjectRef(pod.Ref.Namespace, pod.Labels[Actions.JobManifest.Label])).Distinct())
+        var pods = (await release.ListAsync(() => neighbours.ListPodsAsync(@namespace: null, Actions.JobManifest.Label, cancellationToken))).Where(pod => pod.Node == wish.Node);
+        var ran = pods.Select(static pod => new ObjectRef(pod.Ref.Namespace, pod.Labels[Actions.JobManifest.Label])).ToHashSet();
+        foreach (var name in ran.Union(wish.Maintenance is null ? [] : Actions.JobManifest.ThatMayReboot(wish.Maintenance)))
         {
             await release.TryAsync($"Job {name}", async () =>
             {
-                if (await neighbours.GetJobAsync(name, cancellationToken) is not { } job || !IsToEnd(job, holder))
+                if (await FindJobAsync(name, mayBeUnread: !ran.Contains(name), cancellationToken) is not { } job || !IsToEnd(job, wish.Holder))
                 {
                     return null;
                 }
@@ -253,6 +278,19 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
                 await neighbours.DeleteJobAsync(name, job.Uid, cancellationToken);
                 return $"Job {name}, which is deleted";
             });
+        }
+    }
+
+    // Who may not read it made none.
+    private async Task<JobSnapshot?> FindJobAsync(ObjectRef name, bool mayBeUnread, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await neighbours.GetJobAsync(name, cancellationToken);
+        }
+        catch (ClusterException refusal) when (mayBeUnread && refusal.Kind == ClusterErrorKind.Forbidden)
+        {
+            return null;
         }
     }
 

@@ -14,6 +14,10 @@ internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, O
     /// <summary>What stands around the node and may not be listed was not held either.</summary>
     public bool MayBeUnread { get; init; }
 
+    /// <summary>The node stays out of service: of what stands around it only its machine and its jobs are let go.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool KeepsPauses { get; init; }
+
     /// <summary>What the object was, as its mark said: for one whose mark somebody took off. Null: only the mark counts.</summary>
     public string? Ledger { get; init; }
 

@@ -13,6 +13,7 @@ internal static class Abandoned
     public static async Task<string> PutBackAsync(TaskOrchestrationContext context, RunNodeInput input)
     {
         var request = input.Request;
+        var keeps = request.OnFailure == FailurePolicy.KeepCordoned;
         var node = new NodeInput(request.Node, Holder.Of(request.HubId, input.InstanceId));
         try
         {
@@ -25,16 +26,17 @@ internal static class Abandoned
                 {
                     Holder = node.Holder,
                     EvenIfRunning = true,
-                    KeepNode = request.OnFailure == FailurePolicy.KeepCordoned,
+                    KeepNode = keeps,
+                    EndsActions = keeps,
+                    TellsToStay = !keeps,
                     RestartTimeout = request.VirtualMachines.RestartTimeout,
                 },
                 new TaskOptions().WithInstanceId(InstanceIds.PutBack(input.InstanceId)));
-            var keeps = request.OnFailure == FailurePolicy.KeepCordoned;
             var isGone = keeps && (await context.Undo<NodeReading>(Activities.ReadNode, node)).Uid is null;
             await context.Undo<bool>(Activities.ReleaseLease, node);
             return restored.LeftBehind.Count > 0 ? string.Join(' ', restored.LeftBehind)
                 : isGone ? $"Node {request.Node} is gone and is not kept cordoned: one that comes back under its name takes pods."
-                : keeps ? $"Node {request.Node} is still cordoned and marked; 'drydock restore {request.Node}' puts it back."
+                : keeps ? $"Node {request.Node} is still cordoned and marked, and what health checks were paused for it are so still; 'drydock restore {request.Node}' puts it back."
                 : $"Node {request.Node} was put back.";
         }
         catch (TaskFailedException failure)

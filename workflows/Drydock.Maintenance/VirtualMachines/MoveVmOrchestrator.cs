@@ -34,6 +34,13 @@ internal sealed record MoveVmInput(
     /// <summary>How long after the deadline one that was to go by force and does not is waited for; null where it fails nothing, and in what was stored before that: until it goes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public TimeSpan? ForceEndsAfter { get; init; }
+
+    /// <summary>
+    /// What was asked of KubeVirt and is not withdrawn within minutes is withdrawn when the node is put back, which must not wait for that: what
+    /// answers may run on it. False in what was stored before that: its history must replay.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LeavesToRestore { get; init; }
 }
 
 /// <summary>What a move carries from generation to generation.</summary>
@@ -67,6 +74,10 @@ internal sealed record MoveVmResult(VmResult Result, bool IsFailure)
 {
     /// <summary>What could not be withdrawn from a machine that stays, one sentence, or null.</summary>
     public string? LeftBehind { get; init; }
+
+    /// <summary>It is asked to leave still, and is to be told to stay when the node is put back.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsStillAsked { get; init; }
 
     /// <summary>It was marked to be stopped by us: what it was before; else null.</summary>
     public StoppedVm? Stopped { get; init; }

@@ -15,7 +15,12 @@ internal sealed partial class MoveVmRun
     // After one look, and all its tries, that failed: as the drain does.
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(30);
 
+    // After that the node is put back, and KubeVirt asked again: it may answer only then.
+    private static readonly TimeSpan WithdrawnWithin = TimeSpan.FromMinutes(2);
+
     private string? _leftBehind;
+
+    private bool _isStillAsked;
 
     // Whether the drain's time is over is heard of the drain or seen by the clock, whichever comes first.
     private string StillHere => input.OnTimeout == DeadlinePolicy.Fail && _deadline.IsOver(context.Now()) && _state.Told is { } told
@@ -167,7 +172,12 @@ internal sealed partial class MoveVmRun
             return "";
         }
 
-        _leftBehind = $"Virtual machine {input.Vm} is still marked for evacuation, so that it may leave later: {why.TrimEnd('.')}. If it must stay, see to it before a node can take it.";
+        if (_isStillAsked)
+        {
+            return $" It is still marked for evacuation ({why.TrimEnd('.')}): it is told to stay once the node is put back.";
+        }
+
+        _leftBehind = Evacuations.StillMarked(input.Vm, why);
         return $" It is still marked for evacuation: {why}";
     }
 
@@ -188,11 +198,41 @@ internal sealed partial class MoveVmRun
         }
     }
 
+    /// <summary>Withdraws its evacuation, unless nobody answers for that: then the restore does.</summary>
+    private async Task<ActResult> TellToStayAsync()
+    {
+        var until = context.Now() + WithdrawnWithin;
+        Tell(VmProgress.Blocked, "It is told to stay: its evacuation is withdrawn.", until);
+        ActResult act;
+        try
+        {
+            while (true)
+            {
+                act = await context.Do<ActResult>(Activities.CancelEvacuation, Vm, new TaskCompletionSource().Task, until);
+                if (act.Verdict != Verdict.LeaseLost || context.Now() >= until)
+                {
+                    break;
+                }
+
+                context.LookAtLease(input.Holder);
+                await context.CreateTimer(context.Now() + LeaseRetry, CancellationToken.None);
+            }
+        }
+        catch (TaskFailedException)
+        {
+            _isStillAsked = true;
+            throw;
+        }
+
+        _isStillAsked = act.Verdict == Verdict.LeaseLost;
+        return act;
+    }
+
     /// <summary>Withdraws what was asked for, and aborts a migration that runs if that is wanted. Somebody else's migration is left alone.</summary>
     private async Task<(VmObservation Seen, string Message, ActResult? Withdrawn)> WithdrawAsync(VmObservation seen, bool aborts)
     {
         var isEvacuating = seen.Instance?.EvacuationNode is not null;
-        var withdrawn = isEvacuating ? await UndoAsync(Activities.CancelEvacuation, Vm) : null;
+        var withdrawn = !isEvacuating ? null : input.LeavesToRestore ? await TellToStayAsync() : await UndoAsync(Activities.CancelEvacuation, Vm);
 
         if ((withdrawn?.Made ?? seen.Migration) is not { IsFinished: false, IsBeingDeleted: false } migration
             || !((isEvacuating && !migration.IsOthers) || Ladder.PinnedTo is not null || migration.Uid == Ladder.WithdrawnMigration))

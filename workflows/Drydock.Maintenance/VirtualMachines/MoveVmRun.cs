@@ -290,6 +290,7 @@ internal sealed partial class MoveVmRun(TaskOrchestrationContext context, MoveVm
         return new(new VmResult(input.Vm, outcome, attempts, message, _state.StoppedStrategy) { Node = node }, isFailure)
         {
             LeftBehind = outcome is VmOutcome.StillThere or VmOutcome.Skipped ? _leftBehind : null,
+            IsStillAsked = _isStillAsked,
             Stopped = _state.StoppedLedger is { } ledger ? new StoppedVm(input.Vm, ledger) : null,
         };
     }

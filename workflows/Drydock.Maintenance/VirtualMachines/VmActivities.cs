@@ -97,18 +97,8 @@ internal sealed class CancelEvacuationActivity(ICluster cluster, TimeProvider cl
             return go;
         }
 
-        return await cluster.CancelEvacuationAsync(vmi, cancellationToken) switch
-        {
-            { IsAccepted: true } => ActResult.Done with { Made = await MadeAsync(vmi, cancellationToken) },
-            { Code: 400, Message: var words } => new(Verdict.Refused, $"KubeVirt does not take the evacuation back: {words?.TrimEnd('.')}."),
-            _ => new(Verdict.Refused, "This KubeVirt has no evacuate/cancel (before 1.7): it makes another migration by itself."),
-        };
+        return await new Evacuations(cluster).WithdrawAsync(vmi, cancellationToken);
     }
-
-    // Made while the mark was there, which may be later than anybody looked; withdrawing the mark does not end it (observed e).
-    private async Task<ObservedMigration?> MadeAsync(VmiSnapshot vmi, CancellationToken cancellationToken) => VmObserver.MigrationOf(
-        (await cluster.ListMigrationsAsync(vmi.Ref, cancellationToken)).Where(migration => migration is { IsEvacuation: true, IsFinished: false, IsBeingDeleted: false })
-            .Select(migration => migration.PlacedBy(vmi)));
 }
 
 /// <summary>One migration.</summary>
