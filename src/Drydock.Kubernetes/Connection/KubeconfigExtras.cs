@@ -26,7 +26,7 @@ internal sealed class KubeconfigExtras(IReadOnlyList<KubeconfigSource> sources, 
         if (Find("clusters", cluster, "cluster") is var (endpoint, _) && Text(endpoint, "proxy-url") is { } address)
         {
             var proxy = ProxyOf(address) ?? throw new ClusterConnectionException(
-                $"{what} has proxy-url '{address}' for cluster '{cluster}': an address that begins with {string.Join("://, ", ProxySchemes)}:// is expected.");
+                $"{what} has a proxy-url for cluster '{cluster}' that does not begin with {string.Join("://, ", ProxySchemes)}://.");
             config.FirstMessageHandlerSetup += handler => (handler.UseProxy, handler.Proxy) = (true, proxy);
         }
 

@@ -14,8 +14,11 @@ internal sealed class StubNeighbours : INeighbours
     public Task<IReadOnlyList<AccessRule>> FindUnreadableAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);
 
+    /// <summary>Kinds in versions that nobody knows.</summary>
+    public IReadOnlyList<UnknownVersions> Unknown { get; init; } = [];
+
     public Task<IReadOnlyList<UnknownVersions>> FindUnknownVersionsAsync(IReadOnlyList<NeighbourKind> kinds, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<UnknownVersions>>([]);
+        Task.FromResult(Unknown);
 
     public Task<IReadOnlyList<AccessRule>> FindUnchangeableAsync(IReadOnlyList<(NeighbourKind Kind, string Namespace)> held, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<AccessRule>>([]);

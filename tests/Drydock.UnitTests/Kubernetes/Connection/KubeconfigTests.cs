@@ -64,7 +64,7 @@ public sealed class KubeconfigTests : IDisposable
 
     [Theory]
     [InlineData("""{server: "http://127.0.0.1:1"}""", "{tokenFile: nowhere}", "has tokenFile '*nowhere' for user 'u', which does not exist.")]
-    [InlineData("""{server: "http://127.0.0.1:1", proxy-url: "ftp://proxy"}""", "{token: t}", "has proxy-url 'ftp://proxy' for cluster 'c': an address that begins with http://, https://, socks5:// is expected.")]
+    [InlineData("""{server: "http://127.0.0.1:1", proxy-url: "ftp://proxy"}""", "{token: t}", "has a proxy-url for cluster 'c' that does not begin with http://, https://, socks5://.")]
     [InlineData("""{server: "http://127.0.0.1:1"}""", "{token: t, as-groups: [ops]}", "has user 'u' act with the groups, uid or extra fields of somebody and does not say of whom (as).")]
     [InlineData("""{server: "http://127.0.0.1:1"}""", "{token: t, as: ada, as-groups: [ops, dev]}", "has user 'u' act with several values of Impersonate-Group; one is all that can be sent.")]
     public void What_cannot_be_honoured_is_refused(string cluster, string user, string sentence)

@@ -145,6 +145,22 @@ public sealed class ActionTests
         plan.Findings.Where(finding => finding.Severity == FindingSeverity.Refuses).Select(finding => finding.Message).ShouldContain(sentence);
     }
 
+    [Fact]
+    public async Task What_may_remediate_the_node_and_is_served_in_unknown_versions_alone_is_named_in_the_plan()
+    {
+        var neighbours = new StubNeighbours { Unknown = [new UnknownVersions("machines.cluster.x-k8s.io", ["v1", "v1beta3"])] };
+        var planner = new ActionPlanner(new StubCluster("worker-a"), neighbours, new FixedPolicies([]), new NearOnly(), new NearOnly(), new CallbackAddress(null));
+        var request = new MaintenanceRequest("worker-a");
+
+        var told = (await planner.UnreadNeighboursAsync(request, TestContext.Current.CancellationToken)).ShouldHaveSingleItem();
+        var alone = await planner.UnreadNeighboursAsync(request with { Remediation = RemediationPolicy.LabelOnly }, TestContext.Current.CancellationToken);
+
+        (told.Kind, told.Severity).ShouldBe(("remediation-not-read", FindingSeverity.Notes));
+        told.Message.ShouldBe("The API server serves machines.cluster.x-k8s.io as v1, v1beta3 alone, which this version of Drydock does not know: "
+            + "whether one of them remediates node worker-a while it is away is not known, and none is paused.");
+        alone.ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData(true, false, true)]
     [InlineData(true, true, false)]
