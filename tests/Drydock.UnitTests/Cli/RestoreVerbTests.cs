@@ -1,5 +1,4 @@
 using Drydock.Cli;
-using Drydock.Cli.CommandLine;
 using Drydock.Cli.Verbs;
 using Drydock.Maintenance;
 using Shouldly;
