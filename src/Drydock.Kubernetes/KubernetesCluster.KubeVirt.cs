@@ -8,7 +8,7 @@ public sealed partial class KubernetesCluster
 {
     /// <inheritdoc/>
     public async Task<KubeVirtSnapshot?> GetKubeVirtAsync(CancellationToken cancellationToken) =>
-        (await _api.ListAllAsync(Resource.KubeVirts, selector: null, KubeVirtSnapshots.KubeVirt, cancellationToken)).FirstOrDefault();
+        await _api.ListAllAsync(Resource.KubeVirts, selector: null, KubeVirtSnapshots.KubeVirt, cancellationToken) is [var first, ..] ? first : null;
 
     /// <inheritdoc/>
     public async Task<VmiSnapshot?> GetVmiAsync(ObjectRef vmi, CancellationToken cancellationToken) =>

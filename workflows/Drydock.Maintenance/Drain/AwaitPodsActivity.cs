@@ -109,7 +109,7 @@ internal sealed class AwaitPodsActivity(ICluster cluster, TimeProvider clock, Ev
         }
     }
 
-    private async Task<PodsSeen> ReadAsync(DrainReader reader, Waiting wait, CancellationToken cancellationToken)
+    private static async Task<PodsSeen> ReadAsync(DrainReader reader, Waiting wait, CancellationToken cancellationToken)
     {
         try
         {
