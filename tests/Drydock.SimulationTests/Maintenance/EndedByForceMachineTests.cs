@@ -1,8 +1,6 @@
 using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
-using Drydock.Kubernetes;
 using Drydock.Maintenance;
-using Drydock.Simulator.KubeVirt;
 using Drydock.Simulator.Scenarios;
 using Drydock.Simulator.Store;
 using Shouldly;

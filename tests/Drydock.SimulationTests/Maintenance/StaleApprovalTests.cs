@@ -77,6 +77,25 @@ public sealed class StaleApprovalTests
         }
     }
 
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_node_whose_start_a_person_rejected_is_not_asked_for_again_although_somebody_held_it_when_the_plan_was_read()
+    {
+        await using var world = await World.StartAsync("healthy");
+        var node = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        await world.Kubernetes.AcquireLeaseAsync("node-1", node.Uid, "node-maintenance", TimeSpan.FromHours(1), CancellationToken.None);
+        await RolloutTests.BeginAsync(world, new RolloutRequest(["node-1"])
+        {
+            Template = world.Request() with { LeaseWait = TimeSpan.FromHours(2), Approval = new ApprovalPolicy { Gates = [ApprovalGate.Start] } },
+        });
+        await world.RunForAsync(TimeSpan.FromMinutes(1));
+
+        await world.Client.RaiseEventAsync("r1:node-1", MaintenanceEvents.Approval(ApprovalGate.Start), new Approval(false, "ann"), CancellationToken.None);
+        await world.RunForAsync(TimeSpan.FromMinutes(20));
+
+        var rollout = (await world.StatusAsync<RolloutStatus>("r1"))!;
+        (rollout.Failed, rollout.Nodes.Single().Attempt, rollout.Nodes.Single().Outcome).ShouldBe((1, 1, MaintenanceOutcome.Refused), rollout.Message);
+    }
+
     private static void Change(World world, Action<JsonObject> change) => world.Cluster.Store.Update(ResourceTypes.Nodes, null, "node-1", node =>
     {
         change(node);
