@@ -206,7 +206,7 @@ public sealed class ClusterRoleTests : IAsyncLifetime
         {
             var machines = await cluster.ListVmisAsync(Token);
             machine = machines[0];
-            await Task.Delay(TimeSpan.FromMilliseconds(50), Token);
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, Token);
         }
         while (machine.Node is null);
         _simulation.Store.Update(
