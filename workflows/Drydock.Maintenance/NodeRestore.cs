@@ -29,8 +29,10 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         List<UndoResult> results =
         [
             await TryAsync(() => undo.UnmarkNodeAsync(node, null, null, cancellationToken), node),
-            await new NeighbourUndo(neighbours).ReleaseAsync(
-                new NeighbourRelease(node, Holder: null) { EndsJobs = true, Maintenance = Holder.InstanceOf(holder) }, cancellationToken),
+            await TryAsync(
+                () => new NeighbourUndo(neighbours).ReleaseAsync(
+                    new NeighbourRelease(node, Holder: null) { EndsJobs = true, Maintenance = Holder.InstanceOf(holder), IsDown = found is { IsReady: false } }, cancellationToken),
+                node),
         ];
         foreach (var vm in await HeldVms.OfAsync(cluster, node, null, cancellationToken))
         {

@@ -68,6 +68,11 @@ internal sealed partial class RestoreOrchestrator : TaskOrchestrator<RestoreRequ
 
     private static readonly TimeSpan LongestWaitToStart = TimeSpan.FromHours(2);
 
+    // Bare metal takes a quarter of an hour; what does not come back in that time is for whoever remediates nodes.
+    private static readonly TimeSpan LongestBoot = TimeSpan.FromMinutes(20);
+
+    private static readonly TimeSpan BootLook = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
     private readonly List<string> _done = [];
@@ -85,11 +90,16 @@ internal sealed partial class RestoreOrchestrator : TaskOrchestrator<RestoreRequ
         }
 
         var undo = new UndoInput(input.Node, input.Holder, input.UnderLease) { MayBeUnread = input.NeighboursMayBeUnread };
+        var released = Task.CompletedTask;
         if (!input.KeepNode)
         {
             // Remediation last: it must not find a node that is still being put back.
             await UndoAsync(context, Activities.UnmarkNode, undo with { Ledger = input.Ledger }, $"node {input.Node}");
-            await UndoAsync(context, Activities.ReleaseNeighbours, undo, $"what was held around node {input.Node}");
+            released = ReleaseAsync(context, undo, input.TellsToStay);
+            if (!input.TellsToStay)
+            {
+                await released;
+            }
         }
         else if (input is { Ledger: { } ledger, Holder: { } holder } && LedgerJson.Read<NodePrior>(ledger) is { } prior)
         {
@@ -110,10 +120,25 @@ internal sealed partial class RestoreOrchestrator : TaskOrchestrator<RestoreRequ
             .. input.Stopped.Where(stopped => !held.Contains(stopped.Vm)).Select(stopped => RestoreVmAsync(context, input, stopped.Vm, stopped.Ledger)),
         ]);
         await staying;
+        await released;
         return new RestoreResult(false, _done, _leftBehind)
         {
             Kept = _kept, IsUnkept = _isUnkept, VirtualMachines = [.. machines], IsUncordoned = !input.KeepNode && WasSchedulable(input.Ledger) && _leftBehind.Count == 0,
         };
+    }
+
+    /// <summary>What was held around the node is let go; what would remediate it only when a machine that was switched on by that is back, or long enough after it.</summary>
+    private async Task ReleaseAsync(TaskOrchestrationContext context, UndoInput undo, bool waitsForBoot)
+    {
+        var what = $"what was held around node {undo.Node}";
+        var giveUpAt = context.Now() + LongestBoot;
+        var wish = undo with { PausesOutlastBoot = waitsForBoot };
+        while (await UndoAsync(context, Activities.ReleaseNeighbours, wish, what) is { Busy: not null } busy)
+        {
+            _done.AddRange(new[] { busy.Done }.OfType<string>());
+            wish = context.Now() < giveUpAt ? wish with { WasSwitchedOn = true } : undo;
+            await context.CreateTimer(context.Now() + BootLook, CancellationToken.None);
+        }
     }
 
     private static bool WasSchedulable(string? ledger) => ledger is not null && LedgerJson.Read<NodePrior>(ledger) is { Unschedulable: false };

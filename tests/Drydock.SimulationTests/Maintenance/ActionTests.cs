@@ -99,9 +99,11 @@ public sealed class ActionTests
 
         await world.LoseHubAsync();
         await world.RunForAsync(TimeSpan.FromMinutes(2));
-        var result = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, default);
+        var restore = new NodeRestore(world.Kubernetes, world.Neighbours, world.Time);
+        (await restore.RestoreAsync("node-1", evenIfRunning: false, default)).LeftBehind.ShouldHaveSingleItem().ShouldContain("its machine was switched on just now");
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
 
-        result.LeftBehind.ShouldBeEmpty();
+        (await restore.RestoreAsync("node-1", evenIfRunning: false, default)).LeftBehind.ShouldBeEmpty();
         await NothingIsHeldAsync(world);
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Drydock.DurableTask;
 using Drydock.DurableTask.Client;
 using Drydock.Maintenance;
 using Drydock.Simulator.Api;
@@ -51,8 +52,17 @@ public sealed class EndedByForceTests
         await world.RunForAsync(TimeSpan.FromMinutes(10));
         var running = await LeftRunningTests.RunningAsync(world);
         var evicted = world.AcceptedEvictions().Count;
-        var restored = await new NodeRestore(world.Kubernetes, world.Neighbours, world.Time).RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+        var restore = new NodeRestore(world.Kubernetes, world.Neighbours, world.Time);
+        var restored = await restore.RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
         await world.RunForAsync(TimeSpan.FromMinutes(10));
+        if (stage == "power-off")
+        {
+            // It boots: what was told that it is off for hours must not remediate it meanwhile.
+            restored.LeftBehind.ShouldHaveSingleItem().ShouldEndWith(
+                "must not remediate node node-1 yet: its machine was switched on just now, and the node is not Ready. Try again: drydock restore node-1");
+            restored = await restore.RestoreAsync("node-1", evenIfRunning: false, CancellationToken.None);
+        }
+
 
         running.ShouldBeEmpty();
         (restored.IsRefused, restored.LeftBehind.Count).ShouldBe((false, 0));
@@ -76,6 +86,28 @@ public sealed class EndedByForceTests
         restored.Done.ShouldBe(["Node node-1: the lease of maintenance m1 is given up."]);
         report.Message.ShouldNotContain("lease");
         report.Outcome.ShouldNotBe(MaintenanceOutcome.Refused);
+    }
+
+    [Fact(Timeout = World.Timeout)]
+    public async Task A_machine_that_the_restore_switches_on_is_remediated_by_nobody_while_it_boots()
+    {
+        await using var world = await World.StartAsync(Hardware);
+        await EndAtAsync(world, "power-off", recursive: true);
+        await world.RunForAsync(TimeSpan.FromHours(2));
+        var uid = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!.Uid;
+
+        await world.Client.ScheduleNewOrchestrationInstanceAsync(
+            Orchestrations.Restore, new RestoreRequest("node-1") { Holder = "drydock/hub/m1", EvenIfRunning = true, TellsToStay = true },
+            new StartOrchestrationOptions("m1:undo"), CancellationToken.None);
+        var restored = await world.EndOrDieAsync<RestoreResult>("m1:undo");
+        var node = (await world.Kubernetes.GetNodeAsync("node-1", CancellationToken.None))!;
+        await world.RunForAsync(TimeSpan.FromMinutes(10));
+
+        restored!.LeftBehind.ShouldBeEmpty();
+        (node.Uid, node.IsReady).ShouldBe((uid, true));
+        world.Api.RequestLog.All.ShouldNotContain(static request => request.User.Contains("remediation", StringComparison.OrdinalIgnoreCase) && request.Verb == "delete");
+        await ActionTests.NothingIsHeldAsync(world);
+        world.Cluster.Store.Get(ResourceTypes.Leases, "medik8s-leases", "node-node-1")?["spec"]?["holderIdentity"]?.ToString().ShouldNotStartWith("NodeHealthCheck");
     }
 
     [Fact(Timeout = World.Timeout)]

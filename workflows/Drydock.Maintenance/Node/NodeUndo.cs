@@ -18,6 +18,14 @@ internal sealed record UndoInput(string Node, string? Holder, bool UnderLease, O
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool KeepsPauses { get; init; }
 
+    /// <summary>If the machine of the node is switched on by that and the node is not Ready, what would remediate it stays paused.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool PausesOutlastBoot { get; init; }
+
+    /// <summary>The machine was switched on by a call before.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WasSwitchedOn { get; init; }
+
     /// <summary>What the object was, as its mark said: for one whose mark somebody took off. Null: only the mark counts.</summary>
     public string? Ledger { get; init; }
 
@@ -63,6 +71,9 @@ internal sealed record UndoResult(Verdict Verdict, string? Done, string? Problem
 
     /// <summary>A virtual machine whose guest still shuts down.</summary>
     public const string ShuttingDown = "vm-shutting-down";
+
+    /// <summary>The machine of a node that was switched on, and the node is not Ready yet.</summary>
+    public const string Booting = "machine-booting";
 
     /// <summary>A virtual machine whose start KubeVirt refuses for now.</summary>
     public const string StartRefused = "vm-start-refused";
