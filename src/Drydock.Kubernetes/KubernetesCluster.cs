@@ -68,6 +68,7 @@ public sealed partial class KubernetesCluster : ICluster, INeighbours, IAsyncDis
     /// <inheritdoc/>
     public TimeSpan? ServerAhead => _api.ServerAhead;
 
+    /// <inheritdoc/>
     public ClusterCounts Counts => new(_api.InFlight, _changes.ParkedWaits) { WatchEventsSeen = _changes.EventsSeen, Watches = _api.Watches.All };
 
     /// <inheritdoc/>

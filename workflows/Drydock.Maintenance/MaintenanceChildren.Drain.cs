@@ -113,7 +113,7 @@ internal sealed partial class MaintenanceChildren
             {
                 return await context.CallSubOrchestratorAsync<MoveVmResult>(Orchestrations.MoveVm, MoveOf(vm, life, isLater), new TaskOptions().WithInstanceId(id));
             }
-            catch (TaskFailedException failure)
+            catch (TaskFailedException failure) when (RestartsMoves)
             {
                 why = failure.Sentence().TrimEnd('.');
             }
@@ -121,16 +121,29 @@ internal sealed partial class MaintenanceChildren
             if (isLater && !_isStopped)
             {
                 progress.MoveUnkept(vm, why, id);
-                if (context.Now() - since < MoveSeldom)
-                {
-                    await context.CreateTimer(since + MoveSeldom, CancellationToken.None);
-                }
+                await PauseAsync(since + MoveSeldom);
             }
 
             if (!isLater || _isStopped)
             {
-                return new MoveVmResult(new VmResult(vm, VmOutcome.StillThere, 0, $"What moved it ended before its time: {why}."), IsFailure: !isLater);
+                return new MoveVmResult(new VmResult(vm, VmOutcome.StillThere, 0, $"What moved it ended before its time: {why}."), IsFailure: !isLater) { IsStillAsked = true };
             }
+        }
+    }
+
+    // Cut short when nothing more is to be moved.
+    private async Task PauseAsync(DateTimeOffset until)
+    {
+        if (context.Now() >= until)
+        {
+            return;
+        }
+
+        using var over = new CancellationTokenSource();
+        var pause = context.CreateTimer(until, over.Token);
+        if (await Task.WhenAny(pause, _stopped.Task) != pause)
+        {
+            over.Cancel();
         }
     }
 

@@ -31,6 +31,7 @@ internal sealed partial class MaintenanceChildren(
     private VirtualMachinePolicy _vmPolicy = request.VirtualMachines;
     private bool _drainIsOver;
     private bool _isStopped;
+    private readonly TaskCompletionSource _stopped = new();
 
     /// <summary>The node is empty and every virtual machine that left has arrived.</summary>
     public bool IsDrained => (_drained?.IsCompleted ?? false) && _moving.Count == 0;
@@ -109,6 +110,9 @@ internal sealed partial class MaintenanceChildren(
     /// <summary>The part that keeps the marks is started again when it ends before its time; false for a plan that was stored before it was: its history must replay.</summary>
     public bool KeepsMarks { private get; set; }
 
+    /// <summary>A move that ended before its time is booked or begun again; false where the plan was made before that: its history must replay.</summary>
+    public bool RestartsMoves { private get; set; }
+
     /// <summary>Sees to it from now on that the marks stay on the node.</summary>
     public void StartHold(NodePrior prior, IReadOnlyList<HeldNeighbour> neighbours, string? uid) => _hold.Start(
         new HoldNodeInput(request.Node, holder, context.InstanceId, prior, neighbours) { LooksForNew = request.Remediation != RemediationPolicy.LabelOnly, Uid = uid });
@@ -146,6 +150,7 @@ internal sealed partial class MaintenanceChildren(
         }
 
         _isStopped = true;
+        _stopped.TrySetResult();
         if (_drain is { IsCompleted: false })
         {
             context.SendEvent(InstanceIds.Pods(context.InstanceId), ChildEvents.End, "end");

@@ -153,6 +153,7 @@ internal sealed class MaintenanceRun
     {
         _progress.Enter(MaintenanceStep.Mark, "Cordoning the node.");
         _children.KeepsMarks = _plan!.SeesMachineBack;
+        _children.RestartsMoves = _plan.StaysCurrent;
         await RecordAsync("BeginMaintenance", "Begin a node maintenance", isWarning: false);
         if (await _claim.MarkAsync() is { } end)
         {

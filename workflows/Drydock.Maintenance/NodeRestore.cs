@@ -24,7 +24,7 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
         }
 
         var found = await cluster.GetNodeAsync(node, cancellationToken);
-        var holder = found?.Mark?.HeldBy ?? (await cluster.GetLeaseAsync(node, cancellationToken))?.Holder;
+        var (holder, unread) = found?.Mark is { } mark ? (mark.HeldBy, null) : await LeasedToAsync(node, cancellationToken);
         var undo = new NodeUndo(cluster);
         List<UndoResult> results =
         [
@@ -57,10 +57,23 @@ public sealed class NodeRestore(ICluster cluster, INeighbours neighbours, TimePr
             }
         }
 
-        List<string> left = [.. results.Select(result => result.Problem).OfType<string>()];
+        List<string> left = [.. results.Select(result => result.Problem).Append(unread).OfType<string>()];
         return found is null && done.Count + left.Count == 0
             ? new RestoreResult(true, [], [$"There is no node named {node}, and nothing carries a mark of a maintenance of it."]) { IsNodeGone = true }
             : new RestoreResult(false, done, left) { IsNodeGone = found is null };
+    }
+
+    // Whoever may not read it puts back all the same what the marks say.
+    private async Task<(string? Holder, string? Unread)> LeasedToAsync(string node, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return ((await cluster.GetLeaseAsync(node, cancellationToken))?.Holder, null);
+        }
+        catch (ClusterException refusal)
+        {
+            return (null, $"The lease of node {node}, if it is one of ours, is not given up: {refusal.Message.TrimEnd('.')}. Try again: drydock restore {node}");
+        }
     }
 
     // What cannot be put back yet must keep nothing else as it is.

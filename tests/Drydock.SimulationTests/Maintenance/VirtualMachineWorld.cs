@@ -81,8 +81,21 @@ internal static class VirtualMachineWorld
             return true;
         });
 
-    public static async Task<VmStatus> VmAsync(World world, string vm) =>
-        (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new ObjectRef("vms", vm))))!;
+    public static async Task<VmStatus> VmAsync(World world, string vm)
+    {
+        // One that has just been begun, or begun anew, has none until it has taken its first turn.
+        for (var look = 0; look < 20; look++)
+        {
+            if (await world.StatusAsync<VmStatus>(InstanceIds.Vm("m1", new ObjectRef("vms", vm))) is { } status)
+            {
+                return status;
+            }
+
+            await world.RunForAsync(TimeSpan.FromMilliseconds(10));
+        }
+
+        throw new InvalidOperationException($"The move of {vm} tells no status.");
+    }
 
     public static MaintenanceRequest Request(World world, VirtualMachinePolicy? policy = null) => world.Request() with
     {

@@ -127,8 +127,9 @@ internal static class DrainBook
     public static bool IsDeniedOnly(DrainState state) =>
         state is { Launchers: 0, Attached.Count: 0 } && state.Pods.Any(pod => pod.HoldsDrain) && state.Pods.All(pod => !pod.HoldsDrain || pod.Denied is not null);
 
-    /// <summary>All that is left is what nothing that a drain can do makes go: a rule refuses it, its kubelet does not end it, it is not detached.</summary>
-    public static bool IsStuckOnly(DrainState state) => state.Launchers == 0 && state.Pods.All(pod => pod is { HoldsDrain: false } or { Denied: not null } or { Stuck: not null });
+    /// <summary>All that is left is what nothing that a drain can do makes go: a rule refuses it, its kubelet does not end it, it is not detached, it is a machine that is waited for.</summary>
+    public static bool IsStuckOnly(DrainState state) =>
+        state.Launchers == 0 && state.Pods.All(pod => pod is { HoldsDrain: false } or { Denied: not null } or { Stuck: not null } or { IsSpared: true });
 
     /// <summary>
     /// Something is on its way out and not late: a pod within its grace period, unless it comes back each time, or a virtual machine, whose own

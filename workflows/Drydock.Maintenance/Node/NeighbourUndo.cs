@@ -78,16 +78,18 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
             await EndJobsAsync(release, wish, cancellationToken);
         }
 
-        if (wish.IsRetried)
+        // Of another try nobody would tell that the machine was switched on by this one.
+        var isBooting = wish.IsDown && isSwitchedOn && (paused.Count > 0 || release.HasRefusals);
+        if (wish.IsRetried && !isBooting)
         {
             release.ThrowIfAnotherTryMayMend();
         }
 
         var result = release.ResultFor(node);
-        return paused.Count == 0 ? result : result with
+        return !isBooting ? result : result with
         {
             Busy = UndoResult.Booting,
-            Problem = $"{(result.Problem is { } problem ? problem + ". " : "")}{string.Join(", ", paused)} must not remediate node {node} yet: its machine was switched on just now, and the node is not Ready.",
+            Problem = $"{(result.Problem is { } problem ? problem + ". " : "")}{(paused.Count > 0 ? string.Join(", ", paused) : "What was paused for it")} must not remediate node {node} yet: its machine was switched on just now, and the node is not Ready.",
         };
     }
 
@@ -195,6 +197,9 @@ internal sealed class NeighbourUndo(INeighbours neighbours)
     {
         private readonly List<string> _done = [];
         private readonly List<(string? What, ClusterException Refusal)> _refused = [];
+
+        /// <summary>Something refused, or could not be read.</summary>
+        public bool HasRefusals => _refused.Count > 0;
 
         /// <summary>What may not be listed.</summary>
         public List<string> Unread { get; } = [];

@@ -142,7 +142,8 @@ internal sealed partial class MoveVmRun
 
         try
         {
-            var (_, _, withdrawn) = await WithdrawAsync(seen, aborts: false);
+            // The maintenance of one that is skipped goes on, perhaps for days.
+            var (_, _, withdrawn) = await WithdrawAsync(seen, aborts: false, mayBeLeft: outcome != VmOutcome.Skipped);
             return Told(withdrawn?.Verdict == Verdict.Done ? null : withdrawn?.Message);
         }
         catch (TaskFailedException failure)
@@ -229,10 +230,10 @@ internal sealed partial class MoveVmRun
     }
 
     /// <summary>Withdraws what was asked for, and aborts a migration that runs if that is wanted. Somebody else's migration is left alone.</summary>
-    private async Task<(VmObservation Seen, string Message, ActResult? Withdrawn)> WithdrawAsync(VmObservation seen, bool aborts)
+    private async Task<(VmObservation Seen, string Message, ActResult? Withdrawn)> WithdrawAsync(VmObservation seen, bool aborts, bool mayBeLeft = true)
     {
         var isEvacuating = seen.Instance?.EvacuationNode is not null;
-        var withdrawn = !isEvacuating ? null : input.LeavesToRestore ? await TellToStayAsync() : await UndoAsync(Activities.CancelEvacuation, Vm);
+        var withdrawn = !isEvacuating ? null : input.LeavesToRestore && mayBeLeft ? await TellToStayAsync() : await UndoAsync(Activities.CancelEvacuation, Vm);
 
         if ((withdrawn?.Made ?? seen.Migration) is not { IsFinished: false, IsBeingDeleted: false } migration
             || !((isEvacuating && !migration.IsOthers) || Ladder.PinnedTo is not null || migration.Uid == Ladder.WithdrawnMigration))

@@ -21,15 +21,17 @@ internal sealed partial class MoveVmRun
         }
 
         var ledger = marked.Prior is { } prior ? LedgerJson.Write(prior) : null;
-        if (input.EndsPromptly)
-        {
-            // What ends the move before the answer is known must not leave it down, nor marked; nor what keeps it from being stopped at all.
-            _state = _state with { StoppedLedger = ledger };
-        }
-
         if (HasNews)
         {
+            // Nor marked, if it is never stopped. In what was stored before, the news came first.
+            _state = input.LeavesToRestore ? _state with { StoppedLedger = ledger } : _state;
             return;
+        }
+
+        if (input.EndsPromptly)
+        {
+            // What ends the move before the answer is known must not leave it down, nor marked.
+            _state = _state with { StoppedLedger = ledger };
         }
 
         var (asked, wasAsked) = (context.Now(), Ladder.MayBeStopped);
